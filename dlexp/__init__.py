@@ -1,0 +1,1 @@
+"""A Hydra-configured PyTorch laboratory for ablation studies. Read `contract.py` first, then `run.py`."""

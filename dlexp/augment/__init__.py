@@ -1,0 +1,1 @@
+"""Random changes of images, as batched operations on the device."""

@@ -1,0 +1,21 @@
+"""No augmentation."""
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+
+class NoAugment:
+    """Leave the images as they are.
+
+    Shape:
+        inputs [B, C, H, W], parameters [B, 0]; output: the inputs themselves.
+    """
+
+    def parameters(self, num_examples: int, generator: torch.Generator) -> Shaped[Tensor, "num_examples 0"]:
+        """Rows without a number; draws nothing from the generator."""
+        return torch.empty(num_examples, 0, dtype=torch.int16)
+
+    def __call__(self, inputs: Tensor, parameters: Tensor) -> Tensor:
+        """The inputs themselves."""
+        return inputs

@@ -1,0 +1,133 @@
+"""Which examples come when: a pure function of (seed, epoch), whatever the loader."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dlexp.contract import Augment, Dataset, Split
+from dlexp.stream import stream
+
+EVALUATION_BATCH = 512  # examples; large enough to fill a GPU, small enough for a CPU's cache
+Batch = tuple[Tensor, Tensor]
+Loader = Callable[[list[Tensor]], Iterable[Batch]]
+"""Takes the indices of each batch of an epoch and yields those raw (inputs, targets), on the device."""
+
+
+def order(seed: int, epoch: int, num_examples: int) -> Tensor:
+    """A permutation of the examples, int64 [N] on the CPU: the same for every arm of a comparison."""
+    return torch.randperm(num_examples, generator=torch.Generator().manual_seed(stream(seed, "order", epoch)))
+
+
+def steps_per_epoch(num_examples: int, batch_size: int, *, drop_last: bool) -> int:
+    """Number of batches of one epoch."""
+    return num_examples // batch_size if drop_last else -(-num_examples // batch_size)
+
+
+def resident(split: Split, device: torch.device) -> Loader:
+    """A loader whose whole split lies on the device, and is gathered there."""
+    inputs, targets = split.inputs.to(device), split.targets.to(device)
+
+    def load(indices: list[Tensor]) -> Iterator[Batch]:
+        everything = torch.cat(indices).to(device)  # one copy to the device an epoch
+        for batch in everything.split([len(index) for index in indices]):
+            yield inputs.index_select(0, batch), targets.index_select(0, batch)
+
+    return load
+
+
+def workers(
+    split: Split,
+    device: torch.device,
+    *,
+    num_workers: int,
+    persistent_workers: bool,
+    pin_memory: bool,
+    non_blocking: bool,
+) -> Loader:
+    """A loader for data that does not fit on the device: torch's DataLoader gathers batches in processes of its own."""
+    batches: list[Tensor] = []
+    loader = DataLoader(
+        _Rows(split),  # type: ignore[arg-type]
+        batch_sampler=batches,  # read anew at each epoch
+        collate_fn=_as_it_is,
+        num_workers=num_workers,
+        persistent_workers=persistent_workers and num_workers > 0,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),  # otherwise each epoch draws from the global stream, which is dropout's
+    )
+
+    def load(indices: list[Tensor]) -> Iterator[Batch]:
+        batches[:] = indices
+        for inputs, targets in loader:
+            yield inputs.to(device, non_blocking=non_blocking), targets.to(device, non_blocking=non_blocking)
+
+    return load
+
+
+class _Rows:
+    """A split from which DataLoader fetches a whole batch at once."""
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def __len__(self) -> int:
+        return len(self.split.targets)
+
+    def __getitems__(self, index: Tensor) -> Batch:
+        return self.split.inputs[index], self.split.targets[index]
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+class Scale:
+    """What stands between a raw batch and the model: `(inputs - shift) * factor` as float32, in the model's memory layout."""
+
+    def __init__(self, dataset: Dataset, device: torch.device, memory_format: torch.memory_format) -> None:
+        self.shift, self.factor = dataset.shift.to(device), dataset.factor.to(device)
+        self.memory_format = memory_format
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Scale one batch."""
+        return inputs.sub(self.shift).mul_(self.factor).contiguous(memory_format=self.memory_format)
+
+
+def training_batches(
+    load: Loader,
+    scale: Scale,
+    augment: Augment,
+    *,
+    num_examples: int,
+    batch_size: int,
+    drop_last: bool,
+    seed: int,
+    device: torch.device,
+) -> Callable[[int], Iterator[Batch]]:
+    """The batches of any epoch, shuffled, augmented and scaled; every example once, the short last batch too unless dropped."""
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        shuffled = order(seed, epoch, num_examples)
+        generator = torch.Generator().manual_seed(stream(seed, "augmentation", epoch))
+        # Drawn by example, not by place in the epoch: another batch size or order gives an example the same change.
+        parameters = augment.parameters(num_examples, generator)[shuffled].to(device)
+        indices = list(shuffled.split(batch_size))
+        if drop_last and len(indices[-1]) < batch_size:
+            indices.pop()
+        for (inputs, targets), change in zip(load(indices), parameters.split(batch_size), strict=False):
+            yield scale(augment(inputs, change)), targets
+
+    return batches
+
+
+def evaluation_batches(load: Loader, scale: Scale, num_examples: int) -> Callable[[], Iterator[Batch]]:
+    """All examples of a split, once, in their order."""
+    indices = list(torch.arange(num_examples).split(EVALUATION_BATCH))
+
+    def batches() -> Iterator[Batch]:
+        for inputs, targets in load(indices):
+            yield scale(inputs), targets
+
+    return batches

@@ -1,0 +1,101 @@
+"""Puts the parts of one run together, on its device and from its seed."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from dlexp import hardware
+from dlexp.batches import Batch, Loader, Scale, evaluation_batches, resident, training_batches, workers
+from dlexp.contract import Split
+from dlexp.facts import Facts
+from dlexp.learner import Learner
+from dlexp.parts import part
+from dlexp.stream import stream
+
+
+class Built(NamedTuple):
+    """What one run trains, and on what.
+
+    Args:
+        learner: The model and all that changes it.
+        batches: The training batches of an epoch.
+        evaluations: Split (`val`, `test`) → its batches.
+        init_hash: Of the weights before training: equal in arms that start from the same ones.
+    """
+
+    learner: Learner
+    batches: Callable[[int], Iterator[Batch]]
+    evaluations: dict[str, Callable[[], Iterator[Batch]]]
+    init_hash: str
+
+
+def build(config: Mapping[str, Any], facts: Facts) -> Built:
+    """Bring torch to the state that the config asks for, and make everything anew from the run's seed."""
+    precision = part(config, "precision")(facts.device)
+    settings = config["hardware"]
+    hardware.set_up(
+        facts.device, num_threads=settings["num_threads"], determinism=settings["determinism"], tf32=precision.format == "tf32"
+    )
+    memory_format = torch.channels_last if settings["channels_last"] else torch.contiguous_format
+    torch.manual_seed(stream(config["seed"], "init"))
+    model = part(config, "model")(facts.dataset.input_shape, facts.dataset.num_outputs)
+    part(config, "init")(model)
+    init_hash = hash_weights(model)
+    model.to(device=facts.device, memory_format=memory_format)
+    torch.manual_seed(stream(config["seed"], "dropout"))
+    optimizer = part(config, "optimizer")(model.parameters())
+    learner = Learner(
+        model,
+        part(config, "loss")(),
+        optimizer,
+        part(config, "scheduler")(optimizer, facts.horizon),
+        precision,
+        task=facts.dataset.task,
+        grad_clip=config["grad_clip"],
+        l1=config["l1"],
+        l2=config["l2"],
+        compile=settings["compile"],
+    )
+    return Built(learner, *_build_batches(config, facts, memory_format), init_hash)
+
+
+def _build_batches(
+    config: Mapping[str, Any], facts: Facts, memory_format: torch.memory_format
+) -> tuple[Callable[[int], Iterator[Batch]], dict[str, Callable[[], Iterator[Batch]]]]:
+    dataset = facts.dataset
+    scale = Scale(dataset, facts.device, memory_format)
+    batches = training_batches(
+        _loader(config["hardware"], dataset.train, facts.device),
+        scale,
+        part(config, "augment")(),
+        num_examples=len(dataset.train.targets),
+        batch_size=facts.batch_size,
+        drop_last=config["drop_last"],
+        seed=config["seed"],
+        device=facts.device,
+    )
+    evaluations = {
+        name: evaluation_batches(_loader(config["hardware"], split, facts.device), scale, len(split.targets))
+        for name, split in (("val", dataset.val), ("test", dataset.test))
+        if split is not None
+    }
+    return batches, evaluations
+
+
+def _loader(settings: Mapping[str, Any], split: Split, device: torch.device) -> Loader:
+    if settings["loader"] == "resident":
+        return resident(split, device)
+    names = ("num_workers", "persistent_workers", "pin_memory", "non_blocking")
+    return workers(split, device, **{name: settings[name] for name in names})
+
+
+def hash_weights(model: nn.Module) -> str:
+    """12 hex digits of the sha256 of all weight matrices and kernels, in their order; biases and norms are left out."""
+    digest = hashlib.sha256()
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,201 @@
+"""The config of one run: composed by Hydra from conf/, checked against the files there, resolved. Instantiates nothing.
+
+The whole way of a command is look_up → compose → check → resolved. The parts of it live in options.py (what conf/ offers),
+overrides.py (what was typed), lookup.py (whether it exists), schema.py (ranges) and rules.py (rules between fields).
+"""
+
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import islice
+from typing import Any, NamedTuple
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from dlexp.lookup import calls, hidden_names, look_up, mistakes
+from dlexp.options import CONF, FIXED, groups, leaves, reference, references_in, shown, template
+from dlexp.overrides import expand, overridden_keys, spelled_out, swept_keys
+from dlexp.rules import Settings, objections
+from dlexp.schema import rule_for
+from dlexp.usage import help_text
+
+__all__ = [
+    "CONF",
+    "Composed",
+    "check",
+    "compose",
+    "composed_from",
+    "expand",
+    "groups",
+    "help_text",
+    "look_up",
+    "overridden_keys",
+    "problems_of",
+    "resolved",
+    "swept_keys",
+]
+
+MOST_CELLS = 12  # of a refused sweep are composed and checked as well, at about 0.1 s each
+
+
+class Composed(NamedTuple):
+    """A config as Hydra composed it, before it is checked.
+
+    Args:
+        cfg: Without the `hydra` node, references not yet resolved.
+        choices: Group → option.
+        overrides: As given, without those of `hydra.`.
+    """
+
+    cfg: DictConfig
+    choices: dict[str, str]
+    overrides: tuple[str, ...]
+
+
+def compose(overrides: Sequence[str] = ()) -> Composed:
+    """The config that a command with these overrides runs, through Hydra; any number of times in one process.
+
+    Raises:
+        HydraException: If Hydra cannot compose them; `look_up` says why in plain words.
+    """
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra_compose("config", list(overrides), return_hydra_config=True)
+    return composed_from(cfg, overrides)
+
+
+def composed_from(cfg: DictConfig, overrides: Sequence[str]) -> Composed:
+    """The same from a config that Hydra has composed elsewhere, its `hydra` node included."""
+    choices = {group: option for group, option in cfg.hydra.runtime.choices.items() if group in groups()}
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    return Composed(own, choices, tuple(text for text in overrides if not text.lstrip("+~").startswith(("hydra.", "hydra/"))))
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain dicts, lists and values, every reference replaced by what it refers to; no environment variable."""
+    OmegaConf.clear_resolver("oc.env")
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]  # a DictConfig gives a dict
+
+
+def problems_of(overrides: Sequence[str], *, multirun: bool) -> list[str]:
+    """Everything that is wrong with a command, if `look_up` finds anything wrong; then what is left of it is checked as well.
+
+    Returns:
+        One line each; none means that Hydra may compose the command, and `check` has still to be asked.
+    """
+    problems = look_up(overrides, multirun=multirun)
+    if not problems:
+        return []
+    rest = list(overrides)
+    while wrong := mistakes(rest, multirun=True):
+        rest = [text for position, text in enumerate(rest) if position not in wrong]
+    for cell in islice(_sample(rest), MOST_CELLS):
+        try:
+            problems += check(compose(cell))
+        except HydraException as error:
+            problems.append(f"{' '.join(cell)}: {error}".replace("\n", " "))
+    return list(dict.fromkeys(problems))
+
+
+def _sample(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """Cells of a sweep that hold each value of each key at least once."""
+    axes = [spelled_out(text) for text in overrides]
+    first = [axis[0] for axis in axes]
+    yield first
+    for position, axis in enumerate(axes):
+        for text in axis[1:]:
+            yield [*first[:position], text, *first[position + 1 :]]
+
+
+def check(composed: Composed) -> list[str]:
+    """All that is wrong with a config, as far as it can be seen without data and model. Imports nothing that it names.
+
+    Returns:
+        One line each: config path, what was expected, what came. Where keys or code are not those of conf/, nothing but that.
+    """
+    tree: dict[str, Any] = OmegaConf.to_container(composed.cfg, resolve=False)  # type: ignore[assignment]
+    if foreign := list(_foreign_choices(composed.choices)):
+        return foreign
+    expected = template(composed.choices)
+    if foreign := list(_foreign(tree, expected, tree)):
+        return foreign
+    values, problems = _judge(composed.cfg, tree, expected)
+    given = frozenset(overridden_keys(composed.overrides))
+    untouched = {path: default for path, default in leaves(expected) if path not in given}
+    references = references_in(tree) | references_in(untouched)  # a resolved config has none of its own left
+    return problems + objections(Settings(values, given, composed.choices, frozenset(references)))
+
+
+def _foreign_choices(choices: Mapping[str, str]) -> Iterator[str]:
+    for group, options in groups().items():
+        if choices.get(group) not in options:
+            yield f"{group}={choices.get(group)}: no such option. Options: {', '.join(options)}."
+    for group in choices.keys() - groups().keys():
+        yield f"{group}: no such group. Groups: {', '.join(groups())}."
+
+
+def _foreign(got: Mapping[str, Any], expected: Mapping[str, Any], config: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Where a config has other keys than the files in conf/, or names other code, letter by letter.
+
+    Args:
+        got: What lies below the path `above`.
+        expected: The same from the files.
+        config: The whole config.
+        above: Empty, or a path with a dot at its end.
+    """
+    yield from (f"{above}{name}: no such key." for name in got if name not in expected)
+    for name, default in expected.items():
+        path, value, target = f"{above}{name}", got.get(name, default), reference(default)
+        if name not in got:
+            yield f"{path}: is missing."
+        elif isinstance(default, dict) and isinstance(value, dict):
+            yield from _foreign(value, default, config, f"{path}.")
+        elif isinstance(default, dict) or name.startswith("_") or path in FIXED:
+            if shown(value) != shown(default):
+                yield f"{path}: must be {shown(default)}, as in the file of the option, got {shown(value)}."
+        elif target in groups():
+            if value not in (default, config.get(target)):  # resolved, it is a copy of the group
+                yield f"{path}: must be {default}, got {shown(value)}."
+        elif value != default and (code := [*hidden_names(value), *calls(value)]):
+            yield f"{path}: must be a plain value, got one with {code[0]}."
+
+
+def _judge(cfg: DictConfig, tree: dict[str, Any], expected: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Hold each value against its range.
+
+    Args:
+        cfg: The config.
+        tree: The same as plain dicts, references left as text.
+        expected: The same from the files.
+
+    Returns:
+        Config path → value, a bad one replaced by its default; and what is wrong, one line each.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    defaults = OmegaConf.create(expected)
+    for path, default in leaves(expected):
+        if path.rpartition(".")[2].startswith("_") or reference(default) in groups():
+            continue
+        typed: Any = reduce(operator.getitem, path.split("."), tree)
+        rule = rule_for(path, default)
+        if typed == "???":
+            problems.append(f"{path}: must be given, as {path}=...")
+            continue
+        try:
+            values[path] = _plain(cfg, path)
+        except (OmegaConfBaseException, RecursionError):
+            values[path] = typed
+        if not rule.holds(values[path]):
+            if typed != default or reference(default) is None:  # else the key that it refers to is at fault
+                problems.append(f"{path}: must be {rule.expected}, got {shown(values[path])}.")
+            values[path] = _plain(defaults, path)
+    return values, problems
+
+
+def _plain(cfg: DictConfig, path: str) -> Any:
+    value = OmegaConf.select(cfg, path)
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

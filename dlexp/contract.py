@@ -1,0 +1,134 @@
+"""The types that the parts share. Every part of one group has the same signature; this file says which.
+
+| group      | the factory that its YAML names                                   | returns                                       |
+| ---------- | ----------------------------------------------------------------- | --------------------------------------------- |
+| dataset    | `read()`                                                          | `Source`                                      |
+| augment    | `augment()`                                                       | `Augment`                                     |
+| model      | `model(input_shape, num_outputs)`                                 | `nn.Module`, inputs [B, *input_shape] → [B, num_outputs] |
+| activation | `activation()`                                                    | `nn.Module`, any shape → the same             |
+| norm       | `norm(num_features)`                                              | `nn.Module`, [B, C] or [B, C, H, W] → the same |
+| init       | `init(model)`                                                     | nothing: fills the parameters in place        |
+| loss       | `loss()`                                                          | `nn.Module`, (outputs, targets) → scalar mean over the batch |
+| optimizer  | `optimizer(params)`                                               | `torch.optim.Optimizer`                       |
+| scheduler  | `scheduler(optimizer, horizon)`                                   | `Schedule`                                    |
+| precision  | `precision(device)`                                               | `Precision` (dlexp/precision.py)              |
+
+Every keyword argument that such a factory has beyond these facts is listed in its YAML file, and nothing else is.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dlexp.errors import ConfigError as ConfigError  # re-exported, these three
+from dlexp.errors import DatasetError as DatasetError
+from dlexp.errors import UnsupportedError as UnsupportedError
+
+Task = Literal["classification", "regression"]
+
+
+class Split(NamedTuple):
+    """Examples in memory.
+
+    Shape:
+        inputs uint8 [N, C, H, W] (images, raw pixels) or float32 [N, F] (features).
+        targets int64 [N] (classes, from 0) or float32 [N, 1] (regression).
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a dataset part reads: everything, before subset, validation split and scaling.
+
+    Args:
+        train: Examples to train on; the validation split is cut from these.
+        test: Examples for the one look at the end.
+        classes: Their names, in the order of the targets; empty for a regression.
+    """
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The data of one run, as the loop sees it. The model's input is `(inputs - shift) * factor`, as float32.
+
+    Args:
+        train, test: As in `Source`, after the balanced subset and the validation split.
+        val: The validation split, or None where there is none.
+        classes: As in `Source`.
+        shift, factor: Float32 tensors that broadcast against one example, fitted on `train` alone.
+    """
+
+    train: Split
+    val: Split | None
+    test: Split
+    classes: tuple[str, ...]
+    shift: Tensor
+    factor: Tensor
+
+    @property
+    def task(self) -> Task:
+        """Whether targets are classes or numbers."""
+        return "classification" if self.classes else "regression"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example: (C, H, W) or (F,)."""
+        return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of classes K, or of regression targets."""
+        return len(self.classes) or self.train.targets.shape[1]
+
+
+class Horizon(NamedTuple):
+    """How long a run is meant to be: what a schedule may know. `num_epochs` counts a last, cut-off epoch as one."""
+
+    num_epochs: int
+    num_steps: int
+
+
+class Schedule(NamedTuple):
+    """A learning-rate schedule and when to call its `step`.
+
+    Args:
+        scheduler: One of torch's, bound to the optimizer.
+        every: `step`: after each optimizer step; `epoch`: after each epoch; `metric`: after each epoch, with the monitored value
+            (a loss or an error rate: lower is better).
+    """
+
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    every: Literal["step", "epoch", "metric"]
+
+
+class Progress(NamedTuple):
+    """Where training stands at a boundary. `epoch` counts from 1; 0 is the untrained model."""
+
+    step: int
+    epoch: int
+    epoch_ended: bool
+
+
+@runtime_checkable
+class Augment(Protocol):
+    """A random change of images that is a pure function of its parameters, so that it can be drawn ahead for a whole epoch."""
+
+    def parameters(self, num_examples: int, generator: torch.Generator) -> Tensor:
+        """One row of random numbers per example, [N, P], drawn on the CPU; P may be 0."""
+        ...
+
+    def __call__(
+        self, inputs: Float[Tensor, "batch channels height width"], parameters: Tensor
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Change each image [B, C, H, W] as its row of parameters [B, P] says; on whatever device both are, dtype kept."""
+        ...

@@ -1,0 +1,1 @@
+"""Data sets: readers, and what makes of them the data of one run (prepare)."""

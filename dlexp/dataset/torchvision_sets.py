@@ -1,0 +1,196 @@
+"""Data sets that torchvision downloads and reads: MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100."""
+
+import contextlib
+import http.client
+import io
+import math
+import socket
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import torch
+from filelock import FileLock
+
+from dlexp.contract import DatasetError, Source, Split
+
+ANSWER_SECONDS = 4.0  # how long a server may take to answer at all
+STALL_SECONDS = 30.0  # how long a download may stand still
+
+
+class _Layout(NamedTuple):
+    """Where torchvision looks: files it reads and archives it unpacks, with their md5 if it knows one, and addresses."""
+
+    files: dict[Path, str | None]
+    archives: dict[Path, str]
+    urls: list[str]
+
+
+def mnist(*, root: str) -> Source:
+    """Grey 28x28 images of handwritten digits. Source: LeCun et al. 1998.
+
+    Args:
+        root: Folder that holds or will hold `MNIST/raw`.
+    """
+    return _read("MNIST", root, _mnist_layout)
+
+
+def fashion_mnist(*, root: str) -> Source:
+    """Grey 28x28 images of clothes. Source: Xiao et al. 2017, arXiv:1708.07747.
+
+    Args:
+        root: Folder that holds or will hold `FashionMNIST/raw`.
+    """
+    return _read("FashionMNIST", root, _mnist_layout)
+
+
+def cifar10(*, root: str) -> Source:
+    """Colour 32x32 images in 10 classes. Source: Krizhevsky 2009.
+
+    Args:
+        root: Folder that holds or will hold `cifar-10-batches-py`.
+    """
+    return _read("CIFAR10", root, _cifar_layout)
+
+
+def cifar100(*, root: str) -> Source:
+    """Colour 32x32 images in 100 classes. Source: Krizhevsky 2009.
+
+    Args:
+        root: Folder that holds or will hold `cifar-100-python`.
+    """
+    return _read("CIFAR100", root, _cifar_layout)
+
+
+def _mnist_layout(kind: Any, root: Path) -> _Layout:
+    folder = root / kind.__name__ / "raw"
+    return _Layout(
+        files={folder / Path(archive).stem: None for archive, _ in kind.resources},
+        archives={folder / archive: md5 for archive, md5 in kind.resources},
+        urls=[mirror + kind.resources[0][0] for mirror in kind.mirrors],
+    )
+
+
+def _cifar_layout(kind: Any, root: Path) -> _Layout:
+    files = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
+    return _Layout(
+        files={root / kind.base_folder / name: md5 for name, md5 in files},
+        archives={root / kind.filename: kind.tgz_md5},
+        urls=[kind.url],
+    )
+
+
+def _read(name: str, root: str, layout_of: Callable[[Any, Path], _Layout]) -> Source:
+    from torchvision import datasets
+
+    kind = getattr(datasets, name)
+    folder = Path(root).expanduser().absolute()
+    layout = layout_of(kind, folder)
+    if not _is_present(layout):
+        _download(kind, folder, layout)
+    try:
+        parts = [kind(folder, train=train) for train in (True, False)]
+        train, test = (_split(part.data, part.targets, len(part.classes)) for part in parts)
+    except Exception as error:  # whatever a parser makes of bytes that are not what it expects
+        damaged = [path for path, md5 in layout.files.items() if not _is_whole(path, md5)] or list(layout.files)
+        raise DatasetError(
+            f"{name} cannot be read ({error or type(error).__name__}). Delete or replace {', '.join(map(str, damaged))}"
+        ) from error
+    return Source(train=train, test=test, classes=tuple(parts[0].classes))
+
+
+def _split(data: Any, targets: Any, num_classes: int) -> Split:
+    images = torch.as_tensor(data)  # [N, 28, 28] or [N, 32, 32, 3]
+    images = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
+    labels = torch.as_tensor(targets, dtype=torch.int64)
+    if len(images) != len(labels):
+        raise ValueError(f"{len(images)} images, but {len(labels)} labels")
+    if labels.max() >= num_classes:
+        raise ValueError(f"label {int(labels.max())}, but {num_classes} classes")
+    return Split(images.contiguous(), labels)
+
+
+def _is_present(layout: _Layout) -> bool:
+    return all(path.is_file() for path in layout.files)
+
+
+def _is_whole(path: Path, md5: str | None) -> bool:
+    """Whether a file has its md5; an idx file (MNIST's, of no known md5) the size that its header says."""
+    from torchvision.datasets.utils import check_integrity
+
+    try:
+        if md5 is not None:
+            return check_integrity(path, md5)
+        content = path.read_bytes()
+    except OSError:
+        return False
+    num_sizes = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0  # b"\0\0\x08": unsigned bytes
+    sizes = [int.from_bytes(content[4 * index + 4 : 4 * index + 8], "big") for index in range(num_sizes)]
+    return num_sizes > 0 and len(content) == 4 + 4 * num_sizes + math.prod(sizes)
+
+
+def _download(kind: Any, root: Path, layout: _Layout) -> None:
+    """Unpack the archives, fetched first where they are missing; one process does it while others wait."""
+    from torchvision.datasets.utils import check_integrity
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f".{kind.__name__}.lock"):
+            if _is_present(layout):
+                return
+            if not all(check_integrity(path, md5) for path, md5 in layout.archives.items()):
+                _check_answer(layout.urls)
+            with _quiet(), _socket_timeout(STALL_SECONDS):
+                kind(root, download=True)
+    except Exception as error:  # sockets, http, tar, gzip, disk: each has errors of its own
+        raise DatasetError(
+            f"{kind.__name__} is not in {root} and cannot be downloaded ({error or type(error).__name__}).\n"
+            f"Put a copy there: {', '.join(str(path.relative_to(root)) for path in layout.archives)}\n"
+            f"or unpacked: {', '.join(str(path.relative_to(root)) for path in layout.files)}\n"
+            "These need no download: dataset=digits, moons, circles, noisy_line, synthetic_images, "
+            "and image_folder with images of your own."
+        ) from error
+
+
+def _check_answer(urls: list[str]) -> None:
+    """Raise unless one of these addresses answers, each within a few seconds.
+
+    In a thread, as no timeout bounds the look-up of a name, and a socket's timeout counts anew for each address of a server.
+    """
+    reasons: list[str] = []
+    for url in urls:
+        outcome = [f"no answer within {ANSWER_SECONDS:g} s"]
+        thread = Thread(target=_ask, args=(url, outcome), daemon=True)
+        thread.start()
+        thread.join(ANSWER_SECONDS)
+        if not outcome[-1]:
+            return
+        reasons.append(f"{url}: {outcome[-1]}")
+    raise ConnectionError("; ".join(reasons))
+
+
+def _ask(url: str, outcome: list[str]) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS):
+            outcome.append("")
+    except (OSError, http.client.HTTPException) as error:
+        outcome.append(str(error))
+
+
+@contextlib.contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torchvision's progress bars, which would tear the log of a sweep."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield

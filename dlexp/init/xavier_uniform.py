@@ -1,0 +1,15 @@
+"""Xavier's uniform start: `init=xavier_uniform`."""
+
+from functools import partial
+
+from torch import nn
+
+from dlexp.init import fill
+
+
+def xavier_uniform(model: nn.Module, *, gain: float, bias: float) -> None:
+    """Weights from U(-a, a) with a = gain * sqrt(6 / (fan_in + fan_out)).
+
+    Source: Glorot & Bengio 2010, eq. 16. Differs: gain, which the paper does not have.
+    """
+    fill(model, partial(nn.init.xavier_uniform_, gain=gain), bias)

@@ -1,0 +1,168 @@
+"""What is trained: model, loss, optimizer, schedule and precision on one device. Nothing else touches them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dlexp.contract import Schedule, Task
+from dlexp.precision import Precision
+
+Numbers = dict[str, float]
+
+
+class Learner:
+    """Trains one model, a batch at a time, and measures it.
+
+    What a step measures stays on the device until `collect` reads it: no step waits for the device.
+
+    Args:
+        model: On its device, parameters in float32.
+        loss: Mean over the batch.
+        optimizer: Over the parameters of `model`.
+        schedule: Bound to `optimizer`.
+        precision: Format of the forward pass, and its scaler.
+        task: Decides whether accuracy or root mean squared error is reported.
+        grad_clip: Largest global L2 norm of the gradient, or None.
+        l1: Times the sum of |p| over all parameters.
+        l2: Times the sum of p² over all parameters.
+        compile: Whether torch compiles the forward pass.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        schedule: Schedule,
+        precision: Precision,
+        *,
+        task: Task,
+        grad_clip: float | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        compile: bool = False,
+    ) -> None:
+        self.model, self.loss, self.optimizer, self.schedule, self.precision = model, loss, optimizer, schedule, precision
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.grad_clip, self.l1, self.l2 = grad_clip, l1, l2
+        self.forward = torch.compile(model, dynamic=False) if compile else model
+        self.score = _num_correct if task == "classification" else _sum_of_squares
+        self.summarise = _accuracy if task == "classification" else _rmse
+        self.steps: list[tuple[int, Tensor, Tensor, Tensor]] = []  # per step: examples, loss, score, gradient norm
+        self.num_steps = 0
+        self.first_bad_step: int | None = None
+        model.train()
+
+    def step(self, inputs: Tensor, targets: Tensor) -> None:
+        """Update the parameters from one batch. Nothing in here waits for the device."""
+        scaler = self.precision.scaler
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.precision.autocast:
+            outputs = self.forward(inputs)
+        outputs = outputs.float()
+        loss = self.loss(outputs, targets)
+        scaler.scale(loss + self.penalty() if self.l1 or self.l2 else loss).backward()
+        scaler.unscale_(self.optimizer)
+        norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        if self.grad_clip is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.grad_clip, norm)
+        scaler.step(self.optimizer)
+        scaler.update()
+        if self.schedule.every == "step":
+            self.schedule.scheduler.step()
+        with torch.no_grad():
+            self.steps.append((len(targets), loss.detach(), self.score(outputs, targets), norm))
+
+    def penalty(self) -> Tensor:
+        """`l1 * sum |p| + l2 * sum p²`: what is added to the loss that is differentiated, never to the loss that is reported."""
+        flat = torch.cat([parameter.flatten() for parameter in self.parameters])
+        return self.l1 * flat.abs().sum() + self.l2 * flat.square().sum()
+
+    def collect(self) -> Numbers:
+        """What the steps since the last call measured, averages weighted by examples. Waits for the device once.
+
+        Returns:
+            `examples` seen; `loss`; `acc` in [0, 1], or `rmse` in units of the target; `grad_norm`, the mean L2 norm before clipping, in units of
+            loss per unit of parameter; with clipping `clip_rate`, the share of steps clipped; with fp16 `overflow_steps`, which
+            the scaler skipped and which count in neither of the two.
+        """
+        if not self.steps:
+            return {}
+        examples = torch.tensor([step[0] for step in self.steps], dtype=torch.float64)
+        losses, scores, norms = (
+            torch.stack([step[i] for step in self.steps]).double().cpu()  # type: ignore[misc]
+            for i in (1, 2, 3)
+        )
+        bad = (~losses.isfinite()).nonzero()
+        if len(bad) and self.first_bad_step is None:
+            self.first_bad_step = self.num_steps + int(bad[0]) + 1
+        self.num_steps += len(self.steps)
+        self.steps.clear()
+        total = float(examples.sum())
+        numbers = {"examples": total, "loss": float(losses @ examples) / total, **self.summarise(float(scores.sum()), total)}
+        if self.precision.scaler.is_enabled():
+            numbers["overflow_steps"] = float((~norms.isfinite()).sum())
+            norms = norms[norms.isfinite()]
+        numbers["grad_norm"] = float(norms.mean())
+        if self.grad_clip is not None:
+            numbers["clip_rate"] = float((norms > self.grad_clip).double().mean())
+        return numbers
+
+    def end_epoch(self, monitored: float | None) -> None:
+        """Advance a schedule that counts epochs, or watches `monitored` (lower is better)."""
+        if self.schedule.every == "epoch":
+            self.schedule.scheduler.step()
+        elif self.schedule.every == "metric":
+            self.schedule.scheduler.step(monitored)
+
+    def evaluate(self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> Numbers:
+        """Loss and accuracy (or RMSE) over all examples of a split; changes nothing.
+
+        Returns:
+            `loss` and `acc` in [0, 1], or `rmse` in units of the target.
+        """
+        self.model.eval()
+        examples, losses, scores = [], [], []
+        with torch.no_grad():
+            for inputs, targets in batches():
+                with self.precision.autocast:
+                    outputs = self.forward(inputs)
+                outputs = outputs.float()
+                examples.append(len(targets))
+                losses.append(self.loss(outputs, targets))
+                scores.append(self.score(outputs, targets))
+        self.model.train()
+        total = sum(examples)
+        loss = float(torch.stack(losses).double().cpu() @ torch.tensor(examples, dtype=torch.float64)) / total
+        return {"loss": loss, **self.summarise(float(torch.stack(scores).double().sum()), total)}
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def weights(self) -> dict[str, Any]:
+        """A copy of the model's parameters and buffers, on its device."""
+        return {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Put back what `weights` returned."""
+        self.model.load_state_dict(weights)
+
+
+def _num_correct(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs.argmax(1) == targets).sum()
+
+
+def _sum_of_squares(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs - targets).square().sum() / targets.shape[1]
+
+
+def _accuracy(score: float, total: float) -> Numbers:
+    return {"acc": score / total}
+
+
+def _rmse(score: float, total: float) -> Numbers:
+    return {"rmse": (score / total) ** 0.5}

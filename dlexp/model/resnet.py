@@ -1,0 +1,103 @@
+"""Residual nets: `model=resnet18` and `model=resnet50`."""
+
+from collections.abc import Callable
+from functools import partial
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models import resnet as torchvision_resnet
+
+Images = Float[Tensor, "batch _ _ _"]
+
+
+class BasicBlock(torchvision_resnet.BasicBlock):
+    """Block of two convolutions, with a module of its own for each activation."""
+
+    def set_activations(self, activation: Callable[[], nn.Module]) -> None:
+        """Put a new activation in each place where torchvision's block calls its one ReLU."""
+        del self.relu
+        self.act1, self.act2 = activation(), activation()
+
+    def forward(self, inputs: Images) -> Images:
+        """The inputs, or their projection, plus the residual."""
+        shortcut = inputs if self.downsample is None else self.downsample(inputs)
+        residual = self.act1(self.bn1(self.conv1(inputs)))
+        return self.act2(self.bn2(self.conv2(residual)) + shortcut)
+
+
+class Bottleneck(torchvision_resnet.Bottleneck):
+    """Block of three convolutions, with a module of its own for each activation."""
+
+    def set_activations(self, activation: Callable[[], nn.Module]) -> None:
+        """Put a new activation in each place where torchvision's block calls its one ReLU."""
+        del self.relu
+        self.act1, self.act2, self.act3 = activation(), activation(), activation()
+
+    def forward(self, inputs: Images) -> Images:
+        """The inputs, or their projection, plus the residual."""
+        shortcut = inputs if self.downsample is None else self.downsample(inputs)
+        residual = self.act1(self.bn1(self.conv1(inputs)))
+        residual = self.act2(self.bn2(self.conv2(residual)))
+        return self.act3(self.bn3(self.conv3(residual)) + shortcut)
+
+
+def _build(
+    block: type[BasicBlock] | type[Bottleneck],
+    num_blocks: tuple[int, ...],
+    input_shape: tuple[int, ...],
+    num_outputs: int,
+    *,
+    activation: Callable[[], nn.Module],
+    norm: Callable[[int], nn.Module],
+    dropout: Callable[[], nn.Module],
+    zero_init_residual: bool,
+    small_stem_below: int,
+) -> nn.Module:
+    """ResNet as torchvision builds it, with any norm, activation and number of channels; the state dict has the same names.
+
+    Args:
+        block: The kind of residual block.
+        num_blocks: Number of blocks in each of the four stages.
+        input_shape: Shape of one image, (C, H, W).
+        num_outputs: Number of outputs K.
+        activation: Factory, called once for each place.
+        norm: Factory, called with the number of channels.
+        dropout: Factory, called once, for what the last linear layer sees.
+        zero_init_residual: Whether the last norm of each residual starts at 0, so that each block starts as the identity.
+        small_stem_below: Images with fewer pixels a side get a 3x3 convolution with stride 1 in place of 7x7 with stride 2 and
+            a pool.
+
+    Shape:
+        inputs [B, C, H, W], outputs [B, K].
+
+    Raises:
+        ValueError: If there is no image, or `zero_init_residual` meets a norm that has no weight.
+
+    Source: He et al. 2016, arXiv:1512.03385; the small stem is that of its section 4.2.
+    """
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"model=resnet18 and resnet50 need images [C, H, W]; dataset gives {list(input_shape)}: use model=mlp."
+        )
+    if zero_init_residual and not hasattr(norm(64), "weight"):
+        raise ValueError(
+            "model.zero_init_residual=true sets the weight of a norm, and this norm has none: use another norm, or false."
+        )
+    net = torchvision_resnet.ResNet(block, num_blocks, num_outputs, zero_init_residual, norm_layer=norm)
+    channels, height, width = input_shape
+    if max(height, width) < small_stem_below:
+        net.conv1 = nn.Conv2d(channels, 64, kernel_size=3, padding=1, bias=False)
+        net.maxpool = nn.Identity()
+    else:
+        net.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+    net.relu = activation()
+    for module in list(net.modules()):
+        if isinstance(module, block):
+            module.set_activations(activation)
+    net.avgpool = nn.Sequential(net.avgpool, dropout())
+    return net
+
+
+resnet18 = partial(_build, BasicBlock, (2, 2, 2, 2))
+resnet50 = partial(_build, Bottleneck, (3, 4, 6, 3))

@@ -1,0 +1,1 @@
+"""Normalisations behind one signature, for features and images."""

@@ -1,0 +1,41 @@
+"""From a checked config to factories and data: the only place where a name in a config becomes an object."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from dlexp.contract import Dataset, Source
+from dlexp.dataset.prepare import prepare
+
+
+def part(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
+    """The factory that a group's option names, with its hyper-parameters. The config must have passed `config.check`."""
+    return instantiate(OmegaConf.create(config[group]), _convert_="all")
+
+
+def load_dataset(config: Mapping[str, Any]) -> Dataset:
+    """The prepared data of a run.
+
+    Raises:
+        ConfigError: If the data cannot be cut as the config says.
+        DatasetError: If it cannot be fetched or read.
+    """
+    return _prepare(json.dumps(config["dataset"]), config["val_fraction"], config["data_seed"])
+
+
+# Kept in memory for the next runs of a sweep; JSON, because a cache needs keys that can be hashed.
+@lru_cache(maxsize=4)
+def _prepare(options: str, val_fraction: float, data_seed: int) -> Dataset:
+    reader = json.loads(options)
+    per_class, scale = reader.pop("per_class"), reader.pop("scale")
+    source = _read(json.dumps(reader))
+    return prepare(source, per_class=per_class, val_fraction=val_fraction, scale=scale, data_seed=data_seed)
+
+
+@lru_cache(maxsize=2)
+def _read(options: str) -> Source:
+    return instantiate(json.loads(options), _convert_="all")()

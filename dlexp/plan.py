@@ -1,0 +1,113 @@
+"""Which run a config is: checked, `auto` resolved, with its id and its folder. Loads no data and builds nothing."""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from dlexp import hardware, precision, record
+from dlexp.config import CONF, Composed, check, resolved
+from dlexp.dataset.fingerprint import fingerprint as fingerprint_of
+from dlexp.errors import ConfigError
+
+ADHOC = "adhoc"  # the shelf of runs without a study
+SILENT = {"force", "retry", "data_dir", "output_dir"}  # say nothing of what is run
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that is sound as far as its config tells.
+
+    Args:
+        composed: As it was given.
+        config: Resolved, `auto` included.
+        device: Where it computes.
+        identity: Its id, 12 hex digits.
+    """
+
+    composed: Composed
+    config: dict[str, Any]
+    device: torch.device
+    identity: str
+
+    @property
+    def shelf(self) -> Path:
+        """The folder of run folders."""
+        return Path(self.config["output_dir"]) / ADHOC
+
+    @property
+    def folder(self) -> Path:
+        """The folder that is there under its id, or the one to be made."""
+        found = record.find(self.shelf, self.identity)
+        return found or self.shelf / f"{record.slug(self.differences)}-{self.identity}"
+
+    @cached_property
+    def differences(self) -> list[str]:
+        """The overrides that say something: not where files lie, and not what is the default anyway; sorted."""
+        pairs = ((override, *override.split("=", 1)) for override in self.composed.overrides)
+        return sorted(
+            override
+            for override, key, value in pairs
+            if key not in SILENT and not key.startswith("hydra") and yaml.safe_load(value) != _defaults().get(key, ...)
+        )
+
+    @property
+    def title(self) -> str:
+        """What it is called in a line of the terminal."""
+        return " ".join(self.differences) or "the default run"
+
+    def summary(self) -> dict[str, Any] | None:
+        """What an earlier start left, or None where there is none or it was cut off."""
+        folder = record.find(self.shelf, self.identity)
+        return record.read_summary(folder) if folder else None
+
+    def is_due(self) -> bool:
+        """Whether it is to be run: new, cut off, asked for again, or broken and to be retried."""
+        summary = self.summary()
+        if summary is None or self.config["force"]:
+            return True
+        return summary["status"] in record.BROKEN and self.config["retry"] == "failed"
+
+
+def plan(composed: Composed) -> Run:
+    """Check a composed config and find out which run it is.
+
+    Raises:
+        ConfigError: With all that is wrong with the config.
+        UnsupportedError: If the machine lacks the device.
+        DatasetError: If data that the user supplies is not there (its files' fingerprint is part of the id).
+    """
+    if problems := check(composed):
+        raise ConfigError(*problems)
+    config = resolved(composed.cfg)
+    device = hardware.find_device(config["hardware"]["device"])
+    _resolve_auto(config, device)
+    fingerprint = None
+    if composed.choices["dataset"] == "image_folder":
+        fingerprint = fingerprint_of(Path(config["dataset"]["root"]), Path(config["dataset"]["cache_dir"]))
+    return Run(composed, config, device, record.run_id(config, fingerprint))
+
+
+def _resolve_auto(config: dict[str, Any], device: torch.device) -> None:
+    """Put what `auto` stands for on this machine in its place; what the user set beside it stays."""
+    if config["hardware"]["device"] == "auto":
+        auto = _option("hardware", "auto")
+        kept = {key: value for key, value in config["hardware"].items() if value != auto[key]}
+        config["hardware"] = {**_option("hardware", device.type), **kept}
+    if config["precision"]["format"] == "auto":
+        config["precision"] = _option("precision", precision.resolve("auto", device))
+
+
+def _option(group: str, name: str) -> dict[str, Any]:
+    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """The default of each group and each top-level key."""
+    config = yaml.safe_load((CONF / "config.yaml").read_text())
+    chosen = {group: option for entry in config["defaults"] if isinstance(entry, dict) for group, option in entry.items()}
+    return config | chosen

@@ -1,0 +1,54 @@
+"""Number formats: autocast and the gradient scaler, as one value."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from dlexp.errors import UnsupportedError
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Precision:
+    """The number format of the forward pass on one device.
+
+    Parameters, loss and optimizer state stay float32; `scaler` is a no-op unless the format is fp16.
+
+    Args:
+        device: Where the run computes.
+        format: fp32, tf32, bf16, fp16, or auto (see `resolve`).
+        init_scale: First loss scale of fp16.
+        growth_interval: Steps without overflow after which fp16's scale doubles.
+
+    Raises:
+        UnsupportedError: If the device lacks the format.
+    """
+
+    def __init__(
+        self, device: torch.device, *, format: str, init_scale: float = 65536.0, growth_interval: int = 2000
+    ) -> None:
+        self.format = resolve(format, device)
+        if self.format == "tf32" and _capability(device) < (8, 0):
+            raise UnsupportedError("precision=tf32 needs an NVIDIA GPU of compute capability 8.0 or more.")
+        if self.format == "bf16" and device.type == "cuda" and _capability(device) < (8, 0):
+            raise UnsupportedError("precision=bf16 needs a GPU of compute capability 8.0 or more; precision=fp16 works on this one.")
+        dtype = AUTOCAST.get(self.format)
+        # One object, entered once a step: making a new one costs more than a small layer.
+        self.autocast: AbstractContextManager = torch.autocast(device.type, dtype) if dtype else nullcontext()
+        self.scaler = torch.amp.GradScaler(
+            device.type, init_scale=init_scale, growth_interval=growth_interval, enabled=self.format == "fp16"
+        )
+
+
+def resolve(format: str, device: torch.device) -> str:
+    """What `auto` stands for on a device, a function of what it can do alone; any other format is returned as it is."""
+    if format != "auto":
+        return format
+    if device.type == "cuda":
+        capability = _capability(device)
+        return "bf16" if capability >= (8, 0) else "fp16" if capability >= (7, 0) else "fp32"
+    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def _capability(device: torch.device) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)

@@ -1,0 +1,164 @@
+"""Rules between the fields of one config, each a small function that yields what it has to object to."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from dlexp.options import groups, part, references_in
+
+
+class Settings(NamedTuple):
+    """One config, as the rules see it. Every value has the right type and range: a bad one is replaced by its default.
+
+    Args:
+        values: Config path → value.
+        given: The groups and keys that the user set, as opposed to the defaults.
+        choices: Group → option.
+        references: The paths that some value refers to, such as `depth` in `${depth}`.
+    """
+
+    values: dict[str, Any]
+    given: frozenset[str]
+    choices: dict[str, str]
+    references: frozenset[str]
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is a metric to watch while training."""
+        return self.values["val_fraction"] > 0 or self.values["evaluate_on"] == "test"
+
+    @property
+    def no_blocks(self) -> bool:
+        """Whether the model is no more than its head."""
+        return self.values.get("model.depth") == 0 and not self.values.get("model.widths")
+
+    def of(self, *names: str) -> list[str]:
+        """What the user set of these keys, and of all keys below them."""
+        return sorted(key for key in self.given if any(key == name or key.startswith(f"{name}.") for name in names))
+
+
+def _max_steps_takes_the_place_of_epochs(s: Settings) -> Iterator[str]:
+    if s.values["max_steps"] is not None and s.of("epochs"):
+        yield f"epochs: has no effect beside max_steps={s.values['max_steps']}: give one of the two."
+
+
+def _widths_take_the_place_of_depth_and_width(s: Settings) -> Iterator[str]:
+    if s.values.get("model.widths") is not None:
+        for key in s.of("depth", "width", "model.depth", "model.width"):
+            yield f"{key}: has no effect beside model.widths={s.values['model.widths']}: leave one of the two out."
+
+
+def _what_is_shared_is_referred_to(s: Settings) -> Iterator[str]:
+    for name in ("depth", "width", "dropout", "activation", "norm"):
+        if name not in s.references:
+            for key in s.of(name):
+                yield f"{key}: has no effect: no part of this config refers to {name}. {_users(name)}"
+
+
+def _users(name: str) -> str:
+    """A sentence that says which options refer to `name`."""
+    options = [(group, option) for group, names in groups().items() for option in names]
+    users = [f"{group}={option}" for group, option in options if name in references_in(part(group, option))]
+    return f"These do: {', '.join(users)}." if users else "Leave it out."
+
+
+def _data_seed_is_used(s: Settings) -> Iterator[str]:
+    used = s.values["val_fraction"] > 0 or s.values.get("dataset.per_class") is not None or "data_seed" in s.references
+    if s.of("data_seed") and not used:
+        yield "data_seed: has no effect: nothing is drawn with val_fraction=0 and dataset.per_class=null."
+
+
+def _early_stopping_has_patience(s: Settings) -> Iterator[str]:
+    if s.values["early_stopping.patience"] is None:
+        for key in s.of("early_stopping.min_delta", "early_stopping.restore_best"):
+            yield f"{key}: has no effect without early stopping: set early_stopping.patience, or leave it out."
+
+
+def _something_is_watched(s: Settings) -> Iterator[str]:
+    if s.watched:
+        return
+    needs = s.of("monitor", "evaluate_on")
+    if s.values["early_stopping.patience"] is not None:
+        needs.append("early_stopping.patience")
+    if s.choices["scheduler"] == "plateau":
+        needs.append("scheduler=plateau")
+    for key in needs:
+        yield f"{key}: needs a metric to watch, and there is none: set val_fraction above 0, or evaluate_on=test."
+
+
+def _held_out_examples_are_looked_at(s: Settings) -> Iterator[str]:
+    if s.values["evaluate_on"] == "test" and s.values["val_fraction"] > 0:
+        share = s.values["val_fraction"]
+        yield f"val_fraction: must be 0 with evaluate_on=test, which never looks at held-out examples, got {share}."
+
+
+def _groups_or_group_size(s: Settings) -> Iterator[str]:
+    if s.values.get("norm.group_size") is not None and s.of("norm.groups"):
+        yield f"norm.groups: has no effect beside norm.group_size={s.values['norm.group_size']}: give one of the two."
+
+
+def _blocks_to_act_on(s: Settings) -> Iterator[str]:
+    if s.no_blocks:
+        for key in s.of("activation", "norm", "dropout", "width", "model.width"):
+            yield f"{key}: has no effect with depth=0: there is no hidden block."
+
+
+def _full_batch_drops_nothing(s: Settings) -> Iterator[str]:
+    if s.values["batch_size"] == "full" and s.of("drop_last"):
+        yield "drop_last: has no effect with batch_size=full: leave it out."
+
+
+def _loader_settings_have_a_loader(s: Settings) -> Iterator[str]:
+    names = [f"hardware.{name}" for name in ("num_workers", "pin_memory", "persistent_workers", "non_blocking")]
+    if s.values["hardware.loader"] == "resident":
+        for key in s.of(*names):
+            yield f"{key}: has no effect with hardware.loader=resident: add hardware.loader=workers, or leave it out."
+    elif s.values["hardware.persistent_workers"] and s.values["hardware.num_workers"] == 0:
+        yield "hardware.persistent_workers: must be false with hardware.num_workers=0, got true."
+
+
+def _learning_rate_can_fall(s: Settings) -> Iterator[str]:
+    for key in ("scheduler.eta_min", "scheduler.min_lr"):
+        lr, lowest = s.values["optimizer.lr"], s.values.get(key)
+        if lowest is not None and lowest >= lr:
+            yield f"{key}: must be below optimizer.lr={lr}, got {lowest}."
+
+
+def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
+    if s.choices["optimizer"] == "nesterov" and s.values["optimizer.momentum"] == 0:
+        yield "optimizer.momentum: must be above 0 with optimizer=nesterov, got 0: optimizer=sgd is the one without."
+
+
+def _standard_augmentation_does_something(s: Settings) -> Iterator[str]:
+    if s.values.get("augment.flip") is False and s.values.get("augment.padding") == 0:
+        yield "augment.flip: false together with augment.padding=0 changes nothing: write augment=none."
+
+
+def _every_class_has_an_example(s: Settings) -> Iterator[str]:
+    classes = s.values.get("dataset.num_classes")
+    for key in ("dataset.num_train", "dataset.num_test"):
+        if classes is not None and s.values.get(key, classes) < classes:
+            yield f"{key}: must be at least dataset.num_classes={classes}, got {s.values[key]}."
+
+
+RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
+    _max_steps_takes_the_place_of_epochs,
+    _widths_take_the_place_of_depth_and_width,
+    _what_is_shared_is_referred_to,
+    _data_seed_is_used,
+    _early_stopping_has_patience,
+    _something_is_watched,
+    _held_out_examples_are_looked_at,
+    _groups_or_group_size,
+    _blocks_to_act_on,
+    _full_batch_drops_nothing,
+    _loader_settings_have_a_loader,
+    _learning_rate_can_fall,
+    _nesterov_has_momentum,
+    _standard_augmentation_does_something,
+    _every_class_has_an_example,
+)
+
+
+def objections(settings: Settings) -> list[str]:
+    """All that the rules have to say, in their order."""
+    return [problem for rule in RULES for problem in rule(settings)]

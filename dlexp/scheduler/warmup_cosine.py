@@ -1,0 +1,28 @@
+"""Linear warm-up, then half a cosine, by steps: `scheduler=warmup_cosine`."""
+
+import math
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from dlexp.contract import Horizon, Schedule
+
+
+def warmup_cosine(optimizer: Optimizer, horizon: Horizon, *, warmup_fraction: float, eta_min: float) -> Schedule:
+    """Up in a straight line to lr, then half a cosine down to eta_min, which is reached after the last step.
+
+    After n of W warm-up steps the learning rate is lr * (n + 1) / (W + 1), so that no step is lost on a learning rate of 0.
+    W is `warmup_fraction` of all steps, rounded; at least one step is left to the cosine.
+
+    Source: Goyal et al. 2017, arXiv:1706.02677, section 2.2; Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5.
+    """
+    num_warmup = min(round(warmup_fraction * horizon.num_steps), horizon.num_steps - 1)
+    last = eta_min / optimizer.param_groups[0]["lr"]
+
+    def factor(step: int) -> float:
+        if step < num_warmup:
+            return (step + 1) / (num_warmup + 1)
+        time = (step - num_warmup) / (horizon.num_steps - num_warmup)
+        return last + (1 - last) * (1 + math.cos(math.pi * time)) / 2
+
+    return Schedule(LambdaLR(optimizer, factor), every="step")

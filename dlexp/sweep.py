@@ -1,0 +1,133 @@
+"""The runs of one command: all checked before the first starts, then run one after the other, counted and reported."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from dlexp import record
+from dlexp.config import Composed
+from dlexp.display import Display, make_display, results_table
+from dlexp.errors import ConfigError, HeldError, UnsupportedError
+from dlexp.plan import Run, plan
+from dlexp.run import execute, gather_facts
+
+Row = dict[str, Any]
+
+
+def sweep(cells: Sequence[Composed], command: str) -> int:
+    """Run the cells of a sweep that are due, one after the other, and report on all.
+
+    Args:
+        cells: The composed configs, in the order in which they are to run.
+        command: What was typed, for the manifest and for the line that says how to retry.
+
+    Returns:
+        The exit code: 1 if a run failed, now or before, else 0.
+
+    Raises:
+        ConfigError: If any cell is wrong; nothing has started then, and nothing is on disk.
+        DatasetError: If the data of any cell cannot be had.
+    """
+    runs, unsupported = check_cells(cells)
+    swept = _swept_keys(runs)
+    due = {run.identity for run in runs if run.is_due()}
+    manifest = runs[0].shelf / "sweeps" / f"{hashlib.sha256('/'.join(run.identity for run in runs).encode()).hexdigest()[:12]}.json"
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
+    record.write_whole(manifest, json.dumps(listed | {"started": record.now()}, indent=1))
+    rows: list[Row] = []
+    with make_display(len(due)) as display:
+        try:
+            for run in runs:
+                rows.append(_complete(run, run.identity in due, display) | {key: _value(run, key) for key in swept})
+        finally:  # an interrupted sweep reports what it has
+            _report(rows, swept, len(runs), len(unsupported), command, display)
+            counts = Counter(row["outcome"] for row in rows)
+            record.write_whole(manifest, json.dumps(listed | {"counts": counts, "ended": record.now()}, indent=1))
+    return int(any(row["outcome"] == "failed" for row in rows))
+
+
+def check_cells(cells: Sequence[Composed]) -> tuple[list[Run], list[str]]:
+    """Plan all cells, and look at data and model of those that are due.
+
+    Returns:
+        The runs, each once, and why the machine cannot run the others, one reason each.
+
+    Raises:
+        ConfigError: With every mistake of every cell, or if the machine can run none.
+    """
+    runs: dict[str, Run] = {}
+    unsupported: list[str] = []
+    problems: dict[str, list[str]] = {}
+    for cell in cells:
+        try:
+            run = plan(cell)
+            if run.is_due() and run.identity not in runs:
+                gather_facts(run)
+            runs[run.identity] = run
+        except UnsupportedError as error:
+            unsupported.append(" ".join(error.problems))
+        except ConfigError as error:
+            for problem in error.problems:
+                problems.setdefault(problem, []).append(" ".join(cell.overrides))
+    if problems:
+        raise ConfigError(*(_where(problem, where, len(cells)) for problem, where in problems.items()))
+    if not runs:
+        raise UnsupportedError(*dict.fromkeys(unsupported))
+    return list(runs.values()), unsupported
+
+
+def _where(problem: str, cells: list[str], total: int) -> str:
+    return problem if len(cells) == total else f"{problem} (in {len(cells)} of {total} runs; first: {cells[0]})"
+
+
+def _complete(run: Run, due: bool, display: Display) -> Row:
+    """Run one cell if it is due.
+
+    Returns:
+        Its row: status, outcome (done, skipped, failed, held), metrics and time.
+    """
+    summary = None if due else run.summary()
+    try:
+        summary = summary or execute(run, gather_facts(run), display)
+    except HeldError as error:
+        display.say(str(error))
+        return {"status": "held", "outcome": "held"}
+    status = summary["status"]
+    if status in record.BROKEN:
+        if due:
+            display.say(f"{run.title}: {status}: {summary['reason']} (traceback in {run.folder / 'train.log'})")
+        return {"status": status, "outcome": "failed", "reason": summary["reason"]}
+    if not due:
+        status += " before" if summary["code"] == record.code() else " before, by other code"
+    tests = {name: number for name, number in summary["metrics"].items() if name.startswith("test/")}
+    return {"status": status, "outcome": "done" if due else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
+
+
+def _swept_keys(runs: Sequence[Run]) -> list[str]:
+    """The keys in which the runs differ, in the order typed."""
+    keys = dict.fromkeys(override.partition("=")[0] for run in runs for override in run.composed.overrides)
+    return [key for key in keys if len({_value(run, key) for run in runs}) > 1]
+
+
+def _value(run: Run, key: str) -> str:
+    values = (override.partition("=")[2] for override in run.composed.overrides if override.startswith(f"{key}="))
+    return next(values, "")
+
+
+def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, command: str, display: Display) -> None:
+    """Print the table, and last the counts and what to do next."""
+    tests = [name for name in ("test/acc", "test/rmse", "test/loss") if any(name in row for row in rows)]
+    reason = ["reason"] if any("reason" in row for row in rows) else []
+    display.table(results_table(rows, [*swept, *tests, "seconds", "status", *reason]))
+    counts = Counter(row["outcome"] for row in rows)
+    parts = [f"{counts[outcome]} {outcome}" for outcome in ("done", "skipped", "failed", "held")]
+    diverged = sum(row["status"].startswith("diverged") for row in rows)
+    parts += [f"{diverged} diverged"] if diverged else []
+    parts += [f"{unsupported} not supported by this machine"] if unsupported else []
+    parts += [f"{total - len(rows)} not reached"] if total > len(rows) else []
+    display.say(f"{total + unsupported} runs: {', '.join(parts)}.")
+    if counts["failed"]:
+        display.say(f"Retry what failed: {command} retry=failed")

@@ -1,0 +1,91 @@
+import pytest
+import torch
+
+from dlexp.dataset.scale import fit_scale
+
+
+def images(num_examples=40):
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(20, 240, (num_examples, 3, 5, 4), generator=generator)
+    return (pixels // torch.tensor([1, 2, 5]).view(3, 1, 1)).to(torch.uint8)
+
+
+def features(num_examples=40):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(num_examples, 4, generator=generator) * torch.tensor([1.0, 10, 0.1, 3]) - 2
+
+
+def scaled(inputs, scale):
+    shift, factor = fit_scale(inputs, scale)
+    assert shift.dtype == factor.dtype == torch.float32
+    assert shift.shape == factor.shape == ((3, 1, 1) if inputs.dim() == 4 else (4,))
+    values = (inputs - shift) * factor
+    return values.transpose(0, 1).flatten(1)  # one row a channel or feature
+
+
+both = pytest.mark.parametrize("inputs", [images(), features()], ids=["images", "features"])
+
+
+@both
+def test_none_changes_nothing(inputs):
+    assert torch.equal(scaled(inputs, "none"), inputs.float().transpose(0, 1).flatten(1))
+
+
+@both
+def test_unit_divides_by_the_largest_absolute_value_of_all(inputs):
+    values = scaled(inputs, "unit")
+    assert values.abs().max() == pytest.approx(1)
+    torch.testing.assert_close(values * inputs.float().abs().max(), inputs.float().transpose(0, 1).flatten(1))
+
+
+@both
+def test_standardize_gives_mean_0_and_sd_1_each(inputs):
+    values = scaled(inputs, "standardize").double()
+    torch.testing.assert_close(values.mean(1), torch.zeros(len(values)).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(values.std(1, correction=0), torch.ones(len(values)).double(), atol=1e-6, rtol=0)
+
+
+@both
+def test_minmax_gives_0_to_1_each(inputs):
+    values = scaled(inputs, "minmax")
+    torch.testing.assert_close(values.amin(1), torch.zeros(len(values)), atol=1e-6, rtol=0)
+    torch.testing.assert_close(values.amax(1), torch.ones(len(values)), atol=1e-6, rtol=0)
+
+
+def test_standardize_equals_scikit_learn():
+    from sklearn.preprocessing import StandardScaler
+
+    shift, factor = fit_scale(features(), "standardize")
+    expected = StandardScaler().fit_transform(features().numpy())
+    torch.testing.assert_close(
+        ((features() - shift) * factor), torch.from_numpy(expected), check_dtype=False, atol=1e-5, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("scale", ["standardize", "minmax"])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6, -3.7])
+def test_constant_feature_becomes_0(scale, value):
+    inputs = torch.cat([torch.full((1001, 1), value), torch.randn(1001, 1)], dim=1)
+    shift, factor = fit_scale(inputs, scale)
+    assert factor[0] == 1
+    assert ((inputs - shift) * factor)[:, 0].abs().max() <= abs(value) * 1e-7
+
+
+@pytest.mark.parametrize("scale", ["unit", "standardize", "minmax"])
+def test_black_images_stay_black(scale):
+    shift, factor = fit_scale(torch.zeros(4, 3, 2, 2, dtype=torch.uint8), scale)
+    assert not shift.any()
+    assert torch.equal(factor, torch.ones(3, 1, 1))
+
+
+@pytest.mark.parametrize("scale", ["unit", "standardize", "minmax"])
+def test_images_are_counted_in_parts_without_a_difference(scale):
+    inputs = images(3000)
+    shift, factor = fit_scale(inputs, scale)
+    pixels = inputs.double().transpose(0, 1).flatten(1)
+    spread = {
+        "unit": pixels.max().expand(3),
+        "standardize": pixels.std(1, correction=0),
+        "minmax": pixels.amax(1) - pixels.amin(1),
+    }
+    torch.testing.assert_close(factor.flatten(), (1 / spread[scale]).float())

@@ -1,0 +1,96 @@
+"""Train what a config says: one run, or with -m the runs of a sweep. `python train.py --help` shows how.
+
+The only entry point, and the one place where exceptions become messages and exit codes.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dlexp.config import Composed, groups, help_text, problems_of
+from dlexp.errors import ConfigError, DatasetError, HeldError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
+NOT_OURS = ("config_path", "config_name", "config_dir", "experimental_rerun")  # Hydra's flags that read configs from elsewhere
+
+
+def main() -> int:
+    """Do what the command line says.
+
+    Returns:
+        The exit code; README.md lists them.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return _attempt(lambda: _command(sys.argv[1:]))
+
+
+def _attempt(work: Callable[[], int]) -> int:
+    """Turn what goes wrong into a message and an exit code."""
+    try:
+        return work()
+    except ConfigError as error:
+        return _fail(2, *error.problems)
+    except HeldError as error:
+        return _fail(3, str(error))
+    except DatasetError as error:
+        return _fail(7, str(error))
+    except KeyboardInterrupt:
+        return _fail(75, "Interrupted. The same command goes on.")
+
+
+def _fail(code: int, *lines: str) -> int:
+    print(*lines, sep="\n", file=sys.stderr)
+    return code
+
+
+def _command(arguments: list[str]) -> int:
+    """Answer what needs no training; refuse what cannot run; leave the rest to Hydra."""
+    if {"-h", "--help"}.intersection(arguments):
+        print(help_text())
+        return 0
+    import hydra
+    from hydra._internal.utils import get_args_parser
+
+    flags = get_args_parser().parse_args(arguments)
+    refused = [f"--{flag.replace('_', '-')}: configs come from conf/ alone." for flag in NOT_OURS if getattr(flags, flag)]
+    if problems := refused + problems_of(flags.overrides, multirun=flags.multirun):
+        raise ConfigError(*problems)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands exceptions on to `_attempt` instead of ending the process
+    hydra.main(version_base="1.3", config_path="conf", config_name="config")(_job)()
+    return 0
+
+
+def _job(config: "DictConfig") -> None:
+    """One run, called by Hydra; a sweep goes through hydra_plugins/dlexp/sweeper.py instead."""
+    from hydra.core.hydra_config import HydraConfig
+
+    given = HydraConfig.get()
+    choices = {group: option for group, option in given.runtime.choices.items() if group in groups()}
+    composed = Composed(config, choices, tuple(given.overrides.task))
+    # Hydra would catch an exception, print a line of its own and lose the exit code.
+    raise SystemExit(_attempt(lambda: _train_one(composed)))
+
+
+def _train_one(composed: Composed) -> int:
+    from dlexp.display import make_display, result_line
+    from dlexp.plan import plan
+    from dlexp.run import execute, gather_facts
+
+    run = plan(composed)
+    summary = None if run.is_due() else run.summary()
+    with make_display() as display:
+        if summary:
+            display.say(f"{run.title}: {summary['status']} before; force=true runs it again.")
+        else:
+            summary = execute(run, gather_facts(run), display)
+        display.say(result_line(summary, run.folder))
+    return EXIT_CODES[summary["status"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
