@@ -48,10 +48,10 @@ def workers(
 ) -> Loader:
     """A loader for data that does not fit on the device: torch's DataLoader gathers batches in processes of its own."""
     batches: list[Tensor] = []
-    loader = DataLoader(
-        _Rows(split),  # type: ignore[arg-type]
-        batch_sampler=batches,  # read anew at each epoch
-        collate_fn=_as_it_is,
+    loader: DataLoader = DataLoader(
+        _Rows(split),  # type: ignore[arg-type]  # has what DataLoader calls
+        batch_sampler=batches,  # type: ignore[arg-type]  # of tensors; read anew at each epoch
+        collate_fn=_as_it_is,  # type: ignore[arg-type]  # _Rows gives whole batches
         num_workers=num_workers,
         persistent_workers=persistent_workers and num_workers > 0,
         pin_memory=pin_memory,

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dlexp.lookup import calls, hidden_names, look_up, mistakes
-from dlexp.options import CONF, FIXED, groups, leaves, reference, references_in, shown, template
+from dlexp.options import CONF, FIXED, groups, leaves, on_one_line, reference, references_in, shown, template
 from dlexp.overrides import expand, overridden_keys, spelled_out, swept_keys
 from dlexp.rules import Settings, objections
 from dlexp.schema import rule_for
@@ -132,9 +132,9 @@ def check(composed: Composed) -> list[str]:
 def _foreign_choices(choices: Mapping[str, str]) -> Iterator[str]:
     for group, options in groups().items():
         if choices.get(group) not in options:
-            yield f"{group}={choices.get(group)}: no such option. Options: {', '.join(options)}."
+            yield f"{group}={on_one_line(str(choices.get(group)))}: no such option. Options: {', '.join(options)}."
     for group in choices.keys() - groups().keys():
-        yield f"{group}: no such group. Groups: {', '.join(groups())}."
+        yield f"{on_one_line(group)}: no such group. Groups: {', '.join(groups())}."
 
 
 def _foreign(got: Mapping[str, Any], expected: Mapping[str, Any], config: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -146,7 +146,7 @@ def _foreign(got: Mapping[str, Any], expected: Mapping[str, Any], config: Mappin
         config: The whole config.
         above: Empty, or a path with a dot at its end.
     """
-    yield from (f"{above}{name}: no such key." for name in got if name not in expected)
+    yield from (f"{above}{on_one_line(str(name))}: no such key." for name in got if name not in expected)
     for name, default in expected.items():
         path, value, target = f"{above}{name}", got.get(name, default), reference(default)
         if name not in got:
@@ -160,7 +160,7 @@ def _foreign(got: Mapping[str, Any], expected: Mapping[str, Any], config: Mappin
             if value not in (default, config.get(target)):  # resolved, it is a copy of the group
                 yield f"{path}: must be {default}, got {shown(value)}."
         elif value != default and (code := [*hidden_names(value), *calls(value)]):
-            yield f"{path}: must be a plain value, got one with {code[0]}."
+            yield f"{path}: must be a plain value, got one with {on_one_line(code[0])}."
 
 
 def _judge(cfg: DictConfig, tree: dict[str, Any], expected: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

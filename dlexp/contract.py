@@ -1,17 +1,17 @@
 """The types that the parts share. Every part of one group has the same signature; this file says which.
 
-| group      | the factory that its YAML names                                   | returns                                       |
-| ---------- | ----------------------------------------------------------------- | --------------------------------------------- |
-| dataset    | `read()`                                                          | `Source`                                      |
-| augment    | `augment()`                                                       | `Augment`                                     |
-| model      | `model(input_shape, num_outputs)`                                 | `nn.Module`, inputs [B, *input_shape] → [B, num_outputs] |
-| activation | `activation()`                                                    | `nn.Module`, any shape → the same             |
-| norm       | `norm(num_features)`                                              | `nn.Module`, [B, C] or [B, C, H, W] → the same |
-| init       | `init(model)`                                                     | nothing: fills the parameters in place        |
-| loss       | `loss()`                                                          | `nn.Module`, (outputs, targets) → scalar mean over the batch |
-| optimizer  | `optimizer(params)`                                               | `torch.optim.Optimizer`                       |
-| scheduler  | `scheduler(optimizer, horizon)`                                   | `Schedule`                                    |
-| precision  | `precision(device)`                                               | `Precision` (dlexp/precision.py)              |
+| group      | the factory that its YAML names   | returns                                                    |
+| ---------- | --------------------------------- | ---------------------------------------------------------- |
+| dataset    | `read()`                          | `Source`                                                   |
+| augment    | `augment()`                       | `Augment`                                                  |
+| model      | `model(input_shape, num_outputs)` | `nn.Module`, [B, *input_shape] → [B, num_outputs]          |
+| activation | `activation()`                    | `nn.Module`, any shape → the same                          |
+| norm       | `norm(num_features)`              | `nn.Module`, [B, C] or [B, C, H, W] → the same             |
+| init       | `init(model)`                     | nothing: fills the parameters in place                     |
+| loss       | `loss()`                          | `nn.Module`, (outputs, targets) → scalar mean of the batch |
+| optimizer  | `optimizer(params)`               | `torch.optim.Optimizer`                                    |
+| scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                 |
+| precision  | `precision(device)`               | `Precision` (dlexp/precision.py)                           |
 
 Every keyword argument that such a factory has beyond these facts is listed in its YAML file, and nothing else is.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from dlexp.errors import ConfigError as ConfigError  # re-exported, these three
@@ -103,8 +103,8 @@ class Schedule(NamedTuple):
 
     Args:
         scheduler: One of torch's, bound to the optimizer.
-        every: `step`: after each optimizer step; `epoch`: after each epoch; `metric`: after each epoch, with the monitored value
-            (a loss or an error rate: lower is better).
+        every: `step`: after each optimizer step; `epoch`: after each epoch; `metric`: after each epoch, with the monitored
+            value (a loss or an error rate: lower is better).
     """
 
     scheduler: torch.optim.lr_scheduler.LRScheduler
@@ -128,7 +128,7 @@ class Augment(Protocol):
         ...
 
     def __call__(
-        self, inputs: Float[Tensor, "batch channels height width"], parameters: Tensor
-    ) -> Float[Tensor, "batch channels height width"]:
+        self, inputs: Shaped[Tensor, "batch channels height width"], parameters: Tensor
+    ) -> Shaped[Tensor, "batch channels height width"]:
         """Change each image [B, C, H, W] as its row of parameters [B, P] says; on whatever device both are, dtype kept."""
         ...

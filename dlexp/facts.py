@@ -11,7 +11,6 @@ from dlexp.batches import steps_per_epoch
 from dlexp.contract import Dataset, Horizon
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.hardware import check_hardware, physical_memory
-from dlexp.precision import Precision
 
 CLASSES_ONLY = {"cross_entropy", "focal"}
 STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the optimizer, float32 each
@@ -69,7 +68,10 @@ def check_facts(
     if config["drop_last"] and batch_size > num_examples:
         problems.append(f"batch_size={batch_size} with drop_last=true leaves no batch of {num_examples} training examples.")
     steps = steps_per_epoch(num_examples, batch_size, drop_last=config["drop_last"])
-    if problems or not steps:
+    if not problems and choices["augment"] != "none":
+        augment = parts["augment"]()
+        augment(dataset.train.inputs[:1], augment.parameters(1, torch.Generator()))  # refuses images that are too small
+    if problems:
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
     smallest = remainder if remainder and not config["drop_last"] else min(batch_size, num_examples)
@@ -78,9 +80,7 @@ def check_facts(
     return Facts(device, dataset, batch_size, steps, Horizon(-(-num_steps // steps), num_steps), num_parameters)
 
 
-def _check_task(
-    config: Mapping[str, Any], choices: Mapping[str, str], overridden: set[str], dataset: Dataset
-) -> list[str]:
+def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: set[str], dataset: Dataset) -> list[str]:
     """What the kind of data rules out, one message each."""
     name, problems = choices["dataset"], []
     if dataset.task == "regression":
@@ -93,9 +93,13 @@ def _check_task(
     if len(dataset.input_shape) != 3:
         shape = list(dataset.input_shape)
         if choices["augment"] != "none":
-            problems.append(f"augment={choices['augment']} needs images, and dataset={name} has inputs of shape {shape}: use augment=none.")
+            problems.append(
+                f"augment={choices['augment']} needs images, and dataset={name} has inputs of shape {shape}: use augment=none."
+            )
         if config["hardware"]["channels_last"]:
-            problems.append(f"hardware.channels_last=true needs images, and dataset={name} has inputs of shape {shape}: leave it false.")
+            problems.append(
+                f"hardware.channels_last=true needs images, and dataset={name} has inputs of shape {shape}: leave it false."
+            )
     return problems
 
 
@@ -114,7 +118,9 @@ def _check_model(
             model(torch.empty(smallest_batch, *dataset.input_shape))
     except ValueError as error:
         total = len(dataset.train.targets)
-        raise ConfigError(f"model={name}: {error} (smallest batch of an epoch: {smallest_batch} of {total} examples)") from error
+        raise ConfigError(
+            f"model={name}: {error} (smallest batch of an epoch: {smallest_batch} of {total} examples)"
+        ) from error
     needed, there = 4 * STATES_PER_PARAMETER * num_parameters, physical_memory(device)
     if needed > there:
         raise ConfigError(

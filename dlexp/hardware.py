@@ -29,7 +29,9 @@ def check_hardware(hardware: Mapping[str, Any], device: torch.device) -> list[st
     problems = []
     if device.type == "cpu":
         if hardware["determinism"] == "fast":
-            problems.append("hardware.determinism=fast lets cuDNN choose its algorithms and needs a GPU; seeded or bitwise run here.")
+            problems.append(
+                "hardware.determinism=fast lets cuDNN choose its algorithms and needs a GPU; seeded or bitwise run here."
+            )
         problems += [
             f"hardware.{key}=true speeds up copies to a GPU, and this run is on the CPU: leave it false."
             for key in ("pin_memory", "non_blocking")
@@ -55,7 +57,7 @@ def set_up(device: torch.device, *, num_threads: int, determinism: str, tf32: bo
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS makes its first handle
     torch.use_deterministic_algorithms(bitwise)
     # Deterministic mode fills every new tensor with NaN by default, to find code that reads it: up to 15 % of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.deterministic = bitwise
     torch.backends.cudnn.benchmark = determinism == "fast"
     products = "tf32" if tf32 else "ieee"

@@ -1,5 +1,6 @@
 """What is trained: model, loss, optimizer, schedule and precision on one device. Nothing else touches them."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -53,6 +54,9 @@ class Learner:
         self.steps: list[tuple[int, Tensor, Tensor, Tensor]] = []  # per step: examples, loss, score, gradient norm
         self.num_steps = 0
         self.first_bad_step: int | None = None
+        if precision.scaler.is_enabled():
+            # Torch cannot tell a step that the scaler skipped, for overflow, from one that was forgotten.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         model.train()
 
     def step(self, inputs: Tensor, targets: Tensor) -> None:
@@ -76,7 +80,7 @@ class Learner:
             self.steps.append((len(targets), loss.detach(), self.score(outputs, targets), norm))
 
     def penalty(self) -> Tensor:
-        """`l1 * sum |p| + l2 * sum p²`: what is added to the loss that is differentiated, never to the loss that is reported."""
+        """`l1 * sum |p| + l2 * sum p²`: added to the loss that is differentiated, never to the loss that is reported."""
         flat = torch.cat([parameter.flatten() for parameter in self.parameters])
         return self.l1 * flat.abs().sum() + self.l2 * flat.square().sum()
 
@@ -84,9 +88,9 @@ class Learner:
         """What the steps since the last call measured, averages weighted by examples. Waits for the device once.
 
         Returns:
-            `examples` seen; `loss`; `acc` in [0, 1], or `rmse` in units of the target; `grad_norm`, the mean L2 norm before clipping, in units of
-            loss per unit of parameter; with clipping `clip_rate`, the share of steps clipped; with fp16 `overflow_steps`, which
-            the scaler skipped and which count in neither of the two.
+            `examples` seen; `loss`; `acc` in [0, 1], or `rmse` in units of the target; `grad_norm`, the mean L2 norm before
+            clipping, in units of loss per unit of parameter; with clipping `clip_rate`, the share of steps clipped; with fp16
+            `overflow_steps`, which the scaler skipped and which count in neither of the two.
         """
         if not self.steps:
             return {}
@@ -115,7 +119,7 @@ class Learner:
         if self.schedule.every == "epoch":
             self.schedule.scheduler.step()
         elif self.schedule.every == "metric":
-            self.schedule.scheduler.step(monitored)
+            self.schedule.scheduler.step(monitored)  # type: ignore[arg-type]  # of ReduceLROnPlateau, a metric
 
     def evaluate(self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> Numbers:
         """Loss and accuracy (or RMSE) over all examples of a split; changes nothing.

@@ -55,7 +55,7 @@ def mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list[str]
     for position, given in command.items():
         lines = list(_look(given, chosen, multirun))
         if given.key in first:
-            lines.append(f"{given.text}: {given.key} is set twice, here and by {first[given.key]}.")
+            lines.append(f"{given.text}: {on_one_line(given.key)} is set twice, here and by {first[given.key]}.")
         first.setdefault(given.key, given.text)
         num_cells *= max(1, len(given.values))
         if num_cells > LARGEST:
@@ -80,9 +80,9 @@ def _look(given: Given, chosen: Chosen, multirun: bool) -> Iterator[str]:
     key, text, override = given.key, given.text, given.override
     names = re.split(r"[./]", key)
     if name := next((name for name in [*names, *hidden_names(given.values)] if name.startswith("_")), None):
-        yield f"{text}: {name} is not for a command to set: which code runs is chosen by the option of a group alone."
+        yield f"{text}: {on_one_line(name)} is not for a command to set: the options of the groups alone choose what code runs."
     elif call := next(calls(given.values), None):
-        yield f"{text}: {call} is not a reference to a key, such as ${{depth}}; nothing else is looked up."
+        yield f"{text}: {on_one_line(call)} is not a reference to a key, such as ${{depth}}; nothing else is looked up."
     elif names[0] == "hydra":
         yield from _look_at_hydra(given)
     elif override.is_delete():
@@ -182,7 +182,8 @@ def _look_at_key(given: Given, chosen: Chosen) -> Iterator[str]:
         yield f"{given.text}: no values."
     else:
         for name in sorted(references_in(given.values) - known.keys()):
-            yield f"{given.text}: ${{{name}}} refers to no key.{nearest_key(name, _settable(known))}"
+            suggestion = "" if name in groups() else nearest_key(name, _settable(known))
+            yield f"{given.text}: ${{{on_one_line(name)}}} refers to no key.{suggestion}"
 
 
 def _settable(known: Mapping[str, Any]) -> list[str]:

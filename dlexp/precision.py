@@ -24,14 +24,14 @@ class Precision:
         UnsupportedError: If the device lacks the format.
     """
 
-    def __init__(
-        self, device: torch.device, *, format: str, init_scale: float = 65536.0, growth_interval: int = 2000
-    ) -> None:
+    def __init__(self, device: torch.device, *, format: str, init_scale: float = 65536.0, growth_interval: int = 2000) -> None:
         self.format = resolve(format, device)
         if self.format == "tf32" and _capability(device) < (8, 0):
             raise UnsupportedError("precision=tf32 needs an NVIDIA GPU of compute capability 8.0 or more.")
         if self.format == "bf16" and device.type == "cuda" and _capability(device) < (8, 0):
-            raise UnsupportedError("precision=bf16 needs a GPU of compute capability 8.0 or more; precision=fp16 works on this one.")
+            raise UnsupportedError(
+                "precision=bf16 needs a GPU of compute capability 8.0 or more; precision=fp16 works on this one."
+            )
         dtype = AUTOCAST.get(self.format)
         # One object, entered once a step: making a new one costs more than a small layer.
         self.autocast: AbstractContextManager = torch.autocast(device.type, dtype) if dtype else nullcontext()

@@ -111,9 +111,8 @@ def hold(shelf: Path, identity: str) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         holder = json.loads(owner.read_text()) if owner.exists() else {}
-        raise HeldError(
-            f"run {identity} is held by process {holder.get('pid', '?')} on {holder.get('host', '?')} since {holder.get('since', '?')}."
-        ) from None
+        pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
+        raise HeldError(f"Run {identity} is held by process {pid} on {host} since {since}.") from None
     try:
         write_whole(owner, json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
         yield

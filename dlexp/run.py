@@ -31,7 +31,7 @@ def gather_facts(run: Run) -> Facts:
         UnsupportedError: If only this machine stands in the way.
         DatasetError: If the data cannot be had.
     """
-    parts = {group: part(run.config, group) for group in ("model", "precision")}
+    parts = {group: part(run.config, group) for group in ("augment", "model", "precision")}
     overridden = overridden_keys(run.composed.overrides)
     return check_facts(run.config, run.composed.choices, overridden, parts, load_dataset(run.config), run.device)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from dlexp.options import groups, keys_of
+from dlexp.options import groups, keys_of, reference
 
 LONGEST = 80  # characters of a name that is worth comparing
 
@@ -36,7 +36,7 @@ def _in_other_options(name: str) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for group, options in groups().items():
         for option in options:
-            for path in keys_of(group, option):
-                if path.rpartition(".")[2] == name:
+            for path, default in keys_of(group, option).items():
+                if path.rpartition(".")[2] == name and reference(default) not in groups():
                     found.setdefault(path, []).append(option)
     return {path: f"{path} ({path.partition('.')[0]}={', '.join(options)})" for path, options in found.items()}

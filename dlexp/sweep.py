@@ -33,7 +33,9 @@ def sweep(cells: Sequence[Composed], command: str) -> int:
     runs, unsupported = check_cells(cells)
     swept = _swept_keys(runs)
     due = {run.identity for run in runs if run.is_due()}
-    manifest = runs[0].shelf / "sweeps" / f"{hashlib.sha256('/'.join(run.identity for run in runs).encode()).hexdigest()[:12]}.json"
+    manifest = (
+        runs[0].shelf / "sweeps" / f"{hashlib.sha256('/'.join(run.identity for run in runs).encode()).hexdigest()[:12]}.json"
+    )
     manifest.parent.mkdir(parents=True, exist_ok=True)
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
     record.write_whole(manifest, json.dumps(listed | {"started": record.now()}, indent=1))

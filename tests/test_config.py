@@ -98,7 +98,7 @@ TARGETS = [
 
 
 def made(*overrides: str, **changes: object) -> Composed:
-    """A config as Hydra composes it from sound overrides, but within a millisecond or two; `a__b=1` sets a.b to anything at all."""
+    """A config as Hydra composes it from sound overrides, but within milliseconds; `a__b=1` sets a.b to anything at all."""
     command = [read(text) for text in overrides]
     choices = default_choices() | {given.key: given.values[0] for given in command if given.key in groups()}
     cfg = OmegaConf.create(template(choices))
@@ -232,9 +232,10 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 for target in TARGETS:
     code = f"{{{{_target_:{{target}}}}}}"
-    command = [f"activation._target_={{target}}", f"+norm._target_={{target}}", f"+x._target_={{target}}", f"optimizer.lr={{code}}",
-               f"+init={{code}}", f"model.widths=[{{code}}]", f"hydra.callbacks.x._target_={{target}}",
-               f"hydra.launcher._target_={{target}}", f"hydra.sweeper.params={{{{x:{{code}}}}}}", f"loss={{target}}"]
+    command = [f"activation._target_={{target}}", f"+norm._target_={{target}}", f"+x._target_={{target}}",
+               f"optimizer.lr={{code}}", f"+init={{code}}", f"model.widths=[{{code}}]",
+               f"hydra.callbacks.x._target_={{target}}", f"hydra.launcher._target_={{target}}",
+               f"hydra.sweeper.params={{{{x:{{code}}}}}}", f"loss={{target}}"]
     assert len(problems_of(command, multirun=False)) == len(command)
     assert check(made(activation___target_=target)) and check(made(norm__x={{"_target_": target}}))
 if not events:

@@ -6,6 +6,7 @@ from dlexp.lookup import look_up
 from dlexp.options import default_choices, groups, keys_of, leaves, scalars
 
 NORMS = "Options: bn, gn, in, ln, none, rms."
+NO_REFERENCE = "is not a reference to a key, such as ${depth}; nothing else is looked up."
 
 MESSAGES = [
     ("norm=bm", [f"norm=bm: no such option. {NORMS} Did you mean bn?"]),
@@ -19,7 +20,10 @@ MESSAGES = [
     ("bathc_size=4", ["bathc_size=4: no such key. Did you mean batch_size?"]),
     ("actvation=relu", ["actvation=relu: no such key. Did you mean activation?"]),
     ("norm/eps=1", ["norm/eps=1: no such key. Did you mean norm.eps or optimizer.eps?"]),
-    ("gamma=1", ["gamma=1: no such key. Did you mean loss.gamma (loss=focal) or scheduler.gamma (scheduler=exponential, step)?"]),
+    (
+        "gamma=1",
+        ["gamma=1: no such key. Did you mean loss.gamma (loss=focal) or scheduler.gamma (scheduler=exponential, step)?"],
+    ),
     ("qqqq=1", ["qqqq=1: no such key."]),
     ("norm.eps.x=1", ["norm.eps.x=1: no such key. Did you mean norm.eps?"]),
     ("+optimizer.lr=0.1", ["+optimizer.lr=0.1: optimizer.lr is there already: write optimizer.lr=0.1."]),
@@ -34,16 +38,19 @@ MESSAGES = [
     ("+model.activation.x=1", ["+model.activation.x=1: set it on the group: activation.x=1."]),
     ("model.dropout.p=0.1", ["model.dropout.p=0.1: set it on the key: dropout=0.1."]),
     ("model.dropout=0.1", ["model.dropout=0.1: set it on the key: dropout=0.1."]),
-    ("hardware.device=cuda", ["hardware.device=cuda: follows from the option: choose another one of hardware (auto, cpu, cuda)."]),
+    (
+        "hardware.device=cuda",
+        ["hardware.device=cuda: follows from the option: choose another one of hardware (auto, cpu, cuda)."],
+    ),
     ("depth=1,2", ["depth=1,2: several values: add -m to sweep over them."]),
     ("depth=range(1,3)", ["depth=range(1,3): several values: add -m to sweep over them."]),
     ("norm=glob(*)", ["norm=glob(*): several values: add -m to sweep over them."]),
     ("depth=1 depth=2", ["depth=2: depth is set twice, here and by depth=1."]),
     ("relu", ["relu: not of the form key=value. Did you mean activation=relu?"]),
-    ("data_dir=${oc.env:HOME}", ["data_dir=${oc.env:HOME}: ${oc.env:HOME} is not a reference to a key, such as ${depth}; nothing else is looked up."]),
+    ("data_dir=${oc.env:HOME}", [f"data_dir=${{oc.env:HOME}}: ${{oc.env:HOME}} {NO_REFERENCE}"]),
     ("width=${dept}", ["width=${dept}: ${dept} refers to no key. Did you mean depth?"]),
-    ("width=${norm}", ["width=${norm}: ${norm} refers to no key. Did you mean norm?"]),
-]  # fmt: skip
+    ("width=${norm}", ["width=${norm}: ${norm} refers to no key."]),
+]
 
 SWEEPS = [
     ("norm=bn,bm,gn", [f"norm=bm: no such option. {NORMS} Did you mean bn?"]),
@@ -109,10 +116,20 @@ def test_some_of_hydra_may_be_set(command: str) -> None:
 @pytest.mark.parametrize(
     "override",
     [
-        "hydra.run.dir=x", "hydra/callbacks=x", "+hydra.callbacks.x=1", "hydra/job_logging=x", "hydra.searchpath=[x]", "hydra=1",
-        "hydra.sweeper=x", "hydra/sweeper=basic", "hydra.output_subdir=x", "hydra.mode.x=1", "~hydra.launcher", "hydra/launcher@x=y",
+        "hydra.run.dir=x",
+        "hydra/callbacks=x",
+        "+hydra.callbacks.x=1",
+        "hydra/job_logging=x",
+        "hydra.searchpath=[x]",
+        "hydra=1",
+        "hydra.sweeper=x",
+        "hydra/sweeper=basic",
+        "hydra.output_subdir=x",
+        "hydra.mode.x=1",
+        "~hydra.launcher",
+        "hydra/launcher@x=y",
     ],
-)  # fmt: skip
+)
 def test_the_rest_of_hydra_may_not(override: str) -> None:
     assert look_up([override], multirun=False) == [f"{override}: {HYDRA}"]
 

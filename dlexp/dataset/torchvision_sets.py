@@ -5,6 +5,7 @@ import http.client
 import io
 import math
 import socket
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,12 +137,13 @@ def _download(kind: Any, root: Path, layout: _Layout) -> None:
     from torchvision.datasets.utils import check_integrity
 
     try:
+        if not all(check_integrity(path, md5) for path, md5 in layout.archives.items()):
+            _check_answer(layout.urls)  # before anything is made on disk
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f".{kind.__name__}.lock"):
             if _is_present(layout):
                 return
-            if not all(check_integrity(path, md5) for path, md5 in layout.archives.items()):
-                _check_answer(layout.urls)
+            print(f"Downloading {kind.__name__} to {root}.", file=sys.stderr)
             with _quiet(), _socket_timeout(STALL_SECONDS):
                 kind(root, download=True)
     except Exception as error:  # sockets, http, tar, gzip, disk: each has errors of its own

@@ -1,8 +1,8 @@
-"""Hydra's door to dlexp's sweeps. Hydra takes sweepers from this namespace alone, and imports it at every start: keep it light."""
+"""Hydra's door to dlexp's sweeps. Hydra takes sweepers from this namespace alone, and imports it at every start."""
 
 import shlex
 import sys
-from typing import Any
+from typing import NoReturn
 
 from hydra.plugins.sweeper import Sweeper as HydraSweeper
 from hydra.types import HydraContext, TaskFunction
@@ -21,23 +21,17 @@ class Sweeper(HydraSweeper):
 
     def __init__(self, max_batch_size: int | None = None, params: dict[str, str] | None = None) -> None:
         self.params = params or {}
-        self.exit_code = 0
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra has composed so far."""
-        self.context, self.config = hydra_context, config
+        self.loader, self.base = hydra_context.config_loader, config
 
-    def sweep(self, arguments: list[str]) -> Any:
-        """Run the cells; called by Hydra once.
-
-        Returns:
-            The exit code.
-        """
+    def sweep(self, arguments: list[str]) -> NoReturn:
+        """Run the cells, and end the process with the sweep's exit code. Called by Hydra, which would lose a returned one."""
         from dlexp.sweep import sweep
 
         axes = [f"{key}={values}" for key, values in self.params.items()]
         cells = [
-            composed_from(self.context.config_loader.load_sweep_config(self.config, list(cell)), cell)
-            for cell in expand([*axes, *arguments])
+            composed_from(self.loader.load_sweep_config(self.base, list(cell)), cell) for cell in expand([*axes, *arguments])
         ]
-        return sweep(cells, shlex.join(["python", *sys.argv]))
+        raise SystemExit(sweep(cells, shlex.join(["python", *sys.argv])))

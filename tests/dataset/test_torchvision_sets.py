@@ -200,14 +200,14 @@ def serve(folder):
         server.shutdown()
 
 
-def test_is_downloaded_once_by_two_at_a_time_and_in_silence(tmp_path, mirror, monkeypatch, capsys):
+def test_is_downloaded_once_by_two_at_a_time_in_one_line(tmp_path, mirror, monkeypatch, capsys):
     pack(tmp_path / "server", "fashion_mnist", monkeypatch)
     with serve(tmp_path / "server") as (url, asked), ThreadPoolExecutor(2) as pool:
         mirror(url)
         first, second = pool.map(partial(read, "fashion_mnist"), [tmp_path / "data"] * 2)
     assert torch.equal(first.train.inputs, second.train.inputs)
     assert asked.count("/t10k-labels-idx1-ubyte.gz") == 2  # once to follow redirects, once to fetch
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", f"Downloading FashionMNIST to {tmp_path / 'data'}.\n")
 
 
 def test_reading_what_is_there_asks_no_server(tmp_path, monkeypatch):

@@ -1,0 +1,97 @@
+import pytest
+import torch
+
+from dlexp import batches, build, hardware
+from dlexp.config import CONF
+from dlexp.contract import Split
+from dlexp.errors import UnsupportedError
+from dlexp.precision import Precision, resolve
+from tests.runs import MOONS, run
+
+CPU = torch.device("cpu")
+SETTINGS = {"determinism": "seeded", "loader": "resident", "pin_memory": False, "non_blocking": False, "compile": False}
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    threads = torch.get_num_threads()
+    yield
+    hardware.set_up(CPU, num_threads=threads, determinism="seeded", tf32=False)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_threads_are_set_anew_for_each_run(num_threads):
+    hardware.set_up(CPU, num_threads=num_threads, determinism="seeded", tf32=False)
+    assert torch.get_num_threads() == num_threads
+
+
+@pytest.mark.parametrize(
+    ("determinism", "deterministic", "benchmark"), [("seeded", False, False), ("bitwise", True, False), ("fast", False, True)]
+)
+def test_determinism(determinism, deterministic, benchmark):
+    hardware.set_up(CPU, num_threads=1, determinism=determinism, tf32=False)
+    assert torch.are_deterministic_algorithms_enabled() == deterministic
+    assert torch.backends.cudnn.benchmark == benchmark
+
+
+@pytest.mark.parametrize(("tf32", "expected"), [(True, "tf32"), (False, "ieee")])
+def test_tf32_is_on_only_where_asked_for(tf32, expected):
+    hardware.set_up(CPU, num_threads=1, determinism="seeded", tf32=tf32)
+    assert torch.backends.cuda.matmul.fp32_precision == expected
+    assert torch.backends.cudnn.conv.fp32_precision == expected
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_missing_gpu_is_never_replaced_by_the_cpu():
+    with pytest.raises(UnsupportedError, match="no NVIDIA GPU"):
+        hardware.find_device("cuda")
+    assert hardware.find_device("auto") == CPU
+
+
+@pytest.mark.parametrize(
+    "change", [{"determinism": "fast"}, {"loader": "workers", "pin_memory": True}, {"loader": "workers", "non_blocking": True}]
+)
+def test_what_a_cpu_could_only_ignore_is_refused(change):
+    (key, _), *_ = [item for item in change.items() if item[0] != "loader"]
+    assert [f"hardware.{key}" in problem for problem in hardware.check_hardware(SETTINGS | change, CPU)] == [True]
+
+
+def test_tf32_is_refused_on_a_cpu():
+    with pytest.raises(UnsupportedError, match="precision=tf32"):
+        Precision(CPU, format="tf32")
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((6, 1), "fp32"), ((7, 0), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+def test_auto_follows_from_what_the_gpu_can_do(capability, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert resolve("auto", torch.device("cuda")) == expected
+
+
+@pytest.mark.parametrize(("amx", "expected"), [(True, "bf16"), (False, "fp32")])
+def test_auto_follows_from_what_the_cpu_can_do(amx, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert resolve("auto", CPU) == expected
+    assert resolve("fp16", CPU) == "fp16"
+
+
+def test_every_setting_of_the_workers_reaches_the_loader(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(batches, "DataLoader", lambda *_, **options: seen.update(options))
+    split = Split(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
+    batches.workers(split, CPU, num_workers=3, persistent_workers=True, pin_memory=True, non_blocking=True)
+    assert seen.items() >= {"num_workers": 3, "persistent_workers": True, "pin_memory": True}.items()
+
+
+@pytest.mark.parametrize("loader", ["resident", "workers"])
+def test_the_loader_asked_for_is_the_one_used(loader, monkeypatch, tmp_path):
+    used = []
+    for name in ("resident", "workers"):
+        original = getattr(build, name)
+        monkeypatch.setattr(build, name, lambda *a, n=name, o=original, **k: used.append(n) or o(*a, **k))
+    run(*MOONS, f"hardware.loader={loader}", "hardware.num_workers=1" if loader == "workers" else "seed=1", root=tmp_path)
+    assert set(used) == {loader}
+
+
+def test_hardware_files_differ_in_what_their_device_needs():
+    assert "pin_memory: true" in (CONF / "hardware" / "cuda.yaml").read_text()
+    assert "pin_memory: false" in (CONF / "hardware" / "cpu.yaml").read_text()

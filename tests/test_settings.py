@@ -1,0 +1,170 @@
+"""No setting is ignored: changing any one of them changes something that a run leaves behind, or is refused."""
+
+from functools import cache
+
+import pytest
+
+from dlexp.errors import ConfigError
+from dlexp.options import FIXED, groups, keys_of, leaves, scalars
+from tests.runs import IMAGES, run
+from tests.test_contract import base
+
+# Another value for each key; a pair gives what is needed beside it for the key to matter at all.
+CHANGES = {
+    "activation/elu.alpha": "0.5",
+    "activation/gelu.approximate": "tanh",
+    "activation/leaky_relu.negative_slope": "0.5",
+    "activation/prelu.init": "0.7",
+    "activation/softplus.beta": "3",
+    "activation/softplus.threshold": "0.1",
+    "augment.flip": "false",
+    "augment.padding": "1",
+    "dataset.per_class": "10",
+    "dataset.scale": "minmax",
+    "dataset.test_fraction": "0.5",
+    "dataset.num_examples": "120",
+    "dataset.noise": "0.05",
+    "dataset.factor": "0.1",
+    "dataset.data_seed": "7",
+    "dataset.num_train": "66",
+    "dataset.num_test": "45",
+    "dataset.shape": "[1,8,8]",
+    "dataset.num_classes": "4",
+    "init.gain": "3",
+    "init.mode": "fan_out",
+    "init.std": "0.3",
+    "init.bias": "0.5",
+    "loss.label_smoothing": "0.3",
+    "loss.softmax": "false",
+    "loss.gamma": "0.5",
+    "model.depth": "1",
+    "model.width": "24",
+    "model.widths": "[8]",
+    "model.kernel_size": "1",
+    "model.pool_every": "1",
+    "model.head": "flatten",
+    "model.order": "nac",
+    "model.zero_init_residual": "true",
+    "model.small_stem_below": "0",
+    "norm.eps": "0.5",
+    "norm.momentum": "0.9",
+    "norm.groups": "4",
+    "norm.group_size": "4",
+    "optimizer.lr": "0.005",
+    "optimizer.weight_decay": "0.5",
+    "optimizer.momentum": "0.3",
+    "optimizer.betas": "[0.5,0.5]",
+    "optimizer.eps": "0.1",
+    "optimizer.alpha": "0.5",
+    "optimizer.lr_decay": "0.5",
+    "optimizer.initial_accumulator_value": "0.5",
+    "precision.init_scale": "1e12",
+    "precision.growth_interval": ("1", ["epochs=8"]),
+    "scheduler.step_size": "1",
+    "scheduler.gamma": ("0.2", ["epochs=6"]),
+    "scheduler.eta_min": "0.0005",
+    "scheduler.pct_start": "0.7",
+    "scheduler.div_factor": "2",
+    "scheduler.final_div_factor": "2",
+    "scheduler.warmup_fraction": "0.8",
+    "scheduler.patience": ("0", ["epochs=8", "optimizer.lr=3"]),
+    "scheduler.factor": ("0.1", ["epochs=8", "optimizer.lr=3", "scheduler.patience=0"]),
+    "scheduler.min_lr": ("2.5", ["epochs=8", "optimizer.lr=3", "scheduler.patience=0"]),
+    "scheduler.min_delta": ("100", ["epochs=8", "scheduler.patience=0"]),
+    "seed": "1",
+    "data_seed": "7",
+    "depth": "1",
+    "width": "24",
+    "dropout": "0.5",
+    "batch_size": "20",
+    "drop_last": "true",
+    "epochs": "3",
+    "max_steps": "5",
+    "grad_clip": "0.01",
+    "l1": "0.1",
+    "l2": "0.1",
+    "val_fraction": "0.3",
+    "evaluate_on": ("test", ["val_fraction=0"]),
+    "monitor": ("acc", ["epochs=5", "optimizer.lr=0.1"]),
+    "early_stopping.patience": ("1", ["epochs=8", "optimizer.lr=3"]),
+    "early_stopping.min_delta": ("100", ["epochs=8", "early_stopping.patience=2"]),
+    "early_stopping.restore_best": ("false", ["epochs=8", "optimizer.lr=0.3", "early_stopping.patience=7"]),
+    "hardware.channels_last": "true",
+}
+# Seen elsewhere than in the numbers of a run; by the test that is named.
+ELSEWHERE = {
+    "data_dir": "tests/dataset/test_torchvision_sets.py: data is read there",
+    "output_dir": "every test here: records are written there",
+    "force": "tests/test_run.py",
+    "retry": "tests/test_run.py",
+    "dataset.root": "tests/dataset/test_image_folder.py",
+    "dataset.cache_dir": "tests/dataset/test_cache.py",
+    "dataset.image_size": "tests/dataset/test_image_folder.py",
+    "hardware.compile": "tests/test_run.py: slow, as it calls a compiler",
+    "hardware.determinism": "test_hardware.py",
+    "hardware.num_threads": "test_hardware.py",
+    "hardware.loader": "test_hardware.py; the numbers are the same: tests/test_batches.py",
+    "hardware.num_workers": "test_hardware.py",
+    "hardware.persistent_workers": "test_hardware.py",
+    "hardware.pin_memory": "test_hardware.py",
+    "hardware.non_blocking": "test_hardware.py",
+}
+NEED_FILES = {"mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}  # per_class and scale: the same code for all
+REFUSED = {  # option and key → what the refusal says
+    ("dataset/noisy_line", "dataset.per_class"): "a regression has no classes",
+}
+
+
+def settings():
+    """Each key of each option, and each plain key, with the option it is tested in."""
+    for group, names in groups().items():
+        for option in names:
+            if option in NEED_FILES or (group, option) in {("precision", "tf32"), ("hardware", "cuda"), ("hardware", "auto")}:
+                continue
+            for key in keys_of(group, option):
+                below = key.removeprefix(f"{group}.").split(".")[0]
+                if not below.startswith("_") and below not in ("activation", "norm", "dropout"):
+                    yield f"{group}/{option}", key
+    for key, _ in leaves(scalars()):
+        yield None, key
+
+
+SETTINGS = [pair for pair in settings() if pair[1] not in ELSEWHERE.keys() | set(FIXED)]
+
+
+@cache
+def outcome(root, *overrides):
+    """What a run leaves behind, without what it is called."""
+    summary, rows = run(*overrides, root=root)
+    assert summary["status"] in ("done", "early_stopped", "diverged"), summary
+    return {name: value for name, value in summary.items() if name not in ("id", "overrides")}, rows
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.mark.parametrize(("option", "key"), SETTINGS, ids=lambda value: str(value or "plain"))
+def test_changing_a_setting_changes_something(option, key, root):
+    change = CHANGES.get(f"{option}.{key.partition('.')[2]}", CHANGES.get(key, "false"))
+    value, beside = (change, []) if isinstance(change, str) else change
+    chosen = [option.replace("/", "=")] if option else []
+    given = [*(base(chosen[0]) if chosen else IMAGES), *chosen, *beside]
+    if key == "max_steps":
+        given = [text for text in given if not text.startswith("epochs")]
+    if key in ("model.depth", "model.width", "model.widths"):
+        given = [text for text in given if not text.startswith(("depth", "width"))]
+    if (option, key) in REFUSED:
+        with pytest.raises(ConfigError, match=REFUSED[option, key]):
+            outcome(root, *given, f"{key}={value}")
+    else:
+        assert outcome(root, *given) != outcome(root, *given, f"{key}={value}")
+
+
+def test_every_key_has_a_change_or_a_test_of_its_own():
+    known = {key for _, key in settings()} | {"dataset.root", "dataset.cache_dir", "dataset.image_size"}
+    listed = {key.partition("/")[0] + "." + key.partition(".")[2] if "/" in key else key for key in CHANGES}
+    accounted = listed | ELSEWHERE.keys() | set(FIXED) | {key for _, key in REFUSED}
+    assert known - accounted == set()
+    assert accounted - known == set()
