@@ -89,6 +89,7 @@ def _train_one(composed: Composed) -> int:
         else:
             summary = execute(run, gather_facts(run), display)
         display.say(result_line(summary, run.folder))
+        display.say(f"→ {run.folder}")
     return EXIT_CODES[summary["status"]]
 
 

@@ -111,8 +111,8 @@ class Live:
     def __init__(self, num_runs: int) -> None:
         columns = (
             TextColumn("[progress.description]{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[numbers]}"),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[numbers]}", markup=False),
             TimeRemainingColumn(compact=True),
         )
         self.progress = Progress(*columns, refresh_per_second=4)
@@ -124,8 +124,9 @@ class Live:
     def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
         """Say which run it is, and start its bar."""
         self.num_begun, self.num_epochs = self.num_begun + 1, num_epochs
-        self.say(title)
-        self.progress.update(self.sweep, numbers=f"run {self.num_begun} of {self.num_runs}")
+        if self.num_runs == 1:
+            self.say(title)
+        self.progress.update(self.sweep, numbers=f"run {self.num_begun} of {self.num_runs}: {title}")
         self.progress.reset(self.run, total=num_steps, description="starting", numbers="", visible=True)
 
     def due(self) -> bool:
@@ -139,7 +140,7 @@ class Live:
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Move the bar, and show the row beside it."""
-        numbers = "  ".join(_numbers(row))
+        numbers = "  ".join(_numbers(row)).replace("train/", "").replace(" examples/s", "/s")
         description = f"epoch {row['epoch']}/{self.num_epochs}"
         self.progress.update(self.run, completed=row["step"] or 0, description=description, numbers=numbers)
 
@@ -199,10 +200,10 @@ def results_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> 
 
 
 def result_line(summary: Mapping[str, Any], folder: Path) -> str:
-    """How a run ended, and where its record lies."""
+    """How a run ended; of a failed one also where its traceback is."""
     if "reason" in summary:
-        return f"{summary['status']}: {summary['reason']}\nTraceback: {folder / 'train.log'}"
+        return f"{summary['status']}: {summary['reason']} (traceback in {folder / 'train.log'})"
     tests = [f"{name} {show(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
     seconds = f"{sum(summary['seconds'].values()):.1f} s"
     bad = [f"first non-finite loss at step {summary['first_bad_step']}"] if summary["first_bad_step"] else []
-    return "  ".join([summary["status"], *bad, *tests, seconds, f"→ {folder}"])
+    return "  ".join([summary["status"], *bad, *tests, seconds])

@@ -46,18 +46,19 @@ class Run:
 
     @cached_property
     def differences(self) -> list[str]:
-        """The overrides that say something: not where files lie, and not what is the default anyway; sorted."""
-        pairs = ((override, *override.split("=", 1)) for override in self.composed.overrides)
-        return sorted(
-            override
-            for override, key, value in pairs
-            if key not in SILENT and not key.startswith("hydra") and yaml.safe_load(value) != _defaults().get(key, ...)
-        )
+        """The overrides that say something new: not what is the default anyway; sorted."""
+        pairs = (override.split("=", 1) for override in self.said)
+        return sorted(f"{key}={value}" for key, value in pairs if yaml.safe_load(value) != _defaults().get(key, ...))
+
+    @property
+    def said(self) -> list[str]:
+        """The overrides that are about the run, and not about where files lie; in the order typed."""
+        return [override for override in self.composed.overrides if override.partition("=")[0] not in SILENT]
 
     @property
     def title(self) -> str:
         """What it is called in a line of the terminal."""
-        return " ".join(self.differences) or "the default run"
+        return " ".join(self.said) or "the default run"
 
     def summary(self) -> dict[str, Any] | None:
         """What an earlier start left, or None where there is none or it was cut off."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from dlexp import record
 from dlexp.config import Composed
-from dlexp.display import Display, make_display, results_table
+from dlexp.display import Display, make_display, result_line, results_table
 from dlexp.errors import ConfigError, HeldError, UnsupportedError
 from dlexp.plan import Run, plan
 from dlexp.run import execute, gather_facts
@@ -32,18 +32,16 @@ def sweep(cells: Sequence[Composed], command: str) -> int:
     """
     runs, unsupported = check_cells(cells)
     swept = _swept_keys(runs)
-    due = {run.identity for run in runs if run.is_due()}
-    manifest = (
-        runs[0].shelf / "sweeps" / f"{hashlib.sha256('/'.join(run.identity for run in runs).encode()).hexdigest()[:12]}.json"
-    )
+    identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
+    manifest = runs[0].shelf / "sweeps" / f"{identity}.json"
     manifest.parent.mkdir(parents=True, exist_ok=True)
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
     record.write_whole(manifest, json.dumps(listed | {"started": record.now()}, indent=1))
     rows: list[Row] = []
-    with make_display(len(due)) as display:
+    with make_display(sum(run.is_due() for run in runs)) as display:
         try:
             for run in runs:
-                rows.append(_complete(run, run.identity in due, display) | {key: _value(run, key) for key in swept})
+                rows.append(_complete(run, display) | {key: _value(run, key) for key in swept})
         finally:  # an interrupted sweep reports what it has
             _report(rows, swept, len(runs), len(unsupported), command, display)
             counts = Counter(row["outcome"] for row in rows)
@@ -85,22 +83,22 @@ def _where(problem: str, cells: list[str], total: int) -> str:
     return problem if len(cells) == total else f"{problem} (in {len(cells)} of {total} runs; first: {cells[0]})"
 
 
-def _complete(run: Run, due: bool, display: Display) -> Row:
+def _complete(run: Run, display: Display) -> Row:
     """Run one cell if it is due.
 
     Returns:
         Its row: status, outcome (done, skipped, failed, held), metrics and time.
     """
-    summary = None if due else run.summary()
+    due = run.is_due()  # another process may have run it since the sweep was checked
     try:
-        summary = summary or execute(run, gather_facts(run), display)
+        summary = execute(run, gather_facts(run), display) if due else run.summary() or {}
     except HeldError as error:
         display.say(str(error))
         return {"status": "held", "outcome": "held"}
     status = summary["status"]
+    if due:
+        display.say(f"{run.title}: {result_line(summary, run.folder)}")
     if status in record.BROKEN:
-        if due:
-            display.say(f"{run.title}: {status}: {summary['reason']} (traceback in {run.folder / 'train.log'})")
         return {"status": status, "outcome": "failed", "reason": summary["reason"]}
     if not due:
         status += " before" if summary["code"] == record.code() else " before, by other code"

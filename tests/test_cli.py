@@ -1,0 +1,144 @@
+"""The command as it is typed, in processes of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.runs import MOONS
+
+TRAIN = Path(__file__).parents[1] / "train.py"
+LONG = ("dataset=moons", "model=mlp", "epochs=100000")
+
+
+def start(*arguments, cwd):
+    command = [sys.executable, str(TRAIN), *arguments]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def train(*arguments, cwd, timeout=100):
+    """Exit code, standard output and standard error."""
+    process = start(*arguments, cwd=cwd)
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+def test_help(tmp_path):
+    code, out, err = train("--help", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert "python train.py activation=relu depth=8" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["norm=bm"], "norm=bm: no such option. Options: bn, gn, in, ln, none, rms. Did you mean bn?"),
+        (["lr=0.1"], "lr=0.1: no such key. Did you mean optimizer.lr?"),
+        (["depth=-1"], "depth: must be an integer from 0 to 1000, got -1."),
+        (["-m", "depth=1,-1"], "depth: must be an integer from 0 to 1000, got -1."),
+        (["--config-dir", "/tmp"], "--config-dir: configs come from conf/ alone."),
+        (["dataset=moons"], "model=convnet needs images"),
+        (["+hydra.callbacks.x._target_=os.system"], "_target_ is not for a command to set"),
+    ],
+)
+def test_a_refusal_says_why_and_leaves_nothing(arguments, message, tmp_path):
+    code, out, err = train(*arguments, cwd=tmp_path)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_show_the_config(tmp_path):
+    code, out, _ = train("norm=gn", "depth=8", "--cfg", "job", "--resolve", cwd=tmp_path)
+    assert code == 0
+    assert "depth: 8" in out
+    assert "_target_: dlexp.norm.gn.gn" in out
+
+
+def test_a_run_a_second_time_and_once_more(tmp_path):
+    code, out, err = train(*MOONS, cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert len([line for line in out.splitlines() if line.startswith("epoch")]) == 3
+    assert "done  test/loss" in out
+    code, out, _ = train(*MOONS, cwd=tmp_path)
+    assert code == 0
+    assert "done before; force=true runs it again." in out
+    assert len(list((tmp_path / "outputs" / "adhoc").glob("*/summary.json"))) == 1
+
+
+def test_a_single_diverged_run_ends_with_6(tmp_path):
+    assert train(*MOONS, "norm=none", "optimizer=sgd", "optimizer.lr=1e30", cwd=tmp_path)[0] == 6
+
+
+def test_data_that_cannot_be_had_ends_with_7(tmp_path):
+    code, _, err = train("dataset=mnist", cwd=tmp_path)
+    if code == 0:
+        pytest.skip("this machine can download MNIST")
+    assert code == 7
+    assert "dataset=digits" in err
+
+
+def test_a_sweep(tmp_path):
+    code, out, err = train("-m", *MOONS, "norm=bn,gn", "seed=range(0,2)", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert out.rstrip().endswith("4 runs: 4 done, 0 skipped, 0 failed, 0 held.")
+    assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
+
+
+def test_two_sweeps_started_together_share_the_work(tmp_path):
+    command = ("-m", *MOONS, "seed=0,1,2,3", "epochs=20")
+    processes = [start(*(text for text in command if text != "epochs=2"), cwd=tmp_path) for _ in range(2)]
+    outputs = [process.communicate(timeout=100)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len(list((tmp_path / "outputs" / "adhoc").glob("*/summary.json"))) == 4
+    done = [int(out.splitlines()[-1].split(": ")[1].split()[0]) for out in outputs]
+    skipped = [int(out.splitlines()[-1].split(", ")[1].split()[0]) for out in outputs]
+    assert sum(done) == 4, outputs
+    assert sum(skipped) <= 4
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_with_75_and_another_process_is_kept_out_until_then(number, tmp_path):
+    process = start(*LONG, cwd=tmp_path)
+    wait_for(lambda: list(tmp_path.glob("outputs/adhoc/*/metrics.csv")))
+    code, _, err = train(*LONG, cwd=tmp_path)
+    assert code == 3
+    assert f"is held by process {process.pid}" in err
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert "The same command goes on" in err
+    assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
+
+
+def test_the_place_and_the_hash_seed_make_no_difference(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    metrics = []
+    for place, seed in (("a", "1"), ("b", "2")):
+        os.environ["PYTHONHASHSEED"] = seed
+        assert train(*MOONS, cwd=tmp_path / place)[0] == 0
+        (summary,) = (tmp_path / place).glob("outputs/adhoc/*/summary.json")
+        metrics.append((summary.parent.name, json.loads(summary.read_text())["metrics"]))
+    del os.environ["PYTHONHASHSEED"]
+    assert metrics[0] == metrics[1]
+
+
+def test_help_and_a_refusal_load_no_torch(tmp_path):
+    code = "import sys; sys.argv = ['train.py', *{}]; import train; status = train.main(); assert 'torch' not in sys.modules; sys.exit(status)"
+    for arguments, expected in ((["--help"], 0), (["norm=bm"], 2)):
+        command = [sys.executable, "-c", code.format(arguments)]
+        assert subprocess.run(command, cwd=TRAIN.parent, capture_output=True, check=False).returncode == expected
