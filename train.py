@@ -82,12 +82,11 @@ def _train_one(composed: Composed) -> int:
     from dlexp.run import execute, gather_facts
 
     run = plan(composed)
-    summary = None if run.is_due() else run.summary()
     with make_display() as display:
-        if summary:
+        summary = execute(run, gather_facts(run), display) if run.is_due() else None
+        if summary is None:
+            summary = run.summary() or {}
             display.say(f"{run.title}: {summary['status']} before; force=true runs it again.")
-        else:
-            summary = execute(run, gather_facts(run), display)
         display.say(result_line(summary, run.folder))
         display.say(f"→ {run.folder}")
     return EXIT_CODES[summary["status"]]

@@ -36,19 +36,19 @@ def gather_facts(run: Run) -> Facts:
     return check_facts(run.config, run.composed.choices, overridden, parts, load_dataset(run.config), run.device)
 
 
-def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
+def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
     """Train, measure and record one run; a failure of its own becomes a record too.
 
     Returns:
-        The summary as written.
+        The summary as written, or None if another process has finished the run since it was planned.
 
     Raises:
         HeldError: If another process has the run.
     """
     with record.hold(run.shelf, run.identity):
         before = run.summary()
-        if before and not run.is_due():  # another process finished it since it was planned
-            return before
+        if before and not run.is_due():
+            return None
         folder = run.folder
         if folder.exists() and before is None:
             display.say(f"{folder} was interrupted before its end: it starts over.")

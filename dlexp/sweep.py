@@ -89,21 +89,21 @@ def _complete(run: Run, display: Display) -> Row:
     Returns:
         Its row: status, outcome (done, skipped, failed, held), metrics and time.
     """
-    due = run.is_due()  # another process may have run it since the sweep was checked
     try:
-        summary = execute(run, gather_facts(run), display) if due else run.summary() or {}
+        fresh = execute(run, gather_facts(run), display) if run.is_due() else None
     except HeldError as error:
         display.say(str(error))
         return {"status": "held", "outcome": "held"}
+    summary = fresh or run.summary() or {}
     status = summary["status"]
-    if due:
+    if fresh:
         display.say(f"{run.title}: {result_line(summary, run.folder)}")
     if status in record.BROKEN:
         return {"status": status, "outcome": "failed", "reason": summary["reason"]}
-    if not due:
+    if not fresh:
         status += " before" if summary["code"] == record.code() else " before, by other code"
     tests = {name: number for name, number in summary["metrics"].items() if name.startswith("test/")}
-    return {"status": status, "outcome": "done" if due else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
+    return {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
 
 
 def _swept_keys(runs: Sequence[Run]) -> list[str]:

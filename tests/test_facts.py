@@ -67,7 +67,12 @@ def test_all_that_is_wrong_comes_at_once(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "num_steps", "num_epochs"),
-    [(["epochs=3"], 12, 3), (["max_steps=9"], 9, 3), (["epochs=2", "drop_last=true"], 6, 2), (["epochs=5", "batch_size=full"], 5, 5)],
+    [
+        (["epochs=3"], 12, 3),
+        (["max_steps=9"], 9, 3),
+        (["epochs=2", "drop_last=true"], 6, 2),
+        (["epochs=5", "batch_size=full"], 5, 5),
+    ],
 )
 def test_horizon(options, num_steps, num_epochs, tmp_path):
     small = [text for text in MOONS if not text.startswith("epochs")]

@@ -105,9 +105,10 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, monkeypatch, capsys
             raise KeyboardInterrupt
         original(self, inputs, targets)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Learner, "step", step)
+    monkeypatch.setattr(Learner, "step", step)
+    with pytest.raises(KeyboardInterrupt):
         complete("batch_size=16,20,30", root=tmp_path)
+    monkeypatch.undo()
     assert counts(capsys) == "3 runs: 1 done, 0 skipped, 0 failed, 0 held, 2 not reached."
     assert complete("batch_size=16,20,30", root=tmp_path) == 0
     assert counts(capsys) == "3 runs: 2 done, 1 skipped, 0 failed, 0 held."
