@@ -4,12 +4,13 @@ The only entry point, and the one place where exceptions become messages and exi
 """
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dlexp.config import Composed, groups, help_text, problems_of
+from dlexp.config import Composed, composed_from, help_text, problems_of
 from dlexp.errors import ConfigError, DatasetError, HeldError
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def _command(arguments: list[str]) -> int:
 
     flags = get_args_parser().parse_args(arguments)
     refused = [f"--{flag.replace('_', '-')}: configs come from conf/ alone." for flag in NOT_OURS if getattr(flags, flag)]
+    if any(text.startswith("study=") for text in flags.overrides) and not refused:
+        from dlexp.protocol import run_study
+
+        if flags.cfg or flags.info:
+            raise ConfigError("A study is many runs: python scripts/plan.py study=... lists them.")
+        return run_study(flags.overrides, shlex.join(["python", "train.py", *flags.overrides]))
     if problems := refused + problems_of(flags.overrides, multirun=flags.multirun):
         raise ConfigError(*problems)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands exceptions on to `_attempt` instead of ending the process
@@ -70,8 +77,7 @@ def _job(config: "DictConfig") -> None:
     from hydra.core.hydra_config import HydraConfig
 
     given = HydraConfig.get()
-    choices = {group: option for group, option in given.runtime.choices.items() if group in groups()}
-    composed = Composed(config, choices, tuple(given.overrides.task))
+    composed = composed_from(config, given.runtime.choices, given.overrides.task)
     # Hydra would catch an exception, print a line of its own and lose the exit code.
     raise SystemExit(_attempt(lambda: _train_one(composed)))
 

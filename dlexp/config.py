@@ -13,12 +13,24 @@ from typing import Any, NamedTuple
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from dlexp.lookup import calls, hidden_names, look_up, mistakes
-from dlexp.options import CONF, FIXED, groups, leaves, on_one_line, reference, references_in, shown, template
-from dlexp.overrides import expand, overridden_keys, spelled_out, swept_keys
+from dlexp.options import (
+    CONF,
+    FIXED,
+    default_choices,
+    groups,
+    leaves,
+    on_one_line,
+    probes,
+    reference,
+    references_in,
+    shown,
+    template,
+)
+from dlexp.overrides import expand, overridden_keys, read, spelled_out, swept_keys
 from dlexp.rules import Settings, objections
 from dlexp.schema import rule_for
 from dlexp.usage import help_text
@@ -26,6 +38,7 @@ from dlexp.usage import help_text
 __all__ = [
     "CONF",
     "Composed",
+    "assemble",
     "check",
     "compose",
     "composed_from",
@@ -49,11 +62,13 @@ class Composed(NamedTuple):
         cfg: Without the `hydra` node, references not yet resolved.
         choices: Group → option.
         overrides: As given, without those of `hydra.`.
+        told: Those that name the run among the others of its study; empty: all.
     """
 
     cfg: DictConfig
     choices: dict[str, str]
     overrides: tuple[str, ...]
+    told: tuple[str, ...] = ()
 
 
 def compose(overrides: Sequence[str] = ()) -> Composed:
@@ -64,14 +79,42 @@ def compose(overrides: Sequence[str] = ()) -> Composed:
     """
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = hydra_compose("config", list(overrides), return_hydra_config=True)
-    return composed_from(cfg, overrides)
-
-
-def composed_from(cfg: DictConfig, overrides: Sequence[str]) -> Composed:
-    """The same from a config that Hydra has composed elsewhere, its `hydra` node included."""
-    choices = {group: option for group, option in cfg.hydra.runtime.choices.items() if group in groups()}
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    return Composed(own, choices, tuple(text for text in overrides if not text.lstrip("+~").startswith(("hydra.", "hydra/"))))
+    return composed_from(own, cfg.hydra.runtime.choices, overrides)
+
+
+def composed_from(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]) -> Composed:
+    """What Hydra has composed.
+
+    Args:
+        cfg: Without the `hydra` node.
+        choices: All that Hydra knows of.
+        overrides: As given.
+    """
+    with open_dict(cfg):
+        cfg.setdefault("probe", {})  # Hydra leaves out a group of which nothing is chosen
+    own = {group: option for group, option in choices.items() if group in groups()}
+    return Composed(cfg, own, _own(overrides))
+
+
+def assemble(overrides: Sequence[str]) -> Composed:
+    """The same as `compose` within milliseconds, for the cells of a sweep: straight from the files, without Hydra.
+
+    The overrides must have passed `look_up`, and hold one value each.
+    """
+    command = [read(text) for text in _own(overrides)]
+    chosen = {given.key: str(given.values[0]) for given in command if given.key in groups()}
+    choices = default_choices() | chosen
+    chosen_probes = next((given.values[0] for given in command if given.key == "probe"), [])
+    cfg = OmegaConf.create(template(choices, chosen_probes))
+    for given in command:
+        if given.key not in groups() and given.key != "probe":
+            OmegaConf.update(cfg, given.key, given.values[0], merge=True)
+    return Composed(cfg, choices, _own(overrides))
+
+
+def _own(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in overrides if not text.startswith(("hydra.", "hydra/")))
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
@@ -117,9 +160,9 @@ def check(composed: Composed) -> list[str]:
         One line each: config path, what was expected, what came. Where keys or code are not those of conf/, nothing but that.
     """
     tree: dict[str, Any] = OmegaConf.to_container(composed.cfg, resolve=False)  # type: ignore[assignment]
-    if foreign := list(_foreign_choices(composed.choices)):
+    if foreign := list(_foreign_choices(composed.choices, tree)):
         return foreign
-    expected = template(composed.choices)
+    expected = template(composed.choices, tree.get("probe", {}))
     if foreign := list(_foreign(tree, expected, tree)):
         return foreign
     values, problems = _judge(composed.cfg, tree, expected)
@@ -129,10 +172,13 @@ def check(composed: Composed) -> list[str]:
     return problems + objections(Settings(values, given, composed.choices, frozenset(references)))
 
 
-def _foreign_choices(choices: Mapping[str, str]) -> Iterator[str]:
+def _foreign_choices(choices: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[str]:
     for group, options in groups().items():
         if choices.get(group) not in options:
             yield f"{group}={on_one_line(str(choices.get(group)))}: no such option. Options: {', '.join(options)}."
+    for name in tree.get("probe", {}):
+        if name not in probes():
+            yield f"probe=[{on_one_line(str(name))}]: no such option. Options: {', '.join(probes())}."
     for group in choices.keys() - groups().keys():
         yield f"{on_one_line(group)}: no such group. Groups: {', '.join(groups())}."
 
@@ -178,7 +224,7 @@ def _judge(cfg: DictConfig, tree: dict[str, Any], expected: dict[str, Any]) -> t
     problems: list[str] = []
     defaults = OmegaConf.create(expected)
     for path, default in leaves(expected):
-        if path.rpartition(".")[2].startswith("_") or reference(default) in groups():
+        if path.rpartition(".")[2].startswith("_") or path == "probe" or reference(default) in groups():
             continue
         typed: Any = reduce(operator.getitem, path.split("."), tree)
         rule = rule_for(path, default)

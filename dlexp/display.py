@@ -9,8 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 REFRESH_SECONDS = 0.5
+TEXTS = ("status", "reason", "study", "question", "run")  # columns that are read, not compared
 PLAIN_WIDTH = 160  # columns of a table where there is no terminal to ask
 
 
@@ -193,9 +195,9 @@ def results_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> 
     """The results of a sweep, a row a run."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="left" if column in ("status", "reason") else "right", overflow="fold")
+        table.add_column(column, justify="left" if column in TEXTS else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(show(column, row.get(column)) for column in columns))
+        table.add_row(*(Text(show(column, row.get(column))) for column in columns))  # Text: [..] in a value is no markup
     return table
 
 

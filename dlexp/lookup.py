@@ -13,6 +13,7 @@ from dlexp.options import (
     keys_of,
     leaves,
     on_one_line,
+    probes,
     reference,
     references_in,
     scalars,
@@ -23,7 +24,7 @@ from dlexp.suggestion import nearest_key, nearest_option
 
 HYDRA_KEYS = ("hydra.mode", "hydra.sweeper.params", "hydra.launcher", "hydra/launcher", "hydra.verbose")
 
-Chosen = Mapping[str, Sequence[str]]  # group → the options that the command uses; none where it is not clear which
+Chosen = Mapping[str, Sequence[str]]  # group, probe included → the options that the command uses; none where that is not clear
 
 
 def look_up(overrides: Sequence[str], *, multirun: bool) -> list[str]:
@@ -68,8 +69,11 @@ def mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list[str]
 
 def _chosen(command: Iterable[Given]) -> Chosen:
     chosen: dict[str, Sequence[str]] = {group: [option] for group, option in default_choices().items()}
+    chosen["probe"] = []
     for given in command:
-        if given.key in chosen:
+        if given.key == "probe":
+            chosen["probe"] = [name for value in given.values if isinstance(value, list) for name in value if name in probes()]
+        elif given.key in chosen:
             clear = all(value in groups()[given.key] for value in given.values)
             chosen[given.key] = given.values if clear else []
     return chosen
@@ -91,7 +95,8 @@ def _look(given: Given, chosen: Chosen, multirun: bool) -> Iterator[str]:
     elif override.package is not None:
         yield f"{text}: a group has one place: write {key}={given.typed_value}."
     else:
-        found = list(_look_at_group(given) if key in chosen else _look_at_key(given, chosen))
+        look = _look_at_probes if key == "probe" else _look_at_group if key in chosen else _look_at_key
+        found = list(look(given, chosen))
         yield from found
         if not found and (override.is_add() or override.is_force_add()):
             yield f"{text}: {key} is there already: write {key}={given.typed_value}."
@@ -146,7 +151,20 @@ def _look_at_hydra(given: Given) -> Iterator[str]:
         yield from look_up([f"{axis}={values}" for axis, values in axes.items()], multirun=True)
 
 
-def _look_at_group(given: Given) -> Iterator[str]:
+def _look_at_probes(given: Given, chosen: Chosen) -> Iterator[str]:
+    for value in given.values:
+        if not isinstance(value, list):
+            yield f"{given.text}: takes a list, such as probe=[{', '.join(probes()[:2])}]."
+            continue
+        for name in value:
+            if name not in probes():
+                nearest = nearest_option(name, probes()) if isinstance(name, str) else ""
+                yield f"probe=[{on_one_line(str(name))}]: no such option. Options: {', '.join(probes())}.{nearest}"
+        if len({repr(name) for name in value}) < len(value):
+            yield f"{given.text}: the same probe comes twice."
+
+
+def _look_at_group(given: Given, chosen: Chosen) -> Iterator[str]:
     options = groups()[given.key]
     listed = f"Options: {', '.join(options)}."
     for value in given.values:
@@ -161,7 +179,7 @@ def _look_at_key(given: Given, chosen: Chosen) -> Iterator[str]:
     key, group = given.key, given.key.partition(".")[0]
     known = dict(leaves(scalars()))
     for name, options in chosen.items():
-        for option in options or groups()[name]:
+        for option in options or groups().get(name, []):
             known |= keys_of(name, option)
     having = [option for option in groups().get(group, []) if key in keys_of(group, option)]
     lacking = [option for option in chosen.get(group, []) if option not in having]
@@ -176,6 +194,8 @@ def _look_at_key(given: Given, chosen: Chosen) -> Iterator[str]:
         yield f"{given.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}."
     elif below := [path for path in known if path.startswith(f"{key}.") and key not in chosen]:
         yield f"{given.text}: its keys are set one by one: {', '.join(below)}."
+    elif group == "probe" and key.split(".")[1] in set(probes()) - set(chosen["probe"]):
+        yield f"{given.text}: this probe is not chosen: add it to probe=[...]."
     elif key not in known:
         yield f"{given.text}: no such key.{nearest_key(key, _settable(known))}"
     elif not given.values:

@@ -1,7 +1,7 @@
 """What conf/ offers: the groups, their options, the keys of each. Reads YAML and imports nothing that a file names."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,18 @@ def read(path: Path) -> Tree:
 
 @cache
 def groups() -> dict[str, list[str]]:
-    """Each config group with its options, both sorted. Not to be changed by the caller."""
+    """Each group of which a run has one option, with its options, both sorted. Not to be changed by the caller."""
     found: dict[str, list[str]] = {}
     for path in sorted(CONF.glob("*/*.yaml")):
-        found.setdefault(path.parent.name, []).append(path.stem)
+        if path.parent.name not in ("probe", "study"):
+            found.setdefault(path.parent.name, []).append(path.stem)
     return found
+
+
+@cache
+def probes() -> list[str]:
+    """The options of the group `probe`, of which a run may have several. Not to be changed by the caller."""
+    return sorted(path.stem for path in (CONF / "probe").glob("*.yaml"))
 
 
 def part(group: str, option: str) -> Tree:
@@ -54,9 +61,10 @@ def scalars() -> Tree:
     return {key: value for key, value in read(CONF / "config.yaml").items() if key not in ("defaults", "hydra")}
 
 
-def template(choices: Mapping[str, str]) -> Tree:
+def template(choices: Mapping[str, str], chosen_probes: Iterable[str] = ()) -> Tree:
     """The whole config as the files give it for these choices, references left as text."""
-    return {group: part(group, option) for group, option in choices.items()} | scalars()
+    parts = {group: part(group, option) for group, option in choices.items()}
+    return parts | {"probe": {probe: part("probe", probe) for probe in chosen_probes}} | scalars()
 
 
 def leaves(tree: Tree, above: str = "") -> Iterator[tuple[str, Any]]:
@@ -72,7 +80,7 @@ def leaves(tree: Tree, above: str = "") -> Iterator[tuple[str, Any]]:
 @cache
 def keys_of(group: str, option: str) -> Tree:
     """Config path → default, of all keys of one option, `optimizer._target_` included. Not to be changed by the caller."""
-    return dict(leaves(part(group, option), f"{group}."))
+    return dict(leaves(part(group, option), f"probe.{option}." if group == "probe" else f"{group}."))
 
 
 def reference(value: object) -> str | None:

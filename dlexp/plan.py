@@ -14,7 +14,7 @@ from dlexp.dataset.fingerprint import fingerprint as fingerprint_of
 from dlexp.errors import ConfigError
 
 ADHOC = "adhoc"  # the shelf of runs without a study
-SILENT = {"force", "retry", "data_dir", "output_dir"}  # say nothing of what is run
+SILENT = {"force", "retry", "data_dir", "output_dir", "hardware.num_workers"}  # say nothing of what is run
 
 
 @dataclass(frozen=True)
@@ -26,34 +26,37 @@ class Run:
         config: Resolved, `auto` included.
         device: Where it computes.
         identity: Its id, 12 hex digits.
+        study: The study that it is part of, or `adhoc`.
     """
 
     composed: Composed
     config: dict[str, Any]
     device: torch.device
     identity: str
+    study: str
 
     @property
     def shelf(self) -> Path:
         """The folder of run folders."""
-        return Path(self.config["output_dir"]) / ADHOC
+        return Path(self.config["output_dir"]) / self.study
 
     @property
     def folder(self) -> Path:
         """The folder that is there under its id, or the one to be made."""
         found = record.find(self.shelf, self.identity)
-        return found or self.shelf / f"{record.slug(self.differences)}-{self.identity}"
+        return found or self.shelf / f"{record.slug(self.said if self.composed.told else self.differences)}-{self.identity}"
 
     @cached_property
     def differences(self) -> list[str]:
         """The overrides that say something new: not what is the default anyway; sorted."""
-        pairs = (override.split("=", 1) for override in self.said)
-        return sorted(f"{key}={value}" for key, value in pairs if yaml.safe_load(value) != _defaults().get(key, ...))
+        pairs = (override.split("=", 1) for override in self.composed.overrides)
+        return sorted(f"{key}={value}" for key, value in pairs if key not in SILENT and yaml.safe_load(value) != _defaults().get(key, ...))
 
     @property
     def said(self) -> list[str]:
         """The overrides that are about the run, and not about where files lie; in the order typed."""
-        return [override for override in self.composed.overrides if override.partition("=")[0] not in SILENT]
+        told = self.composed.told or self.composed.overrides
+        return [override for override in told if override.partition("=")[0] not in SILENT]
 
     @property
     def title(self) -> str:
@@ -73,7 +76,7 @@ class Run:
         return summary["status"] in record.BROKEN and self.config["retry"] == "failed"
 
 
-def plan(composed: Composed) -> Run:
+def plan(composed: Composed, study: str = ADHOC) -> Run:
     """Check a composed config and find out which run it is.
 
     Raises:
@@ -89,7 +92,7 @@ def plan(composed: Composed) -> Run:
     fingerprint = None
     if composed.choices["dataset"] == "image_folder":
         fingerprint = fingerprint_of(Path(config["dataset"]["root"]), Path(config["dataset"]["cache_dir"]))
-    return Run(composed, config, device, record.run_id(config, fingerprint))
+    return Run(composed, config, device, record.run_id(config, fingerprint), study)
 
 
 def _resolve_auto(config: dict[str, Any], device: torch.device) -> None:

@@ -49,6 +49,8 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
         fingerprint: Of the files of a data set that the user supplies.
     """
     identity = _identity(config, ())
+    if not identity.get("probe"):
+        identity.pop("probe", None)
     if identity.get("max_steps") is not None:
         identity.pop("epochs")
     if identity.get("early_stopping", {}).get("patience", 0) is None:

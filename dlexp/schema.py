@@ -87,6 +87,7 @@ TEXT = Rule("text", lambda value: isinstance(value, str) and value != "" and val
 SEED = integer(0, 2**32 - 1)
 COUNT = integer(1, 10**7)
 SHARE = number(at_least=0, below=1)
+EVERY = integer(0, 10**6)
 
 # Config path → what a value must be; null as well wherever the default is null. Booleans and free text need no row; a test
 # asks for the row of every other key.
@@ -161,6 +162,16 @@ RANGES: dict[str, Rule] = {
     "scheduler.factor": number(above=0, below=1),
     "scheduler.min_lr": number(at_least=0),
     "scheduler.min_delta": number(at_least=0),
+    "probe.grad_flow.every": EVERY,
+    "probe.dead_units.every": EVERY,
+    "probe.activation_stats.every": EVERY,
+    "probe.activation_stats.bins": integer(2, 1000),
+    "probe.activation_stats.flat": number(above=0, below=1),
+    "probe.weight_stats.every": EVERY,
+    "probe.weight_stats.near_zero": number(above=0),
+    "probe.decision_boundary.every": EVERY,
+    "probe.decision_boundary.resolution": integer(2, 1000),
+    "probe.decision_boundary.margin": number(at_least=0),
     "precision.init_scale": number(above=0),
     "precision.growth_interval": COUNT,
     "hardware.determinism": one_of("seeded", "bitwise", "fast"),

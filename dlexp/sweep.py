@@ -4,33 +4,41 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlexp import record
 from dlexp.config import Composed
 from dlexp.display import Display, make_display, result_line, results_table
 from dlexp.errors import ConfigError, HeldError, UnsupportedError
-from dlexp.plan import Run, plan
+from dlexp.plan import ADHOC, Run, plan
 from dlexp.run import execute, gather_facts
 
 Row = dict[str, Any]
 
 
-def sweep(cells: Sequence[Composed], command: str) -> int:
+class Checked(NamedTuple):
+    """The cells of a sweep that may start.
+
+    Args:
+        runs: Each once, though two cells may come to the same run.
+        unsupported: Why the machine cannot run the others, one reason each.
+    """
+
+    runs: list[Run]
+    unsupported: list[str]
+
+
+def sweep(cells: Checked, command: str) -> int:
     """Run the cells of a sweep that are due, one after the other, and report on all.
 
     Args:
-        cells: The composed configs, in the order in which they are to run.
+        cells: In the order in which they are to run.
         command: What was typed, for the manifest and for the line that says how to retry.
 
     Returns:
         The exit code: 1 if a run failed, now or before, else 0.
-
-    Raises:
-        ConfigError: If any cell is wrong; nothing has started then, and nothing is on disk.
-        DatasetError: If the data of any cell cannot be had.
     """
-    runs, unsupported = check_cells(cells)
+    runs, unsupported = cells
     swept = _swept_keys(runs)
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
     manifest = runs[0].shelf / "sweeps" / f"{identity}.json"
@@ -49,21 +57,19 @@ def sweep(cells: Sequence[Composed], command: str) -> int:
     return int(any(row["outcome"] == "failed" for row in rows))
 
 
-def check_cells(cells: Sequence[Composed]) -> tuple[list[Run], list[str]]:
-    """Plan all cells, and look at data and model of those that are due.
-
-    Returns:
-        The runs, each once, and why the machine cannot run the others, one reason each.
+def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
+    """Plan all cells, and look at data and model of those that are due. Leaves nothing on disk.
 
     Raises:
         ConfigError: With every mistake of every cell, or if the machine can run none.
+        DatasetError: If the data of any cell cannot be had.
     """
     runs: dict[str, Run] = {}
     unsupported: list[str] = []
     problems: dict[str, list[str]] = {}
     for cell in cells:
         try:
-            run = plan(cell)
+            run = plan(cell, study)
             if run.is_due() and run.identity not in runs:
                 gather_facts(run)
             runs[run.identity] = run
@@ -76,7 +82,7 @@ def check_cells(cells: Sequence[Composed]) -> tuple[list[Run], list[str]]:
         raise ConfigError(*(_where(problem, where, len(cells)) for problem, where in problems.items()))
     if not runs:
         raise UnsupportedError(*dict.fromkeys(unsupported))
-    return list(runs.values()), unsupported
+    return Checked(list(runs.values()), unsupported)
 
 
 def _where(problem: str, cells: list[str], total: int) -> str:

@@ -2,7 +2,7 @@
 
 from textwrap import wrap
 
-from dlexp.options import default_choices, groups, leaves, scalars, shown
+from dlexp.options import default_choices, groups, leaves, probes, scalars, shown
 
 WIDTH = 100
 
@@ -27,9 +27,12 @@ def help_text() -> str:
             "",
             "  python train.py group=option group.key=value key=value     one run",
             "  python train.py -m key=1,2,3 group=a,b                     a sweep: each combination once",
+            "  python train.py study=name                                 the runs of a study, then its report;",
+            "                                                             python scripts/plan.py lists the studies",
             "",
             "Groups and their options (* the default); the keys of an option stand in conf/<group>/<option>.yaml",
             *(line for group, names in options.items() for line in _block(f"{group:11}", names)),
+            *_block(f"{'probe':11}", f"{' '.join(probes())}: none or several, as probe=[{','.join(probes()[:2])}]"),
             "",
             "Keys and their defaults, explained in conf/config.yaml",
             *_block("", plain),

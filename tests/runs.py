@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from dlexp.config import compose, look_up
+from dlexp.config import assemble, look_up
 from dlexp.display import Plain
 from dlexp.errors import ConfigError
 from dlexp.plan import Run, plan
@@ -36,7 +36,7 @@ def prepare(*overrides: str, root: Path) -> Run:
     command = only_last(("hardware=cpu", f"output_dir={root}", *overrides))
     if problems := look_up(command, multirun=False):
         raise ConfigError(*problems)
-    return plan(compose(command))
+    return plan(assemble(command))
 
 
 def run(*overrides: str, root: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:

@@ -4,7 +4,7 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from dlexp.config import Composed, check, compose, problems_of, resolved
+from dlexp.config import Composed, assemble, check, compose, problems_of, resolved
 from dlexp.options import CONF, default_choices, groups, template
 from dlexp.overrides import read
 
@@ -98,14 +98,11 @@ TARGETS = [
 
 
 def made(*overrides: str, **changes: object) -> Composed:
-    """A config as Hydra composes it from sound overrides, but within milliseconds; `a__b=1` sets a.b to anything at all."""
-    command = [read(text) for text in overrides]
-    choices = default_choices() | {given.key: given.values[0] for given in command if given.key in groups()}
-    cfg = OmegaConf.create(template(choices))
-    values = {given.key: given.values[0] for given in command if given.key not in groups()}
-    for path, value in (values | {path.replace("__", "."): value for path, value in changes.items()}).items():
-        OmegaConf.update(cfg, path, value, merge=False, force_add=True)
-    return Composed(cfg, choices, overrides)
+    """A config made of sound overrides; `a__b=1` then sets a.b to anything at all."""
+    composed = assemble(overrides)
+    for path, value in changes.items():
+        OmegaConf.update(composed.cfg, path.replace("__", "."), value, merge=False, force_add=True)
+    return composed
 
 
 def refusals(command: str, *, multirun: bool = False) -> list[str]:
@@ -136,12 +133,18 @@ def test_composing_gives_what_the_files_say() -> None:
     assert OmegaConf.to_container(composed.cfg) == template(choices) | {"seed": 3}
 
 
-@pytest.mark.parametrize(
-    "command", ["", "norm=gn norm.groups={16:4} model.widths=[16,32]", "precision=fp16 l1=${l2} data_dir='a b'"]
-)
-def test_what_these_tests_make_is_what_hydra_composes(command: str) -> None:
-    overrides = tuple(command.split(" ", 2)) if command else ()
-    assert made(*overrides) == compose(overrides)
+EVERY_OPTION = [(f"{group}={option}",) for group, options in groups().items() for option in options]
+COMMANDS = [
+    (),
+    ("norm=gn", "norm.groups={16:4}", "model.widths=[16,32]"),
+    ("precision=fp16", "l1=${l2}", "data_dir='a b'"),
+    ("optimizer=adam", "optimizer.betas=[0.5,0.9]", "optimizer.lr=1e-2", "max_steps=null", "drop_last=True"),
+]
+
+
+@pytest.mark.parametrize("overrides", [*COMMANDS, *EVERY_OPTION])
+def test_assembling_gives_what_hydra_composes(overrides: tuple[str, ...]) -> None:
+    assert assemble(overrides) == compose(overrides)
 
 
 def test_composing_is_independent_of_the_working_directory(tmp_path, monkeypatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dlexp import record, sweep
-from dlexp.config import compose, expand
+from dlexp.config import assemble, expand
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.learner import Learner
 from tests.runs import MOONS, only_last, prepare, run, without_volatile
@@ -15,7 +15,7 @@ from tests.runs import MOONS, only_last, prepare, run, without_volatile
 def complete(*overrides, root):
     """The exit code of a sweep."""
     command = only_last((*MOONS, "hardware=cpu", *overrides, f"output_dir={root}"))
-    return sweep.sweep([compose(cell) for cell in expand(command)], "python train.py -m ...")
+    return sweep.sweep(sweep.check_cells([assemble(cell) for cell in expand(command)]), "python train.py -m ...")
 
 
 def folders(root):

@@ -8,7 +8,7 @@ from hydra.plugins.sweeper import Sweeper as HydraSweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from dlexp.config import composed_from, expand
+from dlexp.config import assemble, expand
 
 
 class Sweeper(HydraSweeper):
@@ -23,15 +23,12 @@ class Sweeper(HydraSweeper):
         self.params = params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra has composed so far."""
-        self.loader, self.base = hydra_context.config_loader, config
+        """Nothing is taken over: `assemble` makes a cell's config as Hydra would, at a thirtieth of the time."""
 
     def sweep(self, arguments: list[str]) -> NoReturn:
         """Run the cells, and end the process with the sweep's exit code. Called by Hydra, which would lose a returned one."""
-        from dlexp.sweep import sweep
+        from dlexp.sweep import check_cells, sweep
 
         axes = [f"{key}={values}" for key, values in self.params.items()]
-        cells = [
-            composed_from(self.loader.load_sweep_config(self.base, list(cell)), cell) for cell in expand([*axes, *arguments])
-        ]
-        raise SystemExit(sweep(cells, shlex.join(["python", *sys.argv])))
+        cells = [assemble(cell) for cell in expand([*axes, *arguments])]
+        raise SystemExit(sweep(check_cells(cells), shlex.join(["python", *sys.argv])))

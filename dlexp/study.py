@@ -1,0 +1,179 @@
+"""A study: a question, the runs that answer it, and what it predicts. Read from conf/study/, told as plain overrides.
+
+A study's runs are commands that a person could have typed; so all that is checked of a command is checked of them.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dlexp.errors import ConfigError
+from dlexp.options import CONF, read
+from dlexp.overrides import read as read_override
+from dlexp.suggestion import nearest_option
+
+Cell = dict[str, Any]
+KEYS = {"question", "background", "base", "axes", "cells", "seeds", "metric", "pairing", "predictions", "reference"}
+ARM = "arm"  # names a cell; sets nothing
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a file in conf/study/ says.
+
+    Args:
+        name: Of the file.
+        question: One sentence.
+        background: Why one asks.
+        base: Key → value, in every run.
+        axes: Key → values; the cells are their product.
+        cells: More cells, one by one; `arm` names one.
+        seeds: Of each cell.
+        metric: What is compared, such as `test/acc`.
+        pairing: Whether arms are compared seed by seed, or as independent groups.
+        predictions: Contrasts of cells, and what is expected of them.
+        reference: Published numbers: where from, and a value for each cell.
+    """
+
+    name: str
+    question: str
+    background: str
+    base: Cell = field(default_factory=dict)
+    axes: dict[str, list[Any]] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
+    metric: str = "test/acc"
+    pairing: Literal["paired", "independent"] = "paired"
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    reference: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that tell its cells apart, in their order."""
+        return list(dict.fromkeys([*self.axes, *itertools.chain.from_iterable(self.cells)]))
+
+    def all_cells(self) -> list[Cell]:
+        """The product of the axes, then the cells given one by one."""
+        product = [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
+        return (product if self.axes else []) + self.cells
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks of a study.
+
+    Args:
+        cells: To be run, narrowed by the command.
+        seeds: Of each cell.
+        changes: Key → text of the value, for every run: what makes it another protocol than the file's.
+    """
+
+    cells: list[Cell]
+    seeds: list[int]
+    changes: dict[str, str]
+
+
+def studies() -> list[str]:
+    """The names of all studies."""
+    return sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
+
+
+def read_study(name: str) -> Study:
+    """One study, its file checked.
+
+    Raises:
+        ConfigError: If there is no such study, or if its file does not say what a study must.
+    """
+    if name not in studies():
+        raise ConfigError(f"study={name}: no such study. Studies: {', '.join(studies())}.{nearest_option(name, studies())}")
+    content = read(CONF / "study" / f"{name}.yaml")
+    problems = [f"study={name}: {key}: no such key. Keys: {', '.join(sorted(KEYS))}." for key in content.keys() - KEYS]
+    problems += [f"study={name}: {key} is missing." for key in {"question", "background"} - content.keys()]
+    if problems:
+        raise ConfigError(*problems)
+    study = Study(name=name, **content)
+    if problems := list(_problems(study)):
+        raise ConfigError(*(f"study={name}: {problem}" for problem in problems))
+    return study
+
+
+def _problems(study: Study) -> Iterator[str]:
+    cells = study.all_cells()
+    if not cells:
+        yield "neither axes nor cells."
+    if study.pairing not in ("paired", "independent"):
+        yield f"pairing: must be paired or independent, got {study.pairing}."
+    values = study.reference.get("values", [])
+    numbers = {"value", "sd", "n"}
+    selectors = [({key: item for key, item in entry.items() if key not in numbers}, "reference") for entry in values]
+    for prediction in study.predictions:
+        if prediction.get("expected") not in ("greater", "less", "equal"):
+            yield f"predictions: expected must be greater, less or equal, got {prediction.get('expected')}."
+        for side in ("plus", "minus"):
+            given = prediction.get(side, {})
+            where = prediction.get("where", {})
+            selectors += [(where | one, f"predictions.{side}") for one in (given if isinstance(given, list) else [given])]
+    for selector, place in selectors:
+        if not any(selector.items() <= cell.items() for cell in cells):
+            yield f"{place}: {selector} selects no cell."
+
+
+def ask(study: Study, overrides: Sequence[str]) -> Request:
+    """What a command with these overrides, `study=` apart, asks of a study.
+
+    Raises:
+        ConfigError: If a key that is no axis has several values.
+    """
+    given = {item.key: item for item in map(read_override, overrides)}
+    problems = [
+        f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed'])}."
+        for key, item in given.items()
+        if len(item.values) > 1 and key not in (*study.keys, "seed")
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    narrowed = {key: item.values for key, item in given.items() if key in study.keys}
+    axes = {key: narrowed.get(key, values) for key, values in study.axes.items()}
+    kept = [cell for cell in study.cells if all(cell.get(key) in values for key, values in narrowed.items())]
+    only_axes = all(key in study.axes for key in narrowed)  # an axis-made cell has no value for the other keys
+    product = Study(study.name, "", "", axes=axes).all_cells() if only_axes else []
+    cells = product + kept
+    if not cells:
+        raise ConfigError(
+            f"study={study.name}: no cell has {', '.join(f'{key}={values}' for key, values in narrowed.items())}."
+        )
+    changes = {key: item.typed_value for key, item in given.items() if key not in narrowed and key != "seed"}
+    return Request(cells, given["seed"].values if "seed" in given else study.seeds, changes)
+
+
+def command(study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
+    """The overrides of one run; what a command changes wins over what the file says."""
+    return _spelled({**study.base, **cell, "seed": seed}, changes)
+
+
+def title(cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
+    """The overrides that tell one run from the others of its study."""
+    return _spelled({**cell, "seed": seed}, changes)
+
+
+def _spelled(said: Cell, changes: Mapping[str, str]) -> tuple[str, ...]:
+    texts = {key: spell(value) for key, value in said.items() if key != ARM}
+    return tuple(f"{key}={text}" for key, text in {**texts, **changes}.items())
+
+
+def spell(value: Any) -> str:
+    """A value as it is typed in an override.
+
+    >>> spell([True, None, {16: 4}])
+    '[true,null,{16:4}]'
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{spell(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(spell, value)) + "]"
+    return str(value)
