@@ -5,6 +5,7 @@ import platform
 import resource
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -94,7 +95,17 @@ def physical_memory(device: torch.device) -> int:
 def describe(device: torch.device) -> dict[str, Any]:
     """The machine and the versions behind a result, for its summary."""
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "host": platform.node(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda},
     }
+
+
+def _processor() -> str:
+    """The model of the CPU, as Linux names it; elsewhere its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

@@ -22,7 +22,7 @@ from dlexp.options import (
 from dlexp.overrides import LARGEST, Given, read
 from dlexp.suggestion import nearest_key, nearest_option
 
-HYDRA_KEYS = ("hydra.mode", "hydra.sweeper.params", "hydra.launcher", "hydra/launcher", "hydra.verbose")
+HYDRA_KEYS = ("hydra.mode", "hydra.sweeper.params")
 
 Chosen = Mapping[str, Sequence[str]]  # group, probe included → the options that the command uses; none where that is not clear
 
@@ -136,7 +136,7 @@ def _inside(node: Any) -> tuple[list[Any], list[Any]]:
 
 def _look_at_hydra(given: Given) -> Iterator[str]:
     key, override = given.key, given.override
-    below = key.startswith(("hydra.sweeper.params.", "hydra.launcher."))
+    below = key.startswith("hydra.sweeper.params.")
     if key not in HYDRA_KEYS and not below or override.is_delete() or override.package is not None:
         yield f"{given.text}: of hydra only {', '.join(HYDRA_KEYS)} may be set."
     elif any(word in (override.input_line or "") for word in ("_target_", "(", "class")):

@@ -80,9 +80,8 @@ def plan(composed: Composed, study: str = ADHOC) -> Run:
     """Check a composed config and find out which run it is.
 
     Raises:
-        ConfigError: With all that is wrong with the config.
+        ConfigError: With all that is wrong with the config; also if data that the user supplies is not where it says.
         UnsupportedError: If the machine lacks the device.
-        DatasetError: If data that the user supplies is not there (its files' fingerprint is part of the id).
     """
     if problems := check(composed):
         raise ConfigError(*problems)
