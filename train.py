@@ -27,6 +27,7 @@ def main() -> int:
         The exit code; README.md lists them.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends the command in silence
     return _attempt(lambda: _command(sys.argv[1:]))
 
 

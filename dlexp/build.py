@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,8 @@ from dlexp.batches import Batch, Loader, Scale, evaluation_batches, resident, tr
 from dlexp.contract import Split
 from dlexp.facts import Facts
 from dlexp.learner import Learner
-from dlexp.parts import part
+from dlexp.measure import Probes, fixed_batch
+from dlexp.parts import make_probes, part
 from dlexp.stream import stream
 
 
@@ -23,12 +25,14 @@ class Built(NamedTuple):
         learner: The model and all that changes it.
         batches: The training batches of an epoch.
         evaluations: Split (`val`, `test`) → its batches.
+        probes: What looks at the model while it is trained.
         init_hash: Of the weights before training: equal in arms that start from the same ones.
     """
 
     learner: Learner
     batches: Callable[[int], Iterator[Batch]]
     evaluations: dict[str, Callable[[], Iterator[Batch]]]
+    probes: Probes
     init_hash: str
 
 
@@ -59,14 +63,16 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
         l2=config["l2"],
         compile=settings["compile"],
     )
-    return Built(learner, *_build_batches(config, facts, memory_format), init_hash)
+    scale = Scale(facts.dataset, facts.device, memory_format)
+    batch = partial(fixed_batch, facts.dataset, scale, facts.device)
+    probes = Probes(make_probes(config, model, facts.dataset), model, learner.loss, batch)
+    return Built(learner, *_build_batches(config, facts, scale), probes, init_hash)
 
 
 def _build_batches(
-    config: Mapping[str, Any], facts: Facts, memory_format: torch.memory_format
+    config: Mapping[str, Any], facts: Facts, scale: Scale
 ) -> tuple[Callable[[int], Iterator[Batch]], dict[str, Callable[[], Iterator[Batch]]]]:
     dataset = facts.dataset
-    scale = Scale(dataset, facts.device, memory_format)
     batches = training_batches(
         _loader(config["hardware"], dataset.train, facts.device),
         scale,

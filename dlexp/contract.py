@@ -12,6 +12,7 @@
 | optimizer  | `optimizer(params)`               | `torch.optim.Optimizer`                                    |
 | scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                 |
 | precision  | `precision(device)`               | `Precision` (dlexp/precision.py)                           |
+| probe      | `probe(model, dataset)`           | `Probe`, (inputs, targets, loss) → `Measured`              |
 
 Every keyword argument that such a factory has beyond these facts is listed in its YAML file, and nothing else is.
 """
@@ -19,9 +20,10 @@ Every keyword argument that such a factory has beyond these facts is listed in i
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Shaped
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlexp.errors import ConfigError as ConfigError  # re-exported, these three
 from dlexp.errors import DatasetError as DatasetError
@@ -65,7 +67,8 @@ class Dataset:
         train, test: As in `Source`, after the balanced subset and the validation split.
         val: The validation split, or None where there is none.
         classes: As in `Source`.
-        shift, factor: Float32 tensors that broadcast against one example, fitted on `train` alone.
+        shift, factor: Float32 tensors that broadcast against one example, fitted on `train` alone unless
+            `dataset.scale_on=all`.
     """
 
     train: Split
@@ -131,4 +134,28 @@ class Augment(Protocol):
         self, inputs: Shaped[Tensor, "batch channels height width"], parameters: Tensor
     ) -> Shaped[Tensor, "batch channels height width"]:
         """Change each image [B, C, H, W] as its row of parameters [B, P] says; on whatever device both are, dtype kept."""
+        ...
+
+
+class Measured(NamedTuple):
+    """What a probe finds in a model at one moment.
+
+    Args:
+        scalars: (layer, name, value) each; a layer is the path of a module or a parameter, such as `blocks.0.act`.
+        arrays: What is more than a number, by name.
+    """
+
+    scalars: list[tuple[str, str, float]]
+    arrays: dict[str, np.ndarray]
+
+
+@runtime_checkable
+class Probe(Protocol):
+    """A measurement of one model on a batch. `dlexp.measure` calls it in eval mode; it changes nothing, `.grad` included.
+
+    Its factory raises `ConfigError` where model or data have nothing to measure; the model may be on the meta device there.
+    """
+
+    def __call__(self, inputs: Tensor, targets: Tensor, loss: nn.Module) -> Measured:
+        """Measure, in float32, on examples as the model gets them: [B, *input_shape] and their targets."""
         ...

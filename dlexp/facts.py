@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from dlexp.batches import steps_per_epoch
 from dlexp.contract import Dataset, Horizon
@@ -75,7 +74,7 @@ def check_facts(
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
     smallest = remainder if remainder and not config["drop_last"] else min(batch_size, num_examples)
-    num_parameters = _check_model(choices["model"], parts["model"], dataset, smallest, device)
+    num_parameters = _check_model(choices["model"], parts, dataset, smallest, device)
     num_steps = config["max_steps"] or config["epochs"] * steps
     return Facts(device, dataset, batch_size, steps, Horizon(-(-num_steps // steps), num_steps), num_parameters)
 
@@ -103,17 +102,15 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
     return problems
 
 
-def _check_model(
-    name: str, build: Callable[..., nn.Module], dataset: Dataset, smallest_batch: int, device: torch.device
-) -> int:
-    """Build the model without memory and train it on the smallest batch without computing: shapes, norms, size.
+def _check_model(name: str, parts: Mapping[str, Callable], dataset: Dataset, smallest_batch: int, device: torch.device) -> int:
+    """Build the model without memory and train it on the smallest batch without computing: shapes, norms, probes, size.
 
     Returns:
         Number of trainable parameters.
     """
     try:
         with torch.device("meta"):
-            model = build(dataset.input_shape, dataset.num_outputs)
+            model = parts["model"](dataset.input_shape, dataset.num_outputs)
             num_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
             model(torch.empty(smallest_batch, *dataset.input_shape))
     except ValueError as error:
@@ -121,6 +118,7 @@ def _check_model(
         raise ConfigError(
             f"model={name}: {error} (smallest batch of an epoch: {smallest_batch} of {total} examples)"
         ) from error
+    parts["probe"](model, dataset)  # refuses what has nothing to measure
     needed, there = 4 * STATES_PER_PARAMETER * num_parameters, physical_memory(device)
     if needed > there:
         raise ConfigError(

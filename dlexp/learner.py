@@ -121,8 +121,14 @@ class Learner:
         elif self.schedule.every == "metric":
             self.schedule.scheduler.step(monitored)  # type: ignore[arg-type]  # of ReduceLROnPlateau, a metric
 
-    def evaluate(self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> Numbers:
+    def evaluate(
+        self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]], outputs_of: list[Tensor] | None = None
+    ) -> Numbers:
         """Loss and accuracy (or RMSE) over all examples of a split; changes nothing.
+
+        Args:
+            batches: Of the split.
+            outputs_of: Where given, the outputs of each batch are added to it, float32 and on the device.
 
         Returns:
             `loss` and `acc` in [0, 1], or `rmse` in units of the target.
@@ -137,6 +143,8 @@ class Learner:
                 examples.append(len(targets))
                 losses.append(self.loss(outputs, targets))
                 scores.append(self.score(outputs, targets))
+                if outputs_of is not None:
+                    outputs_of.append(outputs)
         self.model.train()
         total = sum(examples)
         loss = float(torch.stack(losses).double().cpu() @ torch.tensor(examples, dtype=torch.float64)) / total

@@ -7,14 +7,34 @@ from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from torch import nn
 
-from dlexp.contract import Dataset, Source
+from dlexp.contract import ConfigError, Dataset, Probe, Source
 from dlexp.dataset.prepare import prepare
 
 
 def part(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
     """The factory that a group's option names, with its hyper-parameters. The config must have passed `config.check`."""
     return instantiate(OmegaConf.create(config[group]), _convert_="all")
+
+
+def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -> dict[str, tuple[Probe, int]]:
+    """The probes of a run, by name, each with the number of epochs between two measurements.
+
+    Raises:
+        ConfigError: With each one that has nothing to measure in this model or data.
+    """
+    made: dict[str, tuple[Probe, int]] = {}
+    problems: list[str] = []
+    for name, keys in (config.get("probe") or {}).items():
+        own = {key: value for key, value in keys.items() if key != "every"}
+        try:
+            made[name] = instantiate(OmegaConf.create(own), _convert_="all")(model, dataset), keys["every"]
+        except ConfigError as error:
+            problems += [f"probe={name}: {problem}" for problem in error.problems]
+    if problems:
+        raise ConfigError(*problems)
+    return made
 
 
 def load_dataset(config: Mapping[str, Any]) -> Dataset:
@@ -31,9 +51,9 @@ def load_dataset(config: Mapping[str, Any]) -> Dataset:
 @lru_cache(maxsize=4)
 def _prepare(options: str, val_fraction: float, data_seed: int) -> Dataset:
     reader = json.loads(options)
-    per_class, scale = reader.pop("per_class"), reader.pop("scale")
+    common = {key: reader.pop(key) for key in ("per_class", "scale", "scale_on")}
     source = _read(json.dumps(reader))
-    return prepare(source, per_class=per_class, val_fraction=val_fraction, scale=scale, data_seed=data_seed)
+    return prepare(source, **common, val_fraction=val_fraction, data_seed=data_seed)
 
 
 @lru_cache(maxsize=2)

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from dlexp.errors import HeldError
@@ -146,11 +147,27 @@ class Record:
         self._rows = csv.DictWriter(self._metrics, columns, restval="")
         self._rows.writeheader()
         self._log = (folder / "train.log").open("w")
+        self._probes: IO[str] | None = None
 
     def row(self, numbers: Mapping[str, float]) -> None:
         """Append one row to metrics.csv, floats to their last digit."""
         self._rows.writerow({name: repr(number) for name, number in numbers.items()})
         self._metrics.flush()
+
+    def scalars(self, epoch: int, probe: str, rows: Sequence[tuple[str, str, float]]) -> None:
+        """Append what a probe measured, rows of (layer, name, value), to probes.csv, which the first of them makes."""
+        if rows and self._probes is None:
+            self._probes = (self.folder / "probes.csv").open("w", newline="")
+            csv.writer(self._probes).writerow(["epoch", "probe", "layer", "name", "value"])
+        if self._probes:
+            csv.writer(self._probes).writerows([epoch, probe, layer, name, repr(value)] for layer, name, value in rows)
+            self._probes.flush()
+
+    def arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write arrays/<name>.npz, compressed; nothing if there are none."""
+        if arrays:
+            (self.folder / "arrays").mkdir(exist_ok=True)
+            np.savez_compressed(self.folder / "arrays" / f"{name}.npz", **arrays)  # type: ignore[arg-type]
 
     def log(self, text: str) -> None:
         """Append a line, or a traceback, to train.log."""
@@ -159,8 +176,9 @@ class Record:
 
     def finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """Write the summary whole, and close. Returns it as written: numbers that are not finite are null."""
-        self._metrics.close()
-        self._log.close()
+        for file in (self._metrics, self._log, self._probes):
+            if file:
+                file.close()
         written = _finite({**summary, "started": self.started, "ended": now(), "git_commit": git_commit(), "code": code()})
         write_whole(self.folder / "summary.json", json.dumps(written, indent=1, allow_nan=False) + "\n")
         return written

@@ -2,11 +2,13 @@
 
 import math
 import traceback
+from functools import partial
 from typing import Any
 
 import torch
 import yaml
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from dlexp import hardware, record
 from dlexp.build import build
@@ -17,8 +19,9 @@ from dlexp.display import Display, epoch_line
 from dlexp.facts import Facts, check_facts
 from dlexp.learner import Numbers
 from dlexp.loop import train
-from dlexp.parts import load_dataset, part
+from dlexp.parts import load_dataset, make_probes, part
 from dlexp.plan import Run
+from dlexp.predictions import predictions
 from dlexp.record import Record
 from dlexp.watch import Watch
 
@@ -32,6 +35,7 @@ def gather_facts(run: Run) -> Facts:
         DatasetError: If the data cannot be had.
     """
     parts = {group: part(run.config, group) for group in ("augment", "model", "precision")}
+    parts["probe"] = partial(make_probes, run.config)
     overridden = overridden_keys(run.composed.overrides)
     return check_facts(run.config, run.composed.choices, overridden, parts, load_dataset(run.config), run.device)
 
@@ -72,7 +76,7 @@ class _Course:
         self.config, self.facts, self.written, self.display = run.config, facts, written, display
         self.clock = Clock()
         display.begin(run.title, facts.horizon.num_steps, facts.horizon.num_epochs)
-        self.learner, self.batches, self.evaluations, self.init_hash = build(run.config, facts)
+        self.learner, self.batches, self.evaluations, self.probes, self.init_hash = build(run.config, facts)
         stopping = run.config["early_stopping"]
         self.watched = _watched(run.config)
         self.watch = Watch(stopping["patience"], stopping["min_delta"])
@@ -87,8 +91,10 @@ class _Course:
         status = self._train()
         if self.best_weights is not None:
             self.learner.load_weights(self.best_weights)
+        restored_epoch = None if self.best_weights is None else self.watch.best_epoch
+        self._probe(restored_epoch or int(self.rows[-1]["epoch"]), at_the_end=True)
         metrics = {name: number for name, number in self.rows[-1].items() if name.startswith(("train/", "val/"))}
-        metrics |= self._evaluate("test")
+        metrics |= self._test()
         if self.watch.best_epoch is not None:
             best = self.rows[self.watch.best_epoch]
             metrics |= {f"best/{name}": best[name] for name in best if name.startswith(f"{self.watched}/")}
@@ -100,9 +106,10 @@ class _Course:
             "steps": self.rows[-1]["step"],
             "first_bad_step": self.learner.first_bad_step,
             "selected_on_test": self.watched == "test",
-            "restored_epoch": self.watch.best_epoch if self.best_weights is not None else None,
+            "restored_epoch": restored_epoch,
             "num_parameters": self.facts.num_parameters,
             "num_examples": len(self.facts.dataset.train.targets),
+            "num_test_examples": len(self.facts.dataset.test.targets),
             "init_hash": self.init_hash,
             "seconds": dict(self.clock.seconds),
             "memory": hardware.peak_memory(self.facts.device),
@@ -156,9 +163,25 @@ class _Course:
         self.written.log(epoch_line(self.rows[-1], self.facts.horizon.num_epochs))
         self.display.epoch(self.rows[-1])
         self.clock.lap("record")
+        self._probe(int(self.rows[-1]["epoch"]))
 
-    def _evaluate(self, split: str) -> Numbers:
-        numbers = self.learner.evaluate(self.evaluations[split])
+    def _probe(self, epoch: int, *, at_the_end: bool = False) -> None:
+        """Let the probes that are due look at the model, and write what they found."""
+        for name, measured in self.probes.measure(epoch, at_the_end=at_the_end):
+            self.written.scalars(epoch, name, measured.scalars)
+            self.written.arrays(f"{name}-{epoch}", measured.arrays)
+            self.clock.lap("probe")
+
+    def _test(self) -> Numbers:
+        """Evaluate on the test split, and keep the answers."""
+        outputs: list[Tensor] = []
+        numbers = self._evaluate("test", outputs)
+        self.written.arrays("predictions", predictions(torch.cat(outputs), self.facts.dataset))
+        self.clock.lap("record")
+        return numbers
+
+    def _evaluate(self, split: str, outputs_of: list[Tensor] | None = None) -> Numbers:
+        numbers = self.learner.evaluate(self.evaluations[split], outputs_of)
         self.clock.lap("evaluation")
         return {f"{split}/{name}": number for name, number in numbers.items()}
 

@@ -137,7 +137,9 @@ EVERY_OPTION = [(f"{group}={option}",) for group, options in groups().items() fo
 COMMANDS = [
     (),
     ("norm=gn", "norm.groups={16:4}", "model.widths=[16,32]"),
+    ("dataset.scale={mean:[0.5,0.4],std:[1,2]}", "dataset.scale_on=all"),
     ("precision=fp16", "l1=${l2}", "data_dir='a b'"),
+    ("probe=[grad_flow,dead_units]", "probe.grad_flow.every=2"),
     ("optimizer=adam", "optimizer.betas=[0.5,0.9]", "optimizer.lr=1e-2", "max_steps=null", "drop_last=True"),
 ]
 

@@ -8,12 +8,12 @@ import torch
 import yaml
 from hydra.utils import get_method
 
-from dlexp.config import CONF
+from dlexp.config import CONF, groups
 from tests.dataset.test_image_folder import CLASSES, write_image
 from tests.dataset.test_torchvision_sets import write_cifar, write_mnist
 from tests.runs import IMAGES, MOONS, run
 
-OPTIONS = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
+OPTIONS = sorted(f"{group}={option}" for group, options in groups().items() for option in options)
 NEEDS_GPU = {"precision=tf32", "hardware=cuda"}
 FEATURES = {"moons", "circles"}
 FILES = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}
@@ -69,7 +69,7 @@ def test_every_option_trains(option, files, tmp_path):
 
 
 OWN = [option for option in OPTIONS if "_target_: dlexp." in (CONF / f"{option.replace('=', '/')}.yaml").read_text()]
-FOR_EVERY_DATASET = {"per_class", "scale"}  # used by dlexp.dataset.prepare, whatever the reader
+FOR_EVERY_DATASET = {"per_class", "scale", "scale_on"}  # used by dlexp.dataset.prepare, whatever the reader
 
 
 @pytest.mark.parametrize("option", [option for option in OWN if not option.startswith("precision")])

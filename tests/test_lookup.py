@@ -183,3 +183,26 @@ VALUES = st.text() | st.sampled_from(
 def test_looking_up_never_raises(overrides: list[str], multirun: bool) -> None:
     lines = look_up(overrides, multirun=multirun)
     assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("probe=grad_flow", "takes a list, such as probe=["),
+        ("probe=[grad_flo]", "Did you mean grad_flow?"),
+        ("probe=[grad_flow,grad_flow]", "the same probe comes twice"),
+        ("probe=null", "takes a list"),
+        ("probe.grad_flow.every=2", "this probe is not chosen: add it to probe=[...]"),
+        ("probe=[grad_flow] probe.grad_flow.evry=2", "Did you mean probe.grad_flow.every?"),
+        ("probe=[../model/mlp]", "no such option"),
+        ("probe=[{a:b}]", "no such option"),
+    ],
+)
+def test_a_probe_that_is_none(command: str, message: str) -> None:
+    (line,) = look_up(command.split(), multirun=False)
+    assert message in line
+
+
+@pytest.mark.parametrize("command", ["probe=[]", "probe=[grad_flow,dead_units] probe.dead_units.every=5"])
+def test_probes_that_are_there(command: str) -> None:
+    assert look_up(command.split(), multirun=False) == []

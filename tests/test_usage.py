@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from dlexp.options import default_choices, groups, leaves, scalars
+from dlexp.options import default_choices, groups, leaves, probes, scalars
 from dlexp.usage import help_text
 
 
@@ -17,7 +17,7 @@ def test_help_names_every_group_every_option_and_every_key() -> None:
         group: [f"*{name}" if name == default_choices()[group] else name for name in groups()[group]]
         for group in default_choices()
     }
-    assert {*names, *(name for options in names.values() for name in options), *dict(leaves(scalars()))} <= set(words)
+    assert {*probes(), *names, *(name for options in names.values() for name in options), *dict(leaves(scalars()))} <= set(words)
 
 
 def test_help_needs_neither_hydra_nor_torch() -> None:

@@ -1,0 +1,53 @@
+"""What is kept of a model's answers on the test set."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlexp.contract import Dataset
+
+NUM_WORST = 25  # errors that are kept with their images
+LARGEST_SIDE = 64  # pixels: of larger images every n-th is kept
+
+
+def predictions(outputs: Tensor, dataset: Dataset) -> dict[str, np.ndarray]:
+    """Arrays for arrays/predictions.npz.
+
+    Args:
+        outputs: Of all test examples, in their order, float32 [N, K].
+        dataset: Whose test split was asked.
+
+    Returns:
+        Of a regression: `target` and `predicted`, float32 [N, K].
+        Of classes, in the order of the test split: `target` and `predicted`, as the smallest integers [N]; `p_target` and
+        `p_predicted`, softmax of the outputs whatever the loss, float16 [N]; `classes`, their names [K]; `confusion`, counts,
+        int32 [target, predicted]; `worst`, indices of the wrong answers with the lowest `p_target`, the worst first; for images
+        `worst_images`, uint8 [at most 25, C, H, W].
+    """
+    outputs, targets = outputs.cpu(), dataset.test.targets
+    if dataset.task == "regression":
+        return {"target": targets.numpy(), "predicted": outputs.numpy()}
+    num_classes = len(dataset.classes)
+    probabilities, predicted = outputs.softmax(1), outputs.argmax(1)
+    p_target, p_predicted = (probabilities.gather(1, label[:, None])[:, 0] for label in (targets, predicted))
+    wrong = (predicted != targets).nonzero()[:, 0]
+    worst = wrong[p_target[wrong].argsort(stable=True)[:NUM_WORST]]
+    smallest = np.min_scalar_type(num_classes - 1)
+    arrays = {
+        "target": targets.numpy().astype(smallest),
+        "predicted": predicted.numpy().astype(smallest),
+        "p_target": p_target.numpy().astype(np.float16),
+        "p_predicted": p_predicted.numpy().astype(np.float16),
+        "classes": np.array(dataset.classes),
+        "confusion": _confusion(targets, predicted, num_classes),
+        "worst": worst.int().numpy(),
+    }
+    if len(dataset.input_shape) == 3:
+        step = -(-max(dataset.input_shape[1:]) // LARGEST_SIDE)
+        arrays["worst_images"] = dataset.test.inputs[worst, :, ::step, ::step].numpy()
+    return arrays
+
+
+def _confusion(targets: Tensor, predicted: Tensor, num_classes: int) -> np.ndarray:
+    counts = torch.bincount(targets * num_classes + predicted, minlength=num_classes**2)
+    return counts.view(num_classes, num_classes).int().numpy()
