@@ -105,7 +105,7 @@ def assemble(overrides: Sequence[str]) -> Composed:
     command = [read(text) for text in _own(overrides)]
     chosen = {given.key: str(given.values[0]) for given in command if given.key in groups()}
     choices = default_choices() | chosen
-    chosen_probes = next((given.values[0] for given in command if given.key == "probe"), [])
+    chosen_probes: list[str] = next((given.values[0] for given in command if given.key == "probe"), [])
     cfg = OmegaConf.create(template(choices, chosen_probes))
     for given in command:
         if given.key not in groups() and given.key != "probe":

@@ -89,6 +89,11 @@ class Dataset:
         return tuple(self.train.inputs.shape[1:])
 
     @property
+    def chance(self) -> float | None:
+        """Test accuracy of always naming the commonest class of the test split; None for a regression."""
+        return float(self.test.targets.bincount().max()) / len(self.test.targets) if self.classes else None
+
+    @property
     def num_outputs(self) -> int:
         """Number of classes K, or of regression targets."""
         return len(self.classes) or self.train.targets.shape[1]

@@ -110,6 +110,7 @@ class _Course:
             "num_parameters": self.facts.num_parameters,
             "num_examples": len(self.facts.dataset.train.targets),
             "num_test_examples": len(self.facts.dataset.test.targets),
+            "chance": self.facts.dataset.chance,
             "init_hash": self.init_hash,
             "seconds": dict(self.clock.seconds),
             "memory": hardware.peak_memory(self.facts.device),

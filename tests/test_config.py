@@ -6,7 +6,6 @@ from omegaconf import OmegaConf
 
 from dlexp.config import Composed, assemble, check, compose, problems_of, resolved
 from dlexp.options import CONF, default_choices, groups, template
-from dlexp.overrides import read
 
 REPOSITORY = CONF.parent
 OPTIONS = [(group, option) for group, options in groups().items() for option in options]

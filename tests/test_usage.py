@@ -17,7 +17,8 @@ def test_help_names_every_group_every_option_and_every_key() -> None:
         group: [f"*{name}" if name == default_choices()[group] else name for name in groups()[group]]
         for group in default_choices()
     }
-    assert {*probes(), *names, *(name for options in names.values() for name in options), *dict(leaves(scalars()))} <= set(words)
+    options = {name for several in names.values() for name in several}
+    assert {*probes(), *names, *options, *dict(leaves(scalars()))} <= set(words)
 
 
 def test_help_needs_neither_hydra_nor_torch() -> None:

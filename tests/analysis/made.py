@@ -1,0 +1,155 @@
+"""Made-up studies on disk: protocol.json and run folders as training would leave them, without training."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Cell = dict[str, Any]
+Number = float | None
+
+PLAIN = {"depth": 2, "width": 16, "batch_size": 16, "epochs": 12, "grad_clip": None, "data_seed": 42, "output_dir": "outputs"}
+CHOICES = {"dataset": "digits", "model": "mlp", "activation": "relu", "norm": "none", "optimizer": "adam", "precision": "fp32"}
+
+
+def noisy(cell: Cell, seed: int) -> float:
+    """An accuracy between 0.5 and 0.9 that depends on cell and seed, and on nothing else."""
+    drawn = [int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32 for text in (str(cell), f"{cell}{seed}")]
+    return 0.5 + 0.3 * drawn[0] + 0.1 * drawn[1]
+
+
+def identity(cell: Cell, seed: int, **changed: Any) -> str:
+    """The id that a made-up run is given."""
+    return hashlib.sha256(f"{cell}{seed}{changed}".encode()).hexdigest()[:12]
+
+
+def make_study(
+    root: Path,
+    axes: Mapping[str, Sequence[Any]],
+    seeds: Sequence[int] = range(5),
+    *,
+    accuracy: Callable[[Cell, int], Number] = noisy,
+    status: Callable[[Cell, int], str] = lambda cell, seed: "done",
+    probes: bool = False,
+    changes: Sequence[str] = (),
+    **study: Any,
+) -> Path:
+    """Write `root/<name>/`: protocol.json, and a run folder for each cell and seed.
+
+    Args:
+        root: The outputs folder.
+        axes: Key → values.
+        seeds: Of each cell.
+        accuracy: test/acc of a run; None is written as null.
+        status: Of a run: `done`, `diverged`, `failed`, `oom`, `interrupted` (no summary), `missing` (no folder), `damaged`.
+        probes: Whether runs have a probes.csv (dead_units, two layers, epochs 0 and 12).
+        changes: What the command changed; protocol.json then lies in `with-<slug>/`.
+        study: What else its YAML says: metric, pairing, predictions, reference, name, question ...
+
+    Returns:
+        The folder with protocol.json.
+    """
+    name = study.setdefault("name", "made_up")
+    told: dict[str, Any] = {"question": "Does it matter?", "background": "Made up.", "metric": "test/acc", "pairing": "paired"}
+    told |= {"axes": {key: list(values) for key, values in axes.items()}, "cells": [], "seeds": list(seeds)}
+    told |= {"predictions": [], "reference": {}} | study
+    cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    runs: list[dict[str, Any]] = [{"id": identity(cell, seed), "cell": cell, "seed": seed} for cell in cells for seed in seeds]
+    for run in runs:
+        state = status(run["cell"], run["seed"])
+        if state != "missing":
+            make_run(
+                root / name, run["cell"], run["seed"], accuracy=accuracy(run["cell"], run["seed"]), status=state, probes=probes
+            )
+    folder = root / name / ("with-" + "-".join(changes) if changes else "")
+    folder.mkdir(parents=True, exist_ok=True)
+    command = " ".join(["python train.py", f"study={name}", *changes])
+    (folder / "protocol.json").write_text(
+        json.dumps({"study": told, "changes": list(changes), "command": command, "runs": runs})
+    )
+    return folder
+
+
+def make_run(
+    shelf: Path,
+    cell: Cell,
+    seed: int,
+    *,
+    accuracy: Number = 0.9,
+    status: str = "done",
+    probes: bool = False,
+    **changed: Any,
+) -> Path:
+    """Write one run folder.
+
+    Args:
+        shelf: The study's folder.
+        cell: Groups, plain keys or dotted keys → values; `arm` sets nothing.
+        seed: Its seed.
+        accuracy, status, probes: As in `make_study`.
+        changed: Plain keys that make it another run than the protocol's (`epochs=1`).
+
+    Returns:
+        Its folder.
+    """
+    run = identity(cell, seed, **changed)
+    folder = shelf / f"{'-'.join(f'{key}={value}' for key, value in cell.items())}-{run}"
+    folder.mkdir(parents=True)
+    told = {**cell, **changed}
+    choices = {group: told.get(group, option) for group, option in CHOICES.items()}
+    config: dict[str, Any] = {group: {"_target_": f"made.{option}", "_partial_": True} for group, option in choices.items()}
+    config["optimizer"]["lr"] = 0.001
+    config["model"]["depth"] = "${depth}"
+    config |= {**PLAIN, "seed": seed}
+    for key, value in told.items():
+        if key not in choices and key != "arm":
+            group, _, leaf = key.rpartition(".")
+            (config[group] if group else config)[leaf] = value
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (folder / ".hydra").mkdir()
+    (folder / ".hydra/hydra.yaml").write_text(yaml.safe_dump({"hydra": {"runtime": {"choices": choices}}}))
+    _write_curves(folder, config["epochs"], accuracy, diverged=status == "diverged", probes=probes)
+    if status == "damaged":
+        (folder / "summary.json").write_text('{"id": "' + run)
+    elif status != "interrupted":
+        (folder / "summary.json").write_text(json.dumps(_summary(run, choices, config["epochs"], accuracy, status)))
+    return folder
+
+
+def _summary(run: str, choices: dict[str, str], epochs: int, accuracy: Number, status: str) -> dict[str, Any]:
+    environment: dict[str, Any] = {"device": "made up", "host": "vm", "versions": {"python": "3.11", "torch": "2.11"}}
+    environment |= {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-01T00:01:00+00:00"}
+    environment |= {"git_commit": None, "code": "c" * 64}
+    known = {"id": run, "choices": choices, "overrides": [], "status": status}
+    if status in ("failed", "oom"):
+        return known | {"reason": "RuntimeError: <b>made up</b>"} | environment
+    bad = status == "diverged"
+    loss = None if bad or accuracy is None else 1 - accuracy
+    metrics = {"train/loss": loss, "train/acc": accuracy, "val/loss": loss, "val/acc": accuracy}
+    metrics |= {"test/loss": loss, "test/acc": accuracy, "best/val/loss": loss, "best/epoch": epochs}
+    measured = {"metrics": metrics, "epochs": epochs, "steps": 10 * epochs, "first_bad_step": 7 if bad else None}
+    measured |= {"selected_on_test": False, "restored_epoch": None, "num_parameters": 1234, "num_examples": 1000}
+    measured |= {"num_test_examples": 400, "init_hash": "abc", "memory": {"process": 10**8}}
+    measured |= {"seconds": {"setup": 0.1, "warmup": 0.1, "train": 12.0, "evaluation": 1.0, "record": 0.1}}
+    return known | measured | environment
+
+
+def _write_curves(folder: Path, epochs: int, accuracy: Number, *, diverged: bool, probes: bool) -> None:
+    """metrics.csv, accuracies rising to the last; and probes.csv."""
+    last = 0.1 if accuracy is None else accuracy
+    lines = [
+        "epoch,step,lr,train/loss,train/acc,val/loss,val/acc,train/grad_norm,seconds,examples_per_s",
+        "0,0,0.001,,,2.3,0.1,,,",
+    ]
+    for epoch in range(1, epochs + 1):
+        acc = last - (last - 0.1) * 0.5**epoch
+        loss = float("nan") if diverged and epoch == epochs else 2.3 * (1 - acc)
+        lines.append(f"{epoch},{10 * epoch},0.001,{loss!r},{acc!r},{loss!r},{acc!r},0.5,1.0,1000.0")
+    (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
+    if probes:
+        rows = [f"{e},dead_units,{n}.activation,dead,{0.1 * n + 0.01 * e:.3f}" for e in (0, epochs) for n in (1, 2)]
+        (folder / "probes.csv").write_text("\n".join(["epoch,probe,layer,name,value", *rows]) + "\n")
