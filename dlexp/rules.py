@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from dlexp.options import groups, part, references_in
+from dlexp.options import groups, part, references_in, shown
 
 
 class Settings(NamedTuple):
@@ -65,6 +65,12 @@ def _data_seed_is_used(s: Settings) -> Iterator[str]:
     used = s.values["val_fraction"] > 0 or s.values.get("dataset.per_class") is not None or "data_seed" in s.references
     if s.of("data_seed") and not used:
         yield "data_seed: has no effect: nothing is drawn with val_fraction=0 and dataset.per_class=null."
+
+
+def _scale_on_is_used(s: Settings) -> Iterator[str]:
+    scale = s.values["dataset.scale"]
+    if s.of("dataset.scale_on") and (scale == "none" or isinstance(scale, dict)):
+        yield f"dataset.scale_on: has no effect with dataset.scale={shown(scale)}, which is not fitted: leave it out."
 
 
 def _early_stopping_has_patience(s: Settings) -> Iterator[str]:
@@ -145,6 +151,7 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _widths_take_the_place_of_depth_and_width,
     _what_is_shared_is_referred_to,
     _data_seed_is_used,
+    _scale_on_is_used,
     _early_stopping_has_patience,
     _something_is_watched,
     _held_out_examples_are_looked_at,

@@ -76,6 +76,14 @@ def map_of(key: Rule, value: Rule) -> Rule:
     )
 
 
+def map_with(**entries: Rule) -> Rule:
+    """A map with these entries, and no others."""
+    return Rule(
+        f"a map with {' and '.join(f'{name}: {rule.expected}' for name, rule in entries.items())}",
+        lambda got: isinstance(got, dict) and got.keys() == entries.keys() and all(entries[k].holds(got[k]) for k in got),
+    )
+
+
 def either(*rules: Rule) -> Rule:
     """What satisfies any one of the rules."""
     return Rule(", or ".join(rule.expected for rule in rules), lambda value: any(rule.holds(value) for rule in rules))
@@ -110,7 +118,11 @@ RANGES: dict[str, Rule] = {
     "early_stopping.min_delta": number(at_least=0),
     "retry": one_of("failed"),
     "dataset.per_class": COUNT,
-    "dataset.scale": one_of("none", "unit", "standardize", "minmax"),
+    "dataset.scale": either(
+        one_of("none", "unit", "standardize", "standardize_features", "minmax"),
+        map_with(mean=list_of(number()), std=list_of(number(above=0))),
+    ),
+    "dataset.scale_on": one_of("train", "all"),
     "dataset.test_fraction": number(above=0, below=1),
     "dataset.num_examples": integer(4, 10**7),
     "dataset.num_train": COUNT,

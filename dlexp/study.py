@@ -6,15 +6,20 @@ A study's runs are commands that a person could have typed; so all that is check
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from dlexp.errors import ConfigError
-from dlexp.options import CONF, read
+from dlexp.options import CONF, read, shown
 from dlexp.overrides import read as read_override
 from dlexp.suggestion import nearest_option
 
 Cell = dict[str, Any]
-KEYS = {"question", "background", "base", "axes", "cells", "seeds", "metric", "pairing", "predictions", "reference"}
+KEYS: dict[str, type] = {
+    **dict.fromkeys(("question", "background", "metric", "pairing"), str),
+    **dict.fromkeys(("base", "when", "axes", "reference"), dict),
+    **dict.fromkeys(("cells", "seeds", "predictions"), list),
+}
+PREDICTION = {"claim", "plus", "minus", "where", "expected", "margin", "metric"}
 ARM = "arm"  # names a cell; sets nothing
 
 
@@ -27,11 +32,12 @@ class Study:
         question: One sentence.
         background: Why one asks.
         base: Key → value, in every run.
+        when: A value of a cell, such as `norm=gn` → key → value, in the runs of the cells that have it.
         axes: Key → values; the cells are their product.
         cells: More cells, one by one; `arm` names one.
         seeds: Of each cell.
         metric: What is compared, such as `test/acc`.
-        pairing: Whether arms are compared seed by seed, or as independent groups.
+        pairing: `paired`: arms are compared seed by seed; `independent`: as groups.
         predictions: Contrasts of cells, and what is expected of them.
         reference: Published numbers: where from, and a value for each cell.
     """
@@ -40,11 +46,12 @@ class Study:
     question: str
     background: str
     base: Cell = field(default_factory=dict)
+    when: dict[str, Cell] = field(default_factory=dict)
     axes: dict[str, list[Any]] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     metric: str = "test/acc"
-    pairing: Literal["paired", "independent"] = "paired"
+    pairing: str = "paired"
     predictions: list[dict[str, Any]] = field(default_factory=list)
     reference: dict[str, Any] = field(default_factory=dict)
 
@@ -88,7 +95,12 @@ def read_study(name: str) -> Study:
     if name not in studies():
         raise ConfigError(f"study={name}: no such study. Studies: {', '.join(studies())}.{nearest_option(name, studies())}")
     content = read(CONF / "study" / f"{name}.yaml")
-    problems = [f"study={name}: {key}: no such key. Keys: {', '.join(sorted(KEYS))}." for key in content.keys() - KEYS]
+    problems = [f"study={name}: {key}: no such key. Keys: {', '.join(sorted(KEYS))}." for key in content.keys() - KEYS.keys()]
+    problems += [
+        f"study={name}: {key}: must be a {KEYS[key].__name__}, got {shown(value)}."
+        for key, value in content.items()
+        if not isinstance(value, KEYS.get(key, object))
+    ]
     problems += [f"study={name}: {key} is missing." for key in {"question", "background"} - content.keys()]
     if problems:
         raise ConfigError(*problems)
@@ -107,7 +119,14 @@ def _problems(study: Study) -> Iterator[str]:
     values = study.reference.get("values", [])
     numbers = {"value", "sd", "n"}
     selectors = [({key: item for key, item in entry.items() if key not in numbers}, "reference") for entry in values]
+    for condition in study.when:
+        if not any(condition in _spelled(cell, {}) for cell in cells):
+            yield f"when: {condition} selects no cell."
     for prediction in study.predictions:
+        if unknown := sorted(prediction.keys() - PREDICTION):
+            yield f"predictions: {unknown[0]}: no such key. Keys: {', '.join(sorted(PREDICTION))}."
+        if prediction.get("expected") == "equal" and not prediction.get("margin", 0) > 0:
+            yield "predictions: expected: equal needs a margin above 0."
         if prediction.get("expected") not in ("greater", "less", "equal"):
             yield f"predictions: expected must be greater, less or equal, got {prediction.get('expected')}."
         for side in ("plus", "minus"):
@@ -123,10 +142,12 @@ def ask(study: Study, overrides: Sequence[str]) -> Request:
     """What a command with these overrides, `study=` apart, asks of a study.
 
     Raises:
-        ConfigError: If a key that is no axis has several values.
+        ConfigError: If a key that is no axis has several values, or if a key comes twice.
     """
-    given = {item.key: item for item in map(read_override, overrides)}
-    problems = [
+    items = [read_override(text) for text in overrides]
+    given = {item.key: item for item in items}
+    problems = [f"{item.text}: {item.key} is set twice." for item in items if item is not given[item.key]]
+    problems += [
         f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed'])}."
         for key, item in given.items()
         if len(item.values) > 1 and key not in (*study.keys, "seed")
@@ -135,7 +156,7 @@ def ask(study: Study, overrides: Sequence[str]) -> Request:
         raise ConfigError(*problems)
     narrowed = {key: item.values for key, item in given.items() if key in study.keys}
     axes = {key: narrowed.get(key, values) for key, values in study.axes.items()}
-    kept = [cell for cell in study.cells if all(cell.get(key) in values for key, values in narrowed.items())]
+    kept = [cell for cell in study.cells if all(key in cell and cell[key] in values for key, values in narrowed.items())]
     only_axes = all(key in study.axes for key in narrowed)  # an axis-made cell has no value for the other keys
     product = Study(study.name, "", "", axes=axes).all_cells() if only_axes else []
     cells = product + kept
@@ -148,8 +169,10 @@ def ask(study: Study, overrides: Sequence[str]) -> Request:
 
 
 def command(study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
-    """The overrides of one run; what a command changes wins over what the file says."""
-    return _spelled({**study.base, **cell, "seed": seed}, changes)
+    """The overrides of one run: the cell wins over `when`, `when` over `base`, and what a command changes over all."""
+    own = _spelled(cell, {})
+    added = {key: value for condition, some in study.when.items() if condition in own for key, value in some.items()}
+    return _spelled({**study.base, **added, **cell, "seed": seed}, changes)
 
 
 def title(cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:

@@ -27,6 +27,16 @@ RULES = [
         "dataset=digits val_fraction=0 data_seed=1",
     ),
     (
+        "dataset=moons dataset.scale=none dataset.scale_on=all",
+        "dataset.scale_on: has no effect with dataset.scale='none'",
+        "dataset=moons dataset.scale=unit dataset.scale_on=all",
+    ),
+    (
+        "dataset.scale={mean:[0.5],std:[0.5]} dataset.scale_on=train",
+        "dataset.scale_on: has no effect with dataset.scale={'mean': [0.5], 'std': [0.5]}",
+        "dataset.scale={mean:[0.5],std:[0.5]}",
+    ),
+    (
         "early_stopping.min_delta=0.1",
         "early_stopping.min_delta: has no",
         "early_stopping.min_delta=0.1 early_stopping.patience=3",

@@ -1,11 +1,12 @@
 import pytest
 
-from dlexp.options import default_choices, groups, keys_of, leaves, reference, scalars
-from dlexp.schema import KINDS, RANGES, either, integer, list_of, map_of, number, odd, one_of, rule_for
+from dlexp.options import default_choices, groups, keys_of, leaves, probes, reference, scalars
+from dlexp.schema import KINDS, RANGES, either, integer, list_of, map_of, map_with, number, odd, one_of, rule_for
 
 KEYS = [
     *leaves(scalars()),
     *(item for group in default_choices() for option in groups()[group] for item in keys_of(group, option).items()),
+    *(item for probe in probes() for item in keys_of("probe", probe).items()),
 ]
 ODDITIES = [None, True, "1", "", [], [1], {}, {1: 1}, float("nan"), float("inf"), -float("inf"), 10**400, -(10**400), object()]
 
@@ -41,6 +42,11 @@ def test_no_rule_raises(rule) -> None:
         (list_of(integer(1, 9)), [[1], [9, 9]], [[], [0], [1.5], 1, [[1]], "1", [1] * 1001]),
         (list_of(integer(1, 9), 2, 2), [[1, 1]], [[1], [1, 1, 1]]),
         (map_of(integer(1, 9), integer(1, 9)), [{1: 2}], [{}, {0: 1}, {1: 0}, {"a": 1}, [1]]),
+        (
+            map_with(a=number(), b=integer(1, 9)),
+            [{"a": 0.5, "b": 1}],
+            [{}, {"a": 1}, {"a": 1, "b": 0}, {"a": 1, "b": 1, "c": 1}, []],
+        ),
         (either(integer(1, 9), one_of("full")), [1, "full"], [0, "all"]),
         (rule_for("grad_clip", None), [None, 0.5], [0, "null"]),
         (rule_for("model.depth", "${depth}"), [0, 3], [-1, 2.5, None]),

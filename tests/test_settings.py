@@ -21,6 +21,8 @@ CHANGES = {
     "augment.padding": "1",
     "dataset.per_class": "10",
     "dataset.scale": "minmax",
+    "dataset.scale_on": "all",
+    "dataset/noisy_line.scale_on": ("all", ["dataset.scale=standardize"]),
     "dataset.test_fraction": "0.5",
     "dataset.num_examples": "120",
     "dataset.noise": "0.05",

@@ -1,5 +1,7 @@
 """From what a dataset part has read to the data of one run: subset, validation split, scaling."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -8,14 +10,23 @@ from dlexp.dataset.scale import Scale, fit_scale
 from dlexp.dataset.split import split_indices, take
 
 
-def prepare(source: Source, *, per_class: int | None, val_fraction: float, scale: Scale, data_seed: int) -> Dataset:
+def prepare(
+    source: Source,
+    *,
+    per_class: int | None,
+    val_fraction: float,
+    scale: Scale,
+    scale_on: Literal["train", "all"],
+    data_seed: int,
+) -> Dataset:
     """The data of one run; the source is left as it is, and shared where nothing is cut from it.
 
     Args:
         source: What the dataset part has read.
         per_class: Training examples of each class to keep, before the validation split; None: all.
         val_fraction: Share of the training examples to hold out, stratified by class; 0: none.
-        scale: How to scale the inputs; fitted on what remains to train on.
+        scale: How to scale the inputs.
+        scale_on: Fit it on what remains to train on, or on all three splits (a leak, which published protocols have).
         data_seed: Drives subset and split.
 
     Raises:
@@ -32,7 +43,9 @@ def prepare(source: Source, *, per_class: int | None, val_fraction: float, scale
         val = take(source.train, kept[held_out])
         kept = kept[remaining]
     train = source.train if len(kept) == len(targets) else take(source.train, kept)
-    shift, factor = fit_scale(train.inputs, scale)
+    fitted_on = [train, val, source.test] if scale_on == "all" else [train]
+    inputs = [split.inputs for split in fitted_on if split is not None]
+    shift, factor = fit_scale(inputs[0] if len(inputs) == 1 else torch.cat(inputs), scale)
     return Dataset(train=train, val=val, test=source.test, classes=classes, shift=shift, factor=factor)
 
 

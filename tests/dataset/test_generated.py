@@ -128,6 +128,7 @@ sys.modules["torchvision"] = None
 import dlexp.dataset.image_folder, dlexp.dataset.torchvision_sets
 from dlexp.dataset.digits import read
 from dlexp.dataset.prepare import prepare
-prepare(read(test_fraction=0.2, data_seed=42), per_class=None, val_fraction=0.1, scale="standardize", data_seed=42)
+source = read(test_fraction=0.2, data_seed=42)
+prepare(source, per_class=None, val_fraction=0.1, scale="standardize", scale_on="train", data_seed=42)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 CONF = Path(__file__).parents[2] / "conf"
-COMMON = {"per_class", "scale"}  # what every dataset has and no reader receives
+COMMON = {"per_class", "scale", "scale_on"}  # what every dataset has and no reader receives
 
 
 def options(group):
@@ -39,6 +39,7 @@ def test_every_dataset_has_the_common_options(option):
     config = load("dataset", option)
     assert config["per_class"] is None
     assert config["scale"] == ("none" if option == "noisy_line" else "standardize")
+    assert config["scale_on"] == "train"
 
 
 def test_defaults_of_the_generated_sets_are_the_published_protocols():

@@ -7,6 +7,7 @@ import torch
 
 from dlexp.contract import ConfigError, Source, Split
 from dlexp.dataset.prepare import prepare
+from dlexp.dataset.scale import fit_scale
 
 CLASSES = ("cat", "dog", "emu")
 
@@ -29,7 +30,8 @@ def line(num_train=40):
 
 
 def prepared(source, **changes):
-    return prepare(source, **{"per_class": None, "val_fraction": 0.2, "scale": "standardize", "data_seed": 42, **changes})
+    usual = {"per_class": None, "val_fraction": 0.2, "scale": "standardize", "scale_on": "train", "data_seed": 42}
+    return prepare(source, **usual | changes)
 
 
 def rows(*splits):
@@ -73,7 +75,7 @@ import sys, torch
 from dlexp.contract import Source, Split
 from dlexp.dataset.prepare import prepare
 part = Split(torch.zeros(4, 1), torch.tensor([0, 1, 0, 1]))
-prepare(Source(part, part, ("a", "b")), per_class=1, val_fraction=0, scale="unit", data_seed=0)
+prepare(Source(part, part, ("a", "b")), per_class=1, val_fraction=0, scale="unit", scale_on="train", data_seed=0)
 assert "sklearn" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -99,7 +101,10 @@ def test_validation_split_is_cut_from_the_subset():
     assert dataset.val.targets.bincount().tolist() == [2, 2, 2]
 
 
-@pytest.mark.parametrize("scale", ["unit", "standardize", "minmax"])
+FITTED = pytest.mark.parametrize("scale", ["unit", "standardize", "standardize_features", "minmax"])
+
+
+@FITTED
 def test_scale_is_fitted_on_the_training_examples_alone(scale):
     source = images()
     source.test.inputs.fill_(255)
@@ -109,6 +114,17 @@ def test_scale_is_fitted_on_the_training_examples_alone(scale):
     for one in (alone, prepared(other, scale=scale)):
         assert torch.equal(one.shift, dataset.shift)
         assert torch.equal(one.factor, dataset.factor)
+
+
+@FITTED
+@pytest.mark.parametrize("val_fraction", [0, 0.2])
+def test_scale_on_all_is_fitted_on_every_split(scale, val_fraction):
+    source = images()
+    source.test.inputs[:, :, 0].fill_(255)
+    dataset = prepared(source, scale=scale, scale_on="all", val_fraction=val_fraction)
+    everything = torch.cat([source.train.inputs, source.test.inputs])
+    for got, expected in zip((dataset.shift, dataset.factor), fit_scale(everything, scale), strict=True):
+        assert torch.equal(got, expected)
 
 
 def test_images_stay_uint8_and_regression_targets_unscaled():

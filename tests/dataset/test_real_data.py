@@ -24,7 +24,7 @@ def test_fashion_mnist():
     source = torchvision_sets.fashion_mnist(root=str(DATA))
     assert source.train.inputs.shape == (60000, 1, 28, 28)
     assert source.test.targets.bincount().tolist() == [1000] * 10
-    dataset = prepare(source, per_class=None, val_fraction=0, scale="standardize", data_seed=42)
+    dataset = prepare(source, per_class=None, val_fraction=0, scale="standardize", scale_on="train", data_seed=42)
     assert dataset.shift.item() / 255 == pytest.approx(0.2860, abs=1e-4)  # as published everywhere
     assert 1 / dataset.factor.item() / 255 == pytest.approx(0.3530, abs=1e-4)
 
@@ -35,6 +35,6 @@ def test_cifar10_images(tmp_path):
     source, again = image_folder.read(**parameters), image_folder.read(**parameters)
     assert source.train.inputs.shape == (50000, 3, 32, 32)
     assert torch.equal(source.train.inputs, again.train.inputs)
-    dataset = prepare(source, per_class=200, val_fraction=0.1, scale="standardize", data_seed=42)
+    dataset = prepare(source, per_class=200, val_fraction=0.1, scale="standardize", scale_on="train", data_seed=42)
     assert dataset.train.targets.bincount().tolist() == [180] * 10
     assert (dataset.shift.flatten() / 255).tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.02)

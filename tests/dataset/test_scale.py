@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from dlexp.contract import ConfigError
 from dlexp.dataset.scale import fit_scale
 
 
@@ -18,7 +19,11 @@ def features(num_examples=40):
 def scaled(inputs, scale):
     shift, factor = fit_scale(inputs, scale)
     assert shift.dtype == factor.dtype == torch.float32
-    assert shift.shape == factor.shape == ((3, 1, 1) if inputs.dim() == 4 else (4,))
+    assert (
+        shift.shape
+        == factor.shape
+        == ((3, 5, 4) if scale == "standardize_features" else (3, 1, 1) if inputs.dim() == 4 else (4,))
+    )
     values = (inputs - shift) * factor
     return values.transpose(0, 1).flatten(1)  # one row a channel or feature
 
@@ -62,6 +67,45 @@ def test_standardize_equals_scikit_learn():
     )
 
 
+def test_standardize_features_equals_scikit_learn_on_flat_images():
+    from sklearn.preprocessing import StandardScaler
+
+    inputs = images(300)
+    inputs[:, 1, 2, 3] = 7  # a pixel that never changes
+    shift, factor = fit_scale(inputs, "standardize_features")
+    expected = StandardScaler().fit_transform(inputs.flatten(1).double().numpy())
+    assert factor[1, 2, 3] == 1
+    values = ((inputs - shift) * factor).flatten(1)
+    torch.testing.assert_close(values, torch.from_numpy(expected), check_dtype=False, atol=1e-5, rtol=1e-5)
+
+
+def test_standardize_features_is_for_images():
+    with pytest.raises(ConfigError, match="needs images: standardize does it"):
+        fit_scale(features(), "standardize_features")
+
+
+@pytest.mark.parametrize("std", [[0.2023, 0.1994, 0.2010], [0.5]])
+def test_fixed_numbers_are_those_of_torchvision(std):
+    from torchvision.transforms import Normalize
+
+    mean = [0.4914, 0.4822, 0.4465]
+    shift, factor = fit_scale(images(), {"mean": mean, "std": std})
+    expected = Normalize(mean, std)(images().float() / 255)
+    assert shift.shape == factor.shape == (3, 1, 1)
+    torch.testing.assert_close((images() - shift) * factor, expected)
+
+
+def test_fixed_numbers_of_features_are_in_their_own_unit():
+    shift, factor = fit_scale(features(), {"mean": [1], "std": [1, 2, 3, 4]})
+    torch.testing.assert_close((features() - shift) * factor, (features() - 1) / torch.tensor([1.0, 2, 3, 4]))
+
+
+@pytest.mark.parametrize("key", ["mean", "std"])
+def test_as_many_fixed_numbers_as_channels_or_one(key):
+    with pytest.raises(ConfigError, match=rf"dataset\.scale\.{key}: expected one number, or one for each of 3 .* got 2\."):
+        fit_scale(images(), {"mean": [0.5], "std": [0.5]} | {key: [0.5, 0.5]})
+
+
 @pytest.mark.parametrize("scale", ["standardize", "minmax"])
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6, -3.7])
 def test_constant_feature_becomes_0(scale, value):
@@ -71,11 +115,11 @@ def test_constant_feature_becomes_0(scale, value):
     assert ((inputs - shift) * factor)[:, 0].abs().max() <= abs(value) * 1e-7
 
 
-@pytest.mark.parametrize("scale", ["unit", "standardize", "minmax"])
+@pytest.mark.parametrize("scale", ["unit", "standardize", "standardize_features", "minmax"])
 def test_black_images_stay_black(scale):
     shift, factor = fit_scale(torch.zeros(4, 3, 2, 2, dtype=torch.uint8), scale)
     assert not shift.any()
-    assert torch.equal(factor, torch.ones(3, 1, 1))
+    assert torch.equal(factor, torch.ones_like(factor))
 
 
 @pytest.mark.parametrize("scale", ["unit", "standardize", "minmax"])

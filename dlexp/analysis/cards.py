@@ -1,0 +1,72 @@
+"""The verdicts of a study as cards: the word, the claim, why, and the numbers that decide it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlexp.analysis.figures.labels import is_rate, show
+from dlexp.analysis.result import Verdict
+from dlexp.analysis.tables import MINUS, number
+from dlexp.analysis.text import Text
+
+
+@dataclass(frozen=True)
+class Card:
+    """One prediction: its verdict as a class and as a word, its claim, and what decides it."""
+
+    verdict: str
+    word: str
+    claim: str
+    lines: list[str]
+
+
+def card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Card:
+    """A prediction's verdict, the interval that decides it, and why."""
+    lines = [verdict.reason if text.lang == "en" else _why(verdict, text)]
+    margin = _difference(verdict.metric, verdict.margin, text).lstrip("+") if verdict.margin else "0"
+    expected = text(f"expected_{verdict.expected}", margin=margin)
+    lines.append(f"{text.metric(verdict.metric)}: {_contrast(prediction)} · {expected}")
+    facts = []
+    if verdict.estimate is not None:
+        facts.append(text("estimate", estimate=_difference(verdict.metric, verdict.estimate, text)))
+    facts.append(f"n = {verdict.n}")
+    if verdict.p is not None:
+        facts.append(text("verdict_facts", p=_p(verdict.p), p_holm=_p(verdict.p_holm)))
+    for name in ("probability", "correlation"):
+        value = getattr(verdict, name)
+        if value is not None and np.isfinite(value):
+            facts.append(text(name, value=f"{value:.2f}".replace("-", MINUS)))
+    return Card(verdict.verdict, text(verdict.verdict), verdict.claim, [*lines, " · ".join(facts)])
+
+
+def _why(verdict: Verdict, text: Text) -> str:
+    """The reason, put together from its parts: for a language that the analysis does not speak."""
+    key = f"why_{verdict.verdict if verdict.cause == 'interval' else verdict.cause}"
+    why = text(key, n=verdict.n, needed="–" if verdict.needed is None else verdict.needed)
+    if verdict.low is None:
+        return why
+    low, high = (_difference(verdict.metric, value, text) for value in (verdict.low, verdict.high))
+    return f"{text('interval', low=low, high=high)} {why}"
+
+
+def _contrast(prediction: Mapping[str, Any]) -> str:
+    """`activation=relu − activation=sigmoid (depth=8)`."""
+
+    def said(selectors: Any) -> str:
+        several = selectors if isinstance(selectors, list) else [selectors]
+        return " + ".join(", ".join(f"{key}={show(value)}" for key, value in one.items()) for one in several)
+
+    where = prediction.get("where")
+    return f"{said(prediction['plus'])} {MINUS} {said(prediction['minus'])}" + (f" ({said(where)})" if where else "")
+
+
+def _difference(metric: str, value: float | None, text: Text) -> str:
+    return number(metric, value, signed=True) + (text("points") if is_rate(metric) else "")
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "= –"
+    return "< 0.0001" if value < 0.0001 else f"= {value:.4f}" if value < 0.01 else f"= {value:.3f}"

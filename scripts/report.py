@@ -1,0 +1,32 @@
+"""Writes the report of a study again, from its run folders: `python scripts/report.py outputs/depth_activation [--lang ko]`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dlexp.analysis.report import build_report
+from dlexp.analysis.text import LANGUAGES
+
+
+def main() -> int:
+    """Read the command line, write the report, and say where it is.
+
+    Returns:
+        The exit code: 2 if the folder holds no study.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="+", help="outputs/<study>, where protocol.json lies")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="of the page's own text")
+    given = parser.parse_args()
+    code = 0
+    for folder in given.folder:
+        try:
+            print(build_report(folder, given.lang))
+        except (FileNotFoundError, ValueError) as error:
+            print(f"{folder}: {error}", file=sys.stderr)
+            code = 2
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
