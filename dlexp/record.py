@@ -198,7 +198,7 @@ def now() -> str:
 
 @cache
 def code() -> str:
-    """The sha256 of the code that makes a run: runs of different code are told apart in reports. The analysis only reads them."""
+    """The sha256 of the code that makes a run: runs of different code are told apart. The analysis only reads them."""
     digest = hashlib.sha256()
     for path in sorted(path for path in PACKAGE.rglob("*.py") if "analysis" not in path.parts):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes() + b"\0")

@@ -48,8 +48,9 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
     study, request = understand(overrides)
     runs = [plan(composed, study.name) for composed in assemble_runs(study, request)]
     summaries = [run.summary() for run in runs]
-    took = {run.identity: seconds(summary) for run, summary in zip(runs, summaries, strict=True) if summary and "seconds" in summary}
-    rows = [row(run, summary, took) for run, summary in zip(runs, summaries, strict=True)]
+    pairs = list(zip(runs, summaries, strict=True))
+    took = {run.identity: seconds(summary) for run, summary in pairs if summary and "seconds" in summary}
+    rows = [row(run, summary, took) for run, summary in pairs]
     counts = Counter(entry["status"] for entry in rows)
     due = [run for run in runs if run.is_due()]
     last = f"{len(rows)} runs: {', '.join(f'{count} {status}' for status, count in counts.most_common())}."

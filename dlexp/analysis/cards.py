@@ -33,7 +33,8 @@ def card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Card:
         facts.append(text("estimate", estimate=_difference(verdict.metric, verdict.estimate, text)))
     facts.append(f"n = {verdict.n}")
     if verdict.p is not None:
-        facts.append(text("verdict_facts", p=_p(verdict.p), p_holm=_p(verdict.p_holm)))
+        key = "p_value" if verdict.p_holm is None else "p_value_holm"
+        facts.append(text(key, p=_p(verdict.p), p_holm=_p(verdict.p_holm)))
     for name in ("probability", "correlation"):
         value = getattr(verdict, name)
         if value is not None and np.isfinite(value):
@@ -68,5 +69,5 @@ def _difference(metric: str, value: float | None, text: Text) -> str:
 
 def _p(value: float | None) -> str:
     if value is None:
-        return "= –"
+        return ""
     return "< 0.0001" if value < 0.0001 else f"= {value:.4f}" if value < 0.01 else f"= {value:.3f}"

@@ -24,7 +24,7 @@ def fit_scale(inputs: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
     """Shift and factor, float32, that scale these inputs.
 
     none: unchanged. unit: divided by the largest absolute value of all. standardize: mean 0 and standard deviation 1 in each
-    channel or feature. standardize_features: in each pixel of each channel, as scikit-learn's StandardScaler does with flattened
+    channel or feature. standardize_features: in each pixel of each channel, as scikit-learn's StandardScaler does with flat
     images. minmax: [0, 1] in each channel or feature. What is constant is shifted only. A map of `mean` and `std`, a number for
     each channel or one for all: these, for pixels in units of their range, as torchvision's ToTensor and Normalize.
 

@@ -45,6 +45,11 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def result(folder):
+    return analyse(folder)
+
+
+@pytest.fixture(scope="module")
 def page(folder):
     return (folder / "report.html").read_text()
 
@@ -74,8 +79,8 @@ def test_verdicts_come_first(page):
     assert page.index("Does it matter?") < page.index('class="verdict')
 
 
-def test_a_verdict_shows_word_claim_reason_and_numbers(folder, page):
-    verdict = analyse(folder).verdicts[0]
+def test_a_verdict_shows_word_claim_reason_and_numbers(result, page):
+    verdict = result.verdicts[0]
     card = page[page.index('class="verdict') :].split("</div>")[0]
     for told in (verdict.verdict, "ReLU wins", verdict.reason, f"n = {verdict.n}"):
         assert told in card
@@ -92,16 +97,14 @@ def test_the_command_is_exact(markdown):
     assert "```\npython train.py study=made_up\n```" in markdown
 
 
-def test_marks_warn_of_what_weakens_a_verdict(folder):
-    result = analyse(folder)
+def test_marks_warn_of_what_weakens_a_verdict(result):
     runs = result.runs.assign(selected_on_test=True)
     page = html(make_page(replace(result, runs=runs, codes=["a" * 64, "b" * 64]), [], Text("en")))
     assert "Selected on the test set: 36 of the runs" in page
     assert "2 versions of the code (aaaaaaaa, bbbbbbbb)" in page
 
 
-def test_every_number_comes_from_the_study(folder, markdown):
-    result = analyse(folder)
+def test_every_number_comes_from_the_study(folder, result, markdown):
     cells, runs = result.cells, result.runs
     known = [json.dumps(result.protocol), (folder / "report.md").name]
     known += [*runs["id"], *runs["code"].dropna(), *runs["versions.python"].dropna(), *runs["versions.torch"].dropna()]
@@ -124,15 +127,14 @@ def test_every_number_comes_from_the_study(folder, markdown):
         assert (np.abs(scaled - float(token)) <= room).any(), token
 
 
-def test_another_number_is_another_page(folder):
-    result = analyse(folder)
+def test_another_number_is_another_page(result):
     changed = replace(result, cells=result.cells.assign(mean=0.12346))
     table = markdown_of(make_page(changed, [], Text("en"))).split("## Results")[1].split("## ")[0]
     assert table.count("12.35 ±") == len(result.cells)
 
 
-def test_korean_page_has_korean_headings_and_english_names(folder):
-    page = html(make_page(analyse(folder), [], Text("ko")))
+def test_korean_page_has_korean_headings_and_english_names(result):
+    page = html(make_page(result, [], Text("ko")))
     assert '<html lang="ko">' in page
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings
@@ -162,10 +164,10 @@ def test_a_study_that_was_not_started_has_a_page(tmp_path):
     assert "<img" not in page
 
 
-def test_the_same_study_gives_the_same_bytes_and_no_figure_of_an_earlier_report_stays(folder, tmp_path):
+def test_the_same_study_gives_the_same_bytes_and_no_figure_of_an_earlier_report_stays(folder, result, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "lr_01.png").touch()
-    write_report(replace(analyse(folder), folder=tmp_path), Text("en"))
+    write_report(replace(result, folder=tmp_path), Text("en"))
     names = sorted(
         path.relative_to(folder) for path in [folder / "report.html", folder / "report.md", *folder.glob("figures/*")]
     )
@@ -241,8 +243,8 @@ def hostile(result, payload):
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_no_text_of_a_study_becomes_markup(folder, payload, lang):
-    page = make_page(hostile(analyse(folder), payload), [], Text(lang))
+def test_no_text_of_a_study_becomes_markup(result, payload, lang):
+    page = make_page(hostile(result, payload), [], Text(lang))
     nodes = Nodes()
     nodes.feed(html(page))
     assert not nodes.bad
@@ -250,10 +252,10 @@ def test_no_text_of_a_study_becomes_markup(folder, payload, lang):
     assert not re.search(r"<\w|(?<!\\)\]\(javascript|^# heading", outside, flags=re.M)
 
 
-def test_no_text_of_a_study_breaks_a_figure_or_becomes_markup_in_it(folder, tmp_path):
-    result = replace(hostile(analyse(folder), " ".join(PAYLOADS)), folder=tmp_path)
+def test_no_text_of_a_study_breaks_a_figure_or_becomes_markup_in_it(result, tmp_path):
+    broken = replace(hostile(result, " ".join(PAYLOADS)), folder=tmp_path)
     nodes = Nodes()
-    nodes.feed(write_report(result, Text("en")).read_text())
+    nodes.feed(write_report(broken, Text("en")).read_text())
     assert not nodes.bad
     for path in (tmp_path / "figures").glob("*.svg"):
         nodes = Nodes()

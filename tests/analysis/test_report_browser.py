@@ -26,7 +26,6 @@ def page(request, tmp_path_factory):
         tmp_path_factory.mktemp("outputs"),
         AXES,
         status=lambda cell, seed: lacking.get(seed, "done") if cell["depth"] == 8 else "done",
-        probes=request.param == "en",
         predictions=[PREDICTION],
         reference=reference,
     )

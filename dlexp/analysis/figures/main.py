@@ -62,7 +62,7 @@ def _in_panels(result: StudyResult, panel: str | None, keys: Sequence[str], x: s
     within_rates(grid, metric, vertical=bool(x))
     legend(figure)
     caption = ("main_lines" if x else "main_points") + ("_published" if result.cells["reference"].notna().any() else "")
-    return Drawn("main", figure, caption, {"metrics": [metric]}, wide=bool(x) and len(panels) > 1)
+    return Drawn("main", figure, caption, {"metrics": [metric]}, wide=bool(figure.get_figwidth() > 5.8))
 
 
 def _lines(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequence[str], x: str) -> None:
