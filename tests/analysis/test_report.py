@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from dlexp.analysis import analyse
 from dlexp.analysis.diagnose import ADVICE
@@ -102,6 +103,12 @@ def test_marks_warn_of_what_weakens_a_verdict(result):
     page = html(make_page(replace(result, runs=runs, codes=["a" * 64, "b" * 64]), [], Text("en")))
     assert "Selected on the test set: 36 of the runs" in page
     assert "2 versions of the code (aaaaaaaa, bbbbbbbb)" in page
+
+
+def test_every_table_is_one_to_a_markdown_reader(markdown):
+    rules = [line for line in markdown.splitlines() if line.startswith("| --")]
+    assert len(rules) >= 4
+    assert MarkdownIt().enable("table").render(markdown).count("<table>") == len(rules)
 
 
 def test_every_number_comes_from_the_study(folder, result, markdown):

@@ -30,7 +30,7 @@ def decision_boundaries(result: StudyResult) -> Iterator[Drawn]:
         figure.colorbar(image, ax=list(grid), label="probability of class 1", shrink=0.9, ticks=[0, 0.25, 0.5, 0.75, 1])
         legend(figure, markerscale=2)
         name = numbered("decision_boundary", i)
-        yield Drawn(name, figure, "decision_boundary", {"seed": seeds(some)}, wide=len(some) > 1, raster=True)
+        yield Drawn(name, figure, "decision_boundary", {"seed": seeds(some)}, wide=len(some) > 1)
 
 
 def _plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet:
