@@ -9,9 +9,10 @@ import torch
 import yaml
 
 from dlexp import hardware, precision, record
-from dlexp.config import CONF, Composed, check, resolved
+from dlexp.config import Composed, check, resolved
 from dlexp.dataset.fingerprint import fingerprint as fingerprint_of
 from dlexp.errors import ConfigError
+from dlexp.options import default_choices, part, scalars
 
 ADHOC = "adhoc"  # the shelf of runs without a study
 SILENT = {"force", "retry", "data_dir", "output_dir", "hardware.num_workers"}  # say nothing of what is run
@@ -50,7 +51,8 @@ class Run:
     def differences(self) -> list[str]:
         """The overrides that say something new: not what is the default anyway; sorted."""
         pairs = dict(override.split("=", 1) for override in self.composed.overrides)
-        new = {key for key, value in pairs.items() if yaml.safe_load(value) != _defaults().get(key, ...)}
+        defaults = scalars() | default_choices()
+        new = {key for key, value in pairs.items() if yaml.safe_load(value) != defaults.get(key, ...)}
         return sorted(f"{key}={pairs[key]}" for key in new - SILENT)
 
     @property
@@ -102,20 +104,8 @@ _fingerprint = cache(fingerprint_of)
 def _resolve_auto(config: dict[str, Any], device: torch.device) -> None:
     """Put what `auto` stands for on this machine in its place; what the user set beside it stays."""
     if config["hardware"]["device"] == "auto":
-        auto = _option("hardware", "auto")
+        auto = part("hardware", "auto")
         kept = {key: value for key, value in config["hardware"].items() if value != auto[key]}
-        config["hardware"] = {**_option("hardware", device.type), **kept}
+        config["hardware"] = {**part("hardware", device.type), **kept}
     if config["precision"]["format"] == "auto":
-        config["precision"] = _option("precision", precision.resolve("auto", device))
-
-
-def _option(group: str, name: str) -> dict[str, Any]:
-    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
-
-
-@cache
-def _defaults() -> dict[str, Any]:
-    """The default of each group and each top-level key."""
-    config = yaml.safe_load((CONF / "config.yaml").read_text())
-    chosen = {group: option for entry in config["defaults"] if isinstance(entry, dict) for group, option in entry.items()}
-    return config | chosen
+        config["precision"] = dict(part("precision", precision.resolve("auto", device)))
