@@ -36,6 +36,16 @@ class Settings(NamedTuple):
         return sorted(key for key in self.given if any(key == name or key.startswith(f"{name}.") for name in names))
 
 
+FEATURES = ("moons", "circles", "noisy_line")  # datasets known to hold no images, so that this answers before torch has loaded
+CONVOLUTIONAL = ("convnet", "resnet18", "resnet50")
+
+
+def _convolutions_have_images(s: Settings) -> Iterator[str]:
+    model, dataset = s.choices["model"], s.choices["dataset"]
+    if model in CONVOLUTIONAL and dataset in FEATURES:
+        yield f"model={model} needs images, and dataset={dataset} has features: use model=mlp."
+
+
 def _max_steps_takes_the_place_of_epochs(s: Settings) -> Iterator[str]:
     if s.values["max_steps"] is not None and s.of("epochs"):
         yield f"epochs: has no effect beside max_steps={s.values['max_steps']}: give one of the two."
@@ -147,6 +157,7 @@ def _every_class_has_an_example(s: Settings) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
+    _convolutions_have_images,
     _max_steps_takes_the_place_of_epochs,
     _widths_take_the_place_of_depth_and_width,
     _what_is_shared_is_referred_to,

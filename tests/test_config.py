@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from dlexp.config import Composed, assemble, check, compose, problems_of, resolved
 from dlexp.options import CONF, default_choices, groups, template
+from dlexp.rules import FEATURES
 
 REPOSITORY = CONF.parent
 OPTIONS = [(group, option) for group, options in groups().items() for option in options]
@@ -49,7 +50,7 @@ BAD_VALUES = [
     ("save_every=0", "save_every"),
     ("keep=0", "keep"),
     ("optimiser=sgd", "optimiser"),
-    ("dataset=moons dataset.noise=-0.1", "dataset.noise"),
+    ("dataset=moons model=mlp dataset.noise=-0.1", "dataset.noise"),
     ("activation=leaky_relu activation.negative_slope=nan", "activation.negative_slope"),
     ("drop_last=1", "drop_last"),
     ("drop_last=yes", "drop_last"),
@@ -119,7 +120,7 @@ def test_a_bad_value_is_refused_by_its_key(command: str, key: str) -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_the_defaults_of_every_option_pass(group: str, option: str) -> None:
-    choices = default_choices() | {group: option}
+    choices = default_choices() | {group: option} | ({"model": "mlp"} if option in FEATURES else {})
     needs = ["dataset.root: must be given, as dataset.root=..."] if option == "image_folder" else []
     assert check(Composed(OmegaConf.create(template(choices)), choices, ())) == needs
 

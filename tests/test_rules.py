@@ -7,6 +7,8 @@ WORKERS = "hardware.loader=workers"
 
 # Each rule between fields: what it refuses, by the start of the message, and the nearest thing that it lets pass.
 RULES = [
+    ("dataset=moons", "model=convnet needs images", "dataset=moons model=mlp"),
+    ("dataset=noisy_line model=resnet18", "model=resnet18 needs images", "dataset=noisy_line model=mlp"),
     ("max_steps=100 epochs=5", "epochs: has no effect beside max_steps=100", "max_steps=100"),
     ("max_steps=null epochs=5", None, "epochs=5"),
     ("model.widths=[16] depth=4", "depth: has no effect beside model.widths=[16]", "model.widths=[16]"),
@@ -27,9 +29,9 @@ RULES = [
         "dataset=digits val_fraction=0 data_seed=1",
     ),
     (
-        "dataset=moons dataset.scale=none dataset.scale_on=all",
+        "dataset=moons model=mlp dataset.scale=none dataset.scale_on=all",
         "dataset.scale_on: has no effect with dataset.scale='none'",
-        "dataset=moons dataset.scale=unit dataset.scale_on=all",
+        "dataset=moons model=mlp dataset.scale=unit dataset.scale_on=all",
     ),
     (
         "dataset.scale={mean:[0.5],std:[0.5]} dataset.scale_on=train",
