@@ -30,7 +30,7 @@ from dlexp.options import (
     shown,
     template,
 )
-from dlexp.overrides import expand, overridden_keys, read, spelled_out, swept_keys
+from dlexp.overrides import expand, overridden_keys, read, spelled_out
 from dlexp.rules import Settings, objections
 from dlexp.schema import rule_for
 from dlexp.usage import help_text
@@ -49,7 +49,6 @@ __all__ = [
     "overridden_keys",
     "problems_of",
     "resolved",
-    "swept_keys",
 ]
 
 MOST_CELLS = 12  # of a refused sweep are composed and checked as well, at about 0.1 s each

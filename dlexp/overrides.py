@@ -120,11 +120,6 @@ def spelled_out(typed: str) -> list[str]:
     return [typed]
 
 
-def swept_keys(overrides: Sequence[str]) -> list[str]:
-    """The keys and groups that have more than one value, in the order given."""
-    return [given.key for given in map(read, overrides) if len(given.values) > 1]
-
-
 def overridden_keys(overrides: Sequence[str]) -> set[str]:
     """The keys and groups that these overrides set."""
     return {override.lstrip("+~").partition("=")[0] for override in overrides}

@@ -72,7 +72,9 @@ def _users(name: str) -> str:
 
 
 def _data_seed_is_used(s: Settings) -> Iterator[str]:
-    used = s.values["val_fraction"] > 0 or s.values.get("dataset.per_class") is not None or "data_seed" in s.references
+    split_by_folders = s.choices["dataset"] == "image_folder" and s.values["dataset.test_fraction"] is None
+    drawn = "data_seed" in s.references and not split_by_folders
+    used = s.values["val_fraction"] > 0 or s.values.get("dataset.per_class") is not None or drawn
     if s.of("data_seed") and not used:
         yield "data_seed: has no effect: nothing is drawn with val_fraction=0 and dataset.per_class=null."
 

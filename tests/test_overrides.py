@@ -3,7 +3,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from dlexp.options import groups
-from dlexp.overrides import expand, overridden_keys, swept_keys
+from dlexp.overrides import expand, overridden_keys
 
 COMMANDS = [
     [],
@@ -28,10 +28,6 @@ def test_cells_come_as_in_hydras_own_sweeper(command: list[str]) -> None:
 def test_a_glob_stands_for_the_options_that_match() -> None:
     assert expand(["norm=glob(*)"]) == [(f"norm={option}",) for option in groups()["norm"]]
     assert expand(["optimizer=glob(adam*)"]) == [("optimizer=adam",), ("optimizer=adamw",)]
-
-
-def test_only_keys_with_several_values_are_swept() -> None:
-    assert swept_keys(["norm=bn,gn", "depth=1", "seed=choice(1)", "loss=glob(m*)", "width=range(0,2)"]) == ["norm", "width"]
 
 
 def test_overridden_keys_are_what_stands_before_the_equals_sign() -> None:

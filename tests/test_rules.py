@@ -7,6 +7,11 @@ WORKERS = "hardware.loader=workers"
 
 # Each rule between fields: what it refuses, by the start of the message, and the nearest thing that it lets pass.
 RULES = [
+    (
+        "dataset=image_folder dataset.root=x val_fraction=0 data_seed=1",
+        "data_seed: has no effect",
+        "dataset=image_folder dataset.root=x val_fraction=0 data_seed=1 dataset.test_fraction=0.2",
+    ),
     ("dataset=moons", "model=convnet needs images", "dataset=moons model=mlp"),
     ("dataset=noisy_line model=resnet18", "model=resnet18 needs images", "dataset=noisy_line model=mlp"),
     ("max_steps=100 epochs=5", "epochs: has no effect beside max_steps=100", "max_steps=100"),
