@@ -9,7 +9,14 @@ from dlexp.precision import Precision, resolve
 from tests.runs import MOONS, run
 
 CPU = torch.device("cpu")
-SETTINGS = {"determinism": "seeded", "loader": "resident", "pin_memory": False, "non_blocking": False, "compile": False}
+SETTINGS = {
+    "determinism": "seeded",
+    "cuda_graph": False,
+    "loader": "resident",
+    "pin_memory": False,
+    "non_blocking": False,
+    "compile": False,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +56,13 @@ def test_a_missing_gpu_is_never_replaced_by_the_cpu():
 
 
 @pytest.mark.parametrize(
-    "change", [{"determinism": "fast"}, {"loader": "workers", "pin_memory": True}, {"loader": "workers", "non_blocking": True}]
+    "change",
+    [
+        {"determinism": "fast"},
+        {"cuda_graph": True},
+        {"loader": "workers", "pin_memory": True},
+        {"loader": "workers", "non_blocking": True},
+    ],
 )
 def test_what_a_cpu_could_only_ignore_is_refused(change):
     (key, _), *_ = [item for item in change.items() if item[0] != "loader"]

@@ -92,6 +92,9 @@ CHANGES = {
     "early_stopping.min_delta": ("100", ["epochs=8", "early_stopping.patience=2"]),
     "early_stopping.restore_best": ("false", ["epochs=8", "optimizer.lr=0.3", "early_stopping.patience=7"]),
     "hardware.channels_last": "true",
+    "hardware.tune": "true",
+    "optimizer.fused": "false",
+    "target": "0.5",
 }
 # Seen elsewhere than in the numbers of a run; by the test that is named.
 ELSEWHERE = {
@@ -102,6 +105,8 @@ ELSEWHERE = {
     "dataset.root": "tests/dataset/test_image_folder.py",
     "dataset.cache_dir": "tests/dataset/test_cache.py",
     "dataset.image_size": "tests/dataset/test_image_folder.py",
+    "profile": "tests/test_profiling.py",
+    "hardware.cuda_graph": "tests/test_run.py: needs a GPU; refused elsewhere, tests/test_hardware.py",
     "hardware.compile": "tests/test_run.py: slow, as it calls a compiler",
     "hardware.determinism": "test_hardware.py",
     "hardware.num_threads": "test_hardware.py",
