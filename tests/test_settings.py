@@ -93,7 +93,6 @@ CHANGES = {
     "early_stopping.restore_best": ("false", ["epochs=8", "optimizer.lr=0.3", "early_stopping.patience=7"]),
     "hardware.channels_last": "true",
     "hardware.tune": "true",
-    "optimizer.fused": "false",
     "target": "0.5",
 }
 # Seen elsewhere than in the numbers of a run; by the test that is named.
@@ -106,6 +105,7 @@ ELSEWHERE = {
     "dataset.cache_dir": "tests/dataset/test_cache.py",
     "dataset.image_size": "tests/dataset/test_image_folder.py",
     "profile": "tests/test_profiling.py",
+    "optimizer.fused": "tests/test_run.py: the same to rounding, for plain SGD to the last digit",
     "hardware.cuda_graph": "tests/test_run.py: needs a GPU; refused elsewhere, tests/test_hardware.py",
     "hardware.compile": "tests/test_run.py: slow, as it calls a compiler",
     "hardware.determinism": "test_hardware.py",
