@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dlexp import stop
 from dlexp.config import Composed, composed_from, help_text, problems_of
-from dlexp.errors import ConfigError, DatasetError, HeldError
+from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -26,7 +27,7 @@ def main() -> int:
     Returns:
         The exit code; README.md lists them.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop.listen()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends the command in silence
     return _attempt(lambda: _command(sys.argv[1:]))
 
@@ -39,10 +40,14 @@ def _attempt(work: Callable[[], int]) -> int:
         return _fail(2, *error.problems)
     except HeldError as error:
         return _fail(3, str(error))
+    except CheckpointError as error:
+        return _fail(4, str(error))
+    except DiskError as error:
+        return _fail(5, str(error))
     except DatasetError as error:
         return _fail(7, str(error))
     except KeyboardInterrupt:
-        return _fail(75, "Interrupted. The same command goes on.")
+        return _fail(stop.RESUMABLE, "Interrupted. The same command goes on.")
 
 
 def _fail(code: int, *lines: str) -> int:

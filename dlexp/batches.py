@@ -105,10 +105,10 @@ def training_batches(
     drop_last: bool,
     seed: int,
     device: torch.device,
-) -> Callable[[int], Iterator[Batch]]:
+) -> Callable[[int, int], Iterator[Batch]]:
     """The batches of any epoch, shuffled, augmented and scaled; every example once, the short last batch too unless dropped."""
 
-    def batches(epoch: int) -> Iterator[Batch]:
+    def batches(epoch: int, first: int) -> Iterator[Batch]:
         shuffled = order(seed, epoch, num_examples)
         generator = torch.Generator().manual_seed(stream(seed, "augmentation", epoch))
         # Drawn by example, not by place in the epoch: another batch size or order gives an example the same change.
@@ -116,7 +116,9 @@ def training_batches(
         indices = list(shuffled.split(batch_size))
         if drop_last and len(indices[-1]) < batch_size:
             indices.pop()
-        for (inputs, targets), change in zip(load(indices), parameters.split(batch_size), strict=False):
+        changes = parameters.split(batch_size)[first:]
+        rest = load(indices[first:]) if indices[first:] else ()
+        for (inputs, targets), change in zip(rest, changes, strict=False):
             yield scale(augment(inputs, change)), targets
 
     return batches

@@ -24,14 +24,14 @@ class Built(NamedTuple):
 
     Args:
         learner: The model and all that changes it.
-        batches: The training batches of an epoch.
+        batches: The training batches of an epoch, from a given one on.
         evaluations: Split (`val`, `test`) → its batches.
         probes: What looks at the model while it is trained.
         init_hash: Of the weights before training: equal in arms that start from the same ones.
     """
 
     learner: Learner
-    batches: Callable[[int], Iterator[Batch]]
+    batches: Callable[[int, int], Iterator[Batch]]
     evaluations: dict[str, Callable[[], Iterator[Batch]]]
     probes: Probes
     init_hash: str
@@ -74,7 +74,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
 
 def _build_batches(
     config: Mapping[str, Any], facts: Facts, scale: Scale
-) -> tuple[Callable[[int], Iterator[Batch]], dict[str, Callable[[], Iterator[Batch]]]]:
+) -> tuple[Callable[[int, int], Iterator[Batch]], dict[str, Callable[[], Iterator[Batch]]]]:
     dataset = facts.dataset
     batches = training_batches(
         _loader(config["hardware"], dataset.train, facts.device),

@@ -120,11 +120,22 @@ class Schedule(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where training stands at a boundary. `epoch` counts from 1; 0 is the untrained model."""
+    """Where training stands at a boundary.
+
+    Args:
+        step: Steps done.
+        epoch: Counted from 1; 0 is the untrained model.
+        batch: Batches of this epoch done.
+        epoch_ended: Whether there is no more of this epoch.
+    """
 
     step: int
     epoch: int
+    batch: int
     epoch_ended: bool
+
+
+START = Progress(step=0, epoch=0, batch=0, epoch_ended=True)
 
 
 @runtime_checkable

@@ -1,15 +1,17 @@
 """The course of one run: what happens at each boundary of the loop."""
 
 import math
+from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dlexp import compilation, hardware
+from dlexp import checkpoint, compilation, hardware, stop
 from dlexp.build import build
+from dlexp.checkpoint import Cadence, Found
 from dlexp.clock import Clock
-from dlexp.contract import Progress
+from dlexp.contract import START, Progress
 from dlexp.display import Display, epoch_line
 from dlexp.facts import Facts
 from dlexp.learner import Numbers
@@ -17,6 +19,7 @@ from dlexp.loop import train
 from dlexp.predictions import predictions
 from dlexp.profiling import Profile
 from dlexp.record import Record
+from dlexp.rows import monitored, speed, watched_split
 from dlexp.watch import Watch
 
 
@@ -29,18 +32,25 @@ class Course:
         display.begin(title, facts.horizon.num_steps, facts.horizon.num_epochs)
         self.learner, self.batches, self.evaluations, self.probes, self.init_hash = build(config, facts)
         stopping = config["early_stopping"]
-        self.watched = _watched(config)
+        self.watched = watched_split(config)
         self.watch = Watch(stopping["patience"], stopping["min_delta"])
         self.keeps_best = stopping["patience"] is not None and stopping["restore_best"]
         self.best_weights: dict[str, Any] | None = None
         self.rows: list[Numbers] = []
+        self.after = START
+        self.status: str | None = None  # None while it trains
+        self.epoch_seconds = 0.0  # of the epoch that is under way, up to the last boundary
+        self.restarts, self.differs = 0, ""
+        self.saving = Cadence(config["checkpoint_every"])
         self.profile = Profile(written.folder, facts.device, facts.horizon.num_steps) if config["profile"] else None
         self.clock.lap("setup")
 
     def complete(self) -> dict[str, Any]:
         """Train to the end, and look at the test set once."""
-        self._note({"epoch": 0, "step": 0, "lr": self.learner.lr})
-        status = self._train()
+        if self.after == START:
+            self._note({"epoch": 0, "step": 0, "lr": self.learner.lr})
+        if self.status is None:
+            self._train()
         if self.profile and (table := self.profile.finish()):
             self.display.table(table)
         if self.best_weights is not None:
@@ -48,13 +58,14 @@ class Course:
         restored_epoch = None if self.best_weights is None else self.watch.best_epoch
         self._probe(restored_epoch or int(self.rows[-1]["epoch"]), at_the_end=True)
         metrics = {name: number for name, number in self.rows[-1].items() if name.startswith(("train/", "val/"))}
-        metrics |= self._test() | self._speed()
+        metrics |= self._test() | speed(self.rows, self.clock.seconds["train"], self.watched, self.config["target"])
+        checkpoint.save_weights(self.written.folder, self.learner.weights())
         if self.watch.best_epoch is not None:
             best = self.rows[self.watch.best_epoch]
             metrics |= {f"best/{name}": best[name] for name in best if name.startswith(f"{self.watched}/")}
             metrics["best/epoch"] = self.watch.best_epoch
         return {
-            "status": status,
+            "status": self.status,
             "metrics": metrics,
             "epochs": self.rows[-1]["epoch"],
             "steps": self.rows[-1]["step"],
@@ -68,13 +79,50 @@ class Course:
             "init_hash": self.init_hash,
             "seconds": dict(self.clock.seconds),
             "memory": hardware.peak_memory(self.facts.device),
+            "restarts": self.restarts,
+            **({"bit_exact": not self.differs, "differs": self.differs} if self.restarts else {}),
         }
 
-    def _train(self) -> str:
-        """Run the loop.
+    def resume(self, found: Found) -> None:
+        """Go on from a saved state, as if nothing had happened."""
+        state = found.state
+        self.learner.load(state["learner"])
+        self.watch.load(state["watch"])
+        self.after, self.status = Progress(*state["progress"]), state["status"]
+        self.rows, self.best_weights = state["rows"], state["best_weights"]
+        self.probes.done = {(name, epoch) for name, epoch in state["probed"]}
+        self.clock.seconds.update(state["seconds"])
+        self.epoch_seconds = state["epoch_seconds"]
+        self.restarts = state["restarts"] + 1
+        self.differs = ", ".join(text for text in (state["differs"], found.differs) if text)
+        self.saving.saved(0.0)
 
-        Returns:
-            The status.
+    def _save(self, progress: Progress) -> None:
+        """Write everything that the rest of the run depends on."""
+        self.epoch_seconds += self.clock.lap("train")
+        start = perf_counter()
+        state = {
+            "learner": self.learner.state(),
+            "watch": self.watch.state(),
+            "progress": list(progress),
+            "status": self.status,
+            "rows": self.rows,
+            "best_weights": self.best_weights,
+            "probed": [list(measured) for measured in sorted(self.probes.done)],
+            "seconds": dict(self.clock.seconds),
+            "epoch_seconds": self.epoch_seconds,
+            "restarts": self.restarts,
+            "differs": self.differs,
+        }
+        checkpoint.save(self.written.folder, state, progress.step, self.written.sync())
+        self.saving.saved(perf_counter() - start)
+        self.clock.lap("checkpoint")
+
+    def _train(self) -> None:
+        """Run the loop until there is a status, or a signal asks to stop.
+
+        Raises:
+            KeyboardInterrupt: After the state was saved.
         """
         # The first step is a boundary of its own: its warm-up (kernels, compilation) is no part of the training time.
         first = iter([True])
@@ -82,32 +130,46 @@ class Course:
         def due() -> bool:
             if self.profile:
                 self.profile.step()
-            return next(first, False) or self.display.due()
+            return next(first, False) or self.display.due() or self.saving.due() or stop.requested() is not None
 
-        for progress in train(self.learner.step, self.batches, num_steps=self.facts.horizon.num_steps, due=due):
-            if not progress.epoch_ended:
-                if progress.step == 1:
+        num_steps = self.facts.horizon.num_steps
+        with stop.deferred():
+            for progress in train(self.learner.step, self.batches, num_steps=num_steps, due=due, after=self.after):
+                if progress.step == self.after.step + 1 and not progress.epoch_ended:
                     hardware.wait(self.facts.device)
                     self.clock.lap("warmup")
+                if progress.epoch_ended:
+                    self.status = self._end_epoch(progress) or ("done" if progress.step == num_steps else None)
                 self.display.refresh(progress.step)
-                continue
-            self._measure(progress)
-            row = self.rows[-1]
-            if not all(math.isfinite(row[f"{split}/loss"]) for split in ("train", self.watched) if split):
-                return "diverged"
-            value = _monitored(row, self.watched, self.config["monitor"])
-            if value is not None and self.watch.update(progress.epoch, value) and self.keeps_best:
-                self.best_weights = self.learner.weights()
-            self.learner.end_epoch(value)
-            if self.watch.should_stop:
-                return "early_stopped"
-        return "done"
+                if stop.requested() or self.saving.due() or (self.status and self.saving.times):
+                    self._save(progress)
+                if stop.requested():
+                    raise KeyboardInterrupt
+                if self.status:
+                    return
+
+    def _end_epoch(self, progress: Progress) -> str | None:
+        """Measure an epoch, and do what follows from it.
+
+        Returns:
+            The status, if the run ends here.
+        """
+        self._measure(progress)
+        row = self.rows[-1]
+        if not all(math.isfinite(row[f"{split}/loss"]) for split in ("train", self.watched) if split):
+            return "diverged"
+        value = monitored(row, self.watched, self.config["monitor"])
+        if value is not None and self.watch.update(progress.epoch, value) and self.keeps_best:
+            self.best_weights = self.learner.weights()
+        self.learner.end_epoch(value)
+        return "early_stopped" if self.watch.should_stop else None
 
     def _measure(self, progress: Progress) -> None:
         """Make the row of an epoch that has just ended."""
         lr, measured = self.learner.lr, self.learner.collect()
-        seconds = self.clock.lap("train")
-        examples = measured.pop("examples") - (self.facts.batch_size if progress.epoch == 1 else 0)
+        seconds, self.epoch_seconds = self.epoch_seconds + self.clock.lap("train"), 0.0
+        warm_up = self.facts.batch_size if progress.epoch == self.after.epoch + self.after.epoch_ended else 0
+        examples = measured.pop("examples") - warm_up
         row = {"epoch": progress.epoch, "step": progress.step, "lr": lr}
         row |= {f"train/{name}": number for name, number in measured.items()}
         self._note(row | {"seconds": seconds} | ({"examples_per_s": examples / seconds} if examples > 0 else {}))
@@ -128,24 +190,6 @@ class Course:
             self.written.arrays(f"{name}-{epoch}", measured.arrays)
             self.clock.lap("probe")
 
-    def _speed(self) -> Numbers:
-        """Seconds of training without its first step, examples a second, and the seconds to the target where it was reached."""
-        seconds = self.clock.seconds["train"]
-        numbers = {"train/seconds": seconds}
-        timed = [row for row in self.rows if row.get("examples_per_s")]
-        if timed:
-            examples = sum(row["examples_per_s"] * row["seconds"] for row in timed)
-            numbers["train/examples_per_s"] = examples / sum(row["seconds"] for row in timed)
-        target = self.config["target"]
-        if target is not None:
-            reached = (row["epoch"] for row in self.rows[1:] if _reaches(row, str(self.watched), target))
-            epoch = next(reached, None)
-            numbers["target/epoch"] = math.nan if epoch is None else epoch
-            numbers["target/seconds"] = (
-                math.nan if epoch is None else sum(row["seconds"] for row in self.rows[1:] if row["epoch"] <= epoch)
-            )
-        return numbers
-
     def _test(self) -> Numbers:
         """Evaluate on the test split, and keep the answers."""
         outputs: list[Tensor] = []
@@ -158,35 +202,3 @@ class Course:
         numbers = self.learner.evaluate(self.evaluations[split], outputs_of)
         self.clock.lap("evaluation")
         return {f"{split}/{name}": number for name, number in numbers.items()}
-
-
-def _watched(config: dict[str, Any]) -> str | None:
-    """The split that is evaluated every epoch, or None."""
-    if config["evaluate_on"] == "test":
-        return "test"
-    return "val" if config["val_fraction"] else None
-
-
-def _monitored(row: Numbers, watched: str | None, monitor: str) -> float | None:
-    """The value that chooses the best epoch, lower is better: the loss, or the error rate."""
-    if watched is None:
-        return None
-    return row[f"{watched}/loss"] if monitor == "loss" else 1.0 - row[f"{watched}/acc"]
-
-
-def _reaches(row: Numbers, watched: str, target: float) -> bool:
-    if f"{watched}/acc" in row:
-        return row[f"{watched}/acc"] >= target
-    return row[f"{watched}/rmse"] <= target
-
-
-def columns(config: dict[str, Any], facts: Facts) -> list[str]:
-    """The columns of metrics.csv."""
-    score = "acc" if facts.dataset.task == "classification" else "rmse"
-    watched = _watched(config)
-    columns = ["epoch", "step", "lr", "train/loss", f"train/{score}"]
-    columns += [f"{watched}/loss", f"{watched}/{score}"] if watched else []
-    columns += ["train/grad_norm"]
-    columns += ["train/clip_rate"] if config["grad_clip"] is not None else []
-    columns += ["train/overflow_steps"] if config["precision"]["format"] == "fp16" else []
-    return [*columns, "seconds", "examples_per_s"]

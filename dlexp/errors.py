@@ -21,5 +21,20 @@ class DatasetError(RuntimeError):
     """Data that cannot be fetched or read. Exit code 7."""
 
 
+class CheckpointError(RuntimeError):
+    """A run that was cut off and whose saved states are all damaged. Exit code 4.
+
+    Args:
+        problems: One line each.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+
+
+class DiskError(RuntimeError):
+    """A disk that is full or refuses to be written. Exit code 5; what was saved before is whole."""
+
+
 class HeldError(RuntimeError):
     """A run that another process is working on. Exit code 3; a sweep passes it over."""

@@ -55,9 +55,8 @@ class Learner:
         self.steps: list[tuple[int, Tensor, Tensor, Tensor]] = []  # per step: examples, loss, score, gradient norm
         self.num_steps = 0
         self.first_bad_step: int | None = None
-        if precision.scaler.is_enabled():
-            # Torch cannot tell a step that the scaler skipped, for overflow, from one that was forgotten.
-            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        # Torch cannot tell a step that the scaler skipped for overflow, or that an earlier start did, from one forgotten.
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         model.train()
 
     def step(self, inputs: Tensor, targets: Tensor) -> None:
@@ -162,6 +161,33 @@ class Learner:
     def lr(self) -> float:
         """The learning rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
+
+    def state(self) -> dict[str, Any]:
+        """All that the next steps and the next `collect` depend on: what `load` needs to go on as if nothing had happened."""
+        examples, *measured = zip(*self.steps, strict=True) if self.steps else ((), (), (), ())
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.schedule.scheduler.state_dict(),
+            "scaler": self.precision.scaler.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all(),
+            "examples": list(examples),
+            "measured": [torch.stack(values) if values else torch.empty(0) for values in measured],
+            "num_steps": self.num_steps,
+            "first_bad_step": self.first_bad_step,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Put back what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.scheduler.load_state_dict(state["scheduler"])
+        self.precision.scaler.load_state_dict(state["scaler"])
+        self.steps = list(zip(state["examples"], *state["measured"], strict=True))
+        self.num_steps, self.first_bad_step = state["num_steps"], state["first_bad_step"]
+        torch.set_rng_state(state["random"].cpu())
+        torch.cuda.set_rng_state_all([random.cpu() for random in state["random_cuda"]])
 
     def weights(self) -> dict[str, Any]:
         """A copy of the model's parameters and buffers, on its device."""

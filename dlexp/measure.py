@@ -27,7 +27,7 @@ class Probes:
         self, probes: Mapping[str, tuple[Probe, int]], model: nn.Module, loss: nn.Module, make_batch: Callable[[], Batch]
     ) -> None:
         self.probes, self.model, self.loss, self.make_batch = probes, model, loss, make_batch
-        self._done: set[tuple[str, int]] = set()
+        self.done: set[tuple[str, int]] = set()  # (name, epoch) of what was measured
 
     @cached_property
     def batch(self) -> Batch:
@@ -46,8 +46,8 @@ class Probes:
         """
         for name, (probe, every) in self.probes.items():
             due = at_the_end or every and epoch % every == 0
-            if due and (name, epoch) not in self._done:
-                self._done.add((name, epoch))
+            if due and (name, epoch) not in self.done:
+                self.done.add((name, epoch))
                 with _untouched(self.model, self.batch[0].device):
                     measured = probe(*self.batch, self.loss)
                 yield name, measured

@@ -12,10 +12,19 @@ from dlexp import hardware, precision, profiling, record
 from dlexp.config import Composed, check, resolved
 from dlexp.dataset.fingerprint import fingerprint as fingerprint_of
 from dlexp.errors import ConfigError
+from dlexp.identity import run_id, slug
 from dlexp.options import default_choices, part, scalars
 
 ADHOC = "adhoc"  # the shelf of runs without a study
-SILENT = {"force", "retry", "profile", "data_dir", "output_dir", "hardware.num_workers"}  # say nothing of what is run
+SILENT = {
+    "force",
+    "retry",
+    "profile",
+    "checkpoint_every",
+    "data_dir",
+    "output_dir",
+    "hardware.num_workers",
+}  # say nothing of what is run
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Run:
     def folder(self) -> Path:
         """The folder that is there under its id, or the one to be made."""
         found = record.find(self.shelf, self.identity)
-        return found or self.shelf / f"{record.slug(self.said if self.composed.told else self.differences)}-{self.identity}"
+        return found or self.shelf / f"{slug(self.said if self.composed.told else self.differences)}-{self.identity}"
 
     @cached_property
     def differences(self) -> list[str]:
@@ -96,7 +105,7 @@ def plan(composed: Composed, study: str = ADHOC) -> Run:
     fingerprint = None
     if composed.choices["dataset"] == "image_folder":
         fingerprint = _fingerprint(Path(config["dataset"]["root"]), Path(config["dataset"]["cache_dir"]))
-    return Run(composed, config, device, record.run_id(config, fingerprint), study)
+    return Run(composed, config, device, run_id(config, fingerprint), study)
 
 
 # Once in a process: half a second for 60,000 files, and the same for every run of a sweep.

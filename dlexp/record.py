@@ -22,72 +22,27 @@ from dlexp.errors import HeldError
 
 PACKAGE = Path(__file__).parent
 
-# Cannot change what a run computes. Depth, width and dropout count where a part refers to them, as `model.depth` and so on.
-NOT_IN_ID = {
-    ("depth",),
-    ("width",),
-    ("dropout",),
-    ("force",),
-    ("retry",),
-    ("profile",),
-    ("data_dir",),
-    ("output_dir",),
-    ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
-    ("dataset", "cache_dir"),
-    ("hardware", "num_workers"),
-}
 # Vary without meaning: "identical" is said of two records without these.
-VOLATILE = {"seconds", "examples_per_s", "memory", "started", "ended", "host", "device", "versions", "git_commit"}
+VOLATILE = {
+    "seconds",
+    "examples_per_s",
+    "memory",
+    "started",
+    "ended",
+    "host",
+    "device",
+    "versions",
+    "git_commit",
+    "restarts",
+    "bit_exact",
+    "differs",
+}
 
 NO_PART_OF_A_RUN = {"analysis", "benchmark", "doctor"}  # packages that no run imports
 
+METRICS, PROBES = "metrics.csv", "probes.csv"
 FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
-
-
-def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
-    """The name of a result: 12 hex digits of the sha256 of what can change it.
-
-    Args:
-        config: Resolved, `auto` included.
-        fingerprint: Of the files of a data set that the user supplies.
-    """
-    identity = _identity(config, ())
-    if not identity.get("probe"):
-        identity.pop("probe", None)
-    if identity.get("max_steps") is not None:
-        identity.pop("epochs")
-    if identity.get("early_stopping", {}).get("patience", 0) is None:
-        identity.pop("early_stopping")
-    if identity.get("model", {}).get("widths") is not None:
-        identity["model"].pop("depth")
-        identity["model"].pop("width")
-    if identity.get("hardware", {}).get("loader") == "resident":
-        for key in ("persistent_workers", "pin_memory", "non_blocking"):
-            identity["hardware"].pop(key)
-    text = json.dumps([identity, fingerprint], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _identity(value: Any, path: tuple[str, ...]) -> Any:
-    """A copy without what is not in the id, in which equal numbers are equal text (1 and 1.0)."""
-    if isinstance(value, Mapping):
-        kept = {str(key): item for key, item in value.items() if (*path, str(key)) not in NOT_IN_ID}
-        return {key: _identity(item, (*path, key)) for key, item in kept.items()}
-    if isinstance(value, list | tuple):
-        return [_identity(item, path) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-def slug(differences: Sequence[str]) -> str:
-    """A readable name from `key=value` strings: sorted, letters, digits and `.=_-` only, at most 80 characters."""
-    text = "-".join(sorted(differences)) or "default"
-    safe = "".join(letter if letter.isalnum() or letter in ".=_-" else "-" for letter in text)
-    while "--" in safe:
-        safe = safe.replace("--", "-")
-    return safe[:80].strip("-.")
 
 
 def find(shelf: Path, identity: str) -> Path | None:
@@ -131,26 +86,45 @@ class Record:
     """The folder of a run that is being written. `summary.json` comes last: a folder without one was cut off.
 
     Args:
-        folder: Made anew; what an earlier start left there is removed.
+        folder: Made anew, unless `lengths` is given; what an earlier start left there is removed.
         columns: Of metrics.csv.
         files: Name and text of what stands there from the start (config.yaml, .hydra/…).
+        lengths: What `sync` returned when the state was saved from which an earlier start goes on: what was written after
+            that is cut off.
     """
 
-    def __init__(self, folder: Path, columns: Sequence[str], files: Mapping[str, str]) -> None:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        self.folder = folder
+    def __init__(
+        self, folder: Path, columns: Sequence[str], files: Mapping[str, str], lengths: Mapping[str, int] | None = None
+    ) -> None:
+        self.folder, self.started = folder, now()
+        if lengths is None:
+            self._make(files)
+        else:
+            self._cut(lengths)
+        self._metrics = (folder / METRICS).open("a", newline="")
+        self._rows = csv.DictWriter(self._metrics, columns, restval="")
+        if lengths is None:
+            self._rows.writeheader()
+        self._log = (folder / "train.log").open("a")
+        self._probes: IO[str] | None = (folder / PROBES).open("a", newline="") if (folder / PROBES).exists() else None
+
+    def _make(self, files: Mapping[str, str]) -> None:
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True)
         for name, text in files.items():
-            path = folder / name
+            path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        self.started = now()
-        self._metrics = (folder / "metrics.csv").open("w", newline="")
-        self._rows = csv.DictWriter(self._metrics, columns, restval="")
-        self._rows.writeheader()
-        self._log = (folder / "train.log").open("w")
-        self._probes: IO[str] | None = None
+
+    def _cut(self, lengths: Mapping[str, int]) -> None:
+        for name in (METRICS, PROBES):
+            if name in lengths:
+                os.truncate(self.folder / name, lengths[name])
+            else:
+                (self.folder / name).unlink(missing_ok=True)
+        for unfinished in self.folder.rglob(".*.tmp"):
+            unfinished.unlink()
 
     def row(self, numbers: Mapping[str, float]) -> None:
         """Append one row to metrics.csv, floats to their last digit."""
@@ -160,7 +134,7 @@ class Record:
     def scalars(self, epoch: int, probe: str, rows: Sequence[tuple[str, str, float]]) -> None:
         """Append what a probe measured, rows of (layer, name, value), to probes.csv, which the first of them makes."""
         if rows and self._probes is None:
-            self._probes = (self.folder / "probes.csv").open("w", newline="")
+            self._probes = (self.folder / PROBES).open("w", newline="")
             csv.writer(self._probes).writerow(["epoch", "probe", "layer", "name", "value"])
         if self._probes:
             csv.writer(self._probes).writerows([epoch, probe, layer, name, repr(value)] for layer, name, value in rows)
@@ -169,8 +143,21 @@ class Record:
     def arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write arrays/<name>.npz, compressed; nothing if there are none."""
         if arrays:
-            (self.folder / "arrays").mkdir(exist_ok=True)
-            np.savez_compressed(self.folder / "arrays" / f"{name}.npz", **arrays)  # type: ignore[arg-type]
+            path = self.folder / "arrays" / f"{name}.npz"
+            path.parent.mkdir(exist_ok=True)
+            with _temporary(path).open("wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            _temporary(path).replace(path)
+
+    def sync(self) -> dict[str, int]:
+        """Bring metrics.csv and probes.csv to the disk itself, and return how long they are, in bytes."""
+        lengths = {}
+        for name, file in ((METRICS, self._metrics), (PROBES, self._probes)):
+            if file:
+                file.flush()
+                os.fsync(file.fileno())
+                lengths[name] = os.fstat(file.fileno()).st_size
+        return lengths
 
     def log(self, text: str) -> None:
         """Append a line, or a traceback, to train.log."""
@@ -189,9 +176,12 @@ class Record:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader sees all of it or the one before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
+    _temporary(path).write_text(text)
+    _temporary(path).replace(path)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def now() -> str:

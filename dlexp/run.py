@@ -9,14 +9,18 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-from dlexp import hardware, record, tune
+from dlexp import checkpoint, disk, hardware, record, tune
+from dlexp.checkpoint import Found, expected_bytes
 from dlexp.config import overridden_keys
-from dlexp.course import Course, columns
+from dlexp.course import Course
 from dlexp.display import Display
+from dlexp.errors import ConfigError
 from dlexp.facts import Facts, check_facts
+from dlexp.identity import changes
 from dlexp.parts import load_dataset, make_probes, part
 from dlexp.plan import Run
 from dlexp.record import Record
+from dlexp.rows import columns
 
 
 def gather_facts(run: Run) -> Facts:
@@ -44,31 +48,72 @@ def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
 
     Raises:
         HeldError: If another process has the run.
+        CheckpointError: If it was cut off, and none of its saved states can be read.
+        ConfigError: If the config in its folder was changed since it began.
+        DiskError: If the disk is full or cannot be written. What was saved before is whole.
     """
-    with record.hold(run.shelf, run.identity):
-        before = run.summary()
-        if before and not run.is_due():
-            return None
-        folder = run.folder
-        if folder.exists() and before is None:
-            display.say(f"{folder} was interrupted before its end: it starts over.")
-        kept = tune.read(folder)
-        written = Record(folder, columns(run.config, facts), _files(run))
-        written.log(run.title)
-        summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}
-        try:
-            config = run.config
-            if config["hardware"]["tune"]:
-                found = kept or tune.measure(config, facts, overridden_keys(run.composed.overrides))
-                record.write_whole(folder / tune.FILE, json.dumps(found, indent=1))
-                summary["tuned"], config = found["chosen"], tune.with_hardware(config, found["chosen"])
-            summary |= Course(config, facts, written, display, run.title).complete()
-        except Exception as error:
-            written.log(traceback.format_exc())
-            summary |= {"status": "oom" if _is_out_of_memory(error) else "failed", "reason": f"{type(error).__name__}: {error}"}
-        finally:
-            display.end()
-        return written.finish({**summary, **hardware.describe(run.device)})
+    try:
+        with record.hold(run.shelf, run.identity):
+            before = run.summary()
+            return None if before and not run.is_due() else _execute(run, facts, display)
+    except OSError as error:
+        if not disk.refusal(error):
+            raise
+        raise disk.explained(error, run.folder, expected_bytes(facts.num_parameters)) from error
+
+
+def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
+    """Do a run that this process holds."""
+    folder, kept = run.folder, tune.read(run.folder)
+    found = _found(run, display)
+    if warning := disk.check_room(folder, expected_bytes(facts.num_parameters), checkpoint.KEEP):
+        display.say(warning)
+    written = Record(folder, columns(run.config, facts), _files(run), found.lengths if found else None)
+    written.log(run.title)
+    summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}
+    try:
+        config = run.config
+        if config["hardware"]["tune"]:
+            chosen = kept or tune.measure(config, facts, overridden_keys(run.composed.overrides))
+            record.write_whole(folder / tune.FILE, json.dumps(chosen, indent=1))
+            summary["tuned"], config = chosen["chosen"], tune.with_hardware(config, chosen["chosen"])
+        course = Course(config, facts, written, display, run.title)
+        if found:
+            course.resume(found)
+        summary |= course.complete()
+    except Exception as error:
+        if refused := disk.refusal(error):
+            raise refused from error
+        written.log(traceback.format_exc())
+        summary |= {"status": "oom" if _is_out_of_memory(error) else "failed", "reason": f"{type(error).__name__}: {error}"}
+    finally:
+        display.end()
+    return written.finish({**summary, **hardware.describe(run.device)})
+
+
+def _found(run: Run, display: Display) -> Found | None:
+    """The state to go on from, if there is one.
+
+    Raises:
+        CheckpointError: If there are states, all of them damaged.
+        ConfigError: If the config in the folder is no longer the one that the run began with.
+    """
+    before = run.summary()
+    if run.config["force"] or not run.folder.exists() or (before and before["status"] in record.FINISHED):
+        return None
+    found = checkpoint.newest(run.folder, run.device)
+    if found is None:
+        if before is None:
+            display.say(f"{run.folder} was interrupted before its first checkpoint: it starts over.")
+        return None
+    changed = changes(yaml.safe_load((run.folder / "config.yaml").read_text()), run.config)
+    if changed:
+        raise ConfigError(f"{run.folder / 'config.yaml'} was changed after the run began; force=true starts it over.", *changed)
+    for problem in found.refused:
+        display.say(f"Refused: {problem}")
+    differs = f"; not exact to the last bit: {found.differs}" if found.differs else ""
+    display.say(f"Goes on from {found.name}{differs}.")
+    return found
 
 
 def _files(run: Run) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from dlexp import record
 from dlexp.config import Composed
 from dlexp.display import Display, make_display, result_line, results_table
-from dlexp.errors import ConfigError, HeldError, UnsupportedError
+from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
 from dlexp.plan import ADHOC, Run, plan
 from dlexp.run import execute, gather_facts
 
@@ -100,6 +100,9 @@ def _complete(run: Run, display: Display) -> Row:
     except HeldError as error:
         display.say(str(error))
         return {"status": "held", "outcome": "held"}
+    except CheckpointError as error:
+        display.say(str(error))
+        return {"status": "damaged", "outcome": "failed", "reason": str(error).splitlines()[0]}
     summary = fresh or run.summary() or {}
     status = summary["status"]
     if fresh:

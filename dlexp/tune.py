@@ -72,7 +72,7 @@ def with_hardware(config: Mapping[str, Any], settings: Settings) -> dict[str, An
 def _seconds_per_step(config: Mapping[str, Any], facts: Facts, num_candidates: int) -> float:
     """Median over steps of a model that is built for this alone; the run itself is built anew from its seed."""
     built = build(config, facts)
-    steps = _steps(built.learner.step, cycle(islice(built.batches(1), 8)), facts)
+    steps = _steps(built.learner.step, cycle(islice(built.batches(1, 0), 8)), facts)
     for _ in range(WARM_UP):
         next(steps)
     timed: list[float] = []

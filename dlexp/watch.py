@@ -1,5 +1,7 @@
 """Which epoch was best, and whether it is time to stop."""
 
+from typing import Any
+
 
 class Watch:
     """Follows one number, once an epoch; lower is better.
@@ -22,6 +24,14 @@ class Watch:
             return True
         self.epochs_without += 1
         return False
+
+    def state(self) -> dict[str, float | int | None]:
+        """What `load` needs to go on."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "epochs_without": self.epochs_without}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Put back what `state` returned."""
+        self.best, self.best_epoch, self.epochs_without = state["best"], state["best_epoch"], state["epochs_without"]
 
     @property
     def should_stop(self) -> bool:

@@ -28,12 +28,12 @@ def make(dataset, loader, *, augment=None, batch_size=5, seed=0, drop_last=False
 @pytest.mark.parametrize("batch_size", [1, 5, 23, 100])
 def test_every_example_is_used_once_an_epoch(dataset, batch_size):
     batches = make(dataset, resident(dataset.train, CPU), batch_size=batch_size)
-    assert sorted(torch.cat([targets for _, targets in batches(1)]).tolist()) == list(range(N))
+    assert sorted(torch.cat([targets for _, targets in batches(1, 0)]).tolist()) == list(range(N))
 
 
 def test_drop_last_leaves_out_the_short_batch(dataset):
     batches = make(dataset, resident(dataset.train, CPU), drop_last=True)
-    assert [len(targets) for _, targets in batches(1)] == [5, 5, 5, 5]
+    assert [len(targets) for _, targets in batches(1, 0)] == [5, 5, 5, 5]
     assert steps_per_epoch(N, 5, drop_last=True) == 4
     assert steps_per_epoch(N, 5, drop_last=False) == 5
 
@@ -51,7 +51,7 @@ def test_order_does_not_touch_the_global_stream():
 
 
 def test_inputs_arrive_scaled(dataset):
-    (inputs, targets), *_ = make(dataset, resident(dataset.train, CPU))(1)
+    (inputs, targets), *_ = make(dataset, resident(dataset.train, CPU))(1, 0)
     assert inputs.dtype == torch.float32
     torch.testing.assert_close(inputs, (dataset.train.inputs[targets].float() - 100) * 0.5)
 
@@ -64,7 +64,7 @@ def test_workers_give_what_resident_gives(dataset, options):
     other = make(dataset, workers(dataset.train, CPU, **settings), augment=augment)
     before = torch.get_rng_state()
     for epoch in (1, 2):
-        for ours, theirs in zip(one(epoch), other(epoch), strict=True):
+        for ours, theirs in zip(one(epoch, 0), other(epoch, 0), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
     assert torch.equal(before, torch.get_rng_state())
 
@@ -73,10 +73,18 @@ def test_an_example_is_augmented_alike_at_any_batch_size(dataset):
     augment = Standard(flip=True, padding=2)
     seen = []
     for batch_size in (4, 9):
-        batches = list(make(dataset, resident(dataset.train, CPU), augment=augment, batch_size=batch_size)(3))
+        batches = list(make(dataset, resident(dataset.train, CPU), augment=augment, batch_size=batch_size)(3, 0))
         inputs, targets = (torch.cat(column) for column in zip(*batches, strict=True))
         seen.append(inputs[targets.argsort()])
     assert torch.equal(*seen)
+
+
+@pytest.mark.parametrize("first", [0, 1, 4, 5])
+def test_an_epoch_can_be_entered_at_any_batch(dataset, first):
+    augment = Standard(flip=True, padding=2)
+    batches = make(dataset, resident(dataset.train, CPU), augment=augment)
+    for whole, rest in zip(list(batches(2, 0))[first:], batches(2, first), strict=True):
+        torch.testing.assert_close(whole, rest, rtol=0, atol=0)
 
 
 def test_evaluation_sees_every_example_in_order(dataset):

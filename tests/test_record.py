@@ -1,5 +1,4 @@
 import csv
-import json
 import math
 import multiprocessing
 import os
@@ -8,77 +7,6 @@ import pytest
 
 from dlexp import record
 from dlexp.errors import HeldError
-
-CONFIG = {
-    "seed": 0,
-    "depth": 3,
-    "epochs": 10,
-    "max_steps": None,
-    "output_dir": "outputs",
-    "model": {"depth": 3, "width": 8, "widths": None},
-    "dataset": {"root": "data"},
-    "optimizer": {"lr": 0.1},
-    "early_stopping": {"patience": None, "min_delta": 0.0},
-    "hardware": {
-        "loader": "resident",
-        "num_workers": 2,
-        "persistent_workers": True,
-        "pin_memory": False,
-        "non_blocking": False,
-    },
-}
-
-
-def changed(path, value):
-    config = json.loads(json.dumps(CONFIG))
-    *parents, last = path.split(".")
-    node = config
-    for parent in parents:
-        node = node[parent]
-    node[last] = value
-    return config
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [("seed", 1), ("model.depth", 4), ("epochs", 11), ("max_steps", 5), ("optimizer.lr", 0.2), ("hardware.loader", "workers")],
-)
-def test_what_can_change_the_result_changes_the_id(path, value):
-    assert record.run_id(changed(path, value)) != record.run_id(CONFIG)
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("depth", 4),
-        ("output_dir", "/tmp/elsewhere"),
-        ("dataset.root", "other"),
-        ("hardware.num_workers", 4),
-        ("hardware.pin_memory", True),
-        ("early_stopping.min_delta", 0.1),
-        ("seed", 0.0),
-    ],
-)
-def test_what_cannot_change_the_result_keeps_the_id(path, value):
-    assert record.run_id(changed(path, value)) == record.run_id(CONFIG)
-
-
-def test_the_fingerprint_of_user_data_is_part_of_the_id():
-    assert len({record.run_id(CONFIG), record.run_id(CONFIG, "a"), record.run_id(CONFIG, "b")}) == 3
-
-
-@pytest.mark.parametrize(
-    ("differences", "expected"),
-    [
-        ([], "default"),
-        (["norm=gn", "depth=8"], "depth=8-norm=gn"),
-        (["model.widths=[256,128]"], "model.widths=-256-128"),
-        (["dataset.root=../../etc/x"], "dataset.root=..-..-etc-x"),
-        (["a=" + "x" * 300], "a=" + "x" * 78),
-    ],
-)
-def test_slug(differences, expected):
-    assert record.slug(differences) == expected
 
 
 def test_a_record_is_found_by_its_id_alone(tmp_path):

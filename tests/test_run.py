@@ -127,7 +127,7 @@ def test_an_interrupted_run_starts_over_and_says_so(tmp_path, monkeypatch, capsy
     assert planned.is_due()
     capsys.readouterr()
     interrupted = run(*MOONS, root=tmp_path)
-    assert "was interrupted before its end: it starts over" in capsys.readouterr().out
+    assert "was interrupted before its first checkpoint: it starts over" in capsys.readouterr().out
     assert interrupted == run(*MOONS, root=tmp_path / "uninterrupted")
 
 
@@ -143,7 +143,10 @@ def test_what_a_run_leaves(tmp_path):
     execute(planned, gather_facts(planned), Plain())
     files = {str(path.relative_to(planned.folder)) for path in planned.folder.rglob("*") if path.is_file()}
     hydra = {".hydra/config.yaml", ".hydra/overrides.yaml", ".hydra/hydra.yaml"}
-    assert files == {"config.yaml", "metrics.csv", "summary.json", "train.log", "arrays/predictions.npz"} | hydra
+    assert (
+        files
+        == {"config.yaml", "metrics.csv", "summary.json", "train.log", "arrays/predictions.npz", "checkpoints/best.pt"} | hydra
+    )
     summary = json.loads((planned.folder / "summary.json").read_text())
     assert summary["choices"]["precision"] == "fp16"
     assert summary["num_parameters"] == 2 * 16 + 16 + 2 * 16 + 16 * 16 + 16 + 2 * 16 + 16 * 2 + 2

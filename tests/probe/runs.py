@@ -12,8 +12,8 @@ from torch import nn
 
 from dlexp.contract import Dataset, Measured, Split
 from dlexp.display import Plain
+from dlexp.identity import run_id
 from dlexp.parts import make_probes
-from dlexp.record import run_id
 from dlexp.run import execute, gather_facts
 from tests.parts import CONF, options
 from tests.runs import prepare, without_volatile

@@ -1,0 +1,82 @@
+"""Which run a config is: its id, what enters it, and a name to read."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# Cannot change what a run computes. Depth, width and dropout count where a part refers to them, as `model.depth` and so on.
+NOT_IN_ID = {
+    ("depth",),
+    ("width",),
+    ("dropout",),
+    ("force",),
+    ("retry",),
+    ("profile",),
+    ("checkpoint_every",),
+    ("data_dir",),
+    ("output_dir",),
+    ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
+    ("dataset", "cache_dir"),
+    ("hardware", "num_workers"),
+}
+
+
+def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
+    """The name of a result: 12 hex digits of the sha256 of what can change it.
+
+    Args:
+        config: Resolved, `auto` included.
+        fingerprint: Of the files of a data set that the user supplies.
+    """
+    identity = _identity(config, ())
+    if not identity.get("probe"):
+        identity.pop("probe", None)
+    if identity.get("max_steps") is not None:
+        identity.pop("epochs")
+    if identity.get("early_stopping", {}).get("patience", 0) is None:
+        identity.pop("early_stopping")
+    if identity.get("model", {}).get("widths") is not None:
+        identity["model"].pop("depth")
+        identity["model"].pop("width")
+    if identity.get("hardware", {}).get("loader") == "resident":
+        for key in ("persistent_workers", "pin_memory", "non_blocking"):
+            identity["hardware"].pop(key)
+    text = json.dumps([identity, fingerprint], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _identity(value: Any, path: tuple[str, ...]) -> Any:
+    """A copy without what is not in the id, in which equal numbers are equal text (1 and 1.0)."""
+    if isinstance(value, Mapping):
+        kept = {str(key): item for key, item in value.items() if (*path, str(key)) not in NOT_IN_ID}
+        return {key: _identity(item, (*path, key)) for key, item in kept.items()}
+    if isinstance(value, list | tuple):
+        return [_identity(item, path) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def changes(saved: Any, config: Mapping[str, Any]) -> list[str]:
+    """Where a saved config is another than the one it should be, a line for each key; what is not in the id is left out."""
+    then, now_ = (dict(_leaves(_identity(tree, ()), "")) for tree in (saved if isinstance(saved, Mapping) else {}, config))
+    keys = sorted(key for key in then.keys() | now_.keys() if then.get(key, ...) != now_.get(key, ...))
+    return [f"{key}: {then.get(key, 'nothing')} in the file, {now_.get(key, 'nothing')} in this run." for key in keys]
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def slug(differences: Sequence[str]) -> str:
+    """A readable name from `key=value` strings: sorted, letters, digits and `.=_-` only, at most 80 characters."""
+    text = "-".join(sorted(differences)) or "default"
+    safe = "".join(letter if letter.isalnum() or letter in ".=_-" else "-" for letter in text)
+    while "--" in safe:
+        safe = safe.replace("--", "-")
+    return safe[:80].strip("-.")

@@ -1,0 +1,148 @@
+"""Saved states that were damaged, or that a disk refused, are found out; the one before them is used."""
+
+import json
+import os
+
+import pytest
+import torch
+
+from dlexp import checkpoint
+from dlexp.errors import CheckpointError
+
+CPU = torch.device("cpu")
+LENGTHS = {"metrics.csv": 6}
+
+
+def state(step):
+    return {"weights": torch.full((64,), float(step)), "step": step, "names": ["a", None, 1.5]}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    (tmp_path / "metrics.csv").write_text("epoch\n")
+    for step in (1, 2, 3):
+        checkpoint.save(tmp_path, state(step), step, LENGTHS)
+    return tmp_path
+
+
+def file(folder, step, suffix=".pt"):
+    return folder / checkpoint.FOLDER / f"step-{step:09}{suffix}"
+
+
+def test_the_newest_is_found_and_the_oldest_removed(saved):
+    found = checkpoint.newest(saved, CPU)
+    assert torch.equal(found.state["weights"], state(3)["weights"])
+    assert (found.lengths, found.refused, found.differs) == (LENGTHS, [], "")
+    assert len(list((saved / checkpoint.FOLDER).iterdir())) == 2 * checkpoint.KEEP
+
+
+def test_nothing_saved_is_no_error(tmp_path):
+    assert checkpoint.newest(tmp_path, CPU) is None
+
+
+@pytest.mark.parametrize("offset", range(0, 2000, 37))
+def test_a_truncated_state_is_refused(saved, offset):
+    path = file(saved, 3)
+    os.truncate(path, min(offset, path.stat().st_size - 1))
+    assert checkpoint.newest(saved, CPU).state["step"] == 2
+
+
+@pytest.mark.parametrize("bit", range(0, 8 * 1500, 211))
+def test_a_flipped_bit_is_found(saved, bit):
+    path = file(saved, 3)
+    content = bytearray(path.read_bytes())
+    content[bit // 8 % len(content)] ^= 1 << bit % 8
+    path.write_bytes(content)
+    found = checkpoint.newest(saved, CPU)
+    assert found.state["step"] == 2
+    assert "sha256" in found.refused[0]
+
+
+def garbage(path):
+    path.write_bytes(b"\x80\x02garbage")
+
+
+def directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+def dangling(path):
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "garbage": garbage,
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "a folder": directory,
+    "a dangling link": dangling,
+    "no sidecar": lambda path: path.with_suffix(".json").unlink(),
+    "another's sidecar": lambda path: path.with_suffix(".json").write_text(file(path.parents[1], 2, ".json").read_text()),
+    "a torn sidecar": lambda path: path.with_suffix(".json").write_text('{"schema": 1, "sha'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_state_gives_way_to_the_one_before(saved, damage):
+    DAMAGE[damage](file(saved, 3))
+    found = checkpoint.newest(saved, CPU)
+    assert found.state["step"] == 2
+    assert len(found.refused) == 1
+    assert found.refused[0].startswith("step-000000003.pt")
+
+
+@pytest.mark.parametrize("damage", set(DAMAGE) - {"another's sidecar"})
+def test_without_a_whole_state_the_search_fails_and_says_why(saved, damage):
+    for step in (3, 2):
+        DAMAGE[damage](file(saved, step))
+    with pytest.raises(CheckpointError) as error:
+        checkpoint.newest(saved, CPU)
+    assert str(error.value).count("step-00000000") >= 2
+
+
+def test_another_schema_is_refused_with_both_numbers(saved):
+    sidecar = file(saved, 3, ".json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"schema": 7}))
+    assert "has schema 7, and this version reads schema 1" in checkpoint.newest(saved, CPU).refused[0]
+
+
+def test_a_state_that_needs_more_of_metrics_csv_than_is_left_is_refused(saved):
+    os.truncate(saved / "metrics.csv", 3)
+    with pytest.raises(CheckpointError, match="needs 6 bytes of metrics.csv"):
+        checkpoint.newest(saved, CPU)
+
+
+@pytest.mark.parametrize("name", ["threads", "torch", "code"])
+def test_another_environment_is_told(saved, name):
+    sidecar = file(saved, 3, ".json")
+    facts = json.loads(sidecar.read_text())
+    facts["environment"][name] = "another"
+    sidecar.write_text(json.dumps(facts))
+    assert ("other code" if name == "code" else f"{name} another then") in checkpoint.newest(saved, CPU).differs
+
+
+def test_saving_takes_a_share_of_the_time_at_most():
+    cadence = checkpoint.Cadence(0.001)
+    cadence.saved(10.0)
+    assert not cadence.due()
+    assert cadence._next - checkpoint.perf_counter() == pytest.approx(10 / checkpoint.SHARE_OF_TIME, abs=1)
+
+
+class Payload:
+    def __init__(self, call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("call", [(os.system, ("touch executed",)), (eval, ("open('executed', 'w')",)), (exec, ("import os",))])
+def test_a_malicious_state_is_refused_and_nothing_executed(saved, call, monkeypatch):
+    monkeypatch.chdir(saved)
+    malicious = {"weights": torch.zeros(1), "optimizer": {"state": [Payload(call)]}}
+    checkpoint.save(saved, malicious, 4, LENGTHS)  # with a sidecar that fits
+    found = checkpoint.newest(saved, CPU)
+    assert found.state["step"] == 3
+    assert not (saved / "executed").exists()
