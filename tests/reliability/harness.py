@@ -33,7 +33,7 @@ def finish(overrides: list[str], root: Path, *, seed: int, kills: int) -> int:
     choose, killed, rounds = random.Random(seed), 0, 0
     for other in (98, 99):  # in this process, so that a fork has nothing left to load; the first is slow for that
         start = time.monotonic()
-        _train([*overrides, f"seed={other}"], root / "timing")
+        train([*overrides, f"seed={other}"], root / "timing")
         whole = time.monotonic() - start
     while killed < kills:
         rounds += 1
@@ -52,7 +52,7 @@ def _start(overrides: list[str], root: Path) -> int:
         return child
     code = 1
     try:
-        _train(overrides, root)
+        train(overrides, root)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -60,7 +60,8 @@ def _start(overrides: list[str], root: Path) -> int:
         os._exit(code)
 
 
-def _train(overrides: list[str], root: Path) -> None:
+def train(overrides: list[str], root: Path) -> None:
+    """What a start does: nothing, if the run is finished."""
     run = prepare(*overrides, root=root)
     if run.is_due():
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
