@@ -36,7 +36,8 @@ class Split(NamedTuple):
     """Examples in memory.
 
     Shape:
-        inputs uint8 [N, C, H, W] (images, raw pixels) or float32 [N, F] (features).
+        inputs uint8 [N, C, H, W] (images, raw pixels), float32 [N, F] (features) or float32 [N, T, F] (series: T steps of F
+            features).
         targets int64 [N] (classes, from 0) or float32 [N, 1] (regression).
     """
 
@@ -85,7 +86,7 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example: (C, H, W) or (F,)."""
+        """Shape of one example: (C, H, W), (F,) or (T, F)."""
         return tuple(self.train.inputs.shape[1:])
 
     @property

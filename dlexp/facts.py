@@ -59,7 +59,7 @@ def check_facts(
         ConfigError: With every mistake that was found.
     """
     parts["precision"](device)  # refuses what the device lacks
-    if unsupported := check_hardware(config["hardware"], device):
+    if unsupported := [*check_hardware(config["hardware"], device), *_check_lstm(config, choices["model"], device)]:
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
@@ -100,6 +100,14 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
                 f"hardware.channels_last=true needs images, and dataset={name} has inputs of shape {shape}: leave it false."
             )
     return problems
+
+
+def _check_lstm(config: Mapping[str, Any], model: str, device: torch.device) -> list[str]:
+    """What torch's own LSTM lacks on this device."""
+    half = device.type == "cpu" and config["precision"]["format"] == "fp16"
+    if half and model == "lstm" and config["model"]["cell"] == "fused":
+        return ["precision=fp16 with model.cell=fused needs a GPU; precision=bf16 or model.cell=loop runs on the CPU."]
+    return []
 
 
 def _check_model(name: str, parts: Mapping[str, Callable], dataset: Dataset, smallest_batch: int, device: torch.device) -> int:

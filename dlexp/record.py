@@ -22,7 +22,8 @@ from dlexp.errors import HeldError
 
 PACKAGE = Path(__file__).parent
 
-# Cannot change what a run computes. Depth, width and dropout count where a part refers to them, as `model.depth` and so on.
+# Cannot change what a run computes, nor how long that takes: a time is a result too, so the number of workers counts.
+# Depth, width and dropout count where a part refers to them, as `model.depth` and so on.
 NOT_IN_ID = {
     ("depth",),
     ("width",),
@@ -33,7 +34,6 @@ NOT_IN_ID = {
     ("output_dir",),
     ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
     ("dataset", "cache_dir"),
-    ("hardware", "num_workers"),
 }
 # Vary without meaning: "identical" is said of two records without these.
 VOLATILE = {"seconds", "examples_per_s", "memory", "started", "ended", "host", "device", "versions", "git_commit"}
@@ -60,8 +60,10 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
         identity["model"].pop("depth")
         identity["model"].pop("width")
     if identity.get("hardware", {}).get("loader") == "resident":
-        for key in ("persistent_workers", "pin_memory", "non_blocking"):
+        for key in ("num_workers", "persistent_workers", "pin_memory", "non_blocking"):
             identity["hardware"].pop(key)
+    if not identity.get("hardware", {}).get("empty_cache_every", 1):
+        identity["hardware"].pop("empty_cache_every")
     text = json.dumps([identity, fingerprint], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -36,7 +36,9 @@ class Settings(NamedTuple):
         return sorted(key for key in self.given if any(key == name or key.startswith(f"{name}.") for name in names))
 
 
-FEATURES = ("moons", "circles", "noisy_line")  # datasets known to hold no images, so that this answers before torch has loaded
+# Datasets known to hold no images, so that this answers before torch has loaded.
+FEATURES = ("moons", "circles", "noisy_line")
+SERIES = ("sine",)
 CONVOLUTIONAL = ("convnet", "resnet18", "resnet50")
 
 
@@ -44,6 +46,19 @@ def _convolutions_have_images(s: Settings) -> Iterator[str]:
     model, dataset = s.choices["model"], s.choices["dataset"]
     if model in CONVOLUTIONAL and dataset in FEATURES:
         yield f"model={model} needs images, and dataset={dataset} has features: use model=mlp."
+    if model in CONVOLUTIONAL and dataset in SERIES:
+        yield f"model={model} needs images, and dataset={dataset} is a series: use model=lstm or mlp."
+
+
+def _lstm_has_a_series(s: Settings) -> Iterator[str]:
+    if s.choices["model"] == "lstm" and s.choices["dataset"] not in SERIES:
+        kind = "features" if s.choices["dataset"] in FEATURES else "images"
+        yield f"model=lstm needs a series, and dataset={s.choices['dataset']} has {kind}: use dataset={' or '.join(SERIES)}."
+
+
+def _lstm_drops_between_layers(s: Settings) -> Iterator[str]:
+    if s.choices["model"] == "lstm" and s.values["model.depth"] < 2 and s.values["model.dropout"] > 0:
+        yield "dropout: has no effect with model=lstm and one layer: it acts between layers. Use a depth of at least 2."
 
 
 def _max_steps_takes_the_place_of_epochs(s: Settings) -> Iterator[str]:
@@ -160,6 +175,8 @@ def _every_class_has_an_example(s: Settings) -> Iterator[str]:
 
 RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _convolutions_have_images,
+    _lstm_has_a_series,
+    _lstm_drops_between_layers,
     _max_steps_takes_the_place_of_epochs,
     _widths_take_the_place_of_depth_and_width,
     _what_is_shared_is_referred_to,

@@ -34,10 +34,11 @@ def gather_facts(run: Run) -> Facts:
         UnsupportedError: If only this machine stands in the way.
         DatasetError: If the data cannot be had.
     """
+    device = run.device
     parts = {group: part(run.config, group) for group in ("augment", "model", "precision")}
     parts["probe"] = partial(make_probes, run.config)
     overridden = overridden_keys(run.composed.overrides)
-    return check_facts(run.config, run.composed.choices, overridden, parts, load_dataset(run.config), run.device)
+    return check_facts(run.config, run.composed.choices, overridden, parts, load_dataset(run.config), device)
 
 
 def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
@@ -79,6 +80,7 @@ class _Course:
         self.learner, self.batches, self.evaluations, self.probes, self.init_hash = build(run.config, facts)
         stopping = run.config["early_stopping"]
         self.watched = _watched(run.config)
+        self.empty_cache_every = run.config["hardware"]["empty_cache_every"]
         self.watch = Watch(stopping["patience"], stopping["min_delta"])
         self.keeps_best = stopping["patience"] is not None and stopping["restore_best"]
         self.best_weights: dict[str, Any] | None = None
@@ -137,6 +139,8 @@ class _Course:
                 self.display.refresh(progress.step)
                 continue
             self._measure(progress)
+            if self.empty_cache_every and progress.epoch % self.empty_cache_every == 0:
+                hardware.empty_cache()
             row = self.rows[-1]
             if not all(math.isfinite(row[f"{split}/loss"]) for split in ("train", self.watched) if split):
                 return "diverged"

@@ -129,6 +129,8 @@ RANGES: dict[str, Rule] = {
     "dataset.num_test": COUNT,
     "dataset.num_classes": integer(2, 10**5),
     "dataset.noise": number(at_least=0),
+    "dataset.window": integer(1, 10**5),
+    "dataset.period": number(at_least=2),
     "dataset.factor": SHARE,
     "dataset.shape": list_of(integer(1, 16384), 3, 3),
     "dataset.image_size": integer(1, 16384),
@@ -137,6 +139,7 @@ RANGES: dict[str, Rule] = {
     "model.kernel_size": odd(1, 255),
     "model.pool_every": integer(0, 1000),
     "model.head": one_of("average", "flatten"),
+    "model.cell": one_of("fused", "loop"),
     "model.order": one_of("cna", "can", "nca", "nac", "acn", "anc"),
     "model.small_stem_below": integer(0, 16384),
     "activation.negative_slope": SHARE,
@@ -190,6 +193,7 @@ RANGES: dict[str, Rule] = {
     "hardware.num_threads": integer(1, 1024),
     "hardware.loader": one_of("resident", "workers"),
     "hardware.num_workers": integer(0, 256),
+    "hardware.empty_cache_every": EVERY,
 }
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from dlexp.errors import ConfigError
 from dlexp.run import gather_facts
-from tests.runs import IMAGES, MOONS, prepare
+from tests.runs import IMAGES, MOONS, SERIES, prepare
 
 LINE = ("dataset=noisy_line", "model=mlp", "loss=mse", "norm=none", "batch_size=16")
 
@@ -13,6 +13,12 @@ def facts(*overrides, root):
 
 REFUSED = {
     "images wanted": ([*MOONS, "model=convnet"], "model=convnet needs images"),
+    "a series wanted": ([*LINE, "model=lstm"], "model=lstm needs a series"),
+    "layers wanted": ([*(text for text in SERIES if text != "width=8"), "depth=0"], "model=lstm needs at least one layer"),
+    "images wanted of a series": ([*SERIES, "model=resnet18", "width=${depth}"], "model=resnet18 needs images"),
+    "augmentation of a series": ([*SERIES, "augment=standard"], "augment=standard needs images"),
+    "activations of an lstm": ([*SERIES, "probe=[dead_units]"], "the model has none"),
+    "half precision of a fused lstm on a CPU": ([*SERIES, "precision=fp16"], "precision=bf16 or model.cell=loop runs"),
     "augmentation of features": ([*MOONS, "augment=standard"], "augment=standard needs images"),
     "layout of features": ([*MOONS, "hardware.channels_last=true"], "channels_last=true needs images"),
     "classes wanted by cross_entropy": ([*LINE, "loss=cross_entropy"], "loss=cross_entropy needs classes"),
@@ -46,6 +52,8 @@ def test_what_does_not_fit_together_is_refused_and_leaves_nothing(overrides, mes
 ALLOWED = {
     "bn where the short batch is dropped": [*MOONS, "batch_size=31", "drop_last=true"],
     "bn of images, one at a time": [*IMAGES, "batch_size=1"],
+    "half precision of an lstm in a loop": [*SERIES, "precision=fp16", "model.cell=loop"],
+    "a series, flattened": [*(text for text in SERIES if text != "model=lstm"), "model=mlp"],
     "ln on features": [*MOONS, "norm=ln"],
     "a batch of everything": [*MOONS, "batch_size=full"],
     "a batch beyond everything": [*MOONS, "batch_size=1000"],

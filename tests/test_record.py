@@ -22,6 +22,7 @@ CONFIG = {
     "hardware": {
         "loader": "resident",
         "num_workers": 2,
+        "empty_cache_every": 0,
         "persistent_workers": True,
         "pin_memory": False,
         "non_blocking": False,
@@ -41,7 +42,15 @@ def changed(path, value):
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("seed", 1), ("model.depth", 4), ("epochs", 11), ("max_steps", 5), ("optimizer.lr", 0.2), ("hardware.loader", "workers")],
+    [
+        ("seed", 1),
+        ("model.depth", 4),
+        ("epochs", 11),
+        ("max_steps", 5),
+        ("optimizer.lr", 0.2),
+        ("hardware.loader", "workers"),
+        ("hardware.empty_cache_every", 5),
+    ],
 )
 def test_what_can_change_the_result_changes_the_id(path, value):
     assert record.run_id(changed(path, value)) != record.run_id(CONFIG)
@@ -61,6 +70,18 @@ def test_what_can_change_the_result_changes_the_id(path, value):
 )
 def test_what_cannot_change_the_result_keeps_the_id(path, value):
     assert record.run_id(changed(path, value)) == record.run_id(CONFIG)
+
+
+def test_what_workers_cost_is_a_result():
+    two, four = changed("hardware.loader", "workers"), changed("hardware.loader", "workers")
+    four["hardware"]["num_workers"] = 4
+    assert record.run_id(two) != record.run_id(four)
+
+
+def test_a_setting_that_is_off_keeps_the_ids_of_before_it_came():
+    before = changed("seed", 0)
+    del before["hardware"]["empty_cache_every"]
+    assert record.run_id(before) == record.run_id(CONFIG)
 
 
 def test_the_fingerprint_of_user_data_is_part_of_the_id():

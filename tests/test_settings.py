@@ -23,6 +23,7 @@ CHANGES = {
     "dataset.scale": "minmax",
     "dataset.scale_on": "all",
     "dataset/noisy_line.scale_on": ("all", ["dataset.scale=standardize"]),
+    "dataset/sine.num_examples": "50",
     "dataset.test_fraction": "0.5",
     "dataset.num_examples": "120",
     "dataset.noise": "0.05",
@@ -31,6 +32,8 @@ CHANGES = {
     "dataset.num_train": "66",
     "dataset.num_test": "45",
     "dataset.shape": "[1,8,8]",
+    "dataset.window": "5",
+    "dataset.period": "9.3",
     "dataset.num_classes": "4",
     "init.gain": "3",
     "init.mode": "fan_out",
@@ -102,6 +105,8 @@ ELSEWHERE = {
     "dataset.root": "tests/dataset/test_image_folder.py",
     "dataset.cache_dir": "tests/dataset/test_cache.py",
     "dataset.image_size": "tests/dataset/test_image_folder.py",
+    "model.cell": "tests/model/test_lstm.py: the numbers are the same",
+    "hardware.empty_cache_every": "test_hardware.py",
     "hardware.compile": "tests/test_run.py: slow, as it calls a compiler",
     "hardware.determinism": "test_hardware.py",
     "hardware.num_threads": "test_hardware.py",
@@ -114,6 +119,7 @@ ELSEWHERE = {
 NEED_FILES = {"mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}  # per_class and scale: the same code for all
 REFUSED = {  # option and key → what the refusal says
     ("dataset/noisy_line", "dataset.per_class"): "a regression has no classes",
+    ("dataset/sine", "dataset.per_class"): "a regression has no classes",
 }
 
 
