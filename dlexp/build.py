@@ -10,6 +10,7 @@ from torch import nn
 
 from dlexp import hardware
 from dlexp.batches import Batch, Loader, Scale, evaluation_batches, resident, training_batches, workers
+from dlexp.compilation import compile_blocks
 from dlexp.contract import Split
 from dlexp.facts import Facts
 from dlexp.learner import Learner
@@ -49,6 +50,8 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     part(config, "init")(model)
     init_hash = hash_weights(model)
     model.to(device=facts.device, memory_format=memory_format)
+    if settings["compile"]:
+        compile_blocks(model)
     torch.manual_seed(stream(config["seed"], "dropout"))
     optimizer = part(config, "optimizer")(model.parameters())
     learner = Learner(
@@ -61,7 +64,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
         grad_clip=config["grad_clip"],
         l1=config["l1"],
         l2=config["l2"],
-        compile=settings["compile"],
+        cuda_graph=settings["cuda_graph"],
     )
     scale = Scale(facts.dataset, facts.device, memory_format)
     batch = partial(fixed_batch, facts.dataset, scale, facts.device)

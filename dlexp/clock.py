@@ -1,19 +1,28 @@
 """What a run's time went into."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from time import perf_counter
 
 
 class Clock:
-    """A stopwatch with laps: whatever passed since the last lap is booked under one name. Seconds, from a monotonic clock."""
+    """A stopwatch with laps: whatever passed since the last lap is booked under one name. Seconds, from a monotonic clock.
 
-    def __init__(self) -> None:
+    Args:
+        compiled: Seconds of compilation so far; what falls into a lap is booked under `compile` instead.
+    """
+
+    def __init__(self, compiled: Callable[[], float]) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._last = perf_counter()
+        self._compiled = compiled
+        self._last, self._last_compiled = perf_counter(), compiled()
 
     def lap(self, name: str) -> float:
-        """Book the time since the last lap, and return it."""
-        now = perf_counter()
-        passed, self._last = now - self._last, now
+        """Book the time since the last lap, and return it, without compilation."""
+        now, compiled = perf_counter(), self._compiled()
+        compilation = compiled - self._last_compiled
+        passed = now - self._last - compilation
+        self._last, self._last_compiled = now, compiled
+        self.seconds["compile"] += compilation
         self.seconds[name] += passed
         return passed

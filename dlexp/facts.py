@@ -89,6 +89,8 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
             problems.append(f"loss.softmax acts on classes, and dataset={name} is a regression: leave it out.")
         if config["monitor"] == "acc":
             problems.append(f"monitor=acc needs classes, and dataset={name} is a regression: use monitor=loss.")
+    if dataset.task == "classification" and (config["target"] or 0) > 1:
+        problems.append(f"target: an accuracy is a number from 0 to 1, got {config['target']}: 94 % is target=0.94.")
     if len(dataset.input_shape) != 3:
         shape = list(dataset.input_shape)
         if choices["augment"] != "none":

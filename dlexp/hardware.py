@@ -29,6 +29,8 @@ def check_hardware(hardware: Mapping[str, Any], device: torch.device) -> list[st
     """The settings of the group `hardware` that this device could only ignore, one message each."""
     problems = []
     if device.type == "cpu":
+        if hardware["cuda_graph"]:
+            problems.append("hardware.cuda_graph=true replays steps on a GPU, and this run is on the CPU: leave it false.")
         if hardware["determinism"] == "fast":
             problems.append(
                 "hardware.determinism=fast lets cuDNN choose its algorithms and needs a GPU; seeded or bitwise run here."

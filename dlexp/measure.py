@@ -57,7 +57,9 @@ class Probes:
 def _untouched(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Eval mode inside; afterwards each module's own mode and the random streams are as they were before."""
     training = {module: module.training for module in model.modules()}
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    devices = [device] if device.type == "cuda" else []
+    # Compiled blocks would not call the probes' hooks.
+    with torch.random.fork_rng(devices=devices), torch.compiler.set_stance("force_eager"):
         model.eval()
         try:
             yield

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 import yaml
 
-from dlexp import hardware, precision, record
+from dlexp import hardware, precision, profiling, record
 from dlexp.config import Composed, check, resolved
 from dlexp.dataset.fingerprint import fingerprint as fingerprint_of
 from dlexp.errors import ConfigError
 from dlexp.options import default_choices, part, scalars
 
 ADHOC = "adhoc"  # the shelf of runs without a study
-SILENT = {"force", "retry", "data_dir", "output_dir"}  # say nothing of what is run
+SILENT = {"force", "retry", "profile", "data_dir", "output_dir"}  # say nothing of what is run
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,11 @@ class Run:
         return record.read_summary(folder) if folder else None
 
     def is_due(self) -> bool:
-        """Whether it is to be run: new, cut off, asked for again, or broken and to be retried."""
+        """Whether it is to be run: new, cut off, asked for again, without the trace asked for, or broken and to be retried."""
         summary = self.summary()
         if summary is None or self.config["force"]:
+            return True
+        if self.config["profile"] and not (self.folder / profiling.FILE).exists():
             return True
         return summary["status"] in record.BROKEN and self.config["retry"] == "failed"
 

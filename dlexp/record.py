@@ -30,6 +30,7 @@ NOT_IN_ID = {
     ("dropout",),
     ("force",),
     ("retry",),
+    ("profile",),
     ("data_dir",),
     ("output_dir",),
     ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
@@ -37,6 +38,8 @@ NOT_IN_ID = {
 }
 # Vary without meaning: "identical" is said of two records without these.
 VOLATILE = {"seconds", "examples_per_s", "memory", "started", "ended", "host", "device", "versions", "git_commit"}
+
+NO_PART_OF_A_RUN = {"analysis", "benchmark", "doctor"}  # packages that no run imports
 
 FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
@@ -200,9 +203,9 @@ def now() -> str:
 
 @cache
 def code() -> str:
-    """The sha256 of the code that makes a run: runs of different code are told apart. The analysis only reads them."""
+    """The sha256 of the code that makes a run: runs of different code are told apart. What only looks at runs is left out."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in PACKAGE.rglob("*.py") if "analysis" not in path.parts):
+    for path in sorted(path for path in PACKAGE.rglob("*.py") if not NO_PART_OF_A_RUN & set(path.parts)):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -109,7 +109,7 @@ def _early_stopping_has_patience(s: Settings) -> Iterator[str]:
 def _something_is_watched(s: Settings) -> Iterator[str]:
     if s.watched:
         return
-    needs = s.of("monitor", "evaluate_on")
+    needs = s.of("monitor", "evaluate_on", "target")
     if s.values["early_stopping.patience"] is not None:
         needs.append("early_stopping.patience")
     if s.choices["scheduler"] == "plateau":
@@ -156,6 +156,12 @@ def _learning_rate_can_fall(s: Settings) -> Iterator[str]:
             yield f"{key}: must be below optimizer.lr={lr}, got {lowest}."
 
 
+def _cuda_graph_has_a_fused_optimizer(s: Settings) -> Iterator[str]:
+    if s.values["hardware.cuda_graph"] and not s.values.get("optimizer.fused"):
+        name = s.choices["optimizer"]
+        yield f"hardware.cuda_graph: needs a fused optimizer, and optimizer={name} is none here: sgd and adam can be."
+
+
 def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
     if s.choices["optimizer"] == "nesterov" and s.values["optimizer.momentum"] == 0:
         yield "optimizer.momentum: must be above 0 with optimizer=nesterov, got 0: optimizer=sgd is the one without."
@@ -190,6 +196,7 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _full_batch_drops_nothing,
     _loader_settings_have_a_loader,
     _learning_rate_can_fall,
+    _cuda_graph_has_a_fused_optimizer,
     _nesterov_has_momentum,
     _standard_augmentation_does_something,
     _every_class_has_an_example,

@@ -117,6 +117,7 @@ RANGES: dict[str, Rule] = {
     "early_stopping.patience": integer(1, 10**6),
     "early_stopping.min_delta": number(at_least=0),
     "retry": one_of("failed"),
+    "target": number(above=0),
     "dataset.per_class": COUNT,
     "dataset.scale": either(
         one_of("none", "unit", "standardize", "standardize_features", "minmax"),

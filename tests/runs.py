@@ -62,4 +62,5 @@ def run(*overrides: str, root: Path) -> tuple[dict[str, Any], list[dict[str, str
 
 def without_volatile(fields: dict[str, Any]) -> dict[str, Any]:
     """What must be identical between two identical runs."""
-    return {name: value for name, value in fields.items() if name not in VOLATILE}
+    kept = {name: value for name, value in fields.items() if name.rpartition("/")[2] not in VOLATILE}
+    return kept | ({"metrics": without_volatile(kept["metrics"])} if "metrics" in kept else {})

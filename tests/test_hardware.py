@@ -10,8 +10,15 @@ from dlexp.run import gather_facts
 from tests.runs import MOONS, prepare, run
 
 CPU = torch.device("cpu")
-SETTINGS = {"determinism": "seeded", "loader": "resident", "pin_memory": False, "non_blocking": False, "compile": False}
-SETTINGS["empty_cache_every"] = 0
+SETTINGS = {
+    "determinism": "seeded",
+    "cuda_graph": False,
+    "loader": "resident",
+    "pin_memory": False,
+    "non_blocking": False,
+    "compile": False,
+    "empty_cache_every": 0,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +61,7 @@ def test_a_missing_gpu_is_never_replaced_by_the_cpu():
     "change",
     [
         {"determinism": "fast"},
+        {"cuda_graph": True},
         {"empty_cache_every": 3},
         {"loader": "workers", "pin_memory": True},
         {"loader": "workers", "non_blocking": True},

@@ -166,6 +166,41 @@ def test_compilation_changes_no_more_than_rounding(small, tmp_path):
     assert compiled["metrics"] == pytest.approx(plain["metrics"], rel=1e-3)
 
 
+@pytest.mark.parametrize(("target", "reached"), [("0.01", True), ("1", False)])
+def test_the_seconds_until_the_target_are_recorded(target, reached, tmp_path):
+    planned = prepare(*MOONS, f"target={target}", root=tmp_path)
+    metrics = execute(planned, gather_facts(planned), Plain())["metrics"]
+    assert metrics["target/epoch"] == (1 if reached else None)
+    assert metrics["target/seconds"] is None or 0 < metrics["target/seconds"] < metrics["train/seconds"]
+
+
+def test_training_time_and_rate_are_in_the_summary(tmp_path):
+    planned = prepare(*MOONS, root=tmp_path)
+    summary = execute(planned, gather_facts(planned), Plain())
+    seconds, metrics = summary["seconds"], summary["metrics"]
+    assert metrics["train/seconds"] == seconds["train"] < sum(seconds.values())
+    timed = 2 * summary["num_examples"] - 16  # the first step is warm-up
+    assert metrics["train/examples_per_s"] == pytest.approx(timed / seconds["train"])
+    assert seconds["compile"] == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("extra", [(), ("precision=fp16",), ("optimizer=momentum", "scheduler=onecycle")], ids=str)
+def test_a_cuda_graph_changes_no_more_than_rounding(extra, tmp_path):
+    plain, graphed = (
+        run(*IMAGES, *extra, "hardware=cuda", *more, root=tmp_path) for more in ((), ("hardware.cuda_graph=true",))
+    )
+    assert graphed[0]["metrics"] == pytest.approx(plain[0]["metrics"], rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam", "adamw", "adagrad"])
+def test_a_fused_optimizer_changes_no_more_than_rounding(optimizer, tmp_path):
+    # Without a norm: it makes the gradient of a bias before it nothing but rounding, which Adam divides by itself.
+    fused, _ = run(*MOONS, f"optimizer={optimizer}", "norm=none", root=tmp_path)
+    plain, _ = run(*MOONS, f"optimizer={optimizer}", "norm=none", "optimizer.fused=false", root=tmp_path)
+    assert fused["metrics"] == pytest.approx(plain["metrics"], rel=1e-4)
+
+
 @pytest.mark.gpu
 def test_no_step_waits_for_the_gpu(tmp_path, monkeypatch):
     original = Learner.step

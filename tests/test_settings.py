@@ -95,6 +95,8 @@ CHANGES = {
     "early_stopping.min_delta": ("100", ["epochs=8", "early_stopping.patience=2"]),
     "early_stopping.restore_best": ("false", ["epochs=8", "optimizer.lr=0.3", "early_stopping.patience=7"]),
     "hardware.channels_last": "true",
+    "hardware.tune": "true",
+    "target": "0.5",
 }
 # Seen elsewhere than in the numbers of a run; by the test that is named.
 ELSEWHERE = {
@@ -107,6 +109,9 @@ ELSEWHERE = {
     "dataset.image_size": "tests/dataset/test_image_folder.py",
     "model.cell": "tests/model/test_lstm.py: the numbers are the same",
     "hardware.empty_cache_every": "test_hardware.py",
+    "profile": "tests/test_profiling.py",
+    "optimizer.fused": "tests/test_run.py: the same to rounding, for plain SGD to the last digit",
+    "hardware.cuda_graph": "tests/test_run.py: needs a GPU; refused elsewhere, tests/test_hardware.py",
     "hardware.compile": "tests/test_run.py: slow, as it calls a compiler",
     "hardware.determinism": "test_hardware.py",
     "hardware.num_threads": "test_hardware.py",

@@ -1,0 +1,65 @@
+"""What the operations of a few training steps cost: `profile=true`."""
+
+import warnings
+from pathlib import Path
+
+import torch
+from rich.table import Table
+from torch.autograd.profiler_util import EventList
+from torch.profiler import ProfilerActivity, profile, schedule
+
+SKIPPED = 4  # steps before the recording, the first of which warm up the device
+RECORDED = 20  # steps at the most: their trace has a few megabytes
+FILE = "trace.json.gz"
+MOST_EXPENSIVE = 10
+
+
+class Profile:
+    """Records the steps after the first few of a run; `step` is called after each.
+
+    Args:
+        folder: Where the trace is written, for ui.perfetto.dev or chrome://tracing.
+        device: Whose time decides what is expensive.
+        num_steps: Of the whole run: a short one skips fewer.
+    """
+
+    def __init__(self, folder: Path, device: torch.device, num_steps: int) -> None:
+        self.path, self.on_gpu, self.recorded = folder / FILE, device.type == "cuda", False
+        warnings.filterwarnings("ignore", message="Profiler won't be using warmup")  # a run of one step has none
+        activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if self.on_gpu else [])]
+        skipped = min(SKIPPED, num_steps - 1)
+        order = schedule(wait=0, warmup=skipped, active=min(RECORDED, num_steps - skipped), repeat=1)
+        self.profiler = profile(activities=activities, schedule=order, on_trace_ready=self._ready)
+        self.profiler.start()
+
+    def step(self) -> None:
+        """A training step has ended."""
+        if not self.recorded:
+            self.profiler.step()
+
+    def finish(self) -> Table | None:
+        """Write the trace and tell the most expensive operations; None if the run ended before a step was recorded."""
+        if not self.recorded:
+            self.profiler.stop()
+        if not self.recorded:
+            return None
+        self.profiler.export_chrome_trace(str(self.path))
+        return most_expensive(self.profiler.key_averages(), on_gpu=self.on_gpu)
+
+    def _ready(self, _: profile) -> None:
+        self.recorded = True
+
+
+def most_expensive(events: EventList, *, on_gpu: bool) -> Table:
+    """The operations with the most time of their own, that of the operations they call left out."""
+    times = {event.key: event.self_device_time_total if on_gpu else event.self_cpu_time_total for event in events}
+    counts = {event.key: event.count for event in events}
+    total = sum(times.values()) or 1.0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("operation")
+    for column in ("calls", "own time (ms)", "share"):
+        table.add_column(column, justify="right")
+    for key in sorted(times, key=lambda key: -times[key])[:MOST_EXPENSIVE]:
+        name = "Python, between the operations" if key == "ProfilerStep*" else key
+        table.add_row(name, str(counts[key]), f"{times[key] / 1000:.2f}", f"{100 * times[key] / total:.1f} %")
+    return table
