@@ -117,7 +117,8 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
 def _verdict_notes(result: StudyResult, text: Text) -> list[str]:
     if not result.verdicts:
         return [text("no_predictions")]
-    return [text(f"verdicts_note_{result.protocol['study']['pairing']}")]
+    notes = [text(f"verdicts_note_{result.protocol['study']['pairing']}")]
+    return notes + ([text("verdicts_note_ratio")] if any(verdict.ratio for verdict in result.verdicts) else [])
 
 
 def _summary(result: StudyResult, text: Text) -> list[str]:

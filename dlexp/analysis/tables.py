@@ -72,24 +72,23 @@ def results(result: StudyResult, text: Text) -> Table:
     rank = bool(cells["rank"].notna().any()) and "dataset" not in keys and len(cells) > 1
     trouble = [column for column in ("diverged", "failed", "missing", "unusable") if cells[column].any()]
     cost, good = is_cost(metric), quality(result) if is_cost(metric) else None
-    head = ["cell", "this_study", "n", "sd", *["median"] * cost, *["noise"] * noise, *["rank"] * rank]
-    head += [*["published", "difference"] * published, *trouble]
     bought = records(aggregate(result.runs, result.keys, good)) if good else []
+    head = [text("cell"), text("this_study"), *([text.metric(good)] if good else []), text("n"), text("sd")]
+    head += map(text, [*["median"] * cost, *["noise"] * noise, *["rank"] * rank])
+    head += map(text, [*["published", "difference"] * published, *trouble])
     rows = []
     for place, row in enumerate(records(cells)):
-        line = [name_of(row, keys), _with_half(metric, row), str(int(row["n"])), number(metric, row["sd"])]
+        line = [name_of(row, keys), _with_half(metric, row)]
+        line += [_with_half(good, bought[place])] if good else []
+        line += [str(int(row["n"])), number(metric, row["sd"])]
         line += [number(metric, row["median"])] * cost + [number(metric, row["noise"])] * noise + [plain(row["rank"])] * rank
         line += _published(metric, row) if published else []
-        line += [_with_half(good, bought[place])] if good else []
         rows.append(line + [str(int(row[column])) if row[column] else "" for column in trouble])
     captions = [text("caption_results_cost" if cost else "caption_results", metric=text.metric(metric))]
     captions += [text("caption_noise")] * noise + [text("caption_rank")] * rank
     if published:
         captions.append(text("caption_published", source=result.protocol["study"]["reference"].get("source", "–")))
-    told = [text(name) for name in head]
-    if good:
-        told.insert(len(head) - len(trouble), text.metric(good))
-    return Table(" ".join(captions), told, rows, frozenset(range(1, len(told))))
+    return Table(" ".join(captions), head, rows, frozenset(range(1, len(head))))
 
 
 def quality(result: StudyResult) -> str | None:

@@ -40,8 +40,10 @@ def judge(study: Mapping[str, Any], cells: Sequence[Cell], values_of: Callable[[
 
 def _as_ratios(verdict: Verdict) -> Verdict:
     """The verdict with its logarithms as ratios."""
-    numbers = {name: getattr(verdict, name) for name in ("estimate", "low", "high", "margin")}
-    return replace(verdict, **{name: None if value is None else math.exp(value) for name, value in numbers.items()})
+    estimate, low, high = (
+        None if value is None else math.exp(value) for value in (verdict.estimate, verdict.low, verdict.high)
+    )
+    return replace(verdict, estimate=estimate, low=low, high=high, margin=math.exp(verdict.margin))
 
 
 def select(cells: Sequence[Cell], given: Cell | list[Cell], where: Cell) -> list[int]:

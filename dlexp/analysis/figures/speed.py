@@ -45,9 +45,9 @@ def _lines(axes: Axes, result: StudyResult, found: Sequence[SpeedUp], over: str,
     for i, (label, ones) in enumerate(lines.items()):
         ones = sorted(ones, key=lambda one: one.cell[over])
         at, colour, marker = [float(one.cell[over]) for one in ones], COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        axes.errorbar(
-            at, [one.ratio for one in ones], yerr=_whiskers(ones), fmt="-", marker=marker, color=colour, capsize=4, label=label
-        )
+        ratio = [one.ratio for one in ones]
+        axes.plot(at, ratio, color=colour, marker=marker, label=label, zorder=3)
+        axes.errorbar(at, ratio, yerr=_whiskers(ones), fmt="none", ecolor=colour, capsize=4)
         published = [one.published for one in ones]
         if np.isfinite(published).any():
             axes.plot(at, published, ":", marker=marker, mfc="white", color=colour, lw=1.1, label=f"{label}, published")
