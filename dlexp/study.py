@@ -36,7 +36,9 @@ class Study:
         axes: Key → values; the cells are their product.
         cells: More cells, one by one; `arm` names one.
         seeds: Of each cell.
-        metric: What is compared, such as `test/acc`.
+        metric: What is compared, such as `test/acc`, or a cost, such as `train/seconds` or `memory.allocated`
+            (dlexp/analysis/costs.py): of a cost the report also tells how many times less each cell takes than the one with
+            the first value of the first key, or of `arm`.
         pairing: `paired`: arms are compared seed by seed; `independent`: as groups.
         predictions: Contrasts of cells, and what is expected of them: of plus - minus, which is to be greater than `margin`,
             less than -`margin`, or within it (`equal`); or, where `ratio` is given, of plus / minus, which is to be greater

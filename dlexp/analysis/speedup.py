@@ -48,6 +48,12 @@ def compared(result: StudyResult) -> str:
     return "arm" if "arm" in keys else keys[0]
 
 
+def partner_of(result: StudyResult) -> str:
+    """What cells are compared with, as it is shown: `cpu`, `resident`."""
+    key = compared(result)
+    return name_of({key: values_of(result, key)[0]}, [key])
+
+
 def speed_ups(result: StudyResult) -> list[SpeedUp]:
     """Each cell beside the one that differs from it in the first value of the compared key alone; for a study of costs."""
     metric = result.protocol["study"]["metric"]
@@ -110,10 +116,8 @@ def ratios(result: StudyResult, text: Text) -> Table | None:
         ends = "–" if math.isnan(one.low) else f"{one.low:.3g} – {one.high:.3g}"
         line = [name_of(one.cell, keys), f"{one.ratio:.3g}", ends, str(one.n)]
         rows.append(line + ([f"{one.published:.3g}" if np.isfinite(one.published) else "–"] if published else []))
-    key = compared(result)
-    partner = f"{key}={show(values_of(result, key)[0])}"
     what = "caption_memory_ratios" if COSTS[result.protocol["study"]["metric"]].is_memory else "caption_ratios"
-    return Table(text(what, partner=partner), head, rows, frozenset(range(1, len(head))))
+    return Table(text(what, partner=partner_of(result)), head, rows, frozenset(range(1, len(head))))
 
 
 def grid(result: StudyResult, text: Text) -> Table | None:

@@ -138,7 +138,7 @@ def test_the_grid_is_that_of_the_document_in_milliseconds(result):
 )
 def test_the_speed_up_figure_suits_the_axes(axes, caption, tmp_path):
     picture = {picture.name: picture for picture in draw(analyse(study(tmp_path, axes=axes, reference={})))}["speed_up"]
-    assert (picture.caption, picture.section, picture.facts) == (caption, "results", {"partner": "hardware=cpu"})
+    assert (picture.caption, picture.section, picture.facts) == (caption, "results", {"partner": "cpu"})
     assert is_drawn(picture.png)
 
 

@@ -10,10 +10,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from dlexp.analysis.costs import COSTS
 from dlexp.analysis.figures.arrange import is_absent, name_of, numeric_keys, values_of, varying_keys
-from dlexp.analysis.figures.labels import key_label, show
+from dlexp.analysis.figures.labels import key_label
 from dlexp.analysis.figures.style import COLOURS, MARKERS, Drawn, is_geometric, legend, log_ticks
 from dlexp.analysis.result import StudyResult
-from dlexp.analysis.speedup import SpeedUp, compared, speed_ups
+from dlexp.analysis.speedup import SpeedUp, compared, partner_of, speed_ups
 
 
 def speed_up_figure(result: StudyResult) -> Iterator[Drawn]:
@@ -21,8 +21,7 @@ def speed_up_figure(result: StudyResult) -> Iterator[Drawn]:
     found = speed_ups(result)
     if not found or COSTS[result.protocol["study"]["metric"]].is_memory:
         return
-    key, varying = compared(result), varying_keys(result)
-    partner = f"{key}={show(values_of(result, key)[0])}"
+    key, varying, partner = compared(result), varying_keys(result), partner_of(result)
     over = next((name for name in numeric_keys(result) if name in varying and name != key), None)
     if over:
         figure = Figure((5.2, 3.8), layout="constrained")
