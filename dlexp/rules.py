@@ -147,8 +147,11 @@ def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
 
 
 def _standard_augmentation_does_something(s: Settings) -> Iterator[str]:
-    if s.values.get("augment.flip") is False and s.values.get("augment.padding") == 0:
-        yield "augment.flip: false together with augment.padding=0 changes nothing: write augment=none."
+    if s.values.get("augment.padding") == 0:
+        if s.values["augment.flip"] == "none":
+            yield "augment.flip: none together with augment.padding=0 changes nothing: write augment=none."
+        for key in s.of("augment.padding_mode"):
+            yield f"{key}: has no effect with augment.padding=0: there is no border to fill."
 
 
 def _every_class_has_an_example(s: Settings) -> Iterator[str]:

@@ -89,9 +89,14 @@ RULES = [
         "optimizer=momentum optimizer.momentum=0",
     ),
     (
-        "augment=standard augment.flip=false augment.padding=0",
-        "augment.flip: false together",
-        "augment=standard augment.flip=false",
+        "augment=standard augment.flip=none augment.padding=0",
+        "augment.flip: none together",
+        "augment=standard augment.flip=none",
+    ),
+    (
+        "augment=standard augment.padding=0 augment.padding_mode=reflect",
+        "augment.padding_mode: has no effect with augment.padding=0",
+        "augment=standard augment.padding=1 augment.padding_mode=reflect",
     ),
     (
         "dataset=synthetic_images dataset.num_test=9",
