@@ -95,6 +95,8 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
             problems.append(
                 f"augment={choices['augment']} needs images, and dataset={name} has inputs of shape {shape}: use augment=none."
             )
+        if config["test_flip"]:
+            problems.append(f"test_flip=true needs images, and dataset={name} has inputs of shape {shape}: leave it false.")
         if config["hardware"]["channels_last"]:
             problems.append(
                 f"hardware.channels_last=true needs images, and dataset={name} has inputs of shape {shape}: leave it false."
