@@ -19,7 +19,7 @@ MESSAGES = [
     ("optim.lr=0.1", ["optim.lr=0.1: no such key. Did you mean optimizer.lr?"]),
     ("bathc_size=4", ["bathc_size=4: no such key. Did you mean batch_size?"]),
     ("actvation=relu", ["actvation=relu: no such key. Did you mean activation?"]),
-    ("norm/eps=1", ["norm/eps=1: no such key. Did you mean norm.eps or optimizer.eps?"]),
+    ("norm/eps=1", ["norm/eps=1: no such key. Did you mean norm.eps or optimizer.eps or init.eps (init=dirac_whitening)?"]),
     (
         "gamma=1",
         ["gamma=1: no such key. Did you mean loss.gamma (loss=focal) or scheduler.gamma (scheduler=exponential, step)?"],

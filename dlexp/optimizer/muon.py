@@ -53,14 +53,15 @@ class Muon(torch.optim.Optimizer):
         normalize: bool,
     ) -> None:
         params = list(params)
-        *hidden, head = [tensor for tensor in params if tensor.dim() >= 2] or [None]
+        matrices = [tensor for tensor in params if tensor.dim() >= 2]
+        hidden, head = matrices[:-1], matrices[-1:]
         if not hidden:
             raise ValueError("optimizer=muon needs a layer before the head, and the model has none: use optimizer=nesterov.")
         rest = [tensor for tensor in params if tensor.dim() < 2]
         self.num_iterations, self.normalize = num_iterations, normalize
         groups = [
             {"params": hidden, "lr": lr, "momentum": momentum},
-            {"params": [head], "lr": lr_head, "momentum": momentum_sgd, "weight_decay": weight_decay / lr_head},
+            {"params": head, "lr": lr_head, "momentum": momentum_sgd, "weight_decay": weight_decay / lr_head},
             {"params": rest, "lr": lr_bias, "momentum": momentum_sgd, "weight_decay": weight_decay / lr_bias},
         ]
         super().__init__(groups, {})
