@@ -41,7 +41,15 @@ def changed(path, value):
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("seed", 1), ("model.depth", 4), ("epochs", 11), ("max_steps", 5), ("optimizer.lr", 0.2), ("hardware.loader", "workers")],
+    [
+        ("seed", 1),
+        ("model.depth", 4),
+        ("epochs", 11),
+        ("max_steps", 5),
+        ("optimizer.lr", 0.2),
+        ("hardware.loader", "workers"),
+        ("test_flip", True),
+    ],
 )
 def test_what_can_change_the_result_changes_the_id(path, value):
     assert record.run_id(changed(path, value)) != record.run_id(CONFIG)
@@ -56,6 +64,7 @@ def test_what_can_change_the_result_changes_the_id(path, value):
         ("hardware.num_workers", 4),
         ("hardware.pin_memory", True),
         ("early_stopping.min_delta", 0.1),
+        ("test_flip", False),  # ids from before there was this key stay what they were
         ("seed", 0.0),
     ],
 )

@@ -174,7 +174,8 @@ def test_compilation_changes_no_more_than_rounding(small, tmp_path):
 
 
 @pytest.mark.gpu
-def test_no_step_waits_for_the_gpu(tmp_path, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_no_step_waits_for_the_gpu(optimizer, tmp_path, monkeypatch):
     original = Learner.step
 
     def step(*arguments):
@@ -183,7 +184,7 @@ def test_no_step_waits_for_the_gpu(tmp_path, monkeypatch):
         torch.cuda.set_sync_debug_mode("default")
 
     monkeypatch.setattr(Learner, "step", step)
-    assert run(*IMAGES, "hardware=cuda", root=tmp_path)[0]["status"] == "done"
+    assert run(*IMAGES, "hardware=cuda", f"optimizer={optimizer}", root=tmp_path)[0]["status"] == "done"
 
 
 @pytest.mark.gpu
