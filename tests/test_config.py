@@ -120,7 +120,8 @@ def test_a_bad_value_is_refused_by_its_key(command: str, key: str) -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_the_defaults_of_every_option_pass(group: str, option: str) -> None:
-    choices = default_choices() | {group: option} | ({"model": "mlp"} if option in FEATURES else {})
+    model = {"dirac_whitening": "speednet", **dict.fromkeys(FEATURES, "mlp")}.get(option)
+    choices = default_choices() | {group: option} | ({"model": model} if model else {})
     needs = ["dataset.root: must be given, as dataset.root=..."] if option == "image_folder" else []
     assert check(Composed(OmegaConf.create(template(choices)), choices, ())) == needs
 

@@ -41,7 +41,15 @@ def changed(path, value):
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("seed", 1), ("model.depth", 4), ("epochs", 11), ("max_steps", 5), ("optimizer.lr", 0.2), ("hardware.loader", "workers")],
+    [
+        ("seed", 1),
+        ("model.depth", 4),
+        ("epochs", 11),
+        ("max_steps", 5),
+        ("optimizer.lr", 0.2),
+        ("hardware.loader", "workers"),
+        ("test_flip", True),
+    ],
 )
 def test_what_can_change_the_result_changes_the_id(path, value):
     assert record.run_id(changed(path, value)) != record.run_id(CONFIG)
