@@ -7,7 +7,7 @@
 | model      | `model(input_shape, num_outputs)` | `nn.Module`, [B, *input_shape] → [B, num_outputs]          |
 | activation | `activation()`                    | `nn.Module`, any shape → the same                          |
 | norm       | `norm(num_features)`              | `nn.Module`, [B, C] or [B, C, H, W] → the same             |
-| init       | `init(model)`                     | nothing: fills the parameters in place                     |
+| init       | `init(model, examples)`           | nothing: fills the parameters in place                     |
 | loss       | `loss()`                          | `nn.Module`, (outputs, targets) → scalar mean of the batch |
 | optimizer  | `optimizer(params)`               | `torch.optim.Optimizer`                                    |
 | scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                 |
@@ -17,6 +17,7 @@
 Every keyword argument that such a factory has beyond these facts is listed in its YAML file, and nothing else is.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -30,6 +31,10 @@ from dlexp.errors import DatasetError as DatasetError
 from dlexp.errors import UnsupportedError as UnsupportedError
 
 Task = Literal["classification", "regression"]
+
+Examples = Callable[[int], Tensor]
+"""Takes a number n and gives n training inputs (fewer where there are fewer), at equal distances in the order of the data,
+scaled as the model sees them but not augmented: float32 [n, *input_shape] on the CPU."""
 
 
 class Split(NamedTuple):
@@ -132,8 +137,11 @@ class Progress(NamedTuple):
 class Augment(Protocol):
     """A random change of images that is a pure function of its parameters, so that it can be drawn ahead for a whole epoch."""
 
-    def parameters(self, num_examples: int, generator: torch.Generator) -> Tensor:
-        """One row of random numbers per example, [N, P], drawn on the CPU; P may be 0."""
+    def parameters(self, num_examples: int, seed: int, epoch: int) -> Tensor:
+        """One row of random numbers per example, [N, P], on the CPU; P may be 0.
+
+        A pure function of (seed, epoch): drawn from the streams `augmentation` of the seed, one for each epoch from 1 on.
+        """
         ...
 
     def __call__(

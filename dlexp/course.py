@@ -158,7 +158,8 @@ class Course:
         return numbers
 
     def _evaluate(self, split: str, outputs_of: list[Tensor] | None = None) -> Numbers:
-        numbers = self.learner.evaluate(self.evaluations[split], outputs_of)
+        mirror = split == "test" and self.config["test_flip"]
+        numbers = self.learner.evaluate(self.evaluations[split], outputs_of, mirror=mirror)
         self.clock.lap("evaluation")
         return {f"{split}/{name}": number for name, number in numbers.items()}
 

@@ -69,7 +69,7 @@ def check_facts(
     steps = steps_per_epoch(num_examples, batch_size, drop_last=config["drop_last"])
     if not problems and choices["augment"] != "none":
         augment = parts["augment"]()
-        augment(dataset.train.inputs[:1], augment.parameters(1, torch.Generator()))  # refuses images that are too small
+        augment(dataset.train.inputs[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
     if problems:
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
@@ -97,6 +97,8 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
             problems.append(
                 f"augment={choices['augment']} needs images, and dataset={name} has inputs of shape {shape}: use augment=none."
             )
+        if config["test_flip"]:
+            problems.append(f"test_flip=true needs images, and dataset={name} has inputs of shape {shape}: leave it false.")
         if config["hardware"]["channels_last"]:
             problems.append(
                 f"hardware.channels_last=true needs images, and dataset={name} has inputs of shape {shape}: leave it false."

@@ -60,8 +60,8 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
     if identity.get("early_stopping", {}).get("patience", 0) is None:
         identity.pop("early_stopping")
     if identity.get("model", {}).get("widths") is not None:
-        identity["model"].pop("depth")
-        identity["model"].pop("width")
+        identity["model"].pop("depth", None)
+        identity["model"].pop("width", None)
     if identity.get("hardware", {}).get("loader") == "resident":
         for key in ("num_workers", "persistent_workers", "pin_memory", "non_blocking"):
             identity["hardware"].pop(key)

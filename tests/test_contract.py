@@ -18,6 +18,7 @@ NEEDS_GPU = {"precision=tf32", "hardware=cuda"}
 FEATURES = {"moons", "circles"}
 FILES = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}
 SMALL_NET = ("depth=2", "width=16", "batch_size=8")
+WITHOUT_SHAPE = tuple(text for text in IMAGES if not text.startswith(("depth", "width")))
 
 
 def base(option):
@@ -32,7 +33,9 @@ def base(option):
     if option in ("dataset=sine", "model=lstm"):
         return SERIES
     if name.startswith("resnet"):
-        return tuple(text for text in IMAGES if not text.startswith(("depth", "width")))
+        return WITHOUT_SHAPE
+    if name in ("speednet", "dirac_whitening"):
+        return (*WITHOUT_SHAPE, "dataset.shape=[3,9,9]", "model=speednet", "model.widths=[8,12]")
     return IMAGES
 
 

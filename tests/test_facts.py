@@ -20,6 +20,7 @@ REFUSED = {
     "activations of an lstm": ([*SERIES, "probe=[dead_units]"], "the model has none"),
     "half precision of a fused lstm on a CPU": ([*SERIES, "precision=fp16"], "precision=bf16 or model.cell=loop runs"),
     "augmentation of features": ([*MOONS, "augment=standard"], "augment=standard needs images"),
+    "mirror images of features": ([*MOONS, "test_flip=true"], "test_flip=true needs images"),
     "layout of features": ([*MOONS, "hardware.channels_last=true"], "channels_last=true needs images"),
     "classes wanted by cross_entropy": ([*LINE, "loss=cross_entropy"], "loss=cross_entropy needs classes"),
     "classes wanted by focal": ([*LINE, "loss=focal"], "loss=focal needs classes"),
@@ -37,6 +38,10 @@ REFUSED = {
     "pooled away": ([*IMAGES, "depth=6", "model.pool_every=1"], "model.pool_every=1"),
     "more examples than there are": ([*MOONS, "dataset.per_class=200"], "dataset.per_class: expected at most 35"),
     "a class missing from a split": ([*IMAGES, "dataset.per_class=1"], "val_fraction"),
+    "images too small for three groups": (
+        [*IMAGES[:5], "model=speednet"],
+        r"model=speednet: model.widths=\[64, 256, 256\] .*needs 9 a side",
+    ),
     "padding beyond the image": ([*IMAGES, "augment=standard", "augment.padding=8"], "augment.padding"),
     "a model beyond the memory": ([*MOONS, "width=65536", "depth=9"], "lower depth or width"),
 }

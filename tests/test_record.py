@@ -50,6 +50,7 @@ def changed(path, value):
         ("optimizer.lr", 0.2),
         ("hardware.loader", "workers"),
         ("hardware.empty_cache_every", 5),
+        ("test_flip", True),
     ],
 )
 def test_what_can_change_the_result_changes_the_id(path, value):

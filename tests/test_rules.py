@@ -35,6 +35,18 @@ RULES = [
         "depth=4",
     ),
     ("model=resnet18 width=4", "width: has no effect: no part", "model=resnet18 dropout=0.1"),
+    ("model=speednet depth=4", "depth: has no effect: no part of this config refers to depth", "model=speednet"),
+    ("model=speednet dropout=0.1", "dropout: has no effect: no part of this config refers to dropout", "model=speednet"),
+    (
+        "model=speednet norm=none model.train_norm_weight=true",
+        "model.train_norm_weight: has no effect with norm=none",
+        "model=speednet norm=gn model.train_norm_weight=true",
+    ),
+    ("dataset=moons model=speednet", "model=speednet needs images", "dataset=moons model=mlp"),
+    ("model=lstm dataset=sine init=dirac", "init=dirac needs convolutions, and model=lstm", "model=lstm dataset=sine"),
+    ("model=mlp init=dirac", "init=dirac needs convolutions", "model=convnet init=dirac"),
+    ("init=dirac_whitening", "init=dirac_whitening needs a whitening layer", "init=dirac_whitening model=speednet"),
+    ("model=mlp depth=0 optimizer=muon", "optimizer=muon: has no matrix to act on", "model=mlp depth=1 optimizer=muon"),
     ("model.depth=2 depth=4", "depth: has no effect: no part", "model.depth=2 depth=4 width=${depth}"),
     ("dataset=cifar10 val_fraction=0 data_seed=1", "data_seed: has no effect", "dataset=cifar10 data_seed=1"),
     ("dataset=mnist val_fraction=0 data_seed=1", "data_seed:", "dataset=mnist val_fraction=0 data_seed=1 dataset.per_class=9"),
@@ -92,6 +104,16 @@ RULES = [
         f"{WORKERS} hardware.num_workers=0 hardware.persistent_workers=false",
     ),
     ("scheduler=cosine scheduler.eta_min=1", "scheduler.eta_min: must be below optimizer.lr=0.001, got 1", "scheduler=cosine"),
+    (
+        "optimizer=muon optimizer.lr_bias=1e-3 scheduler=cosine scheduler.eta_min=0.01",
+        "scheduler.eta_min: must be below optimizer.lr_bias=0.001, got 0.01",
+        "optimizer=muon scheduler=cosine scheduler.eta_min=0.01",
+    ),
+    (
+        "scheduler=linear scheduler.warmup_fraction=0 scheduler.start_factor=0.5",
+        "scheduler.start_factor: has no effect with scheduler.warmup_fraction=0",
+        "scheduler=linear scheduler.warmup_fraction=0.1 scheduler.start_factor=0.5",
+    ),
     ("scheduler=plateau optimizer.lr=1e-7", "scheduler.min_lr: must be below", "scheduler=plateau"),
     (
         "optimizer=nesterov optimizer.momentum=0",
@@ -99,9 +121,14 @@ RULES = [
         "optimizer=momentum optimizer.momentum=0",
     ),
     (
-        "augment=standard augment.flip=false augment.padding=0",
-        "augment.flip: false together",
-        "augment=standard augment.flip=false",
+        "augment=standard augment.flip=none augment.padding=0",
+        "augment.flip: none together",
+        "augment=standard augment.flip=none",
+    ),
+    (
+        "augment=standard augment.padding=0 augment.padding_mode=reflect",
+        "augment.padding_mode: has no effect with augment.padding=0",
+        "augment=standard augment.padding=1 augment.padding_mode=reflect",
     ),
     (
         "dataset=synthetic_images dataset.num_test=9",

@@ -22,3 +22,15 @@ def fill(model: nn.Module, weight: Callable[[Tensor], object], bias: float) -> N
                     weight(gate)
                 nn.init.constant_(into_bias, bias)
                 nn.init.zeros_(back_bias)
+
+
+def fill_dirac(model: nn.Module) -> None:
+    """Make each convolution's first C outputs, in place, its C inputs; the outputs beyond C stay as they were built.
+
+    With fewer outputs than inputs it is the first inputs that come out. What is not a convolution is left alone.
+
+    Source: Zagoruyko & Komodakis 2017, arXiv:1706.00388; the partial one: Jordan 2024, arXiv:2404.00498, section 3.3.
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.dirac_(layer.weight.detach()[: layer.in_channels])
