@@ -30,10 +30,11 @@ class _Layout(NamedTuple):
 
 
 class Presence(NamedTuple):
-    """Which files of a data set are not there, which are there but not whole, and whether its archives wait to be unpacked."""
+    """Which files of a data set are whole, damaged and not there, and whether its archives are, which make them anew."""
 
-    missing: list[Path]
+    whole: list[Path]
     damaged: list[Path]
+    missing: list[Path]
     archived: bool
 
 
@@ -108,9 +109,13 @@ def presence(option: str, root: str) -> Presence:
         root: As the function of that name takes it.
     """
     _, _, layout = _find(option, root)
-    missing = [path for path in layout.files if not path.is_file()]
-    damaged = [path for path, md5 in layout.files.items() if path not in missing and not _is_whole(path, md5)]
-    return Presence(missing, damaged, all(path.is_file() for path in layout.archives))
+    there = {path: _is_whole(path, md5) for path, md5 in layout.files.items() if path.is_file()}
+    return Presence(
+        whole=[path for path in there if there[path]],
+        damaged=[path for path in there if not there[path]],
+        missing=[path for path in layout.files if path not in there],
+        archived=all(path.is_file() for path in layout.archives),
+    )
 
 
 def _find(option: str, root: str) -> tuple[Any, Path, _Layout]:

@@ -61,12 +61,12 @@ def look() -> Cpu:
 
 
 def bf16(flags: Collection[str]) -> str:
-    """Whether bf16 is fast on a CPU with these flags, and what `precision=auto` makes of it."""
+    """Whether bf16 is fast on a CPU with these flags; `precision=auto` takes it where it has tiles."""
     if "amx_bf16" in flags:
-        return "fast, in tiles (amx_bf16): precision=auto is bf16"
+        return "fast: computed in tiles (amx_bf16)"
     if "avx512_bf16" in flags or "bf16" in flags:
-        return "has instructions of its own, no tiles: precision=auto is fp32; bf16 is worth a try"
-    return "has no instructions of its own, so it is slower than fp32"
+        return "has instructions of its own, but no tiles (AMX): time it against fp32"
+    return "has no instructions of its own: slower than fp32"
 
 
 def judge(cpu: Cpu, *, num_threads: int, format: str) -> list[Finding]:
@@ -94,7 +94,7 @@ def section(cpu: Cpu, *, num_threads: int, format: str) -> Section:
     limit = f", {cpu.limit:g} granted by its control group" if cpu.limit is not None else ""
     usable = f"{cpu.usable} of {cpu.cores} for this process{limit}"
     lines = [
-        ("cpu", cpu.name),
+        ("model", cpu.name),
         ("cores", usable if cpu.load is None else f"{usable}; load {cpu.load:.1f}"),
         ("threads", f"{cpu.threads} by torch's own choice; a run uses hardware.num_threads"),
         ("bf16", bf16(cpu.flags)),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from dlexp import hardware, precision
 from dlexp.doctor.section import Finding, Section, in_bytes, note
 
 Capability = tuple[int, int]
@@ -39,6 +40,7 @@ class Graphics:
         driver: Version, or None where nvidia-smi finds none.
         kernels: What torch was compiled for, such as `sm_90`.
         tf32: What float32 matrix products and convolutions use now, `ieee`, `tf32` or `none` (torch's own choice).
+        auto: What `hardware=auto` and `precision=auto` stand for.
         gpus: That torch can use.
     """
 
@@ -47,6 +49,7 @@ class Graphics:
     driver: str | None
     kernels: list[str]
     tf32: dict[str, str]
+    auto: dict[str, str]
     gpus: list[Gpu]
 
 
@@ -63,6 +66,7 @@ def look() -> Graphics:
     """Ask torch, and nvidia-smi for the driver."""
     indices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     version = torch.backends.cudnn.version()
+    device = hardware.find_device("auto")
     return Graphics(
         cuda=torch.version.cuda,
         cudnn=f"{version // 10000}.{version // 100 % 100}.{version % 100}" if version else None,
@@ -72,6 +76,7 @@ def look() -> Graphics:
             "products": torch.backends.cuda.matmul.fp32_precision,
             "convolutions": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
         },
+        auto={"hardware": device.type, "precision": precision.resolve("auto", device)},
         gpus=[_gpu(index) for index in indices],
     )
 
@@ -137,16 +142,17 @@ def section(graphics: Graphics, format: str) -> Section:
     for index, gpu in enumerate(graphics.gpus):
         number = f"{gpu.capability[0]}.{gpu.capability[1]}"
         lines += [
-            (f"gpu {index}", f"{gpu.name}, compute capability {number}"),
+            (f"card {index}", f"{gpu.name}, compute capability {number}"),
             ("", f"{in_bytes(gpu.free_memory)} free of {in_bytes(gpu.total_memory)}"),
             ("", mixed_precision(gpu.capability, gpu.name)),
         ]
     built = f"CUDA {graphics.cuda}, cuDNN {graphics.cudnn or 'missing'}" if graphics.cuda else "the CPU alone"
-    lines += [] if lines else [("gpu", "none that torch can use")]
+    lines += [] if lines else [("cards", "none that torch can use")]
     lines += [("torch is for", built), ("driver", graphics.driver or "none found")]
     if graphics.gpus:
         now = ", ".join(f"{name} {state}" for name, state in graphics.tf32.items())
         lines.append(("tf32 now", f"{now}; a run sets both by precision="))
+    lines.append(("auto", ", ".join(f"{group}=auto is {option}" for group, option in graphics.auto.items()) + " here"))
     return Section("gpu", asdict(graphics), lines, judge(graphics, format))
 
 

@@ -63,7 +63,7 @@ def judge(memory: Memory, *, num_workers: int, batch_bytes: int) -> list[Finding
 def section(memory: Memory, *, num_workers: int, batch_bytes: int) -> Section:
     """The memory."""
     limit = f"; a control group grants {in_bytes(memory.limit)}" if memory.limit is not None else ""
-    lines = [("memory", f"{in_bytes(memory.available)} free of {in_bytes(memory.physical)}{limit}")]
+    lines = [("main memory", f"{in_bytes(memory.available)} free of {in_bytes(memory.physical)}{limit}")]
     if memory.shared is not None:
         lines.append((str(SHARED), f"{in_bytes(memory.shared)} free, for hardware.loader=workers"))
     return Section("memory", asdict(memory), lines, judge(memory, num_workers=num_workers, batch_bytes=batch_bytes))

@@ -46,6 +46,11 @@ def look() -> list[Package]:
     return packages
 
 
+def works(packages: list[Package], name: str) -> bool:
+    """Whether a package is installed, and not known to be broken."""
+    return any(package.name == name and package.version and not package.error for package in packages)
+
+
 def judge(packages: list[Package], *, needs_torchvision: bool) -> list[Finding]:
     """What is missing, too old, too new or broken.
 
@@ -71,9 +76,9 @@ def judge(packages: list[Package], *, needs_torchvision: bool) -> list[Finding]:
 
 def section(packages: list[Package], *, needs_torchvision: bool) -> Section:
     """The versions."""
-    shown = {package.name: f"{package.version or 'missing'}" for package in packages}
+    shown = {package.name: package.version or "missing" for package in packages}
     lines = [(name, shown.pop(name)) for name in ("python", *SHOWN)]
-    lines.append(("others", ", ".join(f"{name} {version}" for name, version in shown.items())))
+    lines.append(("others", ", ".join(" ".join(pair) for pair in shown.items())))
     facts = {"packages": [asdict(package) for package in packages]}
     return Section("software", facts, lines, judge(packages, needs_torchvision=needs_torchvision))
 
