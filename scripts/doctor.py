@@ -39,7 +39,9 @@ def main(arguments: list[str]) -> int:
 def report(overrides: list[str], *, as_json: bool) -> int:
     """Examine one run's machine, and print it."""
     if any(text.startswith("study=") for text in overrides):
-        raise ConfigError("study: is many runs; give the overrides of one, as python scripts/plan.py study=... lists them.")
+        raise ConfigError(
+            "study: is a name for many runs; give the overrides of one, as python scripts/plan.py study=... lists them."
+        )
     from dlexp.doctor.examination import examine  # with torch, which a refusal of the command need not wait for
     from dlexp.doctor.text import WIDTH, document, found, page
 

@@ -136,8 +136,9 @@ def _read(option: str, root: str) -> Source:
         train, test = (_split(part.data, part.targets, len(part.classes)) for part in parts)
     except Exception as error:  # whatever a parser makes of bytes that are not what it expects
         damaged = [path for path, md5 in layout.files.items() if not _is_whole(path, md5)] or list(layout.files)
+        why = error or type(error).__name__
         raise DatasetError(
-            f"{kind.__name__} cannot be read ({error or type(error).__name__}). Delete or replace {', '.join(map(str, damaged))}"
+            f"{kind.__name__} cannot be read ({why}). Delete or replace {', '.join(map(str, damaged))}"
         ) from error
     return Source(train=train, test=test, classes=tuple(parts[0].classes))
 

@@ -79,7 +79,9 @@ def judge(cpu: Cpu, *, num_threads: int, format: str) -> list[Finding]:
     """
     findings = []
     if cpu.load is not None and cpu.load > cpu.power:
-        findings.append(note(f"The load is {cpu.load:.1f} on {cpu.power:g} cores: other work is running, so times mean little."))
+        findings.append(
+            note(f"The load is {cpu.load:.1f} on {cpu.power:g} cores: other work is running, so times mean little.")
+        )
     if num_threads > cpu.power:
         findings.append(
             note(f"hardware.num_threads={num_threads}: this process has {cpu.power:g} cores; more threads wait for each other.")

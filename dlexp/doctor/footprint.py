@@ -58,14 +58,19 @@ class Footprint:
         """What each example of a batch adds."""
         return self.saved + self.passing + self.raw
 
+    @property
+    def between(self) -> int:
+        """What is taken whatever the batch, when its tensors are gone: an evaluation, or a new tensor for each parameter."""
+        return max(self.evaluation, self.gradients)
+
     def needed(self, batch_size: int) -> int:
         """Of a run with this batch size."""
-        return self.standing + max(batch_size * self.example, self.evaluation)
+        return self.standing + max(batch_size * self.example, self.between)
 
     def largest_batch(self, free: int) -> int:
         """The largest power of two that fits into `SHARE` of this much memory; 0: none."""
         room = int(SHARE * free) - self.standing
-        if room < self.evaluation:
+        if room < self.between:
             return 0
         count = room // max(1, self.example)
         largest = 1 << (count.bit_length() - 1) if count else 0

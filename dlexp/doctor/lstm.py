@@ -36,5 +36,7 @@ def section(model: Mapping[str, Any], device: str, cudnn: str | None) -> Section
     lines = [("cuDNN's kernel", "not used" if reasons else "used: all steps of a layer in one call")]
     lines += [("", reason) for reason in reasons]
     # Asked for by name, the loop is no surprise; on a GPU it is what costs the time.
-    findings: list[Finding] = [note(f"model=lstm leaves cuDNN's fast path: {reason}.") for reason in reasons if device == "cuda"]
+    findings: list[Finding] = [
+        note(f"model=lstm leaves cuDNN's fast path: {reason}.") for reason in reasons if device == "cuda"
+    ]
     return Section("lstm", {"fused": not reasons, "reasons": reasons}, lines, findings)
