@@ -24,7 +24,7 @@ def detours(model: Mapping[str, Any], device: str, cudnn: str | None) -> list[st
     if model.get("cell", "fused") != "fused":
         reasons.append(f"model.cell={model['cell']} takes one step after the other, in Python: model.cell=fused")
     if device != "cuda":
-        reasons.append("hardware=cpu: cuDNN is for NVIDIA GPUs; on the CPU torch's own LSTM takes its place")
+        reasons.append("the run is on the CPU, and cuDNN is for NVIDIA GPUs")
     elif cudnn is None:
         reasons.append("this torch was built without cuDNN")
     return reasons
@@ -33,7 +33,7 @@ def detours(model: Mapping[str, Any], device: str, cudnn: str | None) -> list[st
 def section(model: Mapping[str, Any], device: str, cudnn: str | None) -> Section:
     """The LSTM."""
     reasons = detours(model, device, cudnn)
-    lines = [("cuDNN's kernel", "not used" if reasons else "used: all steps of a layer in one call")]
+    lines = [("cuDNN kernels", "not used" if reasons else "used: all steps in one call")]
     lines += [("", reason) for reason in reasons]
     # Asked for by name, the loop is no surprise; on a GPU it is what costs the time.
     findings: list[Finding] = [

@@ -33,7 +33,8 @@ def page(sections: Sequence[Section], width: int) -> Text:
     blocks = [findings] if findings else []
     for section in sections:
         lines = (_line(f"  {name}", value, width, "cyan") for name, value in section.lines)
-        blocks.append([Text(section.name, "bold"), *lines])
+        worst = next((MARKS[level] for level in MARKS if any(level == one.level for one in section.findings)), ("", "bold"))
+        blocks.append([Text(f"{section.name} {worst[0]}".rstrip(), worst[1]), *lines])
     return _joined([*(_joined(block, "\n") for block in blocks), verdict(sections)], "\n\n")
 
 

@@ -1,5 +1,6 @@
 import importlib
 import inspect
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -56,6 +57,29 @@ def test_what_this_machine_lacks_is_a_problem_and_no_refusal(tmp_path):
     told = sections(*MOONS, "hardware=cuda", root=tmp_path)
     assert "torch finds no NVIDIA GPU" in problems(told)["run"][0]
     assert told["cpu"].facts["cores"] > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="pretends that there is another GPU")
+@pytest.mark.parametrize(
+    ("capability", "format", "said"),
+    [((9, 0), "bf16", ""), ((7, 5), "fp16", ""), ((6, 1), "fp32", "of no use on compute capability 6.1")],
+)
+def test_on_a_gpu_its_own_memory_counts(capability, format, said, monkeypatch, tmp_path):
+    for name, answer in {
+        "is_available": True,
+        "device_count": 1,
+        "current_device": 0,
+        "mem_get_info": (2**21, 2**33),
+        "get_device_name": "a card",
+        "get_device_capability": capability,
+        "get_arch_list": ["sm_60", "sm_75", "sm_90"],
+        "get_device_properties": SimpleNamespace(total_memory=2**33, major=capability[0], minor=capability[1]),
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+    told = sections(*MOONS, "precision=auto", "optimizer=sgd", root=tmp_path)
+    assert (told["run"].facts["device"], told["run"].facts["format"], told["run"].facts["free"]) == ("cuda", format, 2**21)
+    assert told["gpu"].facts["auto"] == {"hardware": "cuda", "precision": format}
+    assert [said in finding.text for finding in told["gpu"].findings] == ([True] if said else [])
 
 
 @pytest.mark.parametrize("override", ["norm=bm", "depth=-1", "dataset=moons"])

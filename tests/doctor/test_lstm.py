@@ -9,8 +9,8 @@ from dlexp.doctor.lstm import detours, section
         ({"cell": "fused"}, "cuda", "9.26.0", []),
         ({"cell": "fused", "dropout": 0.5, "depth": 3}, "cuda", "9.26.0", []),
         ({"cell": "loop"}, "cuda", "9.26.0", ["model.cell=loop"]),
-        ({"cell": "fused"}, "cpu", "9.26.0", ["hardware=cpu"]),
-        ({"cell": "loop"}, "cpu", None, ["model.cell=loop", "hardware=cpu"]),
+        ({"cell": "fused"}, "cpu", "9.26.0", ["on the CPU"]),
+        ({"cell": "loop"}, "cpu", None, ["model.cell=loop", "on the CPU"]),
         ({"cell": "fused"}, "cuda", None, ["without cuDNN"]),
     ],
 )

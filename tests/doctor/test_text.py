@@ -24,6 +24,7 @@ def test_what_is_wrong_comes_first():
     assert lines[0].startswith("✗ run")
     assert next(line for line in lines if line[0] != " " and not line.startswith("✗")).startswith("! cpu")
     assert "  config         depth=[1]" in lines
+    assert {"run ✗", "cpu !"} <= set(lines)
     assert lines[-1] == "One thing is missing or broken: see the top."
 
 
