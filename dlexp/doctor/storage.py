@@ -14,6 +14,7 @@ from dlexp.doctor.section import Finding, Section, in_bytes, note, problem
 
 LEAST = 100 * 2**20  # bytes; a run folder takes a few hundred kB, and a study has hundreds of them
 COMFORTABLE = 2**30
+SHORT = {"dataset.cache_dir": "image cache", "TORCHINDUCTOR_CACHE_DIR": "compile cache"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def section(folders: list[Folder]) -> Section:
     """The folders."""
     lines = [
         (
-            "compile cache" if folder.key.isupper() else folder.key,
+            SHORT.get(folder.key, folder.key),
             f"{folder.path}  {in_bytes(folder.free)} free" if folder.free is not None else f"{folder.path}  not writable",
         )
         for folder in folders

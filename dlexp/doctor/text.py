@@ -57,7 +57,7 @@ def document(sections: Sequence[Section]) -> dict[str, Any]:
 def _line(name: str, value: str, width: int, style: str) -> Text:
     """A name, and beside it the value on as many lines as it takes."""
     first, *more = wrap(value, width - INDENT, break_on_hyphens=False) or [""]
-    return Text.assemble((name.ljust(INDENT), style), first, *(f"\n{' ' * INDENT}{line}" for line in more))
+    return Text.assemble((f"{name} ".ljust(INDENT), style), first, *(f"\n{' ' * INDENT}{line}" for line in more))
 
 
 def _joined(texts: Iterable[Text], between: str) -> Text:
