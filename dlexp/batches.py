@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dlexp.contract import Augment, Dataset, Split
-from dlexp.stream import stream
+from dlexp.stream import generator
 
 EVALUATION_BATCH = 512  # examples; large enough to fill a GPU, small enough for a CPU's cache
 Batch = tuple[Tensor, Tensor]
@@ -17,7 +17,7 @@ Loader = Callable[[list[Tensor]], Iterable[Batch]]
 
 def order(seed: int, epoch: int, num_examples: int) -> Tensor:
     """A permutation of the examples, int64 [N] on the CPU: the same for every arm of a comparison."""
-    return torch.randperm(num_examples, generator=torch.Generator().manual_seed(stream(seed, "order", epoch)))
+    return torch.randperm(num_examples, generator=generator(seed, "order", epoch))
 
 
 def steps_per_epoch(num_examples: int, batch_size: int, *, drop_last: bool) -> int:
@@ -110,9 +110,8 @@ def training_batches(
 
     def batches(epoch: int, first: int) -> Iterator[Batch]:
         shuffled = order(seed, epoch, num_examples)
-        generator = torch.Generator().manual_seed(stream(seed, "augmentation", epoch))
         # Drawn by example, not by place in the epoch: another batch size or order gives an example the same change.
-        parameters = augment.parameters(num_examples, generator)[shuffled].to(device)
+        parameters = augment.parameters(num_examples, seed, epoch)[shuffled].to(device)
         indices = list(shuffled.split(batch_size))
         if drop_last and len(indices[-1]) < batch_size:
             indices.pop()

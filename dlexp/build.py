@@ -6,15 +6,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dlexp import hardware
 from dlexp.batches import Batch, Loader, Scale, evaluation_batches, resident, training_batches, workers
 from dlexp.compilation import compile_blocks
-from dlexp.contract import Split
+from dlexp.contract import Dataset, Split
 from dlexp.facts import Facts
 from dlexp.learner import Learner
-from dlexp.measure import Probes, fixed_batch
+from dlexp.measure import Probes, fixed_batch, spread
 from dlexp.parts import make_probes, part
 from dlexp.stream import stream
 
@@ -47,7 +47,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     memory_format = torch.channels_last if settings["channels_last"] else torch.contiguous_format
     torch.manual_seed(stream(config["seed"], "init"))
     model = part(config, "model")(facts.dataset.input_shape, facts.dataset.num_outputs)
-    part(config, "init")(model)
+    part(config, "init")(model, partial(_examples, facts.dataset))
     init_hash = hash_weights(model)
     model.to(device=facts.device, memory_format=memory_format)
     if settings["compile"]:
@@ -70,6 +70,12 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     batch = partial(fixed_batch, facts.dataset, scale, facts.device)
     probes = Probes(make_probes(config, model, facts.dataset), model, learner.loss, batch)
     return Built(learner, *_build_batches(config, facts, scale), probes, init_hash)
+
+
+def _examples(dataset: Dataset, count: int) -> Tensor:
+    """What an init may look at: see `contract.Examples`."""
+    scale = Scale(dataset, torch.device("cpu"), torch.contiguous_format)
+    return scale(dataset.train.inputs[spread(count, len(dataset.train.targets))])
 
 
 def _build_batches(

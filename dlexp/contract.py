@@ -7,7 +7,7 @@
 | model      | `model(input_shape, num_outputs)` | `nn.Module`, [B, *input_shape] → [B, num_outputs]          |
 | activation | `activation()`                    | `nn.Module`, any shape → the same                          |
 | norm       | `norm(num_features)`              | `nn.Module`, [B, C] or [B, C, H, W] → the same             |
-| init       | `init(model)`                     | nothing: fills the parameters in place                     |
+| init       | `init(model, examples)`           | nothing: fills the parameters in place                     |
 | loss       | `loss()`                          | `nn.Module`, (outputs, targets) → scalar mean of the batch |
 | optimizer  | `optimizer(params)`               | `torch.optim.Optimizer`                                    |
 | scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                 |
@@ -17,6 +17,7 @@
 Every keyword argument that such a factory has beyond these facts is listed in its YAML file, and nothing else is.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -31,12 +32,17 @@ from dlexp.errors import UnsupportedError as UnsupportedError
 
 Task = Literal["classification", "regression"]
 
+Examples = Callable[[int], Tensor]
+"""Takes a number n and gives n training inputs (fewer where there are fewer), at equal distances in the order of the data,
+scaled as the model sees them but not augmented: float32 [n, *input_shape] on the CPU."""
+
 
 class Split(NamedTuple):
     """Examples in memory.
 
     Shape:
-        inputs uint8 [N, C, H, W] (images, raw pixels) or float32 [N, F] (features).
+        inputs uint8 [N, C, H, W] (images, raw pixels), float32 [N, F] (features) or float32 [N, T, F] (series: T steps of F
+            features).
         targets int64 [N] (classes, from 0) or float32 [N, 1] (regression).
     """
 
@@ -85,7 +91,7 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example: (C, H, W) or (F,)."""
+        """Shape of one example: (C, H, W), (F,) or (T, F)."""
         return tuple(self.train.inputs.shape[1:])
 
     @property
@@ -142,8 +148,11 @@ START = Progress(step=0, epoch=0, batch=0, epoch_ended=True)
 class Augment(Protocol):
     """A random change of images that is a pure function of its parameters, so that it can be drawn ahead for a whole epoch."""
 
-    def parameters(self, num_examples: int, generator: torch.Generator) -> Tensor:
-        """One row of random numbers per example, [N, P], drawn on the CPU; P may be 0."""
+    def parameters(self, num_examples: int, seed: int, epoch: int) -> Tensor:
+        """One row of random numbers per example, [N, P], on the CPU; P may be 0.
+
+        A pure function of (seed, epoch): drawn from the streams `augmentation` of the seed, one for each epoch from 1 on.
+        """
         ...
 
     def __call__(

@@ -33,6 +33,7 @@ class Course:
         self.learner, self.batches, self.evaluations, self.probes, self.init_hash = build(config, facts)
         stopping = config["early_stopping"]
         self.watched = watched_split(config)
+        self.empty_cache_every = config["hardware"]["empty_cache_every"]
         self.watch = Watch(stopping["patience"], stopping["min_delta"])
         self.keeps_best = stopping["patience"] is not None and stopping["restore_best"]
         self.best_weights: dict[str, Any] | None = None
@@ -155,6 +156,8 @@ class Course:
             The status, if the run ends here.
         """
         self._measure(progress)
+        if self.empty_cache_every and progress.epoch % self.empty_cache_every == 0:
+            hardware.empty_cache()  # books its time, and that of asking anew, under the next epoch
         row = self.rows[-1]
         if not all(math.isfinite(row[f"{split}/loss"]) for split in ("train", self.watched) if split):
             return "diverged"
@@ -199,6 +202,7 @@ class Course:
         return numbers
 
     def _evaluate(self, split: str, outputs_of: list[Tensor] | None = None) -> Numbers:
-        numbers = self.learner.evaluate(self.evaluations[split], outputs_of)
+        mirror = split == "test" and self.config["test_flip"]
+        numbers = self.learner.evaluate(self.evaluations[split], outputs_of, mirror=mirror)
         self.clock.lap("evaluation")
         return {f"{split}/{name}": number for name, number in numbers.items()}

@@ -59,7 +59,7 @@ def check_facts(
         ConfigError: With every mistake that was found.
     """
     parts["precision"](device)  # refuses what the device lacks
-    if unsupported := check_hardware(config["hardware"], device):
+    if unsupported := [*check_hardware(config["hardware"], device), *_check_lstm(config, choices["model"], device)]:
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
@@ -69,7 +69,7 @@ def check_facts(
     steps = steps_per_epoch(num_examples, batch_size, drop_last=config["drop_last"])
     if not problems and choices["augment"] != "none":
         augment = parts["augment"]()
-        augment(dataset.train.inputs[:1], augment.parameters(1, torch.Generator()))  # refuses images that are too small
+        augment(dataset.train.inputs[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
     if problems:
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
@@ -97,11 +97,21 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
             problems.append(
                 f"augment={choices['augment']} needs images, and dataset={name} has inputs of shape {shape}: use augment=none."
             )
+        if config["test_flip"]:
+            problems.append(f"test_flip=true needs images, and dataset={name} has inputs of shape {shape}: leave it false.")
         if config["hardware"]["channels_last"]:
             problems.append(
                 f"hardware.channels_last=true needs images, and dataset={name} has inputs of shape {shape}: leave it false."
             )
     return problems
+
+
+def _check_lstm(config: Mapping[str, Any], model: str, device: torch.device) -> list[str]:
+    """What torch's own LSTM lacks on this device."""
+    half = device.type == "cpu" and config["precision"]["format"] == "fp16"
+    if half and model == "lstm" and config["model"]["cell"] == "fused":
+        return ["precision=fp16 with model.cell=fused needs a GPU; precision=bf16 or model.cell=loop runs on the CPU."]
+    return []
 
 
 def _check_model(name: str, parts: Mapping[str, Callable], dataset: Dataset, smallest_batch: int, device: torch.device) -> int:

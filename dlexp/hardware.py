@@ -40,6 +40,8 @@ def check_hardware(hardware: Mapping[str, Any], device: torch.device) -> list[st
             for key in ("pin_memory", "non_blocking")
             if hardware[key] and hardware["loader"] == "workers"
         ]
+        if hardware["empty_cache_every"]:
+            problems.append("hardware.empty_cache_every empties the memory that torch keeps on a GPU: leave it 0 on the CPU.")
         if hardware["compile"] and not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
             problems.append("hardware.compile=true needs a C++ compiler on the CPU, and none is on the PATH.")
     return problems
@@ -69,6 +71,11 @@ def set_up(device: torch.device, *, num_threads: int, determinism: str, tf32: bo
     torch.backends.cudnn.rnn.fp32_precision = products  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+
+
+def empty_cache() -> None:
+    """Give the memory that torch keeps for later back to the GPU's driver; the next allocations ask for it again."""
+    torch.cuda.empty_cache()
 
 
 def wait(device: torch.device) -> None:

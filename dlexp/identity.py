@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-# Cannot change what a run computes. Depth, width and dropout count where a part refers to them, as `model.depth` and so on.
+# Cannot change what a run computes, nor how long that takes: a time is a result too, so the number of workers counts.
+# Depth, width and dropout count where a part refers to them, as `model.depth` and so on.
 NOT_IN_ID = {
     ("depth",),
     ("width",),
@@ -18,7 +19,6 @@ NOT_IN_ID = {
     ("output_dir",),
     ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
     ("dataset", "cache_dir"),
-    ("hardware", "num_workers"),
 }
 
 
@@ -37,10 +37,10 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
     if identity.get("early_stopping", {}).get("patience", 0) is None:
         identity.pop("early_stopping")
     if identity.get("model", {}).get("widths") is not None:
-        identity["model"].pop("depth")
-        identity["model"].pop("width")
+        identity["model"].pop("depth", None)
+        identity["model"].pop("width", None)
     if identity.get("hardware", {}).get("loader") == "resident":
-        for key in ("persistent_workers", "pin_memory", "non_blocking"):
+        for key in ("num_workers", "persistent_workers", "pin_memory", "non_blocking"):
             identity["hardware"].pop(key)
     text = json.dumps([identity, fingerprint], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

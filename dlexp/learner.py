@@ -129,13 +129,18 @@ class Learner:
             self.schedule.scheduler.step(monitored)  # type: ignore[arg-type]  # of ReduceLROnPlateau, a metric
 
     def evaluate(
-        self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]], outputs_of: list[Tensor] | None = None
+        self,
+        batches: Callable[[], Iterable[tuple[Tensor, Tensor]]],
+        outputs_of: list[Tensor] | None = None,
+        *,
+        mirror: bool = False,
     ) -> Numbers:
         """Loss and accuracy (or RMSE) over all examples of a split; changes nothing.
 
         Args:
             batches: Of the split.
             outputs_of: Where given, the outputs of each batch are added to it, float32 and on the device.
+            mirror: Whether an image's outputs are the mean of its own and those of the image with left and right exchanged.
 
         Returns:
             `loss` and `acc` in [0, 1], or `rmse` in units of the target.
@@ -145,8 +150,9 @@ class Learner:
         with torch.no_grad():
             for inputs, targets in batches():
                 with self.precision.autocast:
-                    outputs = self.model(inputs)
-                outputs = outputs.float()
+                    outputs = self.model(inputs).float()
+                    if mirror:
+                        outputs = (outputs + self.model(inputs.flip(-1)).float()) / 2
                 examples.append(len(targets))
                 losses.append(self.loss(outputs, targets))
                 scores.append(self.score(outputs, targets))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import cached_property
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dlexp.batches import Batch, Scale
 from dlexp.contract import Dataset, Measured, Probe
@@ -73,7 +73,11 @@ def fixed_batch(dataset: Dataset, scale: Scale, device: torch.device) -> Batch:
 
     They lie at equal distances in the order of the data, because the first ones of a folder of images are all of one class.
     """
-    total = len(dataset.train.targets)
-    count = min(NUM_EXAMPLES, total)
-    index = torch.arange(count) * total // count
+    index = spread(NUM_EXAMPLES, len(dataset.train.targets))
     return scale(dataset.train.inputs[index].to(device)), dataset.train.targets[index].to(device)
+
+
+def spread(most: int, total: int) -> Tensor:
+    """Indices of at most `most` examples out of `total`, at equal distances."""
+    count = min(most, total)
+    return torch.arange(count) * total // count

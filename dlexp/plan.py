@@ -16,15 +16,7 @@ from dlexp.identity import run_id, slug
 from dlexp.options import default_choices, part, scalars
 
 ADHOC = "adhoc"  # the shelf of runs without a study
-SILENT = {
-    "force",
-    "retry",
-    "profile",
-    "checkpoint_every",
-    "data_dir",
-    "output_dir",
-    "hardware.num_workers",
-}  # say nothing of what is run
+SILENT = {"force", "retry", "profile", "checkpoint_every", "data_dir", "output_dir"}  # say nothing of what is run
 
 
 @dataclass(frozen=True)
@@ -34,16 +26,23 @@ class Run:
     Args:
         composed: As it was given.
         config: Resolved, `auto` included.
-        device: Where it computes.
         identity: Its id, 12 hex digits.
         study: The study that it is part of, or `adhoc`.
     """
 
     composed: Composed
     config: dict[str, Any]
-    device: torch.device
     identity: str
     study: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes.
+
+        Raises:
+            UnsupportedError: If this machine lacks it.
+        """
+        return hardware.find_device(self.config["hardware"]["device"])
 
     @property
     def shelf(self) -> Path:
@@ -95,28 +94,28 @@ def plan(composed: Composed, study: str = ADHOC) -> Run:
 
     Raises:
         ConfigError: With all that is wrong with the config; also if data that the user supplies is not where it says.
-        UnsupportedError: If the machine lacks the device.
+        UnsupportedError: If `auto` has to be resolved for a device that this machine lacks.
     """
     if problems := check(composed):
         raise ConfigError(*problems)
     config = resolved(composed.cfg)
-    device = hardware.find_device(config["hardware"]["device"])
-    _resolve_auto(config, device)
+    _resolve_auto(config)
     fingerprint = None
     if composed.choices["dataset"] == "image_folder":
         fingerprint = _fingerprint(Path(config["dataset"]["root"]), Path(config["dataset"]["cache_dir"]))
-    return Run(composed, config, device, run_id(config, fingerprint), study)
+    return Run(composed, config, run_id(config, fingerprint), study)
 
 
 # Once in a process: half a second for 60,000 files, and the same for every run of a sweep.
 _fingerprint = cache(fingerprint_of)
 
 
-def _resolve_auto(config: dict[str, Any], device: torch.device) -> None:
+def _resolve_auto(config: dict[str, Any]) -> None:
     """Put what `auto` stands for on this machine in its place; what the user set beside it stays."""
     if config["hardware"]["device"] == "auto":
-        auto = part("hardware", "auto")
+        auto, device = part("hardware", "auto"), hardware.find_device("auto")
         kept = {key: value for key, value in config["hardware"].items() if value != auto[key]}
         config["hardware"] = {**part("hardware", device.type), **kept}
     if config["precision"]["format"] == "auto":
+        device = hardware.find_device(config["hardware"]["device"])
         config["precision"] = dict(part("precision", precision.resolve("auto", device)))

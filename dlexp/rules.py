@@ -36,14 +36,30 @@ class Settings(NamedTuple):
         return sorted(key for key in self.given if any(key == name or key.startswith(f"{name}.") for name in names))
 
 
-FEATURES = ("moons", "circles", "noisy_line")  # datasets known to hold no images, so that this answers before torch has loaded
-CONVOLUTIONAL = ("convnet", "resnet18", "resnet50")
+# Datasets known to hold no images, so that this answers before torch has loaded.
+FEATURES = ("moons", "circles", "noisy_line")
+SERIES = ("sine",)
+CONVOLUTIONAL = ("convnet", "resnet18", "resnet50", "speednet")
+NO_WHITENING = ("mlp", "lstm", "convnet", "resnet18", "resnet50")
 
 
 def _convolutions_have_images(s: Settings) -> Iterator[str]:
     model, dataset = s.choices["model"], s.choices["dataset"]
     if model in CONVOLUTIONAL and dataset in FEATURES:
         yield f"model={model} needs images, and dataset={dataset} has features: use model=mlp."
+    if model in CONVOLUTIONAL and dataset in SERIES:
+        yield f"model={model} needs images, and dataset={dataset} is a series: use model=lstm or mlp."
+
+
+def _lstm_has_a_series(s: Settings) -> Iterator[str]:
+    if s.choices["model"] == "lstm" and s.choices["dataset"] not in SERIES:
+        kind = "features" if s.choices["dataset"] in FEATURES else "images"
+        yield f"model=lstm needs a series, and dataset={s.choices['dataset']} has {kind}: use dataset={' or '.join(SERIES)}."
+
+
+def _lstm_drops_between_layers(s: Settings) -> Iterator[str]:
+    if s.choices["model"] == "lstm" and s.values["model.depth"] < 2 and s.values["model.dropout"] > 0:
+        yield "dropout: has no effect with model=lstm and one layer: it acts between layers. Use a depth of at least 2."
 
 
 def _max_steps_takes_the_place_of_epochs(s: Settings) -> Iterator[str]:
@@ -52,7 +68,7 @@ def _max_steps_takes_the_place_of_epochs(s: Settings) -> Iterator[str]:
 
 
 def _widths_take_the_place_of_depth_and_width(s: Settings) -> Iterator[str]:
-    if s.values.get("model.widths") is not None:
+    if s.values.get("model.widths") is not None and "model.depth" in s.values:
         for key in s.of("depth", "width", "model.depth", "model.width"):
             yield f"{key}: has no effect beside model.widths={s.values['model.widths']}: leave one of the two out."
 
@@ -135,10 +151,18 @@ def _loader_settings_have_a_loader(s: Settings) -> Iterator[str]:
 
 
 def _learning_rate_can_fall(s: Settings) -> Iterator[str]:
+    rates = {name: s.values[name] for name in ("optimizer.lr", "optimizer.lr_head", "optimizer.lr_bias") if name in s.values}
+    name, lr = min(rates.items(), key=lambda item: item[1])
     for key in ("scheduler.eta_min", "scheduler.min_lr"):
-        lr, lowest = s.values["optimizer.lr"], s.values.get(key)
+        lowest = s.values.get(key)
         if lowest is not None and lowest >= lr:
-            yield f"{key}: must be below optimizer.lr={lr}, got {lowest}."
+            yield f"{key}: must be below {name}={lr}, got {lowest}."
+
+
+def _warm_up_has_steps(s: Settings) -> Iterator[str]:
+    if s.choices["scheduler"] == "linear" and s.values["scheduler.warmup_fraction"] == 0:
+        for key in s.of("scheduler.start_factor"):
+            yield f"{key}: has no effect with scheduler.warmup_fraction=0: leave one of the two out."
 
 
 def _cuda_graph_has_a_fused_optimizer(s: Settings) -> Iterator[str]:
@@ -152,9 +176,31 @@ def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
         yield "optimizer.momentum: must be above 0 with optimizer=nesterov, got 0: optimizer=sgd is the one without."
 
 
+def _muon_has_hidden_layers(s: Settings) -> Iterator[str]:
+    if s.choices["optimizer"] == "muon" and s.no_blocks:
+        yield "optimizer=muon: has no matrix to act on with depth=0, where the head is the only one: use optimizer=nesterov."
+
+
+def _init_has_what_it_fills(s: Settings) -> Iterator[str]:
+    init, model = s.choices["init"], s.choices["model"]
+    if init == "dirac" and model not in CONVOLUTIONAL:
+        yield f"init=dirac needs convolutions, and model={model} has none: use init=orthogonal."
+    if init == "dirac_whitening" and model in NO_WHITENING:
+        yield f"init=dirac_whitening needs a whitening layer, and model={model} has none: use model=speednet, or another init."
+
+
+def _norm_weights_are_there(s: Settings) -> Iterator[str]:
+    if s.choices["norm"] == "none":
+        for key in s.of("model.train_norm_weight"):
+            yield f"{key}: has no effect with norm=none: leave it out."
+
+
 def _standard_augmentation_does_something(s: Settings) -> Iterator[str]:
-    if s.values.get("augment.flip") is False and s.values.get("augment.padding") == 0:
-        yield "augment.flip: false together with augment.padding=0 changes nothing: write augment=none."
+    if s.values.get("augment.padding") == 0:
+        if s.values["augment.flip"] == "none":
+            yield "augment.flip: none together with augment.padding=0 changes nothing: write augment=none."
+        for key in s.of("augment.padding_mode"):
+            yield f"{key}: has no effect with augment.padding=0: there is no border to fill."
 
 
 def _every_class_has_an_example(s: Settings) -> Iterator[str]:
@@ -166,6 +212,8 @@ def _every_class_has_an_example(s: Settings) -> Iterator[str]:
 
 RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _convolutions_have_images,
+    _lstm_has_a_series,
+    _lstm_drops_between_layers,
     _max_steps_takes_the_place_of_epochs,
     _widths_take_the_place_of_depth_and_width,
     _what_is_shared_is_referred_to,
@@ -180,7 +228,11 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _loader_settings_have_a_loader,
     _learning_rate_can_fall,
     _cuda_graph_has_a_fused_optimizer,
+    _warm_up_has_steps,
     _nesterov_has_momentum,
+    _muon_has_hidden_layers,
+    _init_has_what_it_fills,
+    _norm_weights_are_there,
     _standard_augmentation_does_something,
     _every_class_has_an_example,
 )

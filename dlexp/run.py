@@ -31,10 +31,11 @@ def gather_facts(run: Run) -> Facts:
         UnsupportedError: If only this machine stands in the way.
         DatasetError: If the data cannot be had.
     """
+    device = run.device
     parts = {group: part(run.config, group) for group in ("augment", "model", "precision")}
     parts["probe"] = partial(make_probes, run.config)
     overridden = overridden_keys(run.composed.overrides)
-    facts = check_facts(run.config, run.composed.choices, overridden, parts, load_dataset(run.config), run.device)
+    facts = check_facts(run.config, run.composed.choices, overridden, parts, load_dataset(run.config), device)
     if run.config["hardware"]["tune"]:
         tune.candidates(run.config, facts, overridden)  # refuses where there is nothing to choose
     return facts

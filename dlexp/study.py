@@ -19,7 +19,7 @@ KEYS: dict[str, type] = {
     **dict.fromkeys(("base", "when", "axes", "reference"), dict),
     **dict.fromkeys(("cells", "seeds", "predictions"), list),
 }
-PREDICTION = {"claim", "plus", "minus", "where", "expected", "margin", "metric"}
+PREDICTION = {"claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric"}
 ARM = "arm"  # names a cell; sets nothing
 
 
@@ -36,9 +36,13 @@ class Study:
         axes: Key → values; the cells are their product.
         cells: More cells, one by one; `arm` names one.
         seeds: Of each cell.
-        metric: What is compared, such as `test/acc`.
+        metric: What is compared, such as `test/acc`, or a cost, such as `train/seconds` or `memory.allocated`
+            (dlexp/analysis/costs.py): of a cost the report also tells how many times less each cell takes than the one with
+            the first value of the first key, or of `arm`.
         pairing: `paired`: arms are compared seed by seed; `independent`: as groups.
-        predictions: Contrasts of cells, and what is expected of them.
+        predictions: Contrasts of cells, and what is expected of them: of plus - minus, which is to be greater than `margin`,
+            less than -`margin`, or within it (`equal`); or, where `ratio` is given, of plus / minus, which is to be greater
+            than it, less than 1 / ratio, or between the two.
         reference: Published numbers: where from, and a value for each cell.
     """
 
@@ -125,8 +129,7 @@ def _problems(study: Study) -> Iterator[str]:
     for prediction in study.predictions:
         if unknown := sorted(prediction.keys() - PREDICTION):
             yield f"predictions: {unknown[0]}: no such key. Keys: {', '.join(sorted(PREDICTION))}."
-        if prediction.get("expected") == "equal" and not prediction.get("margin", 0) > 0:
-            yield "predictions: expected: equal needs a margin above 0."
+        yield from _bounds(prediction)
         if prediction.get("expected") not in ("greater", "less", "equal"):
             yield f"predictions: expected must be greater, less or equal, got {prediction.get('expected')}."
         for side in ("plus", "minus"):
@@ -136,6 +139,20 @@ def _problems(study: Study) -> Iterator[str]:
     for selector, place in selectors:
         if not any(selector.items() <= cell.items() for cell in cells):
             yield f"{place}: {selector} selects no cell."
+
+
+def _bounds(prediction: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with how much a prediction asks for."""
+    margin, ratio = prediction.get("margin", 0), prediction.get("ratio")
+    if ratio is None:
+        if prediction.get("expected") == "equal" and not margin > 0:
+            yield "predictions: expected: equal needs a margin above 0, or a ratio above 1."
+        return
+    if margin:
+        yield "predictions: margin and ratio: give one of the two."
+    least = "above 1 with expected: equal" if prediction.get("expected") == "equal" else "at least 1"
+    if not isinstance(ratio, int | float) or isinstance(ratio, bool) or ratio < 1 or (ratio == 1 and "above" in least):
+        yield f"predictions: ratio must be a number {least}, got {shown(ratio)}."
 
 
 def ask(study: Study, overrides: Sequence[str]) -> Request:

@@ -24,6 +24,18 @@ IMAGES = (
     "batch_size=16",
     "epochs=2",
 )
+# The smallest run on a series.
+SERIES = (
+    "dataset=sine",
+    "dataset.num_examples=60",
+    "dataset.window=8",
+    "model=lstm",
+    "loss=mse",
+    "depth=2",
+    "width=8",
+    "batch_size=16",
+    "epochs=2",
+)
 
 
 def only_last(overrides: tuple[str, ...]) -> list[str]:

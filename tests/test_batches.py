@@ -59,7 +59,7 @@ def test_inputs_arrive_scaled(dataset):
 @pytest.mark.parametrize("options", [{"num_workers": 0}, {"num_workers": 2}, {"num_workers": 1, "persistent_workers": True}])
 def test_workers_give_what_resident_gives(dataset, options):
     settings = {"persistent_workers": False, "pin_memory": False, "non_blocking": False} | options
-    augment = Standard(flip=True, padding=2)
+    augment = Standard(flip="alternating", padding=2, padding_mode="zeros")
     one = make(dataset, resident(dataset.train, CPU), augment=augment)
     other = make(dataset, workers(dataset.train, CPU, **settings), augment=augment)
     before = torch.get_rng_state()
@@ -70,7 +70,7 @@ def test_workers_give_what_resident_gives(dataset, options):
 
 
 def test_an_example_is_augmented_alike_at_any_batch_size(dataset):
-    augment = Standard(flip=True, padding=2)
+    augment = Standard(flip="alternating", padding=2, padding_mode="zeros")
     seen = []
     for batch_size in (4, 9):
         batches = list(make(dataset, resident(dataset.train, CPU), augment=augment, batch_size=batch_size)(3, 0))

@@ -120,7 +120,9 @@ def test_a_bad_value_is_refused_by_its_key(command: str, key: str) -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_the_defaults_of_every_option_pass(group: str, option: str) -> None:
-    choices = default_choices() | {group: option} | ({"model": "mlp"} if option in FEATURES else {})
+    models = {"dirac_whitening": "speednet", "sine": "lstm", **dict.fromkeys(FEATURES, "mlp")}
+    beside = {"dataset": "sine"} if option == "lstm" else {"model": models[option]} if option in models else {}
+    choices = default_choices() | {group: option} | beside
     needs = ["dataset.root: must be given, as dataset.root=..."] if option == "image_folder" else []
     assert check(Composed(OmegaConf.create(template(choices)), choices, ())) == needs
 

@@ -11,13 +11,14 @@ from hydra.utils import get_method
 from dlexp.config import CONF, groups
 from tests.dataset.test_image_folder import CLASSES, write_image
 from tests.dataset.test_torchvision_sets import write_cifar, write_mnist
-from tests.runs import IMAGES, MOONS, run
+from tests.runs import IMAGES, MOONS, SERIES, run
 
 OPTIONS = sorted(f"{group}={option}" for group, options in groups().items() for option in options)
 NEEDS_GPU = {"precision=tf32", "hardware=cuda"}
 FEATURES = {"moons", "circles"}
 FILES = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}
 SMALL_NET = ("depth=2", "width=16", "batch_size=8")
+WITHOUT_SHAPE = tuple(text for text in IMAGES if not text.startswith(("depth", "width")))
 
 
 def base(option):
@@ -29,8 +30,12 @@ def base(option):
         return (*SMALL_NET, "val_fraction=0" if name == "cifar100" else "val_fraction=0.4")
     if option == "dataset=noisy_line":
         return (*SMALL_NET, "model=mlp", "loss=mse")
+    if option in ("dataset=sine", "model=lstm"):
+        return SERIES
     if name.startswith("resnet"):
-        return tuple(text for text in IMAGES if not text.startswith(("depth", "width")))
+        return WITHOUT_SHAPE
+    if name in ("speednet", "dirac_whitening"):
+        return (*WITHOUT_SHAPE, "dataset.shape=[3,9,9]", "model=speednet", "model.widths=[8,12]")
     return IMAGES
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from dlexp.errors import ConfigError
 from dlexp.run import gather_facts
-from tests.runs import IMAGES, MOONS, prepare
+from tests.runs import IMAGES, MOONS, SERIES, prepare
 
 LINE = ("dataset=noisy_line", "model=mlp", "loss=mse", "norm=none", "batch_size=16")
 
@@ -13,7 +13,14 @@ def facts(*overrides, root):
 
 REFUSED = {
     "images wanted": ([*MOONS, "model=convnet"], "model=convnet needs images"),
+    "a series wanted": ([*LINE, "model=lstm"], "model=lstm needs a series"),
+    "layers wanted": ([*(text for text in SERIES if text != "width=8"), "depth=0"], "model=lstm needs at least one layer"),
+    "images wanted of a series": ([*SERIES, "model=resnet18", "width=${depth}"], "model=resnet18 needs images"),
+    "augmentation of a series": ([*SERIES, "augment=standard"], "augment=standard needs images"),
+    "activations of an lstm": ([*SERIES, "probe=[dead_units]"], "the model has none"),
+    "half precision of a fused lstm on a CPU": ([*SERIES, "precision=fp16"], "precision=bf16 or model.cell=loop runs"),
     "augmentation of features": ([*MOONS, "augment=standard"], "augment=standard needs images"),
+    "mirror images of features": ([*MOONS, "test_flip=true"], "test_flip=true needs images"),
     "layout of features": ([*MOONS, "hardware.channels_last=true"], "channels_last=true needs images"),
     "classes wanted by cross_entropy": ([*LINE, "loss=cross_entropy"], "loss=cross_entropy needs classes"),
     "classes wanted by focal": ([*LINE, "loss=focal"], "loss=focal needs classes"),
@@ -31,6 +38,10 @@ REFUSED = {
     "pooled away": ([*IMAGES, "depth=6", "model.pool_every=1"], "model.pool_every=1"),
     "more examples than there are": ([*MOONS, "dataset.per_class=200"], "dataset.per_class: expected at most 35"),
     "a class missing from a split": ([*IMAGES, "dataset.per_class=1"], "val_fraction"),
+    "images too small for three groups": (
+        [*IMAGES[:5], "model=speednet"],
+        r"model=speednet: model.widths=\[64, 256, 256\] .*needs 9 a side",
+    ),
     "padding beyond the image": ([*IMAGES, "augment=standard", "augment.padding=8"], "augment.padding"),
     "a model beyond the memory": ([*MOONS, "width=65536", "depth=9"], "lower depth or width"),
 }
@@ -46,6 +57,8 @@ def test_what_does_not_fit_together_is_refused_and_leaves_nothing(overrides, mes
 ALLOWED = {
     "bn where the short batch is dropped": [*MOONS, "batch_size=31", "drop_last=true"],
     "bn of images, one at a time": [*IMAGES, "batch_size=1"],
+    "half precision of an lstm in a loop": [*SERIES, "precision=fp16", "model.cell=loop"],
+    "a series, flattened": [*(text for text in SERIES if text != "model=lstm"), "model=mlp"],
     "ln on features": [*MOONS, "norm=ln"],
     "a batch of everything": [*MOONS, "batch_size=full"],
     "a batch beyond everything": [*MOONS, "batch_size=1000"],

@@ -1,12 +1,13 @@
 import pytest
 import torch
 
-from dlexp import batches, build, hardware
+from dlexp import batches, build, facts, hardware
 from dlexp.config import CONF
 from dlexp.contract import Split
 from dlexp.errors import UnsupportedError
 from dlexp.precision import Precision, resolve
-from tests.runs import MOONS, run
+from dlexp.run import gather_facts
+from tests.runs import MOONS, prepare, run
 
 CPU = torch.device("cpu")
 SETTINGS = {
@@ -16,6 +17,7 @@ SETTINGS = {
     "pin_memory": False,
     "non_blocking": False,
     "compile": False,
+    "empty_cache_every": 0,
 }
 
 
@@ -60,6 +62,7 @@ def test_a_missing_gpu_is_never_replaced_by_the_cpu():
     [
         {"determinism": "fast"},
         {"cuda_graph": True},
+        {"empty_cache_every": 3},
         {"loader": "workers", "pin_memory": True},
         {"loader": "workers", "non_blocking": True},
     ],
@@ -103,6 +106,23 @@ def test_the_loader_asked_for_is_the_one_used(loader, monkeypatch, tmp_path):
         monkeypatch.setattr(build, name, lambda *a, n=name, o=original, **k: used.append(n) or o(*a, **k))
     run(*MOONS, f"hardware.loader={loader}", "hardware.num_workers=1" if loader == "workers" else "seed=1", root=tmp_path)
     assert set(used) == {loader}
+
+
+@pytest.mark.parametrize(("every", "times"), [(0, 0), (2, 2), (3, 1)])
+def test_the_cache_is_emptied_after_every_so_many_epochs(every, times, monkeypatch, tmp_path):
+    emptied = []
+    monkeypatch.setattr(hardware, "empty_cache", lambda: emptied.append(every))
+    monkeypatch.setattr(facts, "check_hardware", lambda *_: [])  # refuses it on a CPU
+    run(*MOONS, "epochs=5", f"hardware.empty_cache_every={every}", root=tmp_path)
+    assert len(emptied) == times
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_run_on_a_gpu_has_its_id_where_there_is_none(tmp_path):
+    planned = prepare(*MOONS, "hardware=cuda", root=tmp_path)
+    assert planned.identity != prepare(*MOONS, root=tmp_path).identity
+    with pytest.raises(UnsupportedError, match="no NVIDIA GPU"):
+        gather_facts(planned)
 
 
 def test_hardware_files_differ_in_what_their_device_needs():

@@ -17,6 +17,7 @@ CONFIG = {
     "hardware": {
         "loader": "resident",
         "num_workers": 2,
+        "empty_cache_every": 0,
         "persistent_workers": True,
         "pin_memory": False,
         "non_blocking": False,
@@ -36,7 +37,16 @@ def changed(path, value):
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("seed", 1), ("model.depth", 4), ("epochs", 11), ("max_steps", 5), ("optimizer.lr", 0.2), ("hardware.loader", "workers")],
+    [
+        ("seed", 1),
+        ("model.depth", 4),
+        ("epochs", 11),
+        ("max_steps", 5),
+        ("optimizer.lr", 0.2),
+        ("hardware.loader", "workers"),
+        ("hardware.empty_cache_every", 5),
+        ("test_flip", True),
+    ],
 )
 def test_what_can_change_the_result_changes_the_id(path, value):
     assert identity.run_id(changed(path, value)) != identity.run_id(CONFIG)
@@ -56,6 +66,12 @@ def test_what_can_change_the_result_changes_the_id(path, value):
 )
 def test_what_cannot_change_the_result_keeps_the_id(path, value):
     assert identity.run_id(changed(path, value)) == identity.run_id(CONFIG)
+
+
+def test_what_workers_cost_is_a_result():
+    two, four = changed("hardware.loader", "workers"), changed("hardware.loader", "workers")
+    four["hardware"]["num_workers"] = 4
+    assert identity.run_id(two) != identity.run_id(four)
 
 
 def test_the_fingerprint_of_user_data_is_part_of_the_id():

@@ -70,6 +70,16 @@ def test_evaluation_is_weighted_by_examples_and_changes_nothing():
     assert learner.model.training
 
 
+def test_mirrored_outputs_are_the_mean_over_both_sides():
+    learner, batches, outputs = make_learner(), make_batches(), []
+    numbers = learner.evaluate(lambda: batches, outputs, mirror=True)
+    model, inputs, targets = learner.model.eval(), *(torch.cat(column) for column in zip(*batches, strict=True))
+    expected = torch.stack([model(inputs), model(inputs.flip(1))]).mean(0).detach()
+    torch.testing.assert_close(torch.cat(outputs), expected)
+    assert numbers["loss"] == pytest.approx(float(nn.functional.cross_entropy(expected, targets)), rel=1e-5)
+    assert numbers["loss"] != pytest.approx(learner.evaluate(lambda: batches)["loss"], rel=1e-3)
+
+
 def test_collect_begins_anew():
     learner = make_learner()
     learner.step(*make_batches()[0])

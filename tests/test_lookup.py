@@ -19,7 +19,7 @@ MESSAGES = [
     ("optim.lr=0.1", ["optim.lr=0.1: no such key. Did you mean optimizer.lr?"]),
     ("bathc_size=4", ["bathc_size=4: no such key. Did you mean batch_size?"]),
     ("actvation=relu", ["actvation=relu: no such key. Did you mean activation?"]),
-    ("norm/eps=1", ["norm/eps=1: no such key. Did you mean norm.eps or optimizer.eps?"]),
+    ("norm/eps=1", ["norm/eps=1: no such key. Did you mean norm.eps or optimizer.eps or init.eps (init=dirac_whitening)?"]),
     (
         "gamma=1",
         ["gamma=1: no such key. Did you mean loss.gamma (loss=focal) or scheduler.gamma (scheduler=exponential, step)?"],
@@ -31,7 +31,10 @@ MESSAGES = [
     ("~norm", ["~norm: nothing can be deleted from a config; norm=none leaves it out."]),
     ("~depth", ["~depth: nothing can be deleted from a config."]),
     ("norm@model.norm=gn", ["norm@model.norm=gn: a group has one place: write norm=gn."]),
-    ("optimizer.momentum=0.9", ["optimizer.momentum=0.9: optimizer=adamw has no momentum; momentum, nesterov, rmsprop have."]),
+    (
+        "optimizer.momentum=0.9",
+        ["optimizer.momentum=0.9: optimizer=adamw has no momentum; momentum, muon, nesterov, rmsprop have."],
+    ),
     ("norm=gn norm.momentum=0.2", ["norm.momentum=0.2: norm=gn has no momentum; bn has."]),
     ("model.norm.groups=4", ["model.norm.groups=4: set it on the group: norm.groups=4."]),
     ("model.norm=gn", ["model.norm=gn: set it on the group: norm=gn."]),

@@ -64,6 +64,13 @@ def test_looking_at_the_test_set_every_epoch_is_marked(tmp_path):
     assert run(*MOONS, root=tmp_path)[0]["selected_on_test"] is False
 
 
+def test_a_mirrored_test_changes_nothing_but_what_is_said_of_the_test_split(tmp_path):
+    (plain, rows), (mirrored, same) = (run(*IMAGES, f"test_flip={flip}", root=tmp_path) for flip in ("false", "true"))
+    assert rows == same
+    changed = {name for name in plain["metrics"] if plain["metrics"][name] != mirrored["metrics"][name]}
+    assert changed - {"test/acc"} == {"test/loss"}
+
+
 def test_early_stopping_tests_the_best_weights(tmp_path):
     options = ("optimizer.lr=0.5", "epochs=40", "early_stopping.patience=3")
     summary, rows = run(*MOONS, *options, root=tmp_path)
@@ -205,7 +212,8 @@ def test_a_fused_optimizer_changes_no_more_than_rounding(optimizer, tmp_path):
 
 
 @pytest.mark.gpu
-def test_no_step_waits_for_the_gpu(tmp_path, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_no_step_waits_for_the_gpu(optimizer, tmp_path, monkeypatch):
     original = Learner.step
 
     def step(*arguments):
@@ -214,7 +222,7 @@ def test_no_step_waits_for_the_gpu(tmp_path, monkeypatch):
         torch.cuda.set_sync_debug_mode("default")
 
     monkeypatch.setattr(Learner, "step", step)
-    assert run(*IMAGES, "hardware=cuda", root=tmp_path)[0]["status"] == "done"
+    assert run(*IMAGES, "hardware=cuda", f"optimizer={optimizer}", root=tmp_path)[0]["status"] == "done"
 
 
 @pytest.mark.gpu

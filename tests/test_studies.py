@@ -15,7 +15,9 @@ from tests.runs import prepare, run
 # What has to be downloaded, and its shape and number of classes.
 DOWNLOADED = {"cifar10": ([3, 32, 32], 10), "cifar100": ([3, 32, 32], 100), "fashion_mnist": ([1, 28, 28], 10)}
 DERIVED = {"convergence_epoch", "stability"}  # dlexp/analysis/derive.py
-NO_SHAPE = {"optimizer", "optimizer.lr", "scheduler", "loss", "loss.softmax", "init", "precision", "grad_clip"}
+NO_SHAPE = {"optimizer", "optimizer.lr", "scheduler", "loss", "loss.softmax", "init", "precision", "grad_clip", "arm"}
+ON_A_CPU = {"hardware": ("cuda", "cpu"), "precision": ("tf32", "fp32")}  # what stands for what a machine may lack
+FOR_A_GPU = {"hardware.empty_cache_every", "hardware.pin_memory", "hardware.non_blocking"}
 PUBLISHED = [name for name in studies() if name.endswith("_published")]
 
 every_study = pytest.mark.parametrize("name", studies())
@@ -32,6 +34,8 @@ def on_made_data(study, cell, per_class=10):
         said |= {"dataset": "synthetic_images", "dataset.shape": f"[{','.join(map(str, shape))}]"}
         said |= {"dataset.num_classes": num_classes, "dataset.num_train": per_class * num_classes}
         said |= {"dataset.num_test": num_classes}
+    said |= {key: other for key, (one, other) in ON_A_CPU.items() if said.get(key) == one}
+    said = {key: value for key, value in said.items() if key not in FOR_A_GPU}
     return [f"{key}={value}" for key, value in said.items()]
 
 
@@ -70,7 +74,10 @@ def test_every_run_passes_all_checks_and_is_another(name):
 @every_study
 def test_every_cell_fits_data_and_model(name, tmp_path):
     study = read_study(name)
-    other_shape = {str({key: cell[key] for key in cell if key not in NO_SHAPE}): cell for cell in study.all_cells()}
+    other_shape = {
+        str({key: cell[key] for key in cell if key not in NO_SHAPE and not key.startswith("hardware")}): cell
+        for cell in study.all_cells()
+    }
     for cell in other_shape.values():
         assert gather_facts(prepare(*on_made_data(study, cell), root=tmp_path)).num_parameters > 0
 
@@ -92,7 +99,7 @@ def test_predictions_compare_what_differs_in_nothing_else(name):
         plus, minus = (matching(study, prediction[side], where) for side in ("plus", "minus"))
         assert not [cell for cell in plus if cell in minus]
         metric = prediction.get("metric", study.metric)
-        assert metric in DERIVED or metric.startswith(("train/", "val/", "test/"))
+        assert metric in DERIVED or metric.startswith(("train/", "val/", "test/", "memory."))
         sides = [side if isinstance(side, list) else [side] for side in (prediction["plus"], prediction["minus"])]
         named = {key for side in sides for selector in side for key in selector}
         if "arm" not in named:
@@ -106,7 +113,7 @@ def test_each_published_number_belongs_to_one_cell(name):
     for entry in study.reference.get("values", []):
         selector = {key: value for key, value in entry.items() if key not in ("value", "sd", "n")}
         assert matching(study, selector, {}) == [selector], entry
-        assert 0 < entry["value"] < 1
+        assert 0 < entry["value"] < (1 if study.metric.endswith("/acc") else 100)
     assert study.reference.get("source") or not name.endswith("_published")
 
 
@@ -130,6 +137,8 @@ NETS = [  # study, cell, training examples of a class, parameters, steps; counte
     ("block_order_published", {"model.order": "can", "activation": "relu"}, 500, 195770 + 724 + 410, 1000),
     ("activation_2d_published", {"dataset": "moons", "activation": "relu"}, None, 768 + 32896 + 258, 300),
     ("loss_published", {"dataset": "digits", "loss": "mse"}, None, 16640 + 32896 + 1290, 30 * 23),
+    ("hardware_timing", {"hardware": "cpu", "batch_size": 256, "optimizer.lr": 0.001}, None, 256 * 67 + 65, 50 * 16),
+    ("cifar10_speedrun", {"arm": "full", "optimizer": "muon"}, 500, 24 + 9 * 218_624 + 2 * 576 + 2560, 8 * 3),
     ("topology", {"arm": "small", "depth": 2, "width": 48}, None, 5962, 630),
     ("topology", {"arm": "wider", "depth": 2, "width": 109}, None, 20175, 630),
     ("topology", {"arm": "deeper", "depth": 8, "width": 48}, None, 20074, 630),
@@ -147,11 +156,15 @@ def test_size_and_length_are_those_of_the_protocol(name, cell, per_class, num_pa
 
 NUMBERS = [
     ("depth_activation", {"activation": "sigmoid", "depth": 8}, 0.1859, 0.0171),
+    ("hardware_timing", {"hardware": "cpu", "batch_size": 512, "optimizer.lr": 0.002}, 25.632, None),
+    ("hardware_timing", {"hardware": "cuda", "batch_size": 32, "optimizer.lr": 0.001}, 15.425, None),
+    ("hardware_timing", {"hardware": "cuda", "batch_size": 256, "optimizer.lr": 0.001}, 0.437, None),
     ("depth_activation_published", {"activation": "relu", "depth": 8}, 0.3761, None),
     ("norm_batch_size_published", {"norm": "bn", "batch_size": 2}, 0.1001, None),
     ("norm_batch_size", {"norm": "gn", "batch_size": 128}, 0.5009, None),
     ("block_order_published", {"model.order": "cna", "activation": "relu"}, 0.6264, 0.0064),
     ("loss", {"loss": "mse", "loss.softmax": True, "dataset": "digits"}, 0.9694, None),
+    ("cifar10_speedrun", {"arm": "full", "optimizer": "muon"}, 0.9401, None),
     ("activation_2d_published", {"dataset": "circles", "activation": "sigmoid"}, 0.6033, None),
     ("optimizer_lr_published", {"dataset": "fashion_mnist", "optimizer": "adam", "optimizer.lr": 0.1}, 0.1, None),
     ("optimizer_lr_published", {"dataset": "digits", "optimizer": "sgd", "optimizer.lr": 0.001}, 0.1861, None),

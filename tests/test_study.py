@@ -68,6 +68,13 @@ WRONG = {
     "a pairing": ({"pairing": "both"}, "pairing: must be paired or independent, got both"),
     "a condition": ({"when": {"depth=3": {"width": 2}}}, "when: depth=3 selects no cell"),
     "an expectation": ({"predictions": [CLAIM | {"expected": "more"}]}, "must be greater, less or equal, got more"),
+    "no ratio": ({"predictions": [CLAIM | {"ratio": "2"}]}, "ratio must be a number at least 1, got '2'"),
+    "a ratio below 1": ({"predictions": [CLAIM | {"ratio": 0.5}]}, "ratio must be a number at least 1, got 0.5"),
+    "a ratio that nothing equals": (
+        {"predictions": [CLAIM | {"expected": "equal", "ratio": 1}]},
+        "ratio must be a number above 1 with expected: equal, got 1",
+    ),
+    "margin and ratio": ({"predictions": [CLAIM | {"margin": 1, "ratio": 2}]}, "margin and ratio: give one of the two"),
     "a margin": ({"predictions": [CLAIM | {"expected": "equal"}]}, "equal needs a margin above 0"),
     "a prediction's key": ({"predictions": [CLAIM | {"margins": 1}]}, "predictions: margins: no such key"),
     "a contrast": (

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlexp.analysis.figures.labels import is_rate, show
+from dlexp.analysis.figures.labels import is_rate, show, unit
 from dlexp.analysis.result import Verdict
 from dlexp.analysis.tables import MINUS, number
 from dlexp.analysis.text import Text
@@ -25,12 +25,10 @@ class Card:
 def card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Card:
     """A prediction's verdict, the interval that decides it, and why."""
     lines = [verdict.reason if text.lang == "en" else _why(verdict, text)]
-    margin = _difference(verdict.metric, verdict.margin, text).lstrip("+") if verdict.margin else "0"
-    expected = text(f"expected_{verdict.expected}", margin=margin)
-    lines.append(f"{text.metric(verdict.metric)}: {_contrast(prediction)} · {expected}")
+    lines.append(f"{text.metric(verdict.metric)}: {_contrast(prediction)} · {_expected(verdict, text)}")
     facts = []
     if verdict.estimate is not None:
-        facts.append(text("estimate", estimate=_difference(verdict.metric, verdict.estimate, text)))
+        facts.append(text("ratio" if verdict.ratio else "estimate", estimate=_amount(verdict, verdict.estimate, text)))
     facts.append(f"n = {verdict.n}")
     if verdict.p is not None:
         key = "p_value" if verdict.p_holm is None else "p_value_holm"
@@ -48,23 +46,38 @@ def _why(verdict: Verdict, text: Text) -> str:
     why = text(key, n=verdict.n, needed="–" if verdict.needed is None else verdict.needed)
     if verdict.low is None:
         return why
-    low, high = (_difference(verdict.metric, value, text) for value in (verdict.low, verdict.high))
-    return f"{text('interval', low=low, high=high)} {why}"
+    low, high = (_amount(verdict, value, text) for value in (verdict.low, verdict.high))
+    return f"{text('interval_ratio' if verdict.ratio else 'interval', low=low, high=high)} {why}"
+
+
+def _expected(verdict: Verdict, text: Text) -> str:
+    """What the prediction asks for."""
+    if not verdict.ratio:
+        margin = _amount(verdict, verdict.margin, text).lstrip("+") if verdict.margin else "0"
+        return text(f"expected_{verdict.expected}", margin=margin)
+    margin, inverse = _amount(verdict, verdict.margin, text), _amount(verdict, 1 / verdict.margin, text)
+    if verdict.expected == "equal":
+        return text("expected_between", low=inverse, high=margin)
+    return text(f"expected_{verdict.expected}", margin=margin if verdict.expected == "greater" else inverse)
 
 
 def _contrast(prediction: Mapping[str, Any]) -> str:
-    """`activation=relu − activation=sigmoid (depth=8)`."""
+    """`activation=relu − activation=sigmoid (depth=8)`; of a ratio `hardware=cpu / hardware=cuda`."""
 
     def said(selectors: Any) -> str:
         several = selectors if isinstance(selectors, list) else [selectors]
         return " + ".join(", ".join(f"{key}={show(value)}" for key, value in one.items()) for one in several)
 
     where = prediction.get("where")
-    return f"{said(prediction['plus'])} {MINUS} {said(prediction['minus'])}" + (f" ({said(where)})" if where else "")
+    sign = MINUS if prediction.get("ratio") is None else "/"
+    return f"{said(prediction['plus'])} {sign} {said(prediction['minus'])}" + (f" ({said(where)})" if where else "")
 
 
-def _difference(metric: str, value: float | None, text: Text) -> str:
-    return number(metric, value, signed=True) + (text("points") if is_rate(metric) else "")
+def _amount(verdict: Verdict, value: float | None, text: Text) -> str:
+    """A difference with its sign and unit, or a ratio."""
+    if verdict.ratio:
+        return "–" if value is None else f"{value:.3g}"
+    return number(verdict.metric, value, signed=True) + (text("points") if is_rate(verdict.metric) else unit(verdict.metric))
 
 
 def _p(value: float | None) -> str:

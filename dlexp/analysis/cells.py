@@ -1,27 +1,31 @@
 """Runs aggregated over seeds, a row a cell, beside what was published."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from dlexp.analysis.costs import is_cost
 from dlexp.analysis.derive import is_rising
 from dlexp.analysis.folder import plain
 from dlexp.analysis.load import tabulate
 from dlexp.analysis.statistics import noise_floor, summarise
 
-FINISHED = ("done", "early_stopped", "diverged")
+COMPLETE = ("done", "early_stopped")
+FINISHED = (*COMPLETE, "diverged")
 FAILED = ("failed", "oom")
 NOT_THERE = ("missing", "interrupted")
 NUMBERS = {"value", "sd", "n"}  # of a published value; its other keys select cells
 
 
 def usable(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The runs that finished, diverged ones among them, with a number for this metric."""
+    """The runs that finished with a number for this metric; of a cost without the diverged ones, which ended early."""
     if metric not in runs:
         return runs.iloc[:0]
-    return runs[runs["status"].isin(FINISHED) & pd.to_numeric(runs[metric], errors="coerce").notna()]
+    finished = runs["status"].isin(COMPLETE if is_cost(metric) else FINISHED)
+    return runs[finished & pd.to_numeric(runs[metric], errors="coerce").notna()]
 
 
 def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
@@ -33,14 +37,16 @@ def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFr
         metric: The column that is averaged.
 
     Returns:
-        The keys, then `n, diverged, failed, missing, unusable, mean, sd, low, high, noise, rank`; see `StudyResult.cells`.
+        The keys, then `n, diverged, failed, missing, unusable, mean, sd, low, high, median, noise, rank`; see
+        `StudyResult.cells`.
     """
     ranks = _ranks(runs, keys, metric)
     rows = []
     for place, cell in enumerate(distinct(runs, keys)):
         mine = runs[matches(runs, cell)]
         good = usable(mine, metric)
-        summary = summarise(good[metric].astype(float).tolist() if len(good) else [])
+        values = good[metric].astype(float).tolist() if len(good) else []
+        summary = summarise(values)
         count = mine["status"].value_counts()
         rows.append(
             dict(cell)
@@ -48,6 +54,7 @@ def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFr
             | {"failed": int(count.reindex(FAILED).sum()), "missing": int(count.reindex(NOT_THERE).sum())}
             | {"unusable": int(mine["status"].isin(FINISHED).sum()) - summary.n}
             | {"mean": summary.mean, "sd": summary.sd, "low": summary.low, "high": summary.high}
+            | {"median": statistics.median(values) if values else math.nan}
             | {"noise": _noise(good, metric, summary.mean), "rank": ranks.get(place, math.nan)}
         )
     return tabulate(rows, rows[0] if rows else keys, set(keys))

@@ -96,4 +96,4 @@ def time_to_target(curves: pd.DataFrame, metric: str, target: float) -> pd.Serie
 
 def is_rising(metric: str) -> bool:
     """Whether more of it is better."""
-    return metric.rpartition("/")[2] == "acc"
+    return metric.rpartition("/")[2] in ("acc", "examples_per_s")

@@ -14,10 +14,13 @@ BROKEN = ("failed", "oom", "interrupted", "missing", "diverged")
 
 
 def costs(result: StudyResult, text: Text) -> Table | None:
-    """Seconds, parameters, steps and memory of each cell, where they were recorded."""
+    """Seconds, compilation, parameters, steps and memory of each cell, where they were recorded."""
     finished = result.runs[~result.runs["status"].isin(["missing", "failed", "oom", "interrupted"])]
-    columns = [("seconds", "seconds", 1.0), ("num_steps", "steps", 1.0), ("num_parameters", "parameters", 1.0)]
-    columns += [(str(name), "memory", 2**-20) for name in finished if str(name).startswith("memory.")][:1]
+    columns = [("seconds", "seconds", 1.0)]
+    if "seconds.compile" in finished and finished["seconds.compile"].gt(0).any():
+        columns.append(("seconds.compile", "compilation", 1.0))
+    columns += [("num_steps", "steps", 1.0), ("num_parameters", "parameters", 1.0)]
+    columns += [(f"memory.{kind}", f"memory_{kind}", 2**-20) for kind in ("process", "allocated", "reserved")]
     columns = [item for item in columns if item[0] in finished and finished[item[0]].notna().any()]
     if not columns:
         return None

@@ -9,7 +9,7 @@ from dlexp.analysis.folder import RunFolder
 
 NOT_THERE = "not there"
 # Say where files lie and how a run is watched, not what it is; record.py has the whole list.
-SILENT = {"force", "retry", "data_dir", "output_dir", "study", "hardware.num_workers", "dataset.root", "dataset.cache_dir"}
+SILENT = {"force", "retry", "data_dir", "output_dir", "study", "dataset.root", "dataset.cache_dir"}
 
 
 def others(mine: Mapping[str, RunFolder], rest: Sequence[RunFolder]) -> pd.DataFrame:

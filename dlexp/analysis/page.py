@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlexp.analysis import details, tables
+from dlexp.analysis import details, speedup, tables
 from dlexp.analysis.cards import Card, card
 from dlexp.analysis.derive import is_rising
 from dlexp.analysis.figures import Picture
 from dlexp.analysis.figures.arrange import name_of, records, settled, varying_keys
-from dlexp.analysis.figures.labels import is_rate, show
+from dlexp.analysis.figures.labels import show, unit
 from dlexp.analysis.result import StudyResult
 from dlexp.analysis.tables import Table, number
 from dlexp.analysis.text import SECTIONS, Text
@@ -75,7 +75,14 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
             cards=[card(*pair, text) for pair in zip(result.verdicts, study["predictions"], strict=True)],
             paragraphs=_verdict_notes(result, text),
         ),
-        part("results", tables.results(result, text), title=results_title, paragraphs=_summary(result, text)),
+        part(
+            "results",
+            tables.results(result, text),
+            speedup.grid(result, text),
+            speedup.ratios(result, text),
+            title=results_title,
+            paragraphs=_summary(result, text),
+        ),
         part("learning", details.measures(result, text), details.advice(result, text)),
         part("rates"),
         part("inside"),
@@ -110,18 +117,18 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
 def _verdict_notes(result: StudyResult, text: Text) -> list[str]:
     if not result.verdicts:
         return [text("no_predictions")]
-    return [text(f"verdicts_note_{result.protocol['study']['pairing']}")]
+    notes = [text(f"verdicts_note_{result.protocol['study']['pairing']}")]
+    return notes + ([text("verdicts_note_ratio")] if any(verdict.ratio for verdict in result.verdicts) else [])
 
 
 def _summary(result: StudyResult, text: Text) -> list[str]:
     """The best cell by its mean, on each data set."""
     metric, keys = result.protocol["study"]["metric"], varying_keys(result)
-    unit = " %" if is_rate(metric) else ""
     sets: dict[str, list[dict[str, Any]]] = {}
     for row in records(result.cells[result.cells["mean"].notna()]):
         sets.setdefault(show(row.get("dataset")), []).append(row)
     best = [sorted(rows, key=lambda row: row["mean"], reverse=is_rising(metric))[0] for rows in sets.values() if len(rows) > 1]
-    return [text("best_cell", cell=name_of(row, keys), value=number(metric, row["mean"]) + unit) for row in best]
+    return [text("best_cell", cell=name_of(row, keys), value=number(metric, row["mean"]) + unit(metric)) for row in best]
 
 
 def _counts(result: StudyResult, text: Text) -> str:

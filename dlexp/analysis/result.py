@@ -18,7 +18,7 @@ class Verdict:
         claim: As the study words it.
         verdict: `holds`, `fails` or `undecided`.
         reason: One sentence, with the interval that decides it or with what is lacking.
-        estimate: Mean difference, in the metric's unit (rates in [0, 1]).
+        estimate: Mean difference, in the metric's unit (rates in [0, 1]); where `ratio`, the geometric mean of plus / minus.
         low, high: Its 95 % t interval.
         p: Two-sided, against the margin's nearest boundary: below 0.05 if and only if the interval keeps clear of it.
         p_holm: The same after Holm's correction over all predictions of the study; those with fewer than five seeds count in it
@@ -30,7 +30,8 @@ class Verdict:
             number up to 1000 would.
         metric: What is compared.
         expected: `greater`, `less` or `equal`.
-        margin: How much is asked for, in the metric's unit.
+        margin: How much is asked for, in the metric's unit; where `ratio`, the ratio asked for, at least 1.
+        ratio: Whether the two sides are compared as plus / minus; `low` and `high` are then ratios too, taken on logarithms.
         cause: Why it is so, for a report in another language: `interval` decided it; or no cell matches (`no_cells`), a cell
             has no usable run (`missing`), there are fewer than five seeds (`few`), Holm's correction stands against it
             (`holm`), or the interval is too wide (`wide`), or so for any number of seeds (`boundary`).
@@ -51,6 +52,7 @@ class Verdict:
     metric: str = "test/acc"
     expected: str = "greater"
     margin: float = 0.0
+    ratio: bool = False
     cause: Cause = "interval"
 
 
@@ -67,10 +69,11 @@ class StudyResult:
             document_convergence, document_volatility`. `status` is `missing` (and `folder` null) where it was never run or its
             folder is damaged (`reason` says which), `interrupted` where it was cut off or is running.
         cells: A row a cell, in the order of the protocol: the keys, `n, diverged, failed, missing, unusable, mean, sd, low,
-            high, noise, rank, reference, reference_sd, reference_n`. `n` counts finished runs that have the metric, diverged
-            ones among them; `failed` counts failed and oom; `missing` also the interrupted; `unusable` finished runs whose
-            metric is null. `low, high`: 95 % t interval of the mean. `noise`: binomial sd of a rate on the test set, null for
-            what is no rate. `rank`: mean over the seeds that have every cell, 1 is best.
+            high, median, noise, rank, reference, reference_sd, reference_n`. `n` counts finished runs that have the metric,
+            diverged ones among them unless it is a cost (dlexp/analysis/costs.py); `failed` counts failed and oom; `missing`
+            also the interrupted; `unusable` finished runs whose metric is null. `low, high`: 95 % t interval of the mean.
+            `noise`: binomial sd of a rate on the test set, null for what is no rate. `rank`: mean over the seeds that have
+            every cell, 1 is best.
         verdicts: One for each prediction, in their order.
         curves: A row an epoch of a run: `id, seed`, the keys, `epoch, step, lr, train/loss` ...; epoch 0 is untrained.
         probes: A row a number of a probe: `id, seed`, the keys, `epoch, probe, layer, name, value`.

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dlexp.analysis.cells import aggregate
+from dlexp.analysis.costs import is_cost
 from dlexp.analysis.figures.arrange import is_absent, name_of, records, varying_keys
-from dlexp.analysis.figures.labels import is_rate, show
+from dlexp.analysis.figures.labels import factor, is_rate, show
 from dlexp.analysis.result import StudyResult
 from dlexp.analysis.text import Text
 
@@ -37,10 +39,16 @@ class Table:
 
 
 def number(metric: str, value: Any, *, signed: bool = False) -> str:
-    """A number as it is shown: rates in per cent with two decimals, others with four digits, `–` where there is none."""
+    """A number as it is shown: rates in per cent with two decimals, others with four digits, `–` where there is none.
+
+    Costs are in their unit, with thin spaces where they have more than four digits.
+    """
     if value is None or not np.isfinite(value := float(value)):
         return "–"
-    text = f"{100 * value:+.2f}" if is_rate(metric) else f"{value:+.4g}"
+    value *= factor(metric)
+    text = f"{value:+.2f}" if is_rate(metric) else f"{value:+.4g}"
+    if is_cost(metric) and abs(value) >= 9999.5:
+        text = f"{value:+,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return (text if signed else text.removeprefix("+")).replace("-", MINUS)
 
 
@@ -54,25 +62,39 @@ def plain(value: Any, digits: int = 3) -> str:
 
 
 def results(result: StudyResult, text: Text) -> Table:
-    """Mean ± half-width, n, sd, noise and rank of each cell, beside the published value where there is one."""
+    """Mean ± half-width, n, sd, noise and rank of each cell, beside the published value where there is one.
+
+    Beside a cost stand its median, and how good the results are that it buys.
+    """
     metric, keys, cells = result.protocol["study"]["metric"], varying_keys(result), result.cells
     published = bool(cells["reference"].notna().any())
     noise = bool(cells["noise"].notna().any())
     rank = bool(cells["rank"].notna().any()) and "dataset" not in keys and len(cells) > 1
     trouble = [column for column in ("diverged", "failed", "missing", "unusable") if cells[column].any()]
-    head = ["cell", "this_study", "n", "sd", *["noise"] * noise, *["rank"] * rank]
-    head += [*["published", "difference"] * published, *trouble]
+    cost, good = is_cost(metric), quality(result) if is_cost(metric) else None
+    bought = records(aggregate(result.runs, result.keys, good)) if good else []
+    head = [text("cell"), text("this_study"), *([text.metric(good)] if good else []), text("n"), text("sd")]
+    head += map(text, [*["median"] * cost, *["noise"] * noise, *["rank"] * rank])
+    head += map(text, [*["published", "difference"] * published, *trouble])
     rows = []
-    for row in records(cells):
-        line = [name_of(row, keys), _with_half(metric, row), str(int(row["n"])), number(metric, row["sd"])]
-        line += [number(metric, row["noise"])] * noise + [plain(row["rank"])] * rank
+    for place, row in enumerate(records(cells)):
+        line = [name_of(row, keys), _with_half(metric, row)]
+        line += [_with_half(good, bought[place])] if good else []
+        line += [str(int(row["n"])), number(metric, row["sd"])]
+        line += [number(metric, row["median"])] * cost + [number(metric, row["noise"])] * noise + [plain(row["rank"])] * rank
         line += _published(metric, row) if published else []
         rows.append(line + [str(int(row[column])) if row[column] else "" for column in trouble])
-    captions = [text("caption_results", metric=text.metric(metric))]
+    captions = [text("caption_results_cost" if cost else "caption_results", metric=text.metric(metric))]
     captions += [text("caption_noise")] * noise + [text("caption_rank")] * rank
     if published:
         captions.append(text("caption_published", source=result.protocol["study"]["reference"].get("source", "–")))
-    return Table(" ".join(captions), [text(name) for name in head], rows, frozenset(range(1, len(head))))
+    return Table(" ".join(captions), head, rows, frozenset(range(1, len(head))))
+
+
+def quality(result: StudyResult) -> str | None:
+    """The metric that tells how good the runs are: accuracy, or the error of a regression, on the test set."""
+    known = (name for name in ("test/acc", "test/rmse") if name in result.runs and result.runs[name].notna().any())
+    return next(known, None)
 
 
 def _with_half(metric: str, row: Mapping[str, Any]) -> str:

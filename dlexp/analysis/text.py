@@ -24,6 +24,12 @@ KOREAN = {
     "val": "검증",
     "test": "테스트",
     "best": "최고",
+    "train/seconds": "학습 시간(초)",
+    "train/examples_per_s": "학습 속도(예제/초)",
+    "target/seconds": "목표 도달까지의 학습 시간(초)",
+    "memory.allocated": "사용된 GPU 메모리의 최댓값(MiB)",
+    "memory.reserved": "확보된 GPU 메모리의 최댓값(MiB)",
+    "memory.process": "프로세스 메모리의 최댓값(MiB)",
 }
 
 
@@ -48,7 +54,9 @@ class Text:
 
     def metric(self, name: str) -> str:
         """What a metric is called in a sentence: `test/acc` → `test accuracy (%)`."""
-        return metric_label(name) if self.lang == "en" else " ".join(KOREAN.get(word, word) for word in name.split("/"))
+        if self.lang == "en":
+            return metric_label(name)
+        return KOREAN.get(name) or " ".join(KOREAN.get(word, word) for word in name.split("/"))
 
     def caption(self, key: str, facts: Mapping[str, Any]) -> str:
         """The caption of a figure; `metrics` among its facts are called by their names."""

@@ -1,5 +1,9 @@
-"""What the runs say about each prediction of a study: holds, fails, or undecided."""
+"""What the runs say about each prediction of a study: holds, fails, or undecided.
 
+A prediction of a ratio is judged as one of a difference, between logarithms; it is told as a ratio again at the end.
+"""
+
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlexp.analysis import statistics
+from dlexp.analysis.costs import COSTS
 from dlexp.analysis.result import Judgement, Verdict
 from dlexp.analysis.statistics import FEWEST, LEVEL, TINY, Contrast
 
@@ -26,10 +31,19 @@ def judge(study: Mapping[str, Any], cells: Sequence[Cell], values_of: Callable[[
     found = [_measure(prediction, study, cells, values_of) for prediction in study.get("predictions") or []]
     # What may not be judged yet counts as 1 in the correction, whatever its p-value: the family stays as it was declared.
     corrected = statistics.holm([verdict.p if verdict.n >= FEWEST else None for verdict, _ in found])
-    return [
+    judged = [
         _decide(replace(verdict, p_holm=p), contrast, len(found)) if contrast else verdict
         for (verdict, contrast), p in zip(found, corrected, strict=True)
     ]
+    return [_as_ratios(verdict) if verdict.ratio else verdict for verdict in judged]
+
+
+def _as_ratios(verdict: Verdict) -> Verdict:
+    """The verdict with its logarithms as ratios."""
+    estimate, low, high = (
+        None if value is None else math.exp(value) for value in (verdict.estimate, verdict.low, verdict.high)
+    )
+    return replace(verdict, estimate=estimate, low=low, high=high, margin=math.exp(verdict.margin))
 
 
 def select(cells: Sequence[Cell], given: Cell | list[Cell], where: Cell) -> list[int]:
@@ -44,13 +58,17 @@ def _measure(
 ) -> tuple[Verdict, Contrast | None]:
     """All that is not judgement: the contrast, its interval and its p-value; no contrast where a cell is missing."""
     metric = prediction.get("metric") or study.get("metric", "test/acc")
-    expected, margin = prediction["expected"], float(prediction.get("margin") or 0)
+    expected, ratio = prediction["expected"], prediction.get("ratio")
+    margin = float(prediction.get("margin") or 0) if ratio is None else math.log(ratio)
     verdict = Verdict(prediction["claim"], "undecided", "", metric=metric, expected=expected, margin=margin)
+    verdict = replace(verdict, ratio=ratio is not None)
     where = prediction.get("where") or {}
     chosen = [select(cells, prediction[side], where) for side in ("plus", "minus")]
     if not all(chosen):
         return replace(verdict, cause="no_cells", reason="No cell of this protocol matches the prediction."), None
     values = values_of(metric)
+    if verdict.ratio:
+        values = [{seed: math.log(value) for seed, value in cell.items() if value > 0} for cell in values]
     plus, minus = ([values[i] for i in side] for side in chosen)
     planned = len(set().union(*plus, *minus))
     if empty := [cells[i] for side in chosen for i in side if not values[i]]:
@@ -116,29 +134,37 @@ def _decide(verdict: Verdict, contrast: Contrast, family: int) -> Verdict:
         why = f"{shown} would decide (p = {verdict.p:.2g}), but not after Holm's correction over {family} predictions"
         return replace(verdict, cause="holm", needed=needed, reason=f"{n}, {wants}{added}: {why} (p = {verdict.p_holm:.2g}).")
     if needed := contrast.needed(boundary):
-        reason = f"{n}, needs about {needed}{added}: {shown} includes {_amount(boundary, verdict.metric)}."
+        reason = f"{n}, needs about {needed}{added}: {shown} includes {_amount(boundary, verdict)}."
         return replace(verdict, cause="wide", needed=needed, reason=reason)
     reason = f"{n}, no number of seeds up to {statistics.MOST} would decide it{added}: {shown} includes the boundary."
     return replace(verdict, cause="boundary", reason=reason)
 
 
 def _shown(verdict: Verdict) -> str:
+    what = "ratio" if verdict.ratio else "difference"
     if verdict.low is None or verdict.high is None:
-        return "the difference"
-    low, high = (_amount(value, verdict.metric) for value in (verdict.low, verdict.high))
-    return f"the 95 % interval of the difference, {low.removesuffix(POINTS)} to {high},"
+        return f"the {what}"
+    low, high = (_amount(value, verdict) for value in (verdict.low, verdict.high))
+    return f"the 95 % interval of the {what}, {low.removesuffix(POINTS)} to {high},"
 
 
 def _place(verdict: Verdict, side: Judgement) -> str:
+    if verdict.expected == "equal" and verdict.ratio:
+        low, high = (_amount(value, verdict) for value in (-verdict.margin, verdict.margin))
+        return f"{'between' if side == 'holds' else 'outside'} {low} {'and' if side == 'holds' else 'to'} {high}"
     if verdict.expected == "equal":
-        amount = _amount(verdict.margin, verdict.metric).lstrip("+")
+        amount = _amount(verdict.margin, verdict).lstrip("+")
         return f"within ±{amount}" if side == "holds" else f"outside ±{amount}"
     above = (verdict.expected == "greater") == (side == "holds")
-    return f"{'above' if above else 'below'} {_amount(_boundary(verdict), verdict.metric)}"
+    return f"{'above' if above else 'below'} {_amount(_boundary(verdict), verdict)}"
 
 
-def _amount(value: float, metric: str) -> str:
-    """A difference as a reader takes it in: rates in percentage points."""
+def _amount(value: float, verdict: Verdict) -> str:
+    """A difference as a reader takes it in: rates in percentage points, costs in their unit; a ratio as it is."""
+    if verdict.ratio:
+        return f"{math.exp(value):.3g}"
     if abs(value) < TINY:
         return "0"
-    return f"{100 * value:+.2f}{POINTS}" if metric.endswith("acc") else f"{value:+.3g}"
+    if cost := COSTS.get(verdict.metric):
+        return f"{value * cost.factor:+.3g} {cost.unit}"
+    return f"{100 * value:+.2f}{POINTS}" if verdict.metric.endswith("acc") else f"{value:+.3g}"

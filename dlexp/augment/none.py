@@ -12,8 +12,8 @@ class NoAugment:
         inputs [B, C, H, W], parameters [B, 0]; output: the inputs themselves.
     """
 
-    def parameters(self, num_examples: int, generator: torch.Generator) -> Shaped[Tensor, "num_examples 0"]:
-        """Rows without a number; draws nothing from the generator."""
+    def parameters(self, num_examples: int, seed: int, epoch: int) -> Shaped[Tensor, "num_examples 0"]:
+        """Rows without a number."""
         return torch.empty(num_examples, 0, dtype=torch.int16)
 
     def __call__(self, inputs: Tensor, parameters: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def fit_scale(inputs: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
         scale: One of the five, or a map.
 
     Shape:
-        inputs uint8 [N, C, H, W] or float32 [N, F]; shift and factor [C, 1, 1], [C, H, W] or [F].
+        inputs uint8 [N, C, H, W] or float32 [N, F] or [N, T, F]; shift and factor [C, 1, 1], [C, H, W] or [F].
 
     Raises:
         ConfigError: If there are no pixels to standardize, or if a map has too few or too many numbers.
@@ -60,7 +60,7 @@ def fit_scale(inputs: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
 
 def _given(numbers: Sequence[float], key: str, inputs: Tensor) -> Tensor:
     """One number for each channel or feature; of pixels, in units of 1/255 of their range."""
-    channels = inputs.shape[1]
+    channels = inputs.shape[1] if inputs.dim() == 4 else inputs.shape[-1]
     if len(numbers) not in (1, channels):
         raise ConfigError(
             f"{key}: expected one number, or one for each of {channels} channels or features, got {len(numbers)}."
@@ -70,7 +70,7 @@ def _given(numbers: Sequence[float], key: str, inputs: Tensor) -> Tensor:
 
 
 def _feature_statistics(inputs: Tensor) -> _Statistics:
-    features = inputs.double()
+    features = inputs.double().flatten(0, -2)  # the steps of a series are so many examples
     low, high = features.aminmax(dim=0)
     return _Statistics(low, high, features.mean(0), features.std(0, correction=0))
 

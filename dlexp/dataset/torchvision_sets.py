@@ -29,13 +29,22 @@ class _Layout(NamedTuple):
     urls: list[str]
 
 
+class Presence(NamedTuple):
+    """Which files of a data set are whole, damaged and not there, and whether its archives are, which make them anew."""
+
+    whole: list[Path]
+    damaged: list[Path]
+    missing: list[Path]
+    archived: bool
+
+
 def mnist(*, root: str) -> Source:
     """Grey 28x28 images of handwritten digits. Source: LeCun et al. 1998.
 
     Args:
         root: Folder that holds or will hold `MNIST/raw`.
     """
-    return _read("MNIST", root, _mnist_layout)
+    return _read("mnist", root)
 
 
 def fashion_mnist(*, root: str) -> Source:
@@ -44,7 +53,7 @@ def fashion_mnist(*, root: str) -> Source:
     Args:
         root: Folder that holds or will hold `FashionMNIST/raw`.
     """
-    return _read("FashionMNIST", root, _mnist_layout)
+    return _read("fashion_mnist", root)
 
 
 def cifar10(*, root: str) -> Source:
@@ -53,7 +62,7 @@ def cifar10(*, root: str) -> Source:
     Args:
         root: Folder that holds or will hold `cifar-10-batches-py`.
     """
-    return _read("CIFAR10", root, _cifar_layout)
+    return _read("cifar10", root)
 
 
 def cifar100(*, root: str) -> Source:
@@ -62,7 +71,7 @@ def cifar100(*, root: str) -> Source:
     Args:
         root: Folder that holds or will hold `cifar-100-python`.
     """
-    return _read("CIFAR100", root, _cifar_layout)
+    return _read("cifar100", root)
 
 
 def _mnist_layout(kind: Any, root: Path) -> _Layout:
@@ -83,12 +92,43 @@ def _cifar_layout(kind: Any, root: Path) -> _Layout:
     )
 
 
-def _read(name: str, root: str, layout_of: Callable[[Any, Path], _Layout]) -> Source:
+SETS: dict[str, tuple[str, Callable[[Any, Path], _Layout]]] = {
+    "mnist": ("MNIST", _mnist_layout),
+    "fashion_mnist": ("FashionMNIST", _mnist_layout),
+    "cifar10": ("CIFAR10", _cifar_layout),
+    "cifar100": ("CIFAR100", _cifar_layout),
+}
+"""Option → its class in torchvision, and where that looks."""
+
+
+def presence(option: str, root: str) -> Presence:
+    """What there is of a data set, by the size or the md5 of its files; nothing is loaded or fetched.
+
+    Args:
+        option: Of `SETS`.
+        root: As the function of that name takes it.
+    """
+    _, _, layout = _find(option, root)
+    there = {path: _is_whole(path, md5) for path, md5 in layout.files.items() if path.is_file()}
+    return Presence(
+        whole=[path for path in there if there[path]],
+        damaged=[path for path in there if not there[path]],
+        missing=[path for path in layout.files if path not in there],
+        archived=all(path.is_file() for path in layout.archives),
+    )
+
+
+def _find(option: str, root: str) -> tuple[Any, Path, _Layout]:
+    """Torchvision's class, the folder, and where the files lie."""
     from torchvision import datasets
 
-    kind = getattr(datasets, name)
-    folder = Path(root).expanduser().absolute()
-    layout = layout_of(kind, folder)
+    name, layout_of = SETS[option]
+    kind, folder = getattr(datasets, name), Path(root).expanduser().absolute()
+    return kind, folder, layout_of(kind, folder)
+
+
+def _read(option: str, root: str) -> Source:
+    kind, folder, layout = _find(option, root)
     if not _is_present(layout):
         _download(kind, folder, layout)
     try:
@@ -96,8 +136,9 @@ def _read(name: str, root: str, layout_of: Callable[[Any, Path], _Layout]) -> So
         train, test = (_split(part.data, part.targets, len(part.classes)) for part in parts)
     except Exception as error:  # whatever a parser makes of bytes that are not what it expects
         damaged = [path for path, md5 in layout.files.items() if not _is_whole(path, md5)] or list(layout.files)
+        why = error or type(error).__name__
         raise DatasetError(
-            f"{name} cannot be read ({error or type(error).__name__}). Delete or replace {', '.join(map(str, damaged))}"
+            f"{kind.__name__} cannot be read ({why}). Delete or replace {', '.join(map(str, damaged))}"
         ) from error
     return Source(train=train, test=test, classes=tuple(parts[0].classes))
 
@@ -124,12 +165,13 @@ def _is_whole(path: Path, md5: str | None) -> bool:
     try:
         if md5 is not None:
             return check_integrity(path, md5)
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            header, total = file.read(4 + 4 * 255), path.stat().st_size
     except OSError:
         return False
-    num_sizes = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0  # b"\0\0\x08": unsigned bytes
-    sizes = [int.from_bytes(content[4 * index + 4 : 4 * index + 8], "big") for index in range(num_sizes)]
-    return num_sizes > 0 and len(content) == 4 + 4 * num_sizes + math.prod(sizes)
+    num_sizes = header[3] if header[:3] == b"\0\0\x08" and len(header) > 3 else 0  # b"\0\0\x08": unsigned bytes
+    sizes = [int.from_bytes(header[4 * index + 4 : 4 * index + 8], "big") for index in range(num_sizes)]
+    return num_sizes > 0 and total == 4 + 4 * num_sizes + math.prod(sizes)
 
 
 def _download(kind: Any, root: Path, layout: _Layout) -> None:

@@ -5,10 +5,11 @@ from typing import Literal
 
 from torch import nn
 
+from dlexp.contract import Examples
 from dlexp.init import fill
 
 
-def he_normal(model: nn.Module, *, mode: Literal["fan_in", "fan_out"], bias: float) -> None:
+def he_normal(model: nn.Module, examples: Examples, *, mode: Literal["fan_in", "fan_out"], bias: float) -> None:
     """Weights from N(0, std²) with std = sqrt(2 / fan), whatever the activation.
 
     Source: He et al. 2015, arXiv:1502.01852, eq. 10 and 14.

@@ -4,10 +4,11 @@ from functools import partial
 
 from torch import nn
 
+from dlexp.contract import Examples
 from dlexp.init import fill
 
 
-def orthogonal(model: nn.Module, *, gain: float, bias: float) -> None:
+def orthogonal(model: nn.Module, examples: Examples, *, gain: float, bias: float) -> None:
     """Weights as a random matrix [outputs, rest] with orthonormal rows or columns, times gain.
 
     Source: Saxe et al. 2014, arXiv:1312.6120.

@@ -4,10 +4,11 @@ from functools import partial
 
 from torch import nn
 
+from dlexp.contract import Examples
 from dlexp.init import fill
 
 
-def xavier_uniform(model: nn.Module, *, gain: float, bias: float) -> None:
+def xavier_uniform(model: nn.Module, examples: Examples, *, gain: float, bias: float) -> None:
     """Weights from U(-a, a) with a = gain * sqrt(6 / (fan_in + fan_out)).
 
     Source: Glorot & Bengio 2010, eq. 16. Differs: gain, which the paper does not have.

@@ -24,7 +24,9 @@ def activation_layers(model: nn.Module) -> dict[str, nn.Module]:
     """
     layers = {path: module for path, module in model.named_modules() if ACTIVATION.fullmatch(path)}
     if not layers:
-        raise ConfigError("needs an activation layer, and the model has none: use a depth of at least 1.")
+        raise ConfigError(
+            "needs an activation layer, and the model has none: use a depth of at least 1, or model=mlp or convnet."
+        )
     return layers
 
 

@@ -33,6 +33,7 @@ def make_study(
     seeds: Sequence[int] = range(5),
     *,
     accuracy: Callable[[Cell, int], Number] = noisy,
+    seconds: Callable[[Cell, int], float] = lambda cell, seed: 12.0,
     status: Callable[[Cell, int], str] = lambda cell, seed: "done",
     probes: bool = False,
     changes: Sequence[str] = (),
@@ -45,6 +46,7 @@ def make_study(
         axes: Key → values.
         seeds: Of each cell.
         accuracy: test/acc of a run; None is written as null.
+        seconds: train/seconds of a run; its speed is 12000 examples over that, its GPU memory a MiB for each second.
         status: Of a run: `done`, `diverged`, `failed`, `oom`, `interrupted` (no summary), `missing` (no folder), `damaged`.
         probes: Whether runs have a probes.csv (dead_units, two layers, epochs 0 and 12).
         changes: What the command changed; protocol.json then lies in `with-<slug>/`.
@@ -62,9 +64,9 @@ def make_study(
     for run in runs:
         state = status(run["cell"], run["seed"])
         if state != "missing":
-            make_run(
-                root / name, run["cell"], run["seed"], accuracy=accuracy(run["cell"], run["seed"]), status=state, probes=probes
-            )
+            told_of = run["cell"], run["seed"]
+            numbers = {"accuracy": accuracy(*told_of), "seconds": seconds(*told_of)}
+            make_run(root / name, *told_of, **numbers, status=state, probes=probes)
     folder = root / name / ("with-" + "-".join(changes) if changes else "")
     folder.mkdir(parents=True, exist_ok=True)
     command = " ".join(["python train.py", f"study={name}", *changes])
@@ -80,6 +82,7 @@ def make_run(
     seed: int,
     *,
     accuracy: Number = 0.9,
+    seconds: float = 12.0,
     status: str = "done",
     probes: bool = False,
     **changed: Any,
@@ -90,7 +93,7 @@ def make_run(
         shelf: The study's folder.
         cell: Groups, plain keys or dotted keys → values; `arm` sets nothing.
         seed: Its seed.
-        accuracy, status, probes: As in `make_study`.
+        accuracy, seconds, status, probes: As in `make_study`.
         changed: Plain keys that make it another run than the protocol's (`epochs=1`).
 
     Returns:
@@ -116,11 +119,11 @@ def make_run(
     if status == "damaged":
         (folder / "summary.json").write_text('{"id": "' + run)
     elif status != "interrupted":
-        (folder / "summary.json").write_text(json.dumps(_summary(run, choices, config["epochs"], accuracy, status)))
+        (folder / "summary.json").write_text(json.dumps(_summary(run, choices, config["epochs"], accuracy, seconds, status)))
     return folder
 
 
-def _summary(run: str, choices: dict[str, str], epochs: int, accuracy: Number, status: str) -> dict[str, Any]:
+def _summary(run: str, choices: dict[str, str], epochs: int, accuracy: Number, seconds: float, status: str) -> dict[str, Any]:
     environment: dict[str, Any] = {"device": "made up", "host": "vm", "versions": {"python": "3.11", "torch": "2.11"}}
     environment |= {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-01T00:01:00+00:00"}
     environment |= {"git_commit": None, "code": "c" * 64}
@@ -131,10 +134,11 @@ def _summary(run: str, choices: dict[str, str], epochs: int, accuracy: Number, s
     loss = None if bad or accuracy is None else 1 - accuracy
     metrics = {"train/loss": loss, "train/acc": accuracy, "val/loss": loss, "val/acc": accuracy}
     metrics |= {"test/loss": loss, "test/acc": accuracy, "best/val/loss": loss, "best/epoch": epochs}
+    metrics |= {"train/seconds": seconds, "train/examples_per_s": 12000 / seconds}
     measured = {"metrics": metrics, "epochs": epochs, "steps": 10 * epochs, "first_bad_step": 7 if bad else None}
     measured |= {"selected_on_test": False, "restored_epoch": None, "num_parameters": 1234, "num_examples": 1000}
-    measured |= {"num_test_examples": 400, "init_hash": "abc", "memory": {"process": 10**8}}
-    measured |= {"seconds": {"setup": 0.1, "warmup": 0.1, "train": 12.0, "evaluation": 1.0, "record": 0.1}}
+    measured |= {"num_test_examples": 400, "init_hash": "abc", "memory": {"process": 10**8, "allocated": int(seconds * 2**20)}}
+    measured |= {"seconds": {"setup": 0.1, "warmup": 0.1, "train": seconds, "evaluation": 1.0, "record": 0.1}}
     return known | measured | environment
 
 

@@ -1,4 +1,8 @@
+import math
+
+import numpy as np
 import pytest
+from scipy import stats
 
 from dlexp.analysis.verdict import judge, select
 
@@ -107,6 +111,66 @@ def test_a_prediction_names_its_own_metric_and_several_cells():
     judge({"predictions": [prediction], "metric": "test/acc"}, CELLS, lambda name: asked.append(name) or [{0: 1.0}] * 4)
     assert asked == ["test/loss"]
     assert select(CELLS, prediction["plus"], prediction["where"]) == [0, 1]
+
+
+def ratio_of(ratios, *, pairing="paired", **prediction):
+    """The verdict on seconds of sigmoid / seconds of relu at depth 8, where that is so much, seed by seed."""
+    quick = {seed: 3.0 + seed for seed in range(len(ratios))}
+    values = {"relu": quick, "sigmoid": {seed: quick[seed] * ratio for seed, ratio in enumerate(ratios)}}
+    asked = {**RELU, "plus": RELU["minus"], "minus": RELU["plus"], "where": {"depth": 8}, "metric": "train/seconds"}
+    study = {"predictions": [asked | prediction], "pairing": pairing}
+    return judge(study, CELLS, lambda metric: [values[cell["activation"]] for cell in CELLS])[0]
+
+
+TWICE = [2.1, 2.2, 2.05, 2.15, 2.1]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "prediction", "verdict"),
+    [
+        (TWICE, {"ratio": 2}, "holds"),
+        (TWICE, {"ratio": 2.1}, "undecided"),
+        (TWICE, {"ratio": 3}, "fails"),
+        (TWICE, {"ratio": 1, "expected": "less"}, "fails"),
+        ([1 / ratio for ratio in TWICE], {"ratio": 2, "expected": "less"}, "holds"),
+        ([1 / ratio for ratio in TWICE], {"ratio": 3, "expected": "less"}, "fails"),
+        ([1.01, 0.99, 1.02, 1.0, 0.98], {"ratio": 1.1, "expected": "equal"}, "holds"),
+        (TWICE, {"ratio": 1.1, "expected": "equal"}, "fails"),
+        ([2.0] * 5, {"ratio": 1.5}, "holds"),
+    ],
+)
+def test_the_interval_of_a_ratio_decides(ratios, prediction, verdict):
+    assert ratio_of(ratios, **prediction).verdict == verdict
+
+
+def test_a_ratio_is_told_as_one_and_is_that_of_logarithms():
+    found = ratio_of(TWICE, ratio=2)
+    logarithms = np.log(TWICE)
+    half = stats.t.ppf(0.975, 4) * logarithms.std(ddof=1) / math.sqrt(5)
+    ends = [math.exp(logarithms.mean() + sign * half) for sign in (-1, 0, 1)]
+    assert [found.low, found.estimate, found.high] == pytest.approx(ends)
+    assert (found.ratio, found.margin) == (True, pytest.approx(2))
+    assert found.reason == f"The 95 % interval of the ratio, {ends[0]:.3g} to {ends[2]:.3g}, lies above 2 (n = 5)."
+    near = ratio_of([1.0, 1.2, 0.9, 1.1, 1.05], ratio=1.1, expected="equal")
+    assert "the 95 % interval of the ratio, 0.915 to 1.19, includes 1.1" in near.reason
+    assert ratio_of([1.01, 1.0, 1.02], ratio=1.1, expected="equal").reason.startswith("n = 3, needs about 5")
+
+
+def test_a_ratio_of_independent_arms_is_that_of_their_geometric_means():
+    found = ratio_of(TWICE, ratio=2, pairing="independent")
+    assert found.estimate == pytest.approx(stats.gmean(TWICE))
+    assert found.verdict == "undecided"  # the seeds take 3 to 7 seconds
+
+
+def test_what_has_no_logarithm_is_no_run():
+    found = ratio_of([*TWICE, 0.0], ratio=2)
+    assert (found.n, found.verdict) == (5, "holds")
+
+
+def test_a_difference_of_costs_has_its_unit():
+    study = {"predictions": [RELU | {"metric": "memory.allocated"}]}
+    values = [dict.fromkeys(range(5), 2**20 * size) for size in (30, 30, 10, 10)]
+    assert "+20 MiB to +20 MiB" in judge(study, CELLS, lambda metric: values)[0].reason
 
 
 def test_a_study_without_predictions_has_no_verdicts():

@@ -1,4 +1,4 @@
-"""The data sets that need no download: digits, moons, circles, noisy_line, synthetic_images."""
+"""The data sets that need no download: digits, moons, circles, noisy_line, sine, synthetic_images."""
 
 import subprocess
 import sys
@@ -8,13 +8,14 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from dlexp.contract import ConfigError
-from dlexp.dataset import circles, digits, moons, noisy_line, synthetic_images
+from dlexp.dataset import circles, digits, moons, noisy_line, sine, synthetic_images
 
 READERS = {
     "digits": (digits.read, {"test_fraction": 0.2}),
     "moons": (moons.read, {"num_examples": 1000, "noise": 0.3, "test_fraction": 0.3}),
     "circles": (circles.read, {"num_examples": 1000, "noise": 0.2, "factor": 0.5, "test_fraction": 0.3}),
     "noisy_line": (noisy_line.read, {"num_train": 50, "num_test": 50, "noise": 0.3}),
+    "sine": (sine.read, {"num_examples": 1000, "window": 32, "period": 23.7, "noise": 0.1, "test_fraction": 0.2}),
     "synthetic_images": (
         synthetic_images.read,
         {"shape": [3, 8, 8], "num_classes": 10, "num_train": 300, "num_test": 200, "noise": 0.2},
@@ -25,10 +26,18 @@ SIZES = {
     "moons": (700, 300),
     "circles": (700, 300),
     "noisy_line": (50, 50),
+    "sine": (800, 200),
     "synthetic_images": (300, 200),
 }
-SHAPES = {"digits": (1, 8, 8), "moons": (2,), "circles": (2,), "noisy_line": (1,), "synthetic_images": (3, 8, 8)}
-CLASSES = {"digits": 10, "moons": 2, "circles": 2, "noisy_line": 0, "synthetic_images": 10}
+SHAPES = {
+    "digits": (1, 8, 8),
+    "moons": (2,),
+    "circles": (2,),
+    "noisy_line": (1,),
+    "sine": (32, 1),
+    "synthetic_images": (3, 8, 8),
+}
+CLASSES = {"digits": 10, "moons": 2, "circles": 2, "noisy_line": 0, "sine": 0, "synthetic_images": 10}
 
 every = pytest.mark.parametrize("name", READERS)
 classified = pytest.mark.parametrize("name", [name for name in READERS if CLASSES[name]])
@@ -97,6 +106,29 @@ def test_noisy_line_is_a_line_under_noise_of_its_own_in_each_split():
     assert torch.equal(source.train.inputs, source.test.inputs)
     assert [float(residual.std()) for residual in residuals] == pytest.approx([0.3, 0.3], rel=0.06)
     assert abs(float(torch.corrcoef(torch.cat(residuals, dim=1).T)[0, 1])) < 0.08
+
+
+def test_a_sine_is_cut_into_windows_that_share_no_value_and_ends_in_the_test_split():
+    source = read("sine", window=7, noise=0.0)
+    parts = [torch.cat([split.inputs[:, :, 0], split.targets], dim=1).flatten() for split in (source.train, source.test)]
+    series = torch.cat(parts)
+    times = torch.arange(len(series))
+    assert len(series) == 8 * 1000
+    waves = torch.stack([torch.sin(2 * torch.pi * times / 23.7), torch.cos(2 * torch.pi * times / 23.7)], dim=1)
+    fitted = waves @ torch.linalg.lstsq(waves, series[:, None]).solution
+    torch.testing.assert_close(fitted[:, 0], series, atol=0.01, rtol=0)
+    assert series.abs().max() == pytest.approx(1, abs=0.01)
+
+
+def test_the_noise_of_a_sine_is_added_to_it():
+    clean, noisy = read("sine", noise=0.0), read("sine", noise=0.3)
+    assert float((noisy.train.inputs - clean.train.inputs).std()) == pytest.approx(0.3, rel=0.02)
+    assert float((noisy.test.targets - clean.test.targets).std()) == pytest.approx(0.3, rel=0.2)
+
+
+def test_a_sine_all_of_which_would_be_test_is_refused():
+    with pytest.raises(ConfigError, match=r"dataset\.test_fraction: expected a share .* got 0\.9999 of 1000"):
+        read("sine", test_fraction=0.9999)
 
 
 @pytest.mark.parametrize("name", ["noisy_line", "synthetic_images"])

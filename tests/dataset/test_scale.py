@@ -57,6 +57,15 @@ def test_minmax_gives_0_to_1_each(inputs):
     torch.testing.assert_close(values.amax(1), torch.ones(len(values)), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("scale", ["none", "unit", "standardize", "minmax", {"mean": [1, 2], "std": [3, 4]}])
+def test_each_feature_of_a_series_is_scaled_over_all_its_steps(scale):
+    series = features().view(10, 8, 2)
+    expected = fit_scale(features().view(80, 2), scale)
+    for got, wanted in zip(fit_scale(series, scale), expected, strict=True):
+        assert got.shape == (2,)
+        torch.testing.assert_close(got, wanted, rtol=0, atol=0)
+
+
 def test_standardize_equals_scikit_learn():
     from sklearn.preprocessing import StandardScaler
 

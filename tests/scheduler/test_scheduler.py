@@ -30,6 +30,12 @@ CLOSED_FORMS = [
     ("cosine", {"eta_min": 0.1}, lambda n, num: cosine(LR, 0.1, n / num)),
     ("onecycle", {}, onecycle),
     ("warmup_cosine", {"warmup_fraction": 0.0, "eta_min": 0.1}, lambda n, num: cosine(LR, 0.1, n / num)),
+    ("linear", {"warmup_fraction": 0.0}, lambda n, num: LR * (1 - n / num)),
+    (
+        "linear",
+        {"warmup_fraction": 0.25, "start_factor": 0.5, "end_factor": 0.1},
+        lambda n, num: LR * (0.5 + 0.1 * n) if n < 5 else LR * (1 - 0.06 * (n - 5)),
+    ),
     (
         "warmup_cosine",
         {"warmup_fraction": 0.25, "eta_min": 0.1},
@@ -60,11 +66,13 @@ def test_follows_its_closed_form_to_the_end(option, keys, expected):
     assert rates == pytest.approx([expected(n, 20) for n in range(21)], rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize(("option", "last"), [("cosine", 0.1), ("warmup_cosine", 0.1), ("onecycle", LR / 250_000)])
+@pytest.mark.parametrize(
+    ("option", "last"), [("cosine", 0.1), ("warmup_cosine", 0.1), ("onecycle", LR / 250_000), ("linear", 0.0)]
+)
 @pytest.mark.parametrize("num", [1, 2, 3, 7, 10, 100])
 def test_ends_at_its_last_value_whatever_the_horizon(option, last, num):
-    keys = {} if option == "onecycle" else {"eta_min": last}
-    assert run(*start(option, Horizon(num, num), **keys), num)[-1] == pytest.approx(last, rel=1e-9)
+    keys = {} if option in ("onecycle", "linear") else {"eta_min": last}
+    assert run(*start(option, Horizon(num, num), **keys), num)[-1] == pytest.approx(last, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("option", options("scheduler"))

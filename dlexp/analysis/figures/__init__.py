@@ -12,11 +12,13 @@ from dlexp.analysis.figures.main import main_figure
 from dlexp.analysis.figures.predictions import confusions, decision_boundaries, galleries
 from dlexp.analysis.figures.probes import activation_histograms, gradient_flow, layer_heat_maps
 from dlexp.analysis.figures.rates import lr_comparison
+from dlexp.analysis.figures.speed import speed_up_figure
 from dlexp.analysis.figures.style import Drawn, style, to_files
 from dlexp.analysis.result import StudyResult
 
 SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[Drawn]]]] = [
     ("results", main_figure),
+    ("results", speed_up_figure),
     ("learning", learning_curves),
     ("rates", lr_comparison),
     ("inside", layer_heat_maps),

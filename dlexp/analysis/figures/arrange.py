@@ -112,6 +112,8 @@ def name_of(row: Any, keys: Sequence[str]) -> str:
                 "dataset",
                 "model",
                 "init",
+                "hardware",
+                "precision",
             )
             parts.append(show(value) if plain else f"{short(key)}={show(value)}")
     return ", ".join(parts) or "all"

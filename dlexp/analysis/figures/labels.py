@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from dlexp.analysis.costs import COSTS
+
 KEY_LABELS = {
     "depth": "depth (hidden blocks)",
     "width": "width (units per block)",
@@ -31,11 +33,18 @@ def is_rate(metric: str) -> bool:
 
 def factor(metric: str) -> float:
     """What a metric is multiplied by where it is shown."""
-    return 100.0 if is_rate(metric) else 1.0
+    return 100.0 if is_rate(metric) else COSTS[metric].factor if metric in COSTS else 1.0
+
+
+def unit(metric: str) -> str:
+    """What is written behind a number: ` %`, ` s`; nothing where it has no unit."""
+    return " %" if is_rate(metric) else f" {COSTS[metric].unit}" if metric in COSTS else ""
 
 
 def metric_label(metric: str) -> str:
     """`test/acc` → `test accuracy (%)`."""
+    if metric in COSTS:
+        return f"{COSTS[metric].words} ({COSTS[metric].unit})"
     best, split, name = "", *metric.rpartition("/")[::2]
     if split.startswith("best/"):
         best, split = "best ", split.removeprefix("best/")

@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from dlexp.analysis.costs import is_cost
 from dlexp.analysis.figures import heat
 from dlexp.analysis.figures.arrange import is_absent, name_of, numeric_keys, records, values_of, varying_keys
 from dlexp.analysis.figures.labels import factor, key_label, metric_label, show
-from dlexp.analysis.figures.style import COLOURS, MARKERS, Drawn, is_geometric, legend, log_ticks, within_rates
+from dlexp.analysis.figures.learning import spans_decades
+from dlexp.analysis.figures.style import COLOURS, MARKERS, Drawn, is_geometric, legend, log_axis, log_ticks, within_rates
 from dlexp.analysis.result import StudyResult
 
 MAX_LINES = len(COLOURS)
@@ -57,6 +59,9 @@ def _in_panels(result: StudyResult, panel: str | None, keys: Sequence[str], x: s
             axes.set_title(show(value), loc="left")
     if x:
         grid[0].set_ylabel(metric_label(metric))
+        if is_cost(metric) and spans_decades(result.cells["mean"]):
+            for axes in grid:
+                log_axis(axes)
     else:
         grid[-1].set_xlabel(metric_label(metric))
     within_rates(grid, metric, vertical=bool(x))

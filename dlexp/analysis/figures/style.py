@@ -94,7 +94,7 @@ def legend(figure: Figure, title: str = "", *, markerscale: float = 1) -> None:
     labels = sorted(entries, key=lambda label: label in LAST_IN_LEGEND)
     handles = [entries[label] for label in labels]
     longest = max(map(len, labels)) + 6
-    columns = max(1, min(len(labels), int(figure.get_figwidth() * 11.5 / longest)))
+    columns = max(1, min(len(labels), int(figure.get_figwidth() * 12 / longest)))
     figure.legend(
         handles,
         labels,

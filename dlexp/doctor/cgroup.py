@@ -1,0 +1,70 @@
+"""What a control group of Linux grants to this process: a container, a batch job or a service has less than the machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+MOUNT = Path("/sys/fs/cgroup")
+NO_LIMIT = 2**60  # version 1 says "none" as the largest number of whole pages
+
+
+def memory_limit(mount: Path = MOUNT, groups: str | None = None) -> tuple[int, int] | None:
+    """The tightest limit on memory.
+
+    Args:
+        mount: Where control groups are mounted.
+        groups: What /proc/self/cgroup says, or None to read it.
+
+    Returns:
+        Bytes granted, and bytes of these in use that the system could not take back; None: no limit.
+    """
+    found = []
+    for folder in _folders(mount, "memory", groups):
+        version1 = (folder / "memory.limit_in_bytes").is_file()
+        limit = _number(folder / ("memory.limit_in_bytes" if version1 else "memory.max"))
+        if limit is not None and limit < NO_LIMIT:
+            used = _number(folder / ("memory.usage_in_bytes" if version1 else "memory.current")) or 0
+            found.append((limit, max(0, used - _cache(folder))))
+    return min(found, key=lambda pair: pair[0] - pair[1], default=None)
+
+
+def cpu_limit(mount: Path = MOUNT, groups: str | None = None) -> float | None:
+    """The tightest limit on processor time, in cores; None: no limit. Arguments as of `memory_limit`."""
+    found = []
+    for folder in _folders(mount, "cpu", groups):
+        quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+        if (folder / "cpu.max").is_file():
+            quota, period = (int(word) if word.isdigit() else None for word in (folder / "cpu.max").read_text().split())
+        if quota and period and quota > 0:
+            found.append(quota / period)
+    return min(found, default=None)
+
+
+def _folders(mount: Path, controller: str, groups: str | None) -> Iterator[Path]:
+    """The group of this process and all above it, in version 2 and version 1 of the tree."""
+    try:
+        lines = (Path("/proc/self/cgroup").read_text() if groups is None else groups).splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, names, path = line.split(":", 2)
+        if not names or controller in names.split(","):
+            root = mount / controller if names else mount
+            inside = Path(path.lstrip("/"))
+            yield from (root / folder for folder in (inside, *inside.parents) if (root / folder).is_dir())
+
+
+def _number(path: Path) -> int | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _cache(folder: Path) -> int:
+    """Bytes of files that the system drops when memory runs short."""
+    try:
+        fields = dict(line.split(maxsplit=1) for line in (folder / "memory.stat").read_text().splitlines())
+    except OSError:
+        return 0
+    return int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))

@@ -1,0 +1,25 @@
+"""Straight lines up and down, by steps: `scheduler=linear`."""
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from dlexp.contract import Horizon, Schedule
+
+
+def linear(
+    optimizer: Optimizer, horizon: Horizon, *, warmup_fraction: float, start_factor: float, end_factor: float
+) -> Schedule:
+    """In a straight line from start_factor * lr up to lr, then in another to end_factor * lr, reached after the last step.
+
+    The way up takes `warmup_fraction` of all steps, rounded; at least one step is left to the way down.
+
+    Source: Jordan 2024, arXiv:2404.00498, appendix A.
+    """
+    num_warmup = min(round(warmup_fraction * horizon.num_steps), horizon.num_steps - 1)
+
+    def factor(step: int) -> float:
+        if step < num_warmup:
+            return start_factor + (1 - start_factor) * step / num_warmup
+        return 1 - (1 - end_factor) * (step - num_warmup) / (horizon.num_steps - num_warmup)
+
+    return Schedule(LambdaLR(optimizer, factor), every="step")

@@ -1,0 +1,25 @@
+import pytest
+
+from dlexp.doctor.lstm import detours, section
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "cudnn", "words"),
+    [
+        ({"cell": "fused"}, "cuda", "9.26.0", []),
+        ({"cell": "fused", "dropout": 0.5, "depth": 3}, "cuda", "9.26.0", []),
+        ({"cell": "loop"}, "cuda", "9.26.0", ["model.cell=loop"]),
+        ({"cell": "fused"}, "cpu", "9.26.0", ["on the CPU"]),
+        ({"cell": "loop"}, "cpu", None, ["model.cell=loop", "on the CPU"]),
+        ({"cell": "fused"}, "cuda", None, ["without cuDNN"]),
+    ],
+)
+def test_what_leaves_the_fused_kernels_is_named(model, device, cudnn, words):
+    reasons = detours(model, device, cudnn)
+    assert [word in reason for word, reason in zip(words, reasons, strict=True)] == [True] * len(words)
+    assert section(model, device, cudnn).facts["fused"] == (not words)
+
+
+@pytest.mark.parametrize(("device", "count"), [("cuda", 1), ("cpu", 0)])
+def test_a_loop_is_noted_where_it_costs_a_fast_path(device, count):
+    assert len(section({"cell": "loop"}, device, "9.26.0").findings) == count
