@@ -47,6 +47,8 @@ def _attempt(work: Callable[[], int]) -> int:
     except DatasetError as error:
         return _fail(7, str(error))
     except KeyboardInterrupt:
+        if told := stop.requeue():
+            print(told, file=sys.stderr)
         return _fail(stop.RESUMABLE, "Interrupted. The same command goes on.")
 
 

@@ -1,6 +1,7 @@
 """One run in the order it happens: facts → parts → loop → record."""
 
 import json
+import os
 import traceback
 from functools import partial
 from typing import Any
@@ -71,6 +72,8 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
         display.say(warning)
     written = Record(folder, columns(run.config, facts), _files(run), found.lengths if found else None)
     written.log(run.title)
+    if "SLURM_RESTART_COUNT" in os.environ:
+        written.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
     summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}
     try:
         config = run.config

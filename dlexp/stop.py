@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -33,6 +34,26 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         _deferred = False
+
+
+def requeue() -> str | None:
+    """Under SLURM, put this job, or this task of a job array, back into the queue if a signal stopped it.
+
+    Returns:
+        What to tell the user; None where there is nothing to tell.
+    """
+    if "SLURM_JOB_ID" not in os.environ or _requested not in (signal.SIGTERM, signal.SIGUSR1):
+        return None
+    names = ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID")
+    parts = [os.environ[name] for name in names] if all(name in os.environ for name in names) else [os.environ["SLURM_JOB_ID"]]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        return f"SLURM gives the job id {'_'.join(parts)!r}, which is none: not requeued."
+    job = "_".join(parts)
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"Job {job} could not be requeued ({error}): the same command goes on."
+    return f"Job {job} is requeued."
 
 
 def _request(number: int, _: FrameType | None) -> None:

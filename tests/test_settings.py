@@ -124,6 +124,7 @@ ELSEWHERE = {
     "model.cell": "tests/model/test_lstm.py: the numbers are the same",
     "hardware.empty_cache_every": "test_hardware.py",
     "profile": "tests/test_profiling.py",
+    "checkpoint_every": "tests/reliability",
     "optimizer.fused": "tests/test_run.py: the same to rounding, for plain SGD to the last digit",
     "hardware.cuda_graph": "tests/test_run.py: needs a GPU; refused elsewhere, tests/test_hardware.py",
     "hardware.compile": "tests/test_run.py: slow, as it calls a compiler",
