@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dlexp.display import make_display, results_table
+from dlexp.display import make_display
 
 FOLDER = Path("outputs/benchmark")
 
@@ -36,9 +36,8 @@ def main(arguments: list[str]) -> int:
         return 2
     chosen = [comparison for comparison in COMPARISONS if comparison.name in names]
     if given.list:
-        rows = [{"comparison": one.name, "rounds": one.rounds, "question": one.question} for one in chosen]
-        with make_display() as display:
-            display.table(results_table(rows, ["comparison", "rounds", "question"]))
+        for comparison in chosen:
+            print(f"{comparison.name:<13} {comparison.rounds:>2} rounds  {comparison.question}")
         return 0
     return show(given) if given.show else measure(given, chosen)
 

@@ -83,15 +83,15 @@ def read(figure: Figure, samples: Samples) -> dict[str, Any]:
     }
 
 
-def _by_cpu_time(figure: Figure, samples: Samples) -> float | None:
-    """The median again, of the processor's time in place of the clock's: a second witness, on a machine that is shared."""
+def _by_cpu_time(figure: Figure, samples: Samples) -> dict[str, float] | None:
+    """The estimate again, of the processor's time in place of the clock's: a second witness, on a machine that is shared."""
     other = samples.get("other", samples["again"])
     pairs = [
         (a._replace(seconds=a.cpu), b._replace(seconds=b.cpu))
         for a, b in zip(samples["ours"], other, strict=True)
         if a.cpu is not None and b.cpu is not None
     ]
-    return estimate([figure.of(*pair) for pair in pairs]).median if len(pairs) == len(other) else None
+    return estimate([figure.of(*pair) for pair in pairs])._asdict() if len(pairs) == len(other) else None
 
 
 def machine() -> dict[str, Any]:

@@ -4,7 +4,7 @@ import importlib.util
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from itertools import islice
@@ -138,7 +138,7 @@ def _module(lightning: Any, learner: Any, witness: Witness | None) -> Any:
             super().__init__()
             self.model, self.loss = learner.model, learner.loss
 
-        def training_step(self, batch: Batch, index: int) -> Tensor:
+        def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
             inputs, targets = batch
             if witness:
                 witness.saw(inputs, targets)

@@ -78,7 +78,7 @@ def _pair(name: str, device: str, overrides: tuple[str, ...]) -> Iterator[Case]:
         name=f"{name}, loading",
         ours=partial(our_epochs, chosen),
         other=partial(usual_epochs, chosen, batches_of=batches_of),
-        figures=(Figure("other / ours", goal=Goal("at least", 3.0, 10.0)), Figure("ours", "s/epoch")),
+        figures=(Figure("other / ours", goal=Goal("at least", 3.0, 10.0)), Figure("ours", "ms/epoch", 1e3)),
         check=SameWork(loss=None, inputs=1e-4 + allowed),
         **common,
     )
@@ -86,7 +86,7 @@ def _pair(name: str, device: str, overrides: tuple[str, ...]) -> Iterator[Case]:
         name=f"{name}, training an mlp",
         ours=by_epoch(partial(our_loop, chosen), chosen.facts.steps_per_epoch),
         other=by_epoch(partial(bare_loop, chosen, batches_of=batches_of), chosen.facts.steps_per_epoch),
-        figures=(Figure("other / ours"), Figure("ours", "s/epoch")),
+        figures=(Figure("other / ours"), Figure("ours", "ms/epoch", 1e3)),
         check=SameWork(loss=1e-3 + allowed, inputs=1e-4 + allowed),
         **common,
     )

@@ -46,7 +46,7 @@ def estimate(values: Sequence[float]) -> Estimate:
 def verdict(found: Estimate, goal: Goal) -> str:
     """What the interval decides: `met, and beyond`, `met`, `missed`, or `undecided` where the bar lies in it."""
     if found.n < FEWEST:
-        return f"undecided: {found.n} of at least {FEWEST} rounds"
+        return f"undecided: {found.n} of {FEWEST} rounds"
     sign = 1 if goal.side == "at least" else -1
     worst, best = sorted((sign * found.low, sign * found.high))
     if worst >= sign * goal.bar:

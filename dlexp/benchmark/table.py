@@ -17,12 +17,15 @@ def lines(document: Document) -> list[list[str]]:
 
 
 def table(document: Document) -> Table:
-    """For a terminal, or a pipe."""
+    """For a terminal, or a pipe; what a line shares with the one above is not repeated."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in COLUMNS:
         drawn.add_column(column, overflow="fold")
+    above = [""] * len(COLUMNS)
     for line in lines(document):
-        drawn.add_row(*(Text(cell) for cell in line))
+        shown = ["" if line[:i] == above[:i] else cell for i, cell in enumerate(line[:2], start=1)] + line[2:]
+        drawn.add_row(*(Text(cell) for cell in shown))
+        above = line
     return drawn
 
 
@@ -49,7 +52,7 @@ def _line(row: dict[str, Any]) -> list[str]:
     if "failed" in row:
         return [*start, "", "", "", "", "", f"failed: {row['failed']}"]
     figure = f"{row['figure']}, {row['measure']}" if row["measure"] else row["figure"]
-    second = "" if row["by_cpu_time"] is None else _number(row["by_cpu_time"])
+    second = "" if row["by_cpu_time"] is None else _number(row["by_cpu_time"]["median"])
     return [*start, figure, _interval(row["estimate"]), _interval(row["control"]), second, _goal(row["goal"]), row["verdict"]]
 
 
