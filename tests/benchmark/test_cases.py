@@ -12,6 +12,7 @@ from dlexp.benchmark.catalogue import COMPARISONS
 from dlexp.benchmark.comparison import Missing, Request
 from dlexp.benchmark.measure import measure
 from dlexp.benchmark.witness import DifferentWorkError
+from dlexp.config import assemble, check
 from dlexp.lookup import look_up
 from dlexp.options import part
 
@@ -61,9 +62,11 @@ def test_two_settings_of_the_same_run_are_compared(tmp_path):
 
 @pytest.mark.skipif("cuda_graph" not in part("hardware", "cuda"), reason="needs hardware.cuda_graph and optimizer.fused")
 @pytest.mark.parametrize("ours", [settings.BEST, settings.PLAIN, (f"{settings.GRAPH}=true",)])
-def test_the_settings_of_the_gpu_exist(ours):
-    run = {text.partition("=")[0]: text for text in (*settings.RESNET, *settings.SMALL, "hardware=cuda", *ours)}
-    assert look_up(list(run.values()), multirun=False) == []
+def test_the_settings_of_the_gpu_are_sound(ours):
+    for net in (settings.RESNET, (*settings.SMALL, "batch_size=2")):
+        run = list({text.partition("=")[0]: text for text in (*net, "hardware=cuda", *ours)}.values())
+        assert look_up(run, multirun=False) == []
+        assert check(assemble(run)) == []
 
 
 def test_the_loaders_give_the_same_examples_in_the_same_order(tmp_path, monkeypatch):
