@@ -21,7 +21,8 @@ def main(arguments: list[str]) -> int:
     """Measure, keep and print.
 
     Returns:
-        The exit code: 1 if two arms did different work or one failed, 2 if the command is wrong; a missed goal is no failure.
+        The exit code: 1 if two arms did different work or one failed, 2 if the command is wrong, 75 if interrupted; a missed
+        goal is no failure.
     """
     given = parser().parse_args(arguments)
     from dlexp.benchmark.catalogue import COMPARISONS
@@ -54,6 +55,9 @@ def measure(given: argparse.Namespace, chosen: list) -> int:
     path = write(document, FOLDER)
     print_table(document, given.markdown)
     say(f"→ {path}")
+    if document["interrupted"]:
+        say("Interrupted: the table holds what was measured until then.")
+        return 75
     return int(any("failed" in row for row in document["rows"]))
 
 

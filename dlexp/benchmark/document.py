@@ -38,13 +38,17 @@ def run(
         say: Told what is about to be measured.
 
     Returns:
-        The document: `machine`, and `rows`, one for each figure or for each case that was not measured.
+        The document: `machine`, and `rows`, one for each figure or for each case that was not measured. What an interrupt from
+        the keyboard cuts off is left out, and it is noted.
     """
-    document: Document = {"machine": machine(), "started": record.now(), "rows": []}
-    for comparison in comparisons:
-        for case in comparison.cases(request):
-            say(f"{comparison.name}: {case.name}")
-            document["rows"] += _rows(comparison, case, rounds or comparison.rounds, block)
+    document: Document = {"machine": machine(), "started": record.now(), "rows": [], "interrupted": False}
+    try:
+        for comparison in comparisons:
+            for case in comparison.cases(request):
+                say(f"{comparison.name}: {case.name}")
+                document["rows"] += _rows(comparison, case, rounds or comparison.rounds, block)
+    except KeyboardInterrupt:
+        document["interrupted"] = True
     return document | {"ended": record.now(), "load_after": list(os.getloadavg())}
 
 

@@ -72,6 +72,15 @@ def test_what_was_not_measured_and_what_failed_are_rows_with_their_reason(tmp_pa
     assert "failed: DifferentWorkError: made: the arms do different work: 3 steps and 4. |" in text
 
 
+def test_an_interrupt_leaves_what_was_measured_before_it(tmp_path):
+    def interrupt(case, block):
+        raise KeyboardInterrupt
+
+    made = measured(tmp_path, CASE, replace(CASE, name="second", check=interrupt), replace(CASE, name="third"))
+    assert (len(made["rows"]), made["interrupted"]) == (2, True)
+    assert "load_after" in made
+
+
 def test_each_figure_is_a_line_of_the_table(tmp_path):
     made = measured(tmp_path, CASE)
     assert table.lines(made) == [
