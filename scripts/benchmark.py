@@ -64,11 +64,11 @@ def measure(given: argparse.Namespace, chosen: list) -> int:
 def show(given: argparse.Namespace) -> int:
     """Print the table of an earlier time."""
     try:
-        document = json.loads(given.show.read_text())
-    except (OSError, ValueError) as error:
-        print(f"--show: {given.show} cannot be read ({error}).", file=sys.stderr)
+        print_table(json.loads(given.show.read_text()), given.markdown)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        print(f"--show: {given.show} is not what this command writes to {FOLDER}/ ({reason}).", file=sys.stderr)
         return 2
-    print_table(document, given.markdown)
     return 0
 
 

@@ -32,13 +32,20 @@ def test_list_names_every_comparison_and_measures_nothing(tmp_path):
         (["--only", "lop"], "--only: no comparison lop. There are: loop, lightning,"),
         (["--rounds", "0"], "must be at least 1"),
         (["--airbench", "nowhere.py"], "nowhere.py is no file"),
-        (["--show", "nowhere.json"], "nowhere.json cannot be read"),
+        (["--show", "nowhere.json"], "nowhere.json is not what this command writes"),
     ],
 )
 def test_a_wrong_command_is_refused(arguments, message, tmp_path):
     code, out, err = benchmark(*arguments, cwd=tmp_path)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_a_file_of_another_kind_is_not_shown(tmp_path):
+    (tmp_path / "summary.json").write_text('{"status": "done"}')
+    code, out, err = benchmark("--show", "summary.json", cwd=tmp_path)
+    assert (code, out) == (2, "")
+    assert "summary.json is not what this command writes" in err
 
 
 def test_a_comparison_from_the_command_to_the_file_and_back(tmp_path):
