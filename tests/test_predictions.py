@@ -36,7 +36,7 @@ def test_a_regression_keeps_its_numbers(tmp_path):
 
 def test_the_test_set_is_read_once(tmp_path, monkeypatch):
     calls, original = [], Learner.evaluate
-    monkeypatch.setattr(Learner, "evaluate", lambda *arguments: calls.append(1) or original(*arguments))
+    monkeypatch.setattr(Learner, "evaluate", lambda *given, **named: calls.append(1) or original(*given, **named))
     kept(*MOONS, root=tmp_path)
     assert len(calls) == 4  # validation at epochs 0, 1 and 2, and the test
 

@@ -1,0 +1,117 @@
+"""The time to airbench94's accuracy: our study of the same recipe beside the user's own copy of the script."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+import torch
+
+from dlexp.benchmark.comparison import Block, Case, Figure, Missing, Request, Sample
+from dlexp.benchmark.settings import NO_GPU
+from dlexp.benchmark.witness import DifferentWorkError
+from dlexp.display import Plain
+from dlexp.options import CONF
+from dlexp.plan import plan
+from dlexp.protocol import assemble_runs, understand
+from dlexp.run import execute, gather_facts
+
+STUDY = "cifar10_speedrun"  # its first cell is the whole recipe
+RUNS = 5  # of a block
+ACCURACY = 0.94  # that both must reach on average, over RUNS runs
+NAME = "94 % on CIFAR-10"
+
+
+Runs = Callable[[int], "list[Trained]"]
+
+
+class Trained(NamedTuple):
+    """One run: accuracy with test-time augmentation in [0, 1], and seconds as airbench counts them."""
+
+    accuracy: float
+    seconds: float
+
+
+def cases(request: Request) -> Iterator[Case | Missing]:
+    """Neither loading the data nor compiling is counted, nor evaluation but the last."""
+    if not torch.cuda.is_available():
+        yield Missing(NAME, NO_GPU)
+    elif request.airbench is None:
+        yield Missing(NAME, "needs your copy of the script: --airbench path/to/airbench94_muon.py")
+    elif not (CONF / "study" / f"{STUDY}.yaml").exists():
+        yield Missing(NAME, f"no conf/study/{STUDY}.yaml")
+    else:
+        ours, theirs = partial(our_runs, request.scratch), partial(their_runs, request.airbench)
+        yield Case(
+            name=NAME,
+            arms=(f"study={STUDY}, whole recipe", request.airbench.name),
+            ours=partial(_block, ours),
+            other=partial(_block, theirs),
+            figures=(Figure("other / ours"), Figure("ours", "s/run")),
+            unit="runs",
+            block=RUNS,
+            check=partial(_both_reach_it, {"ours": ours, "theirs": theirs}),
+        )
+
+
+def _block(runs: Runs) -> Block:
+    def block(num_runs: int) -> Sample:
+        return Sample(mean(run.seconds for run in runs(num_runs)), None)
+
+    return block
+
+
+def our_runs(folder: Path, num_runs: int) -> list[Trained]:
+    """Runs of the study's first cell, one for each of the first seeds."""
+    seeds = ",".join(str(seed) for seed in range(num_runs))
+    study, request = understand([f"study={STUDY}", f"seed={seeds}", f"output_dir={folder}", "force=true"])
+    request = replace(request, cells=request.cells[:1])
+    trained = []
+    for composed in assemble_runs(study, request):
+        run = plan(composed, study.name)
+        summary = execute(run, gather_facts(run), Plain()) or {}
+        trained.append(counted(summary))
+    return trained
+
+
+def counted(summary: dict) -> Trained:
+    """What airbench counts of a run: training, its first step too, and the last evaluation.
+
+    Our first step is a warm-up whose time holds compilation, as airbench's warm-up run does: a mean step takes its place.
+    """
+    seconds, steps = summary["seconds"], summary["steps"]
+    evaluations = 1 + (summary["epochs"] + 1 if summary["selected_on_test"] else 0)
+    return Trained(summary["metrics"]["test/acc"], seconds["train"] * steps / (steps - 1) + seconds["evaluation"] / evaluations)
+
+
+def their_runs(script: Path, num_runs: int) -> list[Trained]:
+    """The first runs of airbench's script, which is ended after them. It prints `| run | eval | | | accuracy | seconds |`.
+
+    Raises:
+        RuntimeError: If it ends before.
+    """
+    command = [sys.executable, "-u", str(script.resolve())]
+    process = subprocess.Popen(command, cwd=script.resolve().parent, stdout=subprocess.PIPE, text=True)
+    try:
+        rows = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in process.stdout or ())
+        ends = (row for row in rows if len(row) > 2 and row[1] == "eval")
+        trained = [Trained(float(row[-2]), float(row[-1])) for row in islice(ends, 1, num_runs + 1)]  # the first is its warm-up
+    finally:
+        process.kill()
+        process.communicate()
+    if len(trained) < num_runs:
+        raise RuntimeError(f"{script} ended after {len(trained)} of {num_runs} runs.")
+    return trained
+
+
+def _both_reach_it(arms: Mapping[str, Runs], case: Case, block: int) -> None:
+    """A time to an accuracy is one only where the accuracy is reached, on average over the runs of a block."""
+    for name, runs in arms.items():
+        accuracy = mean(run.accuracy for run in runs(block))
+        if accuracy < ACCURACY:
+            raise DifferentWorkError(f"{case.name}: {name} reaches {100 * accuracy:.2f} % on average over {block} runs.")

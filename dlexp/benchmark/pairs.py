@@ -1,0 +1,54 @@
+"""What pairs of measurements say: the median, its interval, and whether a goal is reached."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+FEWEST = 6  # pairs of a verdict: of fewer, all lie on one side of the median by chance in more than one case of twenty
+
+
+class Estimate(NamedTuple):
+    """A median over pairs, and its 95 % bootstrap interval."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a figure is meant to reach.
+
+    Args:
+        side: Whether smaller or larger is better.
+        bar: What must be reached.
+        beyond: What would be better than needed, or None.
+    """
+
+    side: Literal["at most", "at least"]
+    bar: float
+    beyond: float | None = None
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The median of at least one value; the same values give the same interval."""
+    sample = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(0).integers(len(sample), size=(RESAMPLES, len(sample)))
+    low, high = np.quantile(np.median(sample[drawn], axis=1), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return Estimate(float(np.median(sample)), float(low), float(high), len(sample))
+
+
+def verdict(found: Estimate, goal: Goal) -> str:
+    """What the interval decides: `met, and beyond`, `met`, `missed`, or `undecided` where the bar lies in it."""
+    if found.n < FEWEST:
+        return f"undecided: {found.n} of {FEWEST} rounds"
+    sign = 1 if goal.side == "at least" else -1
+    worst, best = sorted((sign * found.low, sign * found.high))
+    if worst >= sign * goal.bar:
+        return "met, and beyond" if goal.beyond is not None and worst >= sign * goal.beyond else "met"
+    return "missed" if best < sign * goal.bar else "undecided"

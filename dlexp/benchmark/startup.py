@@ -1,0 +1,71 @@
+"""What a command takes until its first training step, beyond the libraries that it must load."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
+from dlexp.benchmark.pairs import Goal
+
+TRAIN = Path(__file__).parents[2] / "train.py"
+TRAINED = "epoch 1/1"  # begins the line that a run of one step prints after it
+LOADED = "loaded"
+IMPORTS = f"import sklearn.datasets, torch, torch._dynamo, torch.optim; print({LOADED!r}, flush=True)"
+
+
+def cases(request: Request) -> Iterator[Case]:
+    """The default command with one step: processes one after the other, watched from outside."""
+    command = [sys.executable, str(TRAIN), "max_steps=1"]
+    yield Case(
+        name="python train.py, first step",
+        arms=("from start to the line of a run of one step", "import of torch, torch._dynamo and scikit-learn"),
+        ours=partial(processes, command, TRAINED, request.scratch),
+        other=partial(processes, [sys.executable, "-c", IMPORTS], LOADED, request.scratch),
+        figures=(Figure("ours - other", "s", goal=Goal("at most", 1.0, 0.5)), Figure("ours", "s")),
+        unit="starts",
+        block=1,
+        check=_both_answer,
+    )
+
+
+def processes(command: Sequence[str], sign: str, folder: Path) -> Block:
+    """Processes that are ended as soon as they print a line that begins with `sign`; each in a new folder."""
+
+    def block(num_processes: int) -> Sample:
+        samples = [_until(command, sign, folder) for _ in range(num_processes)]
+        return Sample(*(sum(spent) / num_processes for spent in zip(*samples, strict=True)))
+
+    return block
+
+
+def _until(command: Sequence[str], sign: str, folder: Path) -> tuple[float, float]:
+    """Seconds from the start of a process to its sign, on the wall and of the processor.
+
+    Raises:
+        RuntimeError: If it ends without.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as place, tempfile.TemporaryFile("w+") as errors:
+        began = perf_counter()
+        process = subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=errors, text=True)
+        with process.stdout as lines:  # type: ignore[union-attr]  # there is one
+            seen = any(line.startswith(sign) for line in lines)
+            seconds = perf_counter() - began
+        process.kill()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if not seen:
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(command)} ended without a line '{sign}': {errors.read()[-2000:]}")
+    return seconds, usage.ru_utime + usage.ru_stime
+
+
+def _both_answer(case: Case, block: int) -> None:
+    """Both processes do what is waited for; beyond that they are meant to do different work."""
+    for make in (case.ours, case.other):
+        if make:
+            make()(1)
