@@ -1,6 +1,7 @@
 """Which examples come when: a pure function of (seed, epoch), whatever the loader."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,6 +14,15 @@ EVALUATION_BATCH = 512  # examples; large enough to fill a GPU, small enough for
 Batch = tuple[Tensor, Tensor]
 Loader = Callable[[list[Tensor]], Iterable[Batch]]
 """Takes the indices of each batch of an epoch and yields those raw (inputs, targets), on the device."""
+
+
+@runtime_checkable
+class Epochs(Protocol):
+    """The batches of any epoch, counted from 1, from the batch `first` on, counted from 0."""
+
+    def __call__(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Made anew at each call."""
+        ...
 
 
 def order(seed: int, epoch: int, num_examples: int) -> Tensor:
@@ -105,10 +115,10 @@ def training_batches(
     drop_last: bool,
     seed: int,
     device: torch.device,
-) -> Callable[[int, int], Iterator[Batch]]:
+) -> Epochs:
     """The batches of any epoch, shuffled, augmented and scaled; every example once, the short last batch too unless dropped."""
 
-    def batches(epoch: int, first: int) -> Iterator[Batch]:
+    def batches(epoch: int, first: int = 0) -> Iterator[Batch]:
         shuffled = order(seed, epoch, num_examples)
         # Drawn by example, not by place in the epoch: another batch size or order gives an example the same change.
         parameters = augment.parameters(num_examples, seed, epoch)[shuffled].to(device)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlexp import hardware
-from dlexp.batches import Batch, Loader, Scale, evaluation_batches, resident, training_batches, workers
+from dlexp.batches import Batch, Epochs, Loader, Scale, evaluation_batches, resident, training_batches, workers
 from dlexp.compilation import compile_blocks
 from dlexp.contract import Dataset, Split
 from dlexp.facts import Facts
@@ -31,7 +31,7 @@ class Built(NamedTuple):
     """
 
     learner: Learner
-    batches: Callable[[int, int], Iterator[Batch]]
+    batches: Epochs
     evaluations: dict[str, Callable[[], Iterator[Batch]]]
     probes: Probes
     init_hash: str
@@ -80,7 +80,7 @@ def _examples(dataset: Dataset, count: int) -> Tensor:
 
 def _build_batches(
     config: Mapping[str, Any], facts: Facts, scale: Scale
-) -> tuple[Callable[[int, int], Iterator[Batch]], dict[str, Callable[[], Iterator[Batch]]]]:
+) -> tuple[Epochs, dict[str, Callable[[], Iterator[Batch]]]]:
     dataset = facts.dataset
     batches = training_batches(
         _loader(config["hardware"], dataset.train, facts.device),

@@ -14,7 +14,6 @@ from dlexp.benchmark.measure import measure
 from dlexp.benchmark.witness import DifferentWorkError
 from dlexp.config import assemble, check
 from dlexp.lookup import look_up
-from dlexp.options import part
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 TINY = ("dataset.num_train=12", "batch_size=6", "hardware=cpu")
@@ -60,7 +59,6 @@ def test_two_settings_of_the_same_run_are_compared(tmp_path):
     assert min(sample.seconds for taken in samples.values() for sample in taken) > 0
 
 
-@pytest.mark.skipif("cuda_graph" not in part("hardware", "cuda"), reason="needs hardware.cuda_graph and optimizer.fused")
 @pytest.mark.parametrize("ours", [settings.BEST, settings.PLAIN, (f"{settings.GRAPH}=true",)])
 def test_the_settings_of_the_gpu_are_sound(ours):
     for net in (settings.RESNET, (*settings.SMALL, "batch_size=2")):
