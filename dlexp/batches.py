@@ -1,6 +1,7 @@
 """Which examples come when: a pure function of (seed, epoch), whatever the loader."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -40,8 +41,9 @@ def resident(split: Split, device: torch.device) -> Loader:
     inputs, targets = split.inputs.to(device), split.targets.to(device)
 
     def load(indices: list[Tensor]) -> Iterator[Batch]:
-        everything = torch.cat(indices).to(device)  # one copy to the device an epoch
-        for batch in everything.split([len(index) for index in indices]):
+        if device.type != "cpu":  # one copy to the device an epoch
+            indices = list(torch.cat(indices).to(device).split([len(index) for index in indices]))
+        for batch in indices:
             yield inputs.index_select(0, batch), targets.index_select(0, batch)
 
     return load
@@ -125,7 +127,7 @@ def training_batches(
         indices = list(shuffled.split(batch_size))
         if drop_last and len(indices[-1]) < batch_size:
             indices.pop()
-        changes = parameters.split(batch_size)[first:]
+        changes = parameters.split(batch_size)[first:] if parameters.numel() else repeat(parameters)
         rest = load(indices[first:]) if indices[first:] else ()
         for (inputs, targets), change in zip(rest, changes, strict=False):
             yield scale(augment(inputs, change)), targets

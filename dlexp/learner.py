@@ -84,7 +84,7 @@ class Learner:
             nn.utils.clip_grads_with_norm_(self.parameters, self.grad_clip, norm)
         scaler.step(self.optimizer)
         scaler.update()
-        return loss.detach(), self.score(outputs.detach(), targets), norm
+        return loss.detach(), self.score(outputs, targets), norm
 
     def penalty(self) -> Tensor:
         """`l1 * sum |p| + l2 * sum p²`: added to the loss that is differentiated, never to the loss that is reported."""
@@ -209,7 +209,7 @@ def _num_correct(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def _sum_of_squares(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs - targets).square().sum() / targets.shape[1]
+    return (outputs.detach() - targets).square().sum() / targets.shape[1]
 
 
 def _accuracy(score: float, total: float) -> Numbers:
