@@ -5,7 +5,7 @@ import io
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -76,7 +76,7 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping
     torch.save(dict(state), buffer)
     content = buffer.getbuffer()
     facts = {"schema": SCHEMA, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "step": step}
-    facts |= {"files": dict(lengths), "environment": environment()}
+    facts |= {"files": dict(lengths), "environment": environment(torch.get_num_threads())}
     path = folder / f"step-{step:09}.pt"
     # The sidecar first: a state without one is not looked at, and one that describes another state is found out.
     write_durably(path.with_suffix(".json"), json.dumps(facts, indent=1).encode())
@@ -100,8 +100,13 @@ def save_weights(run_folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
     temporary.replace(path)
 
 
-def newest(run_folder: Path, device: torch.device) -> Found | None:
-    """The newest state that is whole, its tensors on a device; None where nothing was ever saved.
+def newest(run_folder: Path, device: torch.device, num_threads: int) -> Found | None:
+    """The newest state that is whole; None where nothing was ever saved.
+
+    Args:
+        run_folder: Of the run.
+        device: Where the state's tensors are brought.
+        num_threads: Of the run that goes on.
 
     Raises:
         CheckpointError: If there are states and every one of them is damaged, with what is wrong with each.
@@ -114,7 +119,7 @@ def newest(run_folder: Path, device: torch.device) -> Found | None:
         except Exception as error:  # torch.load raises half a dozen kinds, and none of them may end the search
             refused.append(f"{path.name}: {error}")
         else:
-            return Found(state, path.name, facts["files"], refused, _difference(facts["environment"]))
+            return Found(state, path.name, facts["files"], refused, _difference(facts["environment"], environment(num_threads)))
     if refused:
         raise CheckpointError(
             f"{run_folder}: no usable checkpoint, and a run never starts over by itself. force=true does.", *refused
@@ -137,11 +142,11 @@ def write_durably(path: Path, content: bytes | memoryview) -> None:
         os.close(descriptor)
 
 
-def environment() -> dict[str, Any]:
+def environment(num_threads: int) -> dict[str, Any]:
     """What the last bits of a result hang on beside the config."""
     return {
         "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+        "threads": num_threads,
         "processor": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine(),
         "code": record.code(),
     }
@@ -163,18 +168,13 @@ def _checked(path: Path, run_folder: Path) -> tuple[bytes, dict[str, Any]]:
         raise ValueError(f"has schema {facts['schema']}, and this version reads schema {SCHEMA}")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-        raise ValueError(f"is damaged: its sha256 is not the one in {path.with_suffix('.json').name}")
+        raise ValueError(f"damaged, its sha256 is not the one in {path.with_suffix('.json').name}")
     for name, length in facts["files"].items():
         if (run_folder / name).stat().st_size < length:
             raise ValueError(f"needs {length} bytes of {name}, which is shorter")
     return content, facts
 
 
-def _difference(saved: Mapping[str, Any]) -> str:
-    return ", ".join(_changed(saved, environment()))
-
-
-def _changed(saved: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in here.items():
-        if saved.get(name) != value:
-            yield "other code" if name == "code" else f"{name} {saved.get(name)} then, {value} now"
+def _difference(saved: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    changed = [name for name, value in here.items() if saved.get(name) != value]
+    return ", ".join("other code" if name == "code" else f"{name} {saved.get(name)} then, {here[name]} now" for name in changed)

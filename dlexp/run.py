@@ -67,7 +67,8 @@ def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
 def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     """Do a run that this process holds."""
     folder, kept = run.folder, tune.read(run.folder)
-    found = _found(run, display)
+    settings = {**run.config["hardware"], **(kept["chosen"] if kept else {})}
+    found = _found(run, settings["num_threads"], display)
     if warning := disk.check_room(folder, expected_bytes(facts.num_parameters), checkpoint.KEEP):
         display.say(warning)
     written = Record(folder, columns(run.config, facts), _files(run), found.lengths if found else None)
@@ -95,7 +96,7 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     return written.finish({**summary, **hardware.describe(run.device)})
 
 
-def _found(run: Run, display: Display) -> Found | None:
+def _found(run: Run, num_threads: int, display: Display) -> Found | None:
     """The state to go on from, if there is one.
 
     Raises:
@@ -105,7 +106,7 @@ def _found(run: Run, display: Display) -> Found | None:
     before = run.summary()
     if run.config["force"] or not run.folder.exists() or (before and before["status"] in record.FINISHED):
         return None
-    found = checkpoint.newest(run.folder, run.device)
+    found = checkpoint.newest(run.folder, run.device, num_threads)
     if found is None:
         if before is None:
             display.say(f"{run.folder} was interrupted before its first checkpoint: it starts over.")

@@ -17,6 +17,10 @@ def state(step):
     return {"weights": torch.full((64,), float(step)), "step": step, "names": ["a", None, 1.5]}
 
 
+def newest(folder):
+    return checkpoint.newest(folder, CPU, torch.get_num_threads())
+
+
 @pytest.fixture
 def saved(tmp_path):
     (tmp_path / "metrics.csv").write_text("epoch\n")
@@ -30,21 +34,21 @@ def file(folder, step, suffix=".pt"):
 
 
 def test_the_newest_is_found_and_the_oldest_removed(saved):
-    found = checkpoint.newest(saved, CPU)
+    found = newest(saved)
     assert torch.equal(found.state["weights"], state(3)["weights"])
     assert (found.lengths, found.refused, found.differs) == (LENGTHS, [], "")
     assert len(list((saved / checkpoint.FOLDER).iterdir())) == 2 * checkpoint.KEEP
 
 
 def test_nothing_saved_is_no_error(tmp_path):
-    assert checkpoint.newest(tmp_path, CPU) is None
+    assert newest(tmp_path) is None
 
 
 @pytest.mark.parametrize("offset", range(0, 2000, 37))
 def test_a_truncated_state_is_refused(saved, offset):
     path = file(saved, 3)
     os.truncate(path, min(offset, path.stat().st_size - 1))
-    assert checkpoint.newest(saved, CPU).state["step"] == 2
+    assert newest(saved).state["step"] == 2
 
 
 @pytest.mark.parametrize("bit", range(0, 8 * 1500, 211))
@@ -53,7 +57,7 @@ def test_a_flipped_bit_is_found(saved, bit):
     content = bytearray(path.read_bytes())
     content[bit // 8 % len(content)] ^= 1 << bit % 8
     path.write_bytes(content)
-    found = checkpoint.newest(saved, CPU)
+    found = newest(saved)
     assert found.state["step"] == 2
     assert "sha256" in found.refused[0]
 
@@ -87,7 +91,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_state_gives_way_to_the_one_before(saved, damage):
     DAMAGE[damage](file(saved, 3))
-    found = checkpoint.newest(saved, CPU)
+    found = newest(saved)
     assert found.state["step"] == 2
     assert len(found.refused) == 1
     assert found.refused[0].startswith("step-000000003.pt")
@@ -98,20 +102,20 @@ def test_without_a_whole_state_the_search_fails_and_says_why(saved, damage):
     for step in (3, 2):
         DAMAGE[damage](file(saved, step))
     with pytest.raises(CheckpointError) as error:
-        checkpoint.newest(saved, CPU)
+        newest(saved)
     assert str(error.value).count("step-00000000") >= 2
 
 
 def test_another_schema_is_refused_with_both_numbers(saved):
     sidecar = file(saved, 3, ".json")
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"schema": 7}))
-    assert "has schema 7, and this version reads schema 1" in checkpoint.newest(saved, CPU).refused[0]
+    assert "has schema 7, and this version reads schema 1" in newest(saved).refused[0]
 
 
 def test_a_state_that_needs_more_of_metrics_csv_than_is_left_is_refused(saved):
     os.truncate(saved / "metrics.csv", 3)
     with pytest.raises(CheckpointError, match="needs 6 bytes of metrics.csv"):
-        checkpoint.newest(saved, CPU)
+        newest(saved)
 
 
 @pytest.mark.parametrize("name", ["threads", "torch", "code"])
@@ -120,7 +124,7 @@ def test_another_environment_is_told(saved, name):
     facts = json.loads(sidecar.read_text())
     facts["environment"][name] = "another"
     sidecar.write_text(json.dumps(facts))
-    assert ("other code" if name == "code" else f"{name} another then") in checkpoint.newest(saved, CPU).differs
+    assert ("other code" if name == "code" else f"{name} another then") in newest(saved).differs
 
 
 def test_saving_takes_a_share_of_the_time_at_most():
@@ -143,6 +147,6 @@ def test_a_malicious_state_is_refused_and_nothing_executed(saved, call, monkeypa
     monkeypatch.chdir(saved)
     malicious = {"weights": torch.zeros(1), "optimizer": {"state": [Payload(call)]}}
     checkpoint.save(saved, malicious, 4, LENGTHS)  # with a sidecar that fits
-    found = checkpoint.newest(saved, CPU)
+    found = newest(saved)
     assert found.state["step"] == 3
     assert not (saved / "executed").exists()
