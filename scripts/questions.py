@@ -1,7 +1,7 @@
 """Answers the homework sheet's questions from runs: `python scripts/questions.py`.
 
-Writes outputs/reference/questions.md. A study's runs are those of outputs/<study>; where these do not cover a data set, those of the
-table that outputs/reference/<study> keeps.
+Writes outputs/reference/questions.md. The runs of a study are those of outputs/<study>; for a data set that these do not
+cover, those of the table in outputs/reference/<study>.
 """
 
 import argparse

@@ -85,14 +85,14 @@ def shown(sample: Sample, *, rate: bool = False) -> str:
 
 
 def gap(found: Difference, *, rate: bool = False) -> str:
-    """`+0.22 points (95 % interval -0.07 to +0.51, n = 5)`; of a ratio `0.31 times (...)`."""
+    """`+0.22 points [-0.07 to +0.51; n = 5]`; of a ratio `0.31 times [...]`."""
     if math.isnan(found.low):
-        return f"no interval, n = {found.n}"
+        return f"no interval [n = {found.n}]"
     estimate, low, high = (
         _number(value, rate=rate, signed=not found.ratio) for value in (found.estimate, found.low, found.high)
     )
     kind = " times" if found.ratio else " points" if rate else ""
-    return f"{estimate}{kind} ({100 * LEVEL:g} % interval {low} to {high}, n = {found.n})"
+    return f"{estimate}{kind} [{low} to {high}; n = {found.n}]"
 
 
 def percent(value: float) -> str:
@@ -102,5 +102,5 @@ def percent(value: float) -> str:
 
 def _number(value: float, *, rate: bool, signed: bool = False) -> str:
     if rate:
-        return number("acc", value, signed=signed)
+        return number("acc", round(value, 9) + 0.0, signed=signed)  # no minus before a 0
     return ("+" if signed and value > 0 else "") + plain(value)

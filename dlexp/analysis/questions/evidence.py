@@ -30,11 +30,13 @@ class Evidence:
     """The results of the studies, and what they say seed by seed.
 
     Args:
-        results: Study → its results, the first that has what is asked for being the one that is believed.
+        results: Study → its results, the first that has what is asked for being the one that is believed. Those that were are
+            kept in `used`.
     """
 
     def __init__(self, results: Mapping[str, Sequence[StudyResult]]) -> None:
         self.results = results
+        self.used: dict[str, list[StudyResult]] = {}
 
     def result(self, study: str, dataset: str, part: Literal["runs", "curves", "probes"] = "runs") -> StudyResult:
         """The first result of a study whose every cell on this data set has two finished runs; with curves or probes of them.
@@ -42,19 +44,17 @@ class Evidence:
         Raises:
             NotRunError: If there is none.
         """
-        for result in self.results.get(study, ()):
-            mine = result.cells[matches(result.cells, {"dataset": dataset})]
-            there = matches(getattr(result, part), {"dataset": dataset}).any()
-            if there and len(mine) and (mine["n"] >= FEWEST).all():
-                return result
-        raise NotRunError(study, dataset)
+        return self._covering(study, [dataset], part)
 
-    def has(self, study: str, dataset: str) -> bool:
-        """Whether a study has been run on a data set."""
-        try:
-            return bool(self.result(study, dataset))
-        except NotRunError:
-            return False
+    def _covering(self, study: str, datasets: Sequence[str], part: str = "runs") -> StudyResult:
+        for result in self.results.get(study, ()):
+            if all(_covers(result, dataset, part) for dataset in datasets):
+                used = self.used.setdefault(study, [])
+                if not any(result is one for one in used):
+                    used.append(result)
+                return result
+        missing = (one for one in datasets if not any(_covers(result, one, part) for result in self.results.get(study, ())))
+        raise NotRunError(study, next(missing, datasets[0]))
 
     def values(self, study: str, cell: Cell, metric: str) -> Sample:
         """A metric of each finished run; of those arms that the cell leaves open, the mean."""
@@ -111,11 +111,11 @@ class Evidence:
         cells = self.result(study, cell["dataset"]).cells
         return float(cells.loc[matches(cells, cell), "reference"].mean())
 
-    def verdict(self, study: str, dataset: str, claim: str) -> Verdict:
-        """The study's verdict on a prediction, by its words."""
-        found = [verdict for verdict in self.result(study, dataset).verdicts if verdict.claim == claim]
+    def verdict(self, study: str, datasets: Sequence[str], claim: str) -> Verdict:
+        """The study's verdict on a prediction about these data sets, by its words."""
+        found = [verdict for verdict in self._covering(study, datasets).verdicts if verdict.claim == claim]
         if not found or not found[0].n:
-            raise NotRunError(study, dataset)
+            raise NotRunError(study, datasets[0])
         return found[0]
 
     def _enough(self, study: str, cell: Cell, sample: Sample) -> Sample:
@@ -125,6 +125,12 @@ class Evidence:
 
 
 Finding = Callable[[Evidence], str]  # one or two sentences of an answer; NotRunError where it has no runs
+
+
+def _covers(result: StudyResult, dataset: str, part: str) -> bool:
+    mine = result.cells[matches(result.cells, {"dataset": dataset})]
+    there = matches(getattr(result, part), {"dataset": dataset}).any()
+    return bool(there and len(mine) and (mine["n"] >= FEWEST).all())
 
 
 def _by_seed(runs: pd.DataFrame, metric: str) -> list[tuple[int, pd.Series]]:

@@ -17,9 +17,7 @@ def speed(evidence: Evidence, dataset: str) -> str:
     found = difference(sigmoid, relu)
     facts = {"sigmoid": shown(sigmoid), "relu": shown(relu), "gap": gap(found)}
     told = say("speed", found.side, dataset=name(dataset), **facts)
-    if dataset != "moons":
-        return told
-    verdict = evidence.verdict(activations.STUDY, dataset, f"Sigmoid needs more epochs than ReLU to converge on {dataset}")
+    verdict = evidence.verdict(activations.STUDY, [dataset], f"Sigmoid needs more epochs than ReLU to converge on {dataset}")
     return f"{told} {claim(verdict.verdict, 'sigmoid_slower', **published('convergence_activation', dataset))}"
 
 
@@ -41,7 +39,7 @@ def stagnation(evidence: Evidence) -> str:
     arms = dict.fromkeys(
         f"{name(row['optimizer'])} at {row['optimizer.lr']:g}, {name(row['scheduler'])}" for row in stuck.to_dict("records")
     )
-    facts = {"stuck": len(stuck), "runs": len(runs), "arms": "; ".join(arms), "words": ", ".join(STUCK)}
+    facts = {"stuck": len(stuck), "runs": len(runs), "arms": "; ".join(arms), "words": " or ".join(STUCK)}
     return say("stagnation", "some" if len(stuck) else "none", dataset=name(dataset), **facts)
 
 
@@ -148,11 +146,12 @@ def same_step(evidence: Evidence) -> str:
         facts = {"low": f"{low:g}", "high": f"{high:g}"}
         told.append(say("same_step_pair", equal=gap(same[-1], rate=True), longer=gap(other[-1], rate=True), **facts))
     outcome = "explains" if all(abs(b.estimate) < abs(a.estimate) for a, b in zip(same, other, strict=True)) else "unknown"
-    return say("same_step", outcome, dataset=name(dataset), pairs="; ".join(told))
+    factor = f"{optimizers.HIGH / optimizers.MIDDLE:g}"
+    return say("same_step", outcome, dataset=name(dataset), factor=factor, pairs="; ".join(told))
 
 
 FINDINGS = {
-    "learning_curve": [*each(speed, activations.DATASETS), oscillation, stagnation],
+    "learning_curve": [*each(speed, ("moons",)), oscillation, stagnation],
     "loss_without_accuracy": each(loss_without_accuracy, loss.DATASETS),
     "distribution": [*each(distribution, ("moons",)), *each(saturation, activations.DATASETS)],
     "layers": [*each(toward_the_input, activations.DATASETS), exploding],

@@ -16,7 +16,8 @@ FINDINGS: Mapping[str, Sequence[Finding]] = {
     **activations.FINDINGS,
     **optimizers.FINDINGS,
 }
-STUDIES = (activations.STUDY, loss.STUDY, optimizers.STUDY)
+STUDIES = (activations.STUDY, activations.PUBLISHED, loss.STUDY, optimizers.STUDY)
+COMMAND = "python scripts/questions.py"
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ def _links(shelf: Path, pattern: str) -> list[Link]:
 
 
 def sources(evidence: Evidence) -> list[Source]:
-    """The runs that there are: how many, on what, made by which code."""
+    """The runs that answers were made of: how many, on what, made by which code."""
     rows = []
     for study in STUDIES:
-        for result in evidence.results.get(study, ()):
+        for result in evidence.used.get(study, ()):
             runs = result.runs[result.runs["status"].isin(["done", "early_stopped", "diverged"])]
             devices = ", ".join(dict.fromkeys(runs["device"].dropna())) if "device" in runs else ""
             kind = say("source", "folders" if len(result.curves) else "sheet", runs=len(runs), planned=len(result.runs))
@@ -86,5 +87,6 @@ def markdown(evidence: Evidence, shelf: Path) -> str:
     """The page as Markdown."""
     page = markdown_environment().get_template("questions.md.j2")
     facts = {"parts": texts()["parts"], "page": texts()["page"], "title": say("title"), "intro": say("intro")}
-    written = page.render(answers=answers(evidence, shelf), sources=sources(evidence), **facts)
+    found = answers(evidence, shelf)
+    written = page.render(answers=found, sources=sources(evidence), command=COMMAND, **facts)
     return re.sub(r"\n{3,}", "\n\n", written).strip() + "\n"
