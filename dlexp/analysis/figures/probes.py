@@ -42,7 +42,7 @@ def layer_heat_maps(result: StudyResult) -> Iterator[Drawn]:
             figure, grid = panels(len(some), 3.4, min(3.2, 1.2 + 0.3 * most))
             for axes, cell in zip(grid, some, strict=True):
                 image = _layers_by_epochs(axes, frame[frame["cell"] == cell])
-                axes.set_title(wrapped(cell, 36), loc="left", size=9)
+                axes.set_title(wrapped(cell, 32), loc="left", size=9)
             figure.colorbar(image, ax=list(grid), label=wrapped(label, 26), shrink=0.9)
             key = "layer_shares_zero" if without else "layer_shares"
             facts = {"what": name, "zero": "; ".join(without)}
@@ -111,7 +111,7 @@ def gradient_flow(result: StudyResult) -> Iterator[Drawn]:
         figure, grid = panels(len(some), 3.4, 2.8, sharey=True)
         for j, (axes, cell) in enumerate(zip(grid, some, strict=True)):
             _early_and_late(axes, frame[frame["cell"] == cell])
-            axes.set_title(wrapped(cell, 36), loc="left", size=9)
+            axes.set_title(wrapped(cell, 32), loc="left", size=9)
             if j % grid_width(len(some)) == 0:
                 axes.set_ylabel("mean |gradient|")
         legend(figure)
@@ -150,7 +150,7 @@ def weight_norms(result: StudyResult) -> Iterator[Drawn]:
         shades = dict(zip(layers, matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(layers))), strict=True))
         for j, (axes, cell) in enumerate(zip(grid, some, strict=True)):
             _layers_over_epochs(axes, mine[mine["cell"] == cell], shades)
-            axes.set_title(wrapped(cell, 36), loc="left", size=9)
+            axes.set_title(wrapped(cell, 32), loc="left", size=9)
             axes.set_xlabel("epoch")
             if j % grid_width(len(some)) == 0:
                 axes.set_ylabel("L2 norm of the weights")

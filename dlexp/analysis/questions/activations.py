@@ -4,7 +4,7 @@ import math
 
 from dlexp.analysis.figures.probes import layer_label
 from dlexp.analysis.questions.compare import average, correlation, difference, gap, percent, ratio, shown
-from dlexp.analysis.questions.evidence import Cell, Evidence, Moment, NotRunError, Sample, each
+from dlexp.analysis.questions.evidence import Cell, Evidence, Finding, Moment, NotRunError, Sample, each
 from dlexp.analysis.questions.words import claim, name, published, say
 from dlexp.analysis.result import Judgement
 
@@ -109,7 +109,7 @@ def layers_compared(evidence: Evidence, dataset: str) -> str:
     return f"{told} {say('layer_over_time', grown.side, far=facts['far'], gap=gap(grown, rate=True))}"
 
 
-FINDINGS = {
+FINDINGS: dict[str, list[Finding]] = {
     "dead_ratio": [*each(dead_and_accuracy, DATASETS), *each(what_was_counted, ("moons",))],
     "leaky_helps": each(leaky_helps, DATASETS),
     "sigmoid_vanishes": [

@@ -1,10 +1,12 @@
 """The questions common to all three experiments of the sheet."""
 
+import math
+
 from dlexp.analysis.figures.probes import layer_label
 from dlexp.analysis.questions import activations, loss, optimizers
 from dlexp.analysis.questions.activations import arm
 from dlexp.analysis.questions.compare import difference, gap, ratio, shown
-from dlexp.analysis.questions.evidence import Evidence, each
+from dlexp.analysis.questions.evidence import Evidence, Finding, Sample, each
 from dlexp.analysis.questions.words import claim, name, published, say
 
 STUCK = ("at chance", "slow", "underfit")
@@ -17,6 +19,8 @@ def speed(evidence: Evidence, dataset: str) -> str:
     found = difference(sigmoid, relu)
     facts = {"sigmoid": shown(sigmoid), "relu": shown(relu), "gap": gap(found)}
     told = say("speed", found.side, dataset=name(dataset), **facts)
+    if dataset not in published("convergence_activation"):
+        return told
     verdict = evidence.verdict(activations.STUDY, [dataset], f"Sigmoid needs more epochs than ReLU to converge on {dataset}")
     return f"{told} {claim(verdict.verdict, 'sigmoid_slower', **published('convergence_activation', dataset))}"
 
@@ -48,14 +52,14 @@ def loss_without_accuracy(evidence: Evidence, dataset: str) -> str:
     cell = {**loss.CE, "dataset": dataset}
     last = evidence.last_epoch(loss.STUDY, cell)
     middle = last // 2
-    at = {
-        column: [evidence.curve(loss.STUDY, cell, column, lambda c, epoch=epoch: c.loc[epoch]) for epoch in (last, middle)]
-        for column in ("train/loss", "val/loss", "train/acc", "val/acc")
-    }
-    falls, judged = ratio(*at["train/loss"]), ratio(*at["val/loss"])
-    answers, seen = difference(*at["val/acc"]), difference(*at["train/acc"])
+
+    def at(column: str, epoch: int) -> Sample:
+        return evidence.curve(loss.STUDY, cell, column, lambda curve: float(curve.get(epoch, math.nan)))
+
+    falls, judged = (ratio(at(column, last), at(column, middle)) for column in ("train/loss", "val/loss"))
+    answers, seen = (difference(at(column, last), at(column, middle)) for column in ("val/acc", "train/acc"))
     facts = {"middle": middle, "end": last, "falls": gap(falls), "answers": gap(answers, rate=True)}
-    facts |= {"held_out": gap(judged), "seen": gap(seen, rate=True), "known": shown(at["train/acc"][1], rate=True)}
+    facts |= {"held_out": gap(judged), "seen": gap(seen, rate=True), "known": shown(at("train/acc", middle), rate=True)}
     told = say("training_loss", falls.side, dataset=name(dataset), **facts)
     told += say("while_answers", answers.side, **facts)
     return f"{told} {say('seen_answers', seen.side, **facts)}{say('held_out_loss', judged.side, **facts)}"
@@ -150,8 +154,8 @@ def same_step(evidence: Evidence) -> str:
     return say("same_step", outcome, dataset=name(dataset), factor=factor, pairs="; ".join(told))
 
 
-FINDINGS = {
-    "learning_curve": [*each(speed, ("moons",)), oscillation, stagnation],
+FINDINGS: dict[str, list[Finding]] = {
+    "learning_curve": [*each(speed, activations.DATASETS), oscillation, stagnation],
     "loss_without_accuracy": each(loss_without_accuracy, loss.DATASETS),
     "distribution": [*each(distribution, ("moons",)), *each(saturation, activations.DATASETS)],
     "layers": [*each(toward_the_input, activations.DATASETS), exploding],

@@ -2,7 +2,7 @@
 
 from dlexp.analysis.figures.probes import layer_label
 from dlexp.analysis.questions.compare import Difference, average, difference, gap, percent, ratio, shown
-from dlexp.analysis.questions.evidence import Cell, Evidence, each
+from dlexp.analysis.questions.evidence import Cell, Evidence, Finding, each
 from dlexp.analysis.questions.words import claim, name, published, say
 
 STUDY = "loss"
@@ -104,7 +104,7 @@ def bare_prediction(evidence: Evidence) -> str:
     return say("bare_prediction", verdict.verdict, reason=verdict.reason)
 
 
-FINDINGS = {
+FINDINGS: dict[str, list[Finding]] = {
     "mse_slower": [*each(convergence, DATASETS), *each(small_gradient, ("digits",))],
     "entropy_faster": [*each(first_epoch, ("digits",)), *each(better_at_the_end, DATASETS)],
     "early_late_gradients": [*each(early_and_late, DATASETS), *each(mean_gradient, ("digits",))],

@@ -8,7 +8,7 @@ import pandas as pd
 from dlexp.analysis.figures.labels import show
 from dlexp.analysis.figures.probes import layer_label
 from dlexp.analysis.questions.compare import difference, gap, percent, ratio, shown
-from dlexp.analysis.questions.evidence import Cell, Evidence, Sample, each
+from dlexp.analysis.questions.evidence import Cell, Evidence, Finding, Sample, each
 from dlexp.analysis.questions.words import claim, name, published, say
 from dlexp.analysis.result import Judgement
 from dlexp.analysis.statistics import summarise
@@ -163,7 +163,7 @@ def jumps(evidence: Evidence, dataset: str) -> str:
     return f"{say('jumps', found.side, dataset=name(dataset), jumps=told, gap=gap(found), high=show(HIGH))} {words}"
 
 
-FINDINGS = {
+FINDINGS: dict[str, list[Finding]] = {
     "curves_differ": [*each(best_rates, DATASETS), *each(adam_is_best, DATASETS)],
     "rate_and_stability": [*each(stability, DATASETS), *each(stability_claim, DATASETS)],
     "adam_starts_fast": [*each(adams_start, DATASETS), *each(epochs_to_converge, DATASETS)],

@@ -27,7 +27,7 @@ def say(key: str, outcome: str | None = None, /, **facts: Any) -> str:
 def _filled(sentence: str, facts: Mapping[str, Any]) -> str:
     level, reached = (f"{100 * share:g} %" for share in (LEVEL, REACHED))
     known = {"document": texts()["published"]["document"], "level": level, "reached": reached, "last": LAST}
-    return sentence.format(**(known | facts)).strip()
+    return sentence.format(**{**known, **facts}).strip()
 
 
 def name(option: str) -> str:
