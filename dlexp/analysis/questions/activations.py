@@ -18,9 +18,9 @@ def arm(dataset: str, activation: str) -> Cell:
     return {"dataset": dataset, "activation": activation}
 
 
-def share(evidence: Evidence, cell: Cell, what: str, moment: Moment) -> Sample:
+def share(evidence: Evidence, cell: Cell, what: str, moment: Moment, study: str = STUDY) -> Sample:
     """A share of units or entries, the mean over the layers."""
-    return average(evidence.layers(STUDY, cell, f"dead_units/{what}", moment).values())
+    return average(evidence.layers(study, cell, f"dead_units/{what}", moment).values())
 
 
 def dead_and_accuracy(evidence: Evidence, dataset: str) -> str:
@@ -35,11 +35,14 @@ def dead_and_accuracy(evidence: Evidence, dataset: str) -> str:
 
 
 def what_was_counted(evidence: Evidence, dataset: str) -> str:
-    """The document's ratio, which counts entries, beside ours of entries and of units."""
+    """The document's ratio, which counts entries, beside ours of entries and of units by its own protocol."""
     cell, theirs = arm(dataset, "relu"), published("entries_at_or_below_zero", dataset)
-    ours = share(evidence, cell, "nonpositive", "mean")
-    facts = {"csv": percent(theirs["relu"]), "sheet": percent(theirs["relu_sheet"]), "entries": shown(ours, rate=True)}
-    return say("what_was_counted", dataset=name(dataset), dead=shown(share(evidence, cell, "dead", "last"), rate=True), **facts)
+    entries = share(evidence, cell, "nonpositive", "mean", PUBLISHED)
+    dead = share(evidence, cell, "dead", "mean", PUBLISHED)
+    facts = {"csv": percent(theirs["relu"]), "sheet": percent(theirs["relu_sheet"])}
+    return say(
+        "what_was_counted", dataset=name(dataset), entries=shown(entries, rate=True), dead=shown(dead, rate=True), **facts
+    )
 
 
 def leaky_helps(evidence: Evidence, dataset: str) -> str:
