@@ -3,10 +3,9 @@
 import math
 
 from dlexp.analysis.figures.probes import layer_label
-from dlexp.analysis.questions.compare import average, correlation, difference, gap, percent, ratio, shown
+from dlexp.analysis.questions.compare import average, correlation, difference, gap, percent, ratio, shown, stands
 from dlexp.analysis.questions.evidence import Cell, Evidence, Finding, Moment, NotRunError, Sample, each
 from dlexp.analysis.questions.words import claim, name, published, say
-from dlexp.analysis.result import Judgement
 
 STUDY = "activation_2d"
 PUBLISHED = "activation_2d_published"
@@ -55,10 +54,9 @@ def leaky_helps(evidence: Evidence, dataset: str) -> str:
     facts = {"dead": gap(dead, rate=True), "accuracy": gap(accuracy, rate=True)}
     told = say("leaky_dead", dead.side, dataset=name(dataset), **facts)
     told += " " + say("leaky_accuracy", better.verdict, accuracy=facts["accuracy"])
-    judged: dict[str, Judgement] = {"less": "holds", "greater": "fails", "unknown": "undecided"}
     theirs = published("entries_at_or_below_zero", dataset)
     numbers = {"relu": percent(theirs["relu"]), "leaky": percent(theirs["leaky_relu"]), "gap": gap(entries, rate=True)}
-    return f"{told} {claim(judged[entries.side], 'leaky_relieves', **numbers)}"
+    return f"{told} {claim(stands(entries, 'less'), 'leaky_relieves', **numbers)}"
 
 
 def where_sigmoid_vanishes(evidence: Evidence, dataset: str) -> str:

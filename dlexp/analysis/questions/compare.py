@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from dlexp.analysis.questions.evidence import Sample
+from dlexp.analysis.result import Judgement
 from dlexp.analysis.statistics import LEVEL, TINY, paired, summarise
 from dlexp.analysis.tables import number, plain
 
@@ -38,6 +39,11 @@ class Difference:
         if self.low > self.ratio + TINY:
             return "greater"
         return "less" if self.high < self.ratio - TINY else "unknown"
+
+
+def stands(found: Difference, expected: Side) -> Judgement:
+    """Whether a claim that they differ this way survives."""
+    return "holds" if found.side == expected else "undecided" if found.side == "unknown" else "fails"
 
 
 def difference(plus: Sample, minus: Sample | float) -> Difference:
