@@ -44,6 +44,8 @@ def _why(verdict: Verdict, text: Text) -> str:
     """The reason, put together from its parts: for a language that the analysis does not speak."""
     key = f"why_{verdict.verdict if verdict.cause == 'interval' else verdict.cause}"
     why = text(key, n=verdict.n, needed="–" if verdict.needed is None else verdict.needed)
+    if verdict.lost:
+        why += f" {text('lost_seeds' if verdict.paired else 'lost_runs', lost=verdict.lost, planned=verdict.planned)}"
     if verdict.low is None:
         return why
     low, high = (_amount(verdict, value, text) for value in (verdict.low, verdict.high))

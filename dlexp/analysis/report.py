@@ -55,10 +55,15 @@ def html(page: Page) -> str:
 
 def markdown(page: Page) -> str:
     """The page as Markdown; its figures lie in figures/. Whatever is inserted is escaped unless the template says `plain`."""
+    written = markdown_environment().get_template("report.md.j2").render(page=page)
+    return re.sub(r"\n{3,}", "\n\n", written).strip() + "\n"
+
+
+def markdown_environment() -> Environment:
+    """The templates of Markdown pages: whatever they insert is escaped, unless they say `plain` or `fenced`."""
     environment = _environment(autoescape=False, finalize=_escaped)
     environment.filters |= {"plain": _Plain, "fenced": _fenced}
-    written = environment.get_template("report.md.j2").render(page=page)
-    return re.sub(r"\n{3,}", "\n\n", written).strip() + "\n"
+    return environment
 
 
 def _environment(**settings: Any) -> Environment:

@@ -24,6 +24,9 @@ class Verdict:
         p_holm: The same after Holm's correction over all predictions of the study; those with fewer than five seeds count in it
             as 1, and have none.
         n: Seeds that have every cell (paired), or runs of the smallest cell (independent).
+        planned: Seeds (paired), or runs of all its cells (independent), that the study asks for.
+        lost: Those of them without a usable value: never run, failed, or with none for this metric.
+        paired: Whether the study is.
         probability: P(plus > minus), ties half: over seeds (paired) or over all cross pairs (independent).
         correlation: Pearson's, between the two sides over seeds (paired): how much the pairing helped.
         needed: Seeds at which the interval would decide, at the present difference and deviation; None if decided, or if no
@@ -46,6 +49,9 @@ class Verdict:
     p: float | None = None
     p_holm: float | None = None
     n: int = 0
+    planned: int = 0
+    lost: int = 0
+    paired: bool = True
     probability: float | None = None
     correlation: float | None = None
     needed: int | None = None

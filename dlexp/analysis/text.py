@@ -24,6 +24,8 @@ KOREAN = {
     "val": "검증",
     "test": "테스트",
     "best": "최고",
+    "convergence_epoch": "수렴 에폭",
+    "stability": "손실 안정성",
     "train/seconds": "학습 시간(초)",
     "train/examples_per_s": "학습 속도(예제/초)",
     "target/seconds": "목표 도달까지의 학습 시간(초)",

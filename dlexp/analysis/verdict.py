@@ -24,7 +24,7 @@ def judge(study: Mapping[str, Any], cells: Sequence[Cell], values_of: Callable[[
     """The verdicts, in the order of the study's predictions.
 
     Args:
-        study: `predictions`, `metric` and `pairing`, as protocol.json has them.
+        study: `predictions`, `metric`, `pairing` and `seeds`, as protocol.json has them.
         cells: All cells of the study.
         values_of: A metric's usable values, of each cell in the same order.
     """
@@ -70,7 +70,7 @@ def _measure(
     if verdict.ratio:
         values = [{seed: math.log(value) for seed, value in cell.items() if value > 0} for cell in values]
     plus, minus = ([values[i] for i in side] for side in chosen)
-    planned = len(set().union(*plus, *minus))
+    seeds_asked = set(study.get("seeds") or ()).union(*plus, *minus)
     if empty := [cells[i] for side in chosen for i in side if not values[i]]:
         names = "; ".join(" ".join(f"{key}={value}" for key, value in cell.items()) for cell in empty)
         reason = f"n = 0, needs about {FEWEST}: no usable run of {names}."
@@ -78,7 +78,8 @@ def _measure(
     if study.get("pairing") == "independent":
         first, second = [list(cell.values()) for cell in plus], [list(cell.values()) for cell in minus]
         contrast = statistics.independent(first, second)
-        verdict = replace(verdict, probability=statistics.probability_crossed(first, second))
+        verdict = replace(verdict, probability=statistics.probability_crossed(first, second), paired=False)
+        planned, kept = len(seeds_asked) * len(first + second), sum(map(len, first + second))
     else:
         seeds = sorted(set.intersection(*(set(cell) for cell in plus + minus)))
         if not seeds:
@@ -87,9 +88,8 @@ def _measure(
         a, b = ([float(np.mean([cell[seed] for cell in side])) for seed in seeds] for side in (plus, minus))
         contrast = statistics.paired(np.subtract(a, b).tolist())
         verdict = replace(verdict, probability=statistics.probability_paired(a, b), correlation=statistics.correlation(a, b))
-        if len(seeds) < planned:
-            verdict = replace(verdict, reason=f"; {planned - len(seeds)} of {planned} seeds lack a value")
-    verdict = replace(verdict, n=contrast.n, estimate=contrast.estimate)
+        planned, kept = len(seeds_asked), len(seeds)
+    verdict = replace(verdict, n=contrast.n, estimate=contrast.estimate, planned=planned, lost=planned - kept)
     if contrast.n < 2:
         return verdict, contrast
     low, high = contrast.interval()
@@ -118,8 +118,8 @@ def _side(verdict: Verdict) -> Judgement:
 
 
 def _decide(verdict: Verdict, contrast: Contrast, family: int) -> Verdict:
-    """Judge a contrast. `verdict.reason` comes in with what is to be added to the sentence."""
-    added, boundary, n = verdict.reason, _boundary(verdict), f"n = {verdict.n}"
+    """Judge a contrast."""
+    added, boundary, n = _lost(verdict), _boundary(verdict), f"n = {verdict.n}"
     side = _side(verdict)
     shown = _shown(verdict)
     if verdict.n < FEWEST:
@@ -138,6 +138,13 @@ def _decide(verdict: Verdict, contrast: Contrast, family: int) -> Verdict:
         return replace(verdict, cause="wide", needed=needed, reason=reason)
     reason = f"{n}, no number of seeds up to {statistics.MOST} would decide it{added}: {shown} includes the boundary."
     return replace(verdict, cause="boundary", reason=reason)
+
+
+def _lost(verdict: Verdict) -> str:
+    """What is added to the sentence where the means are not of all that the study asks for."""
+    if not verdict.lost:
+        return ""
+    return f"; {verdict.lost} of {verdict.planned} {'seeds' if verdict.paired else 'runs'} lack a value"
 
 
 def _shown(verdict: Verdict) -> str:

@@ -14,6 +14,7 @@ Number = float | None
 
 PLAIN = {"depth": 2, "width": 16, "batch_size": 16, "epochs": 12, "grad_clip": None, "data_seed": 42, "output_dir": "outputs"}
 CHOICES = {"dataset": "digits", "model": "mlp", "activation": "relu", "norm": "none", "optimizer": "adam", "precision": "fp32"}
+CHOICES |= {"loss": "cross_entropy", "scheduler": "constant"}
 
 
 def noisy(cell: Cell, seed: int) -> float:

@@ -11,6 +11,7 @@ from dlexp.analysis import analyse
 from dlexp.analysis.figures import draw
 from dlexp.analysis.figures.arrange import name_of, records, settled, varying_keys
 from dlexp.analysis.figures.labels import metric_label, show
+from dlexp.analysis.figures.probes import weight_norms
 from tests.analysis.made import identity, make_run, make_study, noisy
 
 LR = {"optimizer.lr": [0.1, 0.01, 0.001]}
@@ -52,6 +53,31 @@ def test_what_the_probes_saw_is_drawn(tmp_path):
     found = pictures(make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(2), probes=True))
     assert found["dead_units_dead"].section == "inside"
     assert is_drawn(found["dead_units_dead"].png)
+
+
+def write_weights(run, layers):
+    """What weight_stats leaves: norms that grow with the epoch, and a bias, which is not drawn."""
+    rows = [f"{epoch},weight_stats,{layer},norm,{2 + i + epoch / 4}" for epoch in (0, 6, 12) for i, layer in enumerate(layers)]
+    (run / "probes.csv").write_text("\n".join(["epoch,probe,layer,name,value", *rows]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "shown"),
+    [(2, ["block 1 linear", "block 2 linear", "head"]), (9, [*(f"block {n} linear" for n in (1, 3, 5, 6, 8)), "head"])],
+)
+def test_the_norm_of_each_weight_is_drawn_over_the_epochs(tmp_path, blocks, shown):
+    folder = make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(2))
+    paths = [f"blocks.{n}.linear" for n in range(blocks)] + ["head"]
+    for run in folder.glob("*-*"):
+        write_weights(run, [f"{path}.{kind}" for path in paths for kind in ("weight", "bias")])
+    result = settled(analyse(folder))
+    (drawn,) = weight_norms(result)
+    for axes in drawn.figure.axes:
+        assert [line.get_label() for line in axes.lines] == shown
+        assert axes.lines[0].get_xydata().tolist() == [[0, 2], [6, 3.5], [12, 5]]
+    picture = pictures(folder)["weight_norms"]
+    assert picture.section == "inside"
+    assert is_drawn(picture.png)
 
 
 def test_arrays_of_single_runs_are_drawn(tmp_path):

@@ -10,7 +10,7 @@ from dlexp.analysis.figures.arrange import settled
 from dlexp.analysis.figures.learning import learning_curves
 from dlexp.analysis.figures.main import main_figure
 from dlexp.analysis.figures.predictions import confusions, decision_boundaries, galleries
-from dlexp.analysis.figures.probes import activation_histograms, gradient_flow, layer_heat_maps
+from dlexp.analysis.figures.probes import activation_histograms, gradient_flow, layer_heat_maps, weight_norms
 from dlexp.analysis.figures.rates import lr_comparison
 from dlexp.analysis.figures.speed import speed_up_figure
 from dlexp.analysis.figures.style import Drawn, style, to_files
@@ -24,6 +24,7 @@ SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[Drawn]]]] = [
     ("inside", layer_heat_maps),
     ("inside", activation_histograms),
     ("inside", gradient_flow),
+    ("inside", weight_norms),
     ("inside", decision_boundaries),
     ("errors", confusions),
     ("errors", galleries),

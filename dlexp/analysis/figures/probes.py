@@ -1,4 +1,4 @@
-"""What the probes saw, by layer: heat maps over the epochs, activation histograms, gradients early and late."""
+"""What the probes saw, by layer: heat maps over the epochs, activation histograms, gradients early and late, weight norms."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from dlexp.analysis.figures.arrange import band, name_of, named, records, varying_keys
 from dlexp.analysis.figures.arrays import Kept, kept, seeds
 from dlexp.analysis.figures.heat import MAP
+from dlexp.analysis.figures.learning import spans_decades
 from dlexp.analysis.figures.panels import batched, grid_width, numbered, panels
 from dlexp.analysis.figures.style import COLOURS, Drawn, legend, log_axis, wrapped
 from dlexp.analysis.result import StudyResult
@@ -22,6 +23,7 @@ SHARES = {
     "saturation": ("activation_stats", "saturated activations (%)"),
 }
 MAX_LAYERS = 4
+MAX_LINES = 6
 SNAPSHOTS = 5
 
 
@@ -40,7 +42,7 @@ def layer_heat_maps(result: StudyResult) -> Iterator[Drawn]:
             figure, grid = panels(len(some), 3.4, min(3.2, 1.2 + 0.3 * most))
             for axes, cell in zip(grid, some, strict=True):
                 image = _layers_by_epochs(axes, frame[frame["cell"] == cell])
-                axes.set_title(wrapped(cell, 36), loc="left", size=9)
+                axes.set_title(wrapped(cell, 32), loc="left", size=9)
             figure.colorbar(image, ax=list(grid), label=wrapped(label, 26), shrink=0.9)
             key = "layer_shares_zero" if without else "layer_shares"
             facts = {"what": name, "zero": "; ".join(without)}
@@ -109,7 +111,7 @@ def gradient_flow(result: StudyResult) -> Iterator[Drawn]:
         figure, grid = panels(len(some), 3.4, 2.8, sharey=True)
         for j, (axes, cell) in enumerate(zip(grid, some, strict=True)):
             _early_and_late(axes, frame[frame["cell"] == cell])
-            axes.set_title(wrapped(cell, 36), loc="left", size=9)
+            axes.set_title(wrapped(cell, 32), loc="left", size=9)
             if j % grid_width(len(some)) == 0:
                 axes.set_ylabel("mean |gradient|")
         legend(figure)
@@ -131,6 +133,40 @@ def _early_and_late(axes: Axes, frame: pd.DataFrame) -> None:
     axes.tick_params(axis="x", labelsize=8, labelrotation=45 if few else 0)
     for text in axes.get_xticklabels():
         text.set_horizontalalignment("right" if few else "center")
+
+
+def weight_norms(result: StudyResult) -> Iterator[Drawn]:
+    """L2 norm of each weight tensor over the epochs, its mean over seeds: a panel a cell, a line a layer, input to output."""
+    rows = result.probes[(result.probes["probe"] == "weight_stats") & (result.probes["name"] == "norm")]
+    rows = rows[rows["layer"].str.endswith("weight")] if len(rows) else rows
+    frame = named(rows, varying_keys(result))
+    names = [cell for cell in _cells(result) if (frame["cell"] == cell).any()]
+    for i, some in enumerate(batched(names)):
+        figure, grid = panels(len(some), 3.4, 2.8, sharey=True)
+        mine = frame[frame["cell"].isin(some)]
+        lists = [list(dict.fromkeys(mine.loc[mine["cell"] == cell, "layer"])) for cell in some]
+        deepest_first = list(dict.fromkeys(layer for layers in sorted(lists, key=len, reverse=True) for layer in layers))
+        layers = [deepest_first[place] for place in spread(len(deepest_first), MAX_LINES)]
+        shades = dict(zip(layers, matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(layers))), strict=True))
+        for j, (axes, cell) in enumerate(zip(grid, some, strict=True)):
+            _layers_over_epochs(axes, mine[mine["cell"] == cell], shades)
+            axes.set_title(wrapped(cell, 32), loc="left", size=9)
+            axes.set_xlabel("epoch")
+            if j % grid_width(len(some)) == 0:
+                axes.set_ylabel("L2 norm of the weights")
+        if spans_decades(mine.loc[mine["layer"].isin(layers), "value"]):
+            for axes in grid:
+                log_axis(axes)
+        legend(figure)
+        yield Drawn(numbered("weight_norms", i), figure, "weight_norms", wide=len(some) > 1)
+
+
+def _layers_over_epochs(axes: Axes, frame: pd.DataFrame, shades: dict[str, np.ndarray]) -> None:
+    for layer, colour in shades.items():
+        mean = band(frame[frame["layer"] == layer], "value")
+        if len(mean):
+            axes.plot(mean["epoch"], mean["mean"], color=colour, marker="o", ms=3, lw=1.5, label=layer_label(layer))
+            axes.fill_between(mean["epoch"], mean["low"], mean["high"], color=colour, alpha=0.18, linewidth=0)
 
 
 def layer_label(path: str) -> str:

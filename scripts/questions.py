@@ -1,0 +1,35 @@
+"""Answers the homework sheet's questions from runs: `python scripts/questions.py`.
+
+Writes outputs/reference/questions.md. The runs of a study are those of outputs/<study>; for a data set that these do not
+cover, those of the table in outputs/reference/<study>.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dlexp.analysis.questions.evidence import gather
+from dlexp.analysis.questions.page import STUDIES, markdown
+
+
+def main() -> int:
+    """Read the command line, write the page, and say where it is.
+
+    Returns:
+        The exit code: 2 if the folder for the page is not there.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("outputs", type=Path, nargs="?", default=Path("outputs"), help="where the studies' run folders lie")
+    parser.add_argument("--reference", type=Path, default=Path("outputs/reference"), help="where the page and its figures lie")
+    given = parser.parse_args()
+    if not given.reference.is_dir():
+        print(f"--reference must be a folder, got {given.reference}.", file=sys.stderr)
+        return 2
+    page = given.reference / "questions.md"
+    page.write_text(markdown(gather([given.outputs, given.reference], STUDIES), given.reference), encoding="utf-8")
+    print(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
