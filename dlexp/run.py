@@ -10,7 +10,7 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-from dlexp import checkpoint, disk, hardware, record, tune
+from dlexp import checkpoint, disk, hardware, plain_yaml, record, tune
 from dlexp.checkpoint import Found, expected_bytes
 from dlexp.config import overridden_keys
 from dlexp.course import Course
@@ -110,7 +110,10 @@ def _found(run: Run, display: Display) -> Found | None:
         if before is None:
             display.say(f"{run.folder} was interrupted before its first checkpoint: it starts over.")
         return None
-    changed = changes(yaml.safe_load((run.folder / "config.yaml").read_text()), run.config)
+    try:
+        changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config)
+    except ValueError as error:
+        changed = [f"It cannot be read: {error}."]
     if changed:
         raise ConfigError(f"{run.folder / 'config.yaml'} was changed after the run began; force=true starts it over.", *changed)
     for problem in found.refused:
