@@ -23,6 +23,8 @@ from dlexp.plan import Run
 from dlexp.record import Record
 from dlexp.rows import columns
 
+LONGEST_REASON = 2000  # characters of an error's message in the summary; train.log has all of it
+
 
 def gather_facts(run: Run) -> Facts:
     """Load the data, look at the model, and hold the config against both. Leaves nothing on disk but decoded data.
@@ -89,7 +91,10 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
         if refused := disk.refusal(error):
             raise refused from error
         written.log(traceback.format_exc())
-        summary |= {"status": "oom" if _is_out_of_memory(error) else "failed", "reason": f"{type(error).__name__}: {error}"}
+        summary |= {
+            "status": "oom" if _is_out_of_memory(error) else "failed",
+            "reason": f"{type(error).__name__}: {error}"[:LONGEST_REASON],
+        }
     finally:
         display.end()
     return written.finish({**summary, **hardware.describe(run.device)})
