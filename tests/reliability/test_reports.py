@@ -1,4 +1,4 @@
-"""R36, R41, R42: no text of a run runs in its report, no secret of the environment is in a file, no clock makes a time negative."""
+"""R36, R41, R42: no text of a run runs in its report, no secret is in a file, no clock makes a duration negative."""
 
 import csv
 import datetime
@@ -87,7 +87,7 @@ def looked_through(text):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A study on disk with a payload wherever a file has a text: question, axes, reasons, overrides, names of classes, notes."""
+    """A study on disk with a payload wherever a file has a text: question, reasons, overrides, names of classes."""
     return _study(tmp_path_factory.mktemp("outputs"), " ".join(PAYLOADS))
 
 
@@ -112,7 +112,7 @@ def _study(root, joined):
         config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"data_dir": joined}))
         (path.parent / "arrays").mkdir()
         counts = np.arange(9).reshape(3, 3) + number
-        classes = np.array([PAYLOADS[number], PAYLOADS[-1], "셋"])
+        classes = np.array([PAYLOADS[number], PAYLOADS[-1], "three"])
         np.savez(path.parent / "arrays" / "predictions.npz", classes=classes, confusion=counts)
     protocol = json.loads((folder / "protocol.json").read_text())
     (folder / "protocol.json").write_text(json.dumps(protocol | {"command": joined, "changes": [f"x={joined}"]}))
