@@ -53,11 +53,12 @@ def find(shelf: Path, identity: str) -> Path | None:
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a finished or failed run, or None where it was cut off before it wrote one."""
+    """The summary of a finished or failed run, or None where it was cut off before it wrote one, or where that is damaged."""
     try:
-        return json.loads((folder / "summary.json").read_text())
-    except FileNotFoundError:
+        summary = json.loads((folder / "summary.json").read_text())
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+    return summary if isinstance(summary, dict) and "status" in summary else None
 
 
 @contextmanager

@@ -10,8 +10,21 @@ import pytest
 
 from dlexp.analysis import load_runs
 from tests.reliability.harness import content
+from tests.runs import MOONS, prepare, run
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("damage", ["", '{"status": "do', "[1]", "{}", "\0" * 99, "[" * 100_000])
+@pytest.mark.parametrize("saving", ["checkpoint_every=0", "checkpoint_every=600"])
+def test_a_damaged_summary_is_written_anew_with_the_same_numbers(damage, saving, tmp_path):
+    before = run(*MOONS, saving, root=tmp_path)
+    planned = prepare(*MOONS, saving, root=tmp_path)
+    (planned.folder / "summary.json").write_text(damage)
+    assert planned.is_due()
+    after = run(*MOONS, saving, root=tmp_path)
+    assert after == before
+    assert json.loads((planned.folder / "summary.json").read_text())["status"] == "done"
 
 
 @pytest.mark.slow
