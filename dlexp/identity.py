@@ -74,9 +74,9 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def slug(differences: Sequence[str]) -> str:
-    """A readable name from `key=value` strings: sorted, letters, digits and `.=_-` only, at most 80 characters."""
+    """A readable name from `key=value` strings: sorted, letters, digits and `.=_-` only, at most 80 characters, 240 bytes."""
     text = "-".join(sorted(differences)) or "default"
     safe = "".join(letter if letter.isalnum() or letter in ".=_-" else "-" for letter in text)
     while "--" in safe:
         safe = safe.replace("--", "-")
-    return safe[:80].strip("-.")
+    return safe[:80].encode()[:240].decode(errors="ignore").strip("-.")

@@ -50,6 +50,9 @@ def mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list[str]
         except ConfigError as error:
             wrong[position] = error.problems
     chosen = _chosen(command.values())
+    for group, options in chosen.items():
+        for option in options:
+            keys_of(group, option)  # a file that is none that a config may be made of is refused before Hydra reads it
     multirun = multirun or "hydra.mode=MULTIRUN" in overrides
     first: dict[str, str] = {}
     num_cells = 1

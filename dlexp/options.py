@@ -8,6 +8,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from dlexp import plain_yaml
+from dlexp.errors import ConfigError
+
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
 Tree = dict[str, Any]
@@ -23,8 +26,17 @@ FIXED = (
 
 @cache
 def read(path: Path) -> Tree:
-    """The content of one YAML file, references left as text. Not to be changed by the caller."""
-    content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    """The content of one YAML file, references left as text. Not to be changed by the caller.
+
+    Raises:
+        ConfigError: If it is none that a config may be made of.
+    """
+    try:
+        text = plain_yaml.read(path)
+        plain_yaml.parse(text)  # before OmegaConf, which writes aliases out and obeys some tags
+    except ValueError as error:
+        raise ConfigError(f"conf/{path.parent.name}/{path.name}: {on_one_line(str(error))}.") from error
+    content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     return content if isinstance(content, dict) else {}  # type: ignore[return-value]  # an empty file is an empty list
 
 

@@ -11,7 +11,7 @@ from dlexp.errors import ConfigError
 from dlexp.identity import slug
 from dlexp.lookup import look_up
 from dlexp.plan import SILENT, plan
-from dlexp.study import Request, Study, ask, command, read_study, title
+from dlexp.study import CHANGED, Request, Study, ask, command, read_study, title
 from dlexp.sweep import check_cells, sweep
 
 
@@ -84,7 +84,7 @@ def write_protocol(study: Study, changes: Mapping[str, str], typed: str) -> Path
             runs.append({"id": run.identity, "cell": cell, "seed": seed})
             shelf = run.shelf
     told = [f"{key}={value}" for key, value in changes.items() if key not in SILENT]
-    folder = shelf / f"with-{slug(told)}" if told else shelf
+    folder = shelf / f"{CHANGED}{slug(told)}" if told else shelf
     folder.mkdir(parents=True, exist_ok=True)
     content = {"study": asdict(study), "changes": told, "command": typed, "runs": runs}
     record.write_whole(folder / "protocol.json", json.dumps(content, indent=1) + "\n")

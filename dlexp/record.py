@@ -9,10 +9,11 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from time import monotonic, sleep
 from typing import IO, Any
 
 import numpy as np
@@ -40,6 +41,7 @@ VOLATILE = {
 
 NO_PART_OF_A_RUN = {"analysis", "benchmark", "doctor"}  # packages that no run imports
 
+HOLDER_SECONDS = 2.0  # that the holder of a run may take to say who it is
 METRICS, PROBES = "metrics.csv", "probes.csv"
 FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
@@ -51,11 +53,12 @@ def find(shelf: Path, identity: str) -> Path | None:
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a finished or failed run, or None where it was cut off before it wrote one."""
+    """The summary of a finished or failed run, or None where it was cut off before it wrote one, or where that is damaged."""
     try:
-        return json.loads((folder / "summary.json").read_text())
-    except FileNotFoundError:
+        summary = json.loads((folder / "summary.json").read_text())
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+    return summary if isinstance(summary, dict) and "status" in summary else None
 
 
 @contextmanager
@@ -71,7 +74,7 @@ def hold(shelf: Path, identity: str) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        holder = json.loads(owner.read_text()) if owner.exists() else {}
+        holder = _holder(owner)
         pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
         raise HeldError(f"Run {identity} is held by process {pid} on {host} since {since}.") from None
     try:
@@ -80,6 +83,28 @@ def hold(shelf: Path, identity: str) -> Iterator[None]:
     finally:
         owner.unlink(missing_ok=True)
         lock.release()
+
+
+def _holder(owner: Path) -> dict[str, Any]:
+    """Who holds a run. Waits a moment for one that has not written it yet: what is there may be of one that died."""
+    end = monotonic() + HOLDER_SECONDS
+    while monotonic() < end:
+        with suppress(OSError, ValueError):
+            told = json.loads(owner.read_text())
+            if told["host"] != platform.node() or _lives(told["pid"]):
+                return told
+        sleep(0.01)
+    return {}
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 class Record:

@@ -10,7 +10,7 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-from dlexp import checkpoint, disk, hardware, record, tune
+from dlexp import checkpoint, disk, hardware, plain_yaml, record, tune
 from dlexp.checkpoint import Found, expected_bytes
 from dlexp.config import overridden_keys
 from dlexp.course import Course
@@ -22,6 +22,8 @@ from dlexp.parts import load_dataset, make_probes, part
 from dlexp.plan import Run
 from dlexp.record import Record
 from dlexp.rows import columns
+
+LONGEST_REASON = 2000  # characters of an error's message in the summary; train.log has all of it
 
 
 def gather_facts(run: Run) -> Facts:
@@ -90,7 +92,10 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
         if refused := disk.refusal(error):
             raise refused from error
         written.log(traceback.format_exc())
-        summary |= {"status": "oom" if _is_out_of_memory(error) else "failed", "reason": f"{type(error).__name__}: {error}"}
+        summary |= {
+            "status": "oom" if _is_out_of_memory(error) else "failed",
+            "reason": f"{type(error).__name__}: {error}"[:LONGEST_REASON],
+        }
     finally:
         display.end()
     return written.finish({**summary, **hardware.describe(run.device)})
@@ -111,7 +116,10 @@ def _found(run: Run, num_threads: int, display: Display) -> Found | None:
         if before is None:
             display.say(f"{run.folder} was interrupted before its first checkpoint: it starts over.")
         return None
-    changed = changes(yaml.safe_load((run.folder / "config.yaml").read_text()), run.config)
+    try:
+        changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config)
+    except ValueError as error:
+        changed = [f"It cannot be read: {error}."]
     if changed:
         raise ConfigError(f"{run.folder / 'config.yaml'} was changed after the run began; force=true starts it over.", *changed)
     for problem in found.refused:

@@ -92,6 +92,11 @@ def either(*rules: Rule) -> Rule:
 NULL = Rule("null", lambda value: value is None)
 BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
 TEXT = Rule("text", lambda value: isinstance(value, str) and value != "" and value.isprintable() and len(value) <= 4096)
+NAMES_BYTES = 255  # of one name in a path, as file systems have it
+PATH = Rule(
+    f"a path without .., each name in it at most {NAMES_BYTES} bytes",
+    lambda value: TEXT.holds(value) and all(name != ".." and len(name.encode()) <= NAMES_BYTES for name in value.split("/")),
+)
 SEED = integer(0, 2**32 - 1)
 COUNT = integer(1, 10**7)
 SHARE = number(at_least=0, below=1)
@@ -100,6 +105,7 @@ EVERY = integer(0, 10**6)
 # Config path → what a value must be; null as well wherever the default is null. Booleans and free text need no row; a test
 # asks for the row of every other key.
 RANGES: dict[str, Rule] = {
+    "output_dir": PATH,
     "seed": SEED,
     "data_seed": SEED,
     "depth": integer(0, 1000),

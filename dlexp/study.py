@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dlexp.errors import ConfigError
-from dlexp.options import CONF, read, shown
+from dlexp.identity import slug
+from dlexp.options import CONF, on_one_line, read, shown
 from dlexp.overrides import read as read_override
 from dlexp.suggestion import nearest_option
 
@@ -20,6 +21,8 @@ KEYS: dict[str, type] = {
     **dict.fromkeys(("cells", "seeds", "predictions"), list),
 }
 PREDICTION = {"claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric"}
+TAKEN = ("adhoc", "reference")  # folders beside those of the studies
+CHANGED = "with-"  # begins the folder of a study's report where a command changed it
 ARM = "arm"  # names a cell; sets nothing
 
 
@@ -97,7 +100,13 @@ def read_study(name: str) -> Study:
         ConfigError: If there is no such study, or if its file does not say what a study must.
     """
     if name not in studies():
-        raise ConfigError(f"study={name}: no such study. Studies: {', '.join(studies())}.{nearest_option(name, studies())}")
+        told = on_one_line(name)
+        raise ConfigError(f"study={told}: no such study. Studies: {', '.join(studies())}.{nearest_option(told, studies())}")
+    if name != slug([name]) or name in TAKEN or name.startswith(CHANGED):
+        raise ConfigError(
+            f"study={on_one_line(name)}: names a folder, and must be of letters, digits and .=_- (at most 80), not "
+            f"{' or '.join(TAKEN)}, and not begin with {CHANGED}."
+        )
     content = read(CONF / "study" / f"{name}.yaml")
     problems = [f"study={name}: {key}: no such key. Keys: {', '.join(sorted(KEYS))}." for key in content.keys() - KEYS.keys()]
     problems += [

@@ -46,7 +46,7 @@ def files(tmp_path, monkeypatch):
     def make(option):
         name = option.removeprefix("dataset=")
         if name in ("mnist", "fashion_mnist"):
-            write_mnist(tmp_path / "data", name)
+            write_mnist(tmp_path / "data", name, monkeypatch)
         elif name in ("cifar10", "cifar100"):
             write_cifar(tmp_path / "data", name, monkeypatch)
         elif name == "image_folder":

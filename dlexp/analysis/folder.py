@@ -9,14 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from dlexp import plain_yaml
 
 NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # ends the name of every run folder: its id
 NO_RUNS = {"sweeps", "figures", "arrays", "checkpoints"}
 MADE_OF = {"metrics", "choices", "overrides", "seconds", "memory", "versions", "id", "status", "reason", "epochs", "steps"}
 Leaves = tuple[tuple[str, Any], ...]
 
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_BYTES = 2**22  # of a JSON file; those that training writes have a thousandth of it, or in a large study a tenth
 
 
 class DamagedError(ValueError):
@@ -68,9 +68,9 @@ def read_folder(path: Path) -> RunFolder:
     """
     named = NAME.search(path.name)
     try:
-        config = read_config((path / "config.yaml").read_text(encoding="utf-8"))
+        config = read_config(plain_yaml.read(path / "config.yaml"))
         try:
-            summary = json.loads((path / "summary.json").read_bytes())
+            summary = read_json(path / "summary.json")
         except FileNotFoundError:
             return RunFolder(named[1] if named else path.name, path, "interrupted", None, _choices(path), config)
         if named and summary["id"] != named[1]:
@@ -80,8 +80,23 @@ def read_folder(path: Path) -> RunFolder:
         raise DamagedError(f"{Path(error.filename or path).name}: {error.strerror}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"summary.json is not a run's: {type(error).__name__} {error}") from error
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise DamagedError(" ".join(str(error).split())) from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        ValueError: If it is none, or larger than any that training writes.
+        OSError: If it cannot be read.
+    """
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise ValueError(f"{path.name} has {size} bytes, and training writes no more than {MOST_BYTES}")
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deeply") from error
 
 
 def _finished(path: Path, config: dict[str, Any], summary: Mapping[str, Any]) -> RunFolder:
@@ -99,7 +114,7 @@ def _finished(path: Path, config: dict[str, Any], summary: Mapping[str, Any]) ->
 def _choices(path: Path) -> dict[str, str]:
     """The choices of a run that has no summary."""
     try:
-        hydra = _load((path / ".hydra/hydra.yaml").read_text(encoding="utf-8"))
+        hydra = plain_yaml.parse(plain_yaml.read(path / ".hydra/hydra.yaml"))
         return dict(hydra["hydra"]["runtime"]["choices"])
     except (OSError, KeyError, TypeError):
         return {}
@@ -111,22 +126,20 @@ def read_config(text: str) -> dict[str, Any]:
     Configs of one study are nearly the same, so each top-level block is parsed only where its text is new.
     """
     starts = [match.start() for match in re.finditer(r"^[^\s#-]", text, re.MULTILINE)]
-    if starts[:1] == [0] and "&id" not in text:
+    if starts[:1] == [0] and "&" not in text:  # an anchor may be used in another block
         blocks = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+        if len({block.partition(":")[0] for block in blocks}) < len(blocks):
+            raise DamagedError("config.yaml has a key twice")
         return {key: value for block in blocks for key, value in _leaves(block)}
     return dict(_leaves(text))
 
 
 @lru_cache(maxsize=4096)
 def _leaves(text: str) -> Leaves:
-    parsed = _load(text)
+    parsed = plain_yaml.parse(text)
     if not isinstance(parsed, Mapping):
         raise DamagedError("config.yaml is not a config")
     return tuple(_flat(parsed, ""))
-
-
-def _load(text: str) -> Any:
-    return yaml.load(text, Loader=YAML_LOADER)  # noqa: S506  # a safe loader, in C where there is one
 
 
 def _flat(tree: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:

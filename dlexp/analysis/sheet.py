@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 TEXT = {"id", "study", "folder", "reason", "code", "git_commit", "init_hash", "host", "device", "started", "ended"}
-EXECUTED = tuple("=+-@\t\r'")  # what makes a spreadsheet take a text for a formula; and the sign that prevents it
+EXECUTED = tuple("=+-@\t\r\n'")  # what makes a spreadsheet take a text for a formula; and the sign that prevents it
 
 
 def write_runs(runs: pd.DataFrame, path: str | Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from dlexp.analysis import derive
 from dlexp.analysis.cells import FINISHED, add_reference, aggregate, usable
 from dlexp.analysis.diagnose import MANY, chance_of, diagnose, evaluated
-from dlexp.analysis.folder import NAME, DamagedError, RunFolder, find_folders, plain, read_folder
+from dlexp.analysis.folder import NAME, DamagedError, RunFolder, find_folders, plain, read_folder, read_json
 from dlexp.analysis.load import DamagedRunWarning, is_whole, stack, table, tabulate
 from dlexp.analysis.other import others
 from dlexp.analysis.result import StudyResult
@@ -65,7 +65,7 @@ def analyse(folder: str | Path) -> StudyResult:
 
 def _read_protocol(path: Path) -> dict[str, Any]:
     try:
-        protocol = json.loads(path.read_text(encoding="utf-8"))
+        protocol = read_json(path)
         if protocol["study"] and all({"id", "cell", "seed"} <= run.keys() for run in protocol["runs"]):
             return protocol
     except (KeyError, TypeError, AttributeError, ValueError) as error:

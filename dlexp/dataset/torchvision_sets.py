@@ -1,32 +1,49 @@
-"""Data sets that torchvision downloads and reads: MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100."""
+"""Data sets that torchvision knows: MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100; what is read is what was published."""
 
-import contextlib
-import http.client
-import io
-import math
-import socket
-import sys
-import urllib.request
-from collections.abc import Callable, Iterator
+import hashlib
+import pickle
+import tarfile
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from filelock import FileLock
+from torch import Tensor
 
 from dlexp.contract import DatasetError, Source, Split
+from dlexp.dataset.fetch import Archive, has_md5, https, obtain
 
-ANSWER_SECONDS = 4.0  # how long a server may take to answer at all
-STALL_SECONDS = 30.0  # how long a download may stand still
+# Where archives are fetched: over https, which torchvision's own addresses of MNIST and Fashion-MNIST are not throughout.
+ADDRESSES = {
+    "MNIST": "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "FashionMNIST": "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    "CIFAR10": "https://www.cs.toronto.edu/~kriz/",
+    "CIFAR100": "https://www.cs.toronto.edu/~kriz/",
+}
+# Torchvision knows the md5 of the archives and of CIFAR's files; these are of the files that MNIST's archives hold.
+UNPACKED = {
+    "MNIST": {
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    },
+    "FashionMNIST": {
+        "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+        "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+        "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+    },
+}
 
 
 class _Layout(NamedTuple):
-    """Where torchvision looks: files it reads and archives it unpacks, with their md5 if it knows one, and addresses."""
+    """Where torchvision looks: the files that are read, with their md5, and the archives that hold them."""
 
-    files: dict[Path, str | None]
-    archives: dict[Path, str]
-    urls: list[str]
+    files: dict[Path, str]
+    archives: list[Archive]
 
 
 class Presence(NamedTuple):
@@ -75,46 +92,84 @@ def cifar100(*, root: str) -> Source:
 
 
 def _mnist_layout(kind: Any, root: Path) -> _Layout:
-    folder = root / kind.__name__ / "raw"
-    return _Layout(
-        files={folder / Path(archive).stem: None for archive, _ in kind.resources},
-        archives={folder / archive: md5 for archive, md5 in kind.resources},
-        urls=[mirror + kind.resources[0][0] for mirror in kind.mirrors],
-    )
+    folder, md5s, address = root / kind.__name__ / "raw", UNPACKED[kind.__name__], ADDRESSES[kind.__name__]
+    archives = [
+        Archive(folder / name, md5, [address + name], {Path(name).stem: folder / Path(name).stem})
+        for name, md5 in kind.resources
+    ]
+    return _Layout({folder / name: md5 for name, md5 in md5s.items()}, archives)
+
+
+def _read_mnist(kind: Any, files: Mapping[Path, bytes]) -> Source:
+    arrays = {path.name: _idx(content) for path, content in files.items()}
+    splits = [
+        _split(arrays[f"{part}-images-idx3-ubyte"][:, None], arrays[f"{part}-labels-idx1-ubyte"], 10)
+        for part in ("train", "t10k")
+    ]
+    return Source(train=splits[0], test=splits[1], classes=tuple(kind.classes))
+
+
+def _idx(content: bytes) -> Tensor:
+    """The array in a file of MNIST's format: four bytes, of which the last is the number of axes; their sizes; the bytes."""
+    start = 4 + 4 * content[3]
+    sizes = [int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4)]
+    return torch.frombuffer(bytearray(content[start:]), dtype=torch.uint8).reshape(sizes)
 
 
 def _cifar_layout(kind: Any, root: Path) -> _Layout:
-    files = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
-    return _Layout(
-        files={root / kind.base_folder / name: md5 for name, md5 in files},
-        archives={root / kind.filename: kind.tgz_md5},
-        urls=[kind.url],
-    )
+    folder = root / kind.base_folder
+    md5s = {**dict(kind.train_list), **dict(kind.test_list), kind.meta["filename"]: kind.meta["md5"]}
+    holds = {f"{kind.base_folder}/{name}": folder / name for name in md5s}
+    archive = Archive(root / kind.filename, kind.tgz_md5, [ADDRESSES[kind.__name__] + kind.filename], holds)
+    return _Layout({folder / name: md5 for name, md5 in md5s.items()}, [archive])
 
 
-SETS: dict[str, tuple[str, Callable[[Any, Path], _Layout]]] = {
-    "mnist": ("MNIST", _mnist_layout),
-    "fashion_mnist": ("FashionMNIST", _mnist_layout),
-    "cifar10": ("CIFAR10", _cifar_layout),
-    "cifar100": ("CIFAR100", _cifar_layout),
+def _read_cifar(kind: Any, files: Mapping[Path, bytes]) -> Source:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what numpy says of pickles as old as these
+        # A pickle may run anything: these are read only because their md5 is the published one.
+        content = {path.name: pickle.loads(data, encoding="latin1") for path, data in files.items()}
+    classes = tuple(content[kind.meta["filename"]][kind.meta["key"]])
+    splits = []
+    for names in (dict(kind.train_list), dict(kind.test_list)):
+        batches = [content[name] for name in names]
+        images = torch.from_numpy(np.concatenate([batch["data"] for batch in batches])).reshape(-1, 3, 32, 32)
+        labels = [label for batch in batches for label in batch.get("labels") or batch["fine_labels"]]
+        splits.append(_split(images, torch.tensor(labels), len(classes)))
+    return Source(train=splits[0], test=splits[1], classes=classes)
+
+
+class _Set(NamedTuple):
+    """One data set: its class in torchvision, where that looks, and how what it looks at is read."""
+
+    name: str
+    layout: Callable[[Any, Path], _Layout]
+    read: Callable[[Any, Mapping[Path, bytes]], Source]
+
+
+SETS: dict[str, _Set] = {
+    "mnist": _Set("MNIST", _mnist_layout, _read_mnist),
+    "fashion_mnist": _Set("FashionMNIST", _mnist_layout, _read_mnist),
+    "cifar10": _Set("CIFAR10", _cifar_layout, _read_cifar),
+    "cifar100": _Set("CIFAR100", _cifar_layout, _read_cifar),
 }
-"""Option → its class in torchvision, and where that looks."""
+"""Option → its data set."""
 
 
 def presence(option: str, root: str) -> Presence:
-    """What there is of a data set, by the size or the md5 of its files; nothing is loaded or fetched.
+    """What there is of a data set, by the md5 of its files; nothing is fetched.
 
     Args:
         option: Of `SETS`.
         root: As the function of that name takes it.
     """
     _, _, layout = _find(option, root)
-    there = {path: _is_whole(path, md5) for path, md5 in layout.files.items() if path.is_file()}
+    there = {path: has_md5(path, md5) for path, md5 in layout.files.items() if path.is_file()}
     return Presence(
         whole=[path for path in there if there[path]],
         damaged=[path for path in there if not there[path]],
         missing=[path for path in layout.files if path not in there],
-        archived=all(path.is_file() for path in layout.archives),
+        archived=all(archive.path.is_file() for archive in layout.archives),
     )
 
 
@@ -122,119 +177,74 @@ def _find(option: str, root: str) -> tuple[Any, Path, _Layout]:
     """Torchvision's class, the folder, and where the files lie."""
     from torchvision import datasets
 
-    name, layout_of = SETS[option]
-    kind, folder = getattr(datasets, name), Path(root).expanduser().absolute()
-    return kind, folder, layout_of(kind, folder)
+    kind, folder = getattr(datasets, SETS[option].name), Path(root).expanduser().absolute()
+    return kind, folder, SETS[option].layout(kind, folder)
 
 
 def _read(option: str, root: str) -> Source:
+    """Read the files, each once it is known to be what was published; what is not is fetched anew, once."""
     kind, folder, layout = _find(option, root)
-    if not _is_present(layout):
-        _download(kind, folder, layout)
+    files = _whole(layout.files)
+    if len(files) < len(layout.files):
+        _obtain(kind.__name__, folder, layout)
+        files = _whole(layout.files)
     try:
-        parts = [kind(folder, train=train) for train in (True, False)]
-        train, test = (_split(part.data, part.targets, len(part.classes)) for part in parts)
+        if lacking := [path.name for path in layout.files if path not in files]:
+            raise ValueError(f"{', '.join(lacking)}: not as published, though fetched anew")
+        return SETS[option].read(kind, files)
     except Exception as error:  # whatever a parser makes of bytes that are not what it expects
-        damaged = [path for path, md5 in layout.files.items() if not _is_whole(path, md5)] or list(layout.files)
-        why = error or type(error).__name__
         raise DatasetError(
-            f"{kind.__name__} cannot be read ({why}). Delete or replace {', '.join(map(str, damaged))}"
+            f"{kind.__name__} cannot be read ({error or type(error).__name__}). "
+            f"Delete or replace {', '.join(map(str, layout.files))}"
         ) from error
-    return Source(train=train, test=test, classes=tuple(parts[0].classes))
 
 
-def _split(data: Any, targets: Any, num_classes: int) -> Split:
-    images = torch.as_tensor(data)  # [N, 28, 28] or [N, 32, 32, 3]
-    images = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
-    labels = torch.as_tensor(targets, dtype=torch.int64)
+def _whole(files: Mapping[Path, str]) -> dict[Path, bytes]:
+    """The content of those files that are there and have their md5."""
+    found = {}
+    for path, md5 in files.items():
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
+            found[path] = content
+    return found
+
+
+def _split(images: Tensor, labels: Tensor, num_classes: int) -> Split:
+    """Images [N, C, H, W] and labels [N], which must fit together."""
     if len(images) != len(labels):
         raise ValueError(f"{len(images)} images, but {len(labels)} labels")
     if labels.max() >= num_classes:
         raise ValueError(f"label {int(labels.max())}, but {num_classes} classes")
-    return Split(images.contiguous(), labels)
+    return Split(images.contiguous(), labels.to(torch.int64))
 
 
-def _is_present(layout: _Layout) -> bool:
-    return all(path.is_file() for path in layout.files)
+def _obtain(name: str, folder: Path, layout: _Layout) -> None:
+    """Make what is missing or damaged from the archives, fetched where they are not there.
 
+    Raises:
+        DatasetError: If that fails, with what to do about it.
+    """
 
-def _is_whole(path: Path, md5: str | None) -> bool:
-    """Whether a file has its md5; an idx file (MNIST's, of no known md5) the size that its header says."""
-    from torchvision.datasets.utils import check_integrity
-
-    try:
-        if md5 is not None:
-            return check_integrity(path, md5)
-        with path.open("rb") as file:
-            header, total = file.read(4 + 4 * 255), path.stat().st_size
-    except OSError:
-        return False
-    num_sizes = header[3] if header[:3] == b"\0\0\x08" and len(header) > 3 else 0  # b"\0\0\x08": unsigned bytes
-    sizes = [int.from_bytes(header[4 * index + 4 : 4 * index + 8], "big") for index in range(num_sizes)]
-    return num_sizes > 0 and total == 4 + 4 * num_sizes + math.prod(sizes)
-
-
-def _download(kind: Any, root: Path, layout: _Layout) -> None:
-    """Unpack the archives, fetched first where they are missing; one process does it while others wait."""
-    from torchvision.datasets.utils import check_integrity
+    def lacking() -> list[Path]:
+        return [path for path, md5 in layout.files.items() if not has_md5(path, md5)]
 
     try:
-        if not all(check_integrity(path, md5) for path, md5 in layout.archives.items()):
-            _check_answer(layout.urls)  # before anything is made on disk
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{kind.__name__}.lock"):
-            if _is_present(layout):
-                return
-            print(f"Downloading {kind.__name__} to {root}.", file=sys.stderr)
-            with _quiet(), _socket_timeout(STALL_SECONDS):
-                kind(root, download=True)
-    except Exception as error:  # sockets, http, tar, gzip, disk: each has errors of its own
+        obtain(layout.archives, folder / f".{name}.lock", lacking, opener=https)
+    except (OSError, ValueError, EOFError, tarfile.TarError) as error:
+        damaged = [path for path in lacking() if path.exists()]
+        state = f"is not whole: {_listed(damaged)} not as published," if damaged else f"is not in {folder}"
         raise DatasetError(
-            f"{kind.__name__} is not in {root} and cannot be downloaded ({error or type(error).__name__}).\n"
-            f"Put a copy there: {', '.join(str(path.relative_to(root)) for path in layout.archives)}\n"
-            f"or unpacked: {', '.join(str(path.relative_to(root)) for path in layout.files)}\n"
-            "These need no download: dataset=digits, moons, circles, noisy_line, synthetic_images, "
+            f"{name} {state} and cannot be downloaded ({error or type(error).__name__}).\n"
+            + (f"Delete or replace {_listed(damaged)}, or\n" if damaged else "")
+            + f"put a copy in {folder}: {_listed(archive.path.relative_to(folder) for archive in layout.archives)}\n"
+            f"or unpacked: {_listed(path.relative_to(folder) for path in layout.files)}\n"
+            "These need no download: dataset=digits, moons, circles, noisy_line, sine, synthetic_images, "
             "and image_folder with images of your own."
         ) from error
 
 
-def _check_answer(urls: list[str]) -> None:
-    """Raise unless one of these addresses answers, each within a few seconds.
-
-    In a thread, as no timeout bounds the look-up of a name, and a socket's timeout counts anew for each address of a server.
-    """
-    reasons: list[str] = []
-    for url in urls:
-        outcome = [f"no answer within {ANSWER_SECONDS:g} s"]
-        thread = Thread(target=_ask, args=(url, outcome), daemon=True)
-        thread.start()
-        thread.join(ANSWER_SECONDS)
-        if not outcome[-1]:
-            return
-        reasons.append(f"{url}: {outcome[-1]}")
-    raise ConnectionError("; ".join(reasons))
-
-
-def _ask(url: str, outcome: list[str]) -> None:
-    try:
-        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS):
-            outcome.append("")
-    except (OSError, http.client.HTTPException) as error:
-        outcome.append(str(error))
-
-
-@contextlib.contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without torchvision's progress bars, which would tear the log of a sweep."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
+def _listed(paths: Iterable[Path]) -> str:
+    return ", ".join(map(str, paths))

@@ -8,6 +8,7 @@ import pickle
 import socket
 import struct
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
@@ -18,7 +19,7 @@ import torch
 from torchvision import datasets
 
 from dlexp.contract import DatasetError
-from dlexp.dataset import torchvision_sets
+from dlexp.dataset import fetch, torchvision_sets
 
 MNISTS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 CIFARS = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
@@ -39,12 +40,23 @@ def mnist_files():
     return files
 
 
-def write_mnist(root, name):
-    folder = root / EVERY[name] / "raw"
+def write_mnist(root, name, monkeypatch, **others):
+    """MNIST's files with a few random images, some with other content, and their md5 instead of the real ones."""
+    folder, files = (
+        root / EVERY[name] / "raw",
+        mnist_files() | {file.replace("_", "-"): other for file, other in others.items()},
+    )
     folder.mkdir(parents=True)
-    for file, content in mnist_files().items():
+    for file, content in files.items():
         (folder / file).write_bytes(content)
+    publish(name, files, monkeypatch)
     return folder
+
+
+def publish(name, files, monkeypatch):
+    """Have these files for what was published."""
+    md5s = {file: hashlib.md5(content).hexdigest() for file, content in files.items()}
+    monkeypatch.setitem(torchvision_sets.UNPACKED, EVERY[name], md5s)
 
 
 def write_cifar(root, name, monkeypatch):
@@ -74,22 +86,20 @@ def read(name, root):
 
 @pytest.fixture
 def mirror(monkeypatch):
-    """A function that sends each download to this address instead."""
+    """A function that sends each download to this address instead, which need not be an https one."""
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(torchvision_sets, "https", lambda url, seconds: urllib.request.urlopen(url, timeout=seconds))
 
     def redirect(url):
-        for name in MNISTS.values():
-            monkeypatch.setattr(getattr(datasets, name), "mirrors", [url])
-        for name in CIFARS.values():
-            monkeypatch.setattr(getattr(datasets, name), "url", url + "cifar.tar.gz")
+        monkeypatch.setattr(torchvision_sets, "ADDRESSES", dict.fromkeys(EVERY.values(), url))
 
     redirect("http://127.0.0.1:9/")  # nobody listens there
     return redirect
 
 
 @pytest.mark.parametrize("name", MNISTS)
-def test_reads_mnist_files(tmp_path, name):
-    write_mnist(tmp_path, name)
+def test_reads_mnist_files(tmp_path, name, monkeypatch):
+    write_mnist(tmp_path, name, monkeypatch)
     source = read(name, tmp_path)
     assert source.train.inputs.shape == (30, 1, 28, 28)
     assert source.test.inputs.dtype == torch.uint8
@@ -120,10 +130,12 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"])
-def test_damaged_mnist_file_is_named(tmp_path, file, damage):
-    path = write_mnist(tmp_path, "mnist") / file
+def test_damaged_mnist_file_is_named(tmp_path, file, damage, mirror, monkeypatch):
+    path = write_mnist(tmp_path, "mnist", monkeypatch) / file
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    with pytest.raises(DatasetError, match=rf"MNIST cannot be read .* Delete or replace {path}$"):
+    with pytest.raises(
+        DatasetError, match=rf"(?s)MNIST is not whole: {path} not as published, .*\nDelete or replace {path}, or"
+    ):
         read("mnist", tmp_path)
 
 
@@ -131,36 +143,36 @@ def test_damaged_mnist_file_is_named(tmp_path, file, damage):
     ("labels", "problem"),
     [(np.full(30, 10, np.uint8), "label 10, but 10 classes"), (np.zeros(29, np.uint8), "30 images, but 29 labels")],
 )
-def test_labels_that_do_not_fit_are_refused(tmp_path, labels, problem):
-    (write_mnist(tmp_path, "mnist") / "train-labels-idx1-ubyte").write_bytes(idx(labels))
+def test_labels_that_do_not_fit_are_refused(tmp_path, labels, problem, monkeypatch):
+    write_mnist(tmp_path, "mnist", monkeypatch, train_labels_idx1_ubyte=idx(labels))
     with pytest.raises(DatasetError, match=problem):
         read("mnist", tmp_path)
 
 
 @pytest.mark.parametrize(("name", "file"), [("cifar10", "data_batch_3"), ("cifar100", "meta")])
-def test_damaged_cifar_file_is_named(tmp_path, name, file, monkeypatch):
+def test_damaged_cifar_file_is_named(tmp_path, name, file, mirror, monkeypatch):
     path = write_cifar(tmp_path, name, monkeypatch) / file
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(DatasetError, match=rf"cannot be read .* Delete or replace {path}$"):
+    with pytest.raises(DatasetError, match=rf"(?s)is not whole: {path} not as published, .*\nDelete or replace {path}, or"):
         read(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_offline_says_what_is_missing_where_it_goes_and_what_else_there_is(tmp_path, name, mirror):
-    begin, timeout = time.monotonic(), socket.getdefaulttimeout()
+    begin = time.monotonic()
     with pytest.raises(DatasetError) as error:
-        read(name, tmp_path)
+        read(name, tmp_path / "data")
     text, archive = str(error.value), {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
-    assert f"{EVERY[name]} is not in {tmp_path} and cannot be downloaded (http://127.0.0.1:9/" in text
+    assert f"{EVERY[name]} is not in {tmp_path / 'data'} and cannot be downloaded (http://127.0.0.1:9/" in text
     assert archive.get(name, f"{EVERY[name]}/raw/train-images-idx3-ubyte.gz") in text
-    for other in ("digits", "moons", "circles", "noisy_line", "synthetic_images", "image_folder"):
+    for other in ("digits", "sine", "moons", "circles", "noisy_line", "synthetic_images", "image_folder"):
         assert other in text
     assert time.monotonic() - begin < 3
-    assert socket.getdefaulttimeout() == timeout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_that_keeps_silent_is_given_up(tmp_path, mirror, monkeypatch):
-    monkeypatch.setattr(torchvision_sets, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         mirror(f"http://127.0.0.1:{server.getsockname()[1]}/")
         begin = time.monotonic()
@@ -183,6 +195,7 @@ def pack(folder, name, monkeypatch):
         (folder / file).write_bytes(content)
     resources = [(file, hashlib.md5(content).hexdigest()) for file, content in archives.items()]
     monkeypatch.setattr(getattr(datasets, EVERY[name]), "resources", resources)
+    publish(name, mnist_files(), monkeypatch)
 
 
 @contextlib.contextmanager
@@ -195,22 +208,37 @@ def serve(folder):
             asked.append(self.path)
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/", asked
         server.shutdown()
 
 
-def test_is_downloaded_once_by_two_at_a_time_in_one_line(tmp_path, mirror, monkeypatch, capsys):
+def test_is_downloaded_once_by_two_at_a_time_in_a_line_a_file(tmp_path, mirror, monkeypatch, capsys):
     pack(tmp_path / "server", "fashion_mnist", monkeypatch)
     with serve(tmp_path / "server") as (url, asked), ThreadPoolExecutor(2) as pool:
         mirror(url)
         first, second = pool.map(partial(read, "fashion_mnist"), [tmp_path / "data"] * 2)
     assert torch.equal(first.train.inputs, second.train.inputs)
-    assert asked.count("/t10k-labels-idx1-ubyte.gz") == 2  # once to follow redirects, once to fetch
-    assert capsys.readouterr() == ("", f"Downloading FashionMNIST to {tmp_path / 'data'}.\n")
+    assert asked.count("/t10k-labels-idx1-ubyte.gz") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[3] == f"Downloading t10k-labels-idx1-ubyte.gz (0.0 MiB) to {tmp_path / 'data/FashionMNIST/raw'}"
+    assert len(err.splitlines()) == 4
 
 
 def test_reading_what_is_there_asks_no_server(tmp_path, monkeypatch):
-    write_mnist(tmp_path, "mnist")
+    write_mnist(tmp_path, "mnist", monkeypatch)
     monkeypatch.setattr(socket, "socket", lambda *_, **__: pytest.fail("a socket was opened"))
     assert read("mnist", tmp_path).test.inputs.shape == (20, 1, 28, 28)
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100"])
+def test_reads_what_torchvision_reads(tmp_path, name, monkeypatch):
+    write_mnist(tmp_path, name, monkeypatch) if name in MNISTS else write_cifar(tmp_path, name, monkeypatch)
+    source = read(name, tmp_path)
+    for train, split in ((True, source.train), (False, source.test)):
+        expected = getattr(datasets, EVERY[name])(tmp_path, train=train)
+        images = torch.as_tensor(expected.data)
+        assert torch.equal(split.inputs, images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2))
+        assert split.targets.tolist() == list(map(int, expected.targets))
+        assert source.classes == tuple(expected.classes)

@@ -19,27 +19,27 @@ def test_every_data_set_in_data_dir_is_looked_for():
     assert there == set(SETS) == set(PUBLISHED)
 
 
-def test_a_data_set_that_is_there(tmp_path):
+def test_a_data_set_that_is_there(tmp_path, monkeypatch):
     assert {one.state for one in look(str(tmp_path))} == {"absent"}
-    write_mnist(tmp_path, "mnist")
+    write_mnist(tmp_path, "mnist", monkeypatch)
     assert [one.option for one in look(str(tmp_path)) if one.state == "there"] == ["mnist"]
     assert ("mnist", "there") in section(look(str(tmp_path)), "mnist", str(tmp_path)).lines
 
 
-def test_a_file_that_was_cut_off_is_named(tmp_path):
-    file = write_mnist(tmp_path, "mnist") / TRAIN_IMAGES
+def test_a_file_that_was_cut_off_is_named(tmp_path, monkeypatch):
+    file = write_mnist(tmp_path, "mnist", monkeypatch) / TRAIN_IMAGES
     file.write_bytes(file.read_bytes()[:-1])
     assert state(tmp_path) == Found("mnist", "incomplete", [str(file)])
 
 
-def test_a_file_that_is_missing_is_named(tmp_path):
-    file = write_mnist(tmp_path, "mnist") / TRAIN_IMAGES
+def test_a_file_that_is_missing_is_named(tmp_path, monkeypatch):
+    file = write_mnist(tmp_path, "mnist", monkeypatch) / TRAIN_IMAGES
     file.unlink()
     assert state(tmp_path) == Found("mnist", "incomplete", [str(file)])
 
 
-def test_archives_make_good_for_missing_files(tmp_path):
-    folder = write_mnist(tmp_path, "mnist")
+def test_archives_make_good_for_missing_files(tmp_path, monkeypatch):
+    folder = write_mnist(tmp_path, "mnist", monkeypatch)
     for path in list(folder.iterdir()):
         path.rename(f"{path}.gz")
     assert presence("mnist", str(tmp_path)).archived

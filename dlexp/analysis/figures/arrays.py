@@ -14,6 +14,8 @@ from dlexp.analysis.figures.labels import show
 from dlexp.analysis.load import DamagedRunWarning
 from dlexp.analysis.result import StudyResult
 
+MOST_BYTES = 2**28  # that the arrays of a file may unpack to; those of 50,000 test examples of 100 classes have a hundredth
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -61,8 +63,15 @@ def _read(shelf: Path, name: str) -> dict[int, Arrays]:
     for path in shelf.glob(f"{name}*.npz"):
         if match := re.fullmatch(rf"{name}(?:-(\d+))?\.npz", path.name):
             try:
+                _check_size(path)
                 with np.load(path, allow_pickle=False) as file:
                     found[int(match[1] or 0)] = dict(file)
             except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
                 warnings.warn(f"{path} is damaged and was left out: {error}", DamagedRunWarning, stacklevel=2)
     return dict(sorted(found.items()))
+
+
+def _check_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if (size := sum(member.file_size for member in archive.infolist())) > MOST_BYTES:
+            raise ValueError(f"it unpacks to {size} bytes, and may to {MOST_BYTES} at most")

@@ -1,0 +1,94 @@
+"""Many processes start runs at the same moment; holders of a run are killed. Loads no torch, so that a fork costs nothing.
+
+    python -m tests.reliability.holders starts|deaths ROOT ROUNDS
+
+Prints, as JSON, what each round left.
+"""
+
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from dlexp import record
+from dlexp.errors import HeldError
+from tests.reliability.fetchers import fork
+
+PROCESSES = 16
+
+
+def start(shelf, identity, told, *, until, linger):
+    """What train.py does around a run: exit code 0 if it was run here, 4 if it had been run, 3 if it is held."""
+    time.sleep(max(0.0, until - time.monotonic()))
+    try:
+        with record.hold(shelf, identity):
+            folder = record.find(shelf, identity) or shelf / f"seed={identity[:2]}-{identity}"
+            if folder.exists():
+                os._exit(4)
+            written = record.Record(folder, ["epoch"], {"config.yaml": f"pid: {os.getpid()}\n"})
+            end = time.monotonic() + 20
+            while linger and len(list(told.iterdir())) < PROCESSES - 1 and time.monotonic() < end:
+                time.sleep(0.005)
+            written.row({"epoch": 1})
+            written.finish({"status": "done", "pid": os.getpid()})
+    except HeldError as error:
+        (told / str(os.getpid())).write_text(str(error))
+        os._exit(3)
+
+
+def starts(root, rounds):
+    """Of each round: how sixteen starts of sixteen runs ended, and how sixteen of one did."""
+    found = []
+    for number in range(rounds):
+        for same in (False, True):
+            shelf, told = root / f"{number}-{same}", root / f"told-{number}-{same}"
+            told.mkdir()
+            until = time.monotonic() + 0.05
+            ids = [f"{0 if same else index:02x}" + "ab" * 5 for index in range(PROCESSES)]
+            children = [fork(partial(start, shelf, identity, told, until=until, linger=same)) for identity in ids]
+            codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+            summaries = [record.read_summary(path) for path in shelf.glob("seed=*")]
+            holder = f"is held by process {summaries[0]['pid']} on {platform.node()} since "
+            named = sum(holder in path.read_text() for path in told.iterdir())
+            found.append({"same": same, "codes": codes, "folders": len(summaries), "named": named})
+    return found
+
+
+def deaths(root, rounds):
+    """Of each round: whether the holder was named, and whether its run was free once it was killed."""
+    found = []
+    for _ in range(rounds):
+        ready, told = os.pipe()
+
+        def hold(told=told):
+            with record.hold(root, "one"):
+                os.write(told, b"x")
+                time.sleep(60)
+
+        holder = fork(hold)
+        os.read(ready, 1)
+        message = ""
+        try:
+            with record.hold(root, "one"):
+                pass
+        except HeldError as error:
+            message = str(error)
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+        with record.hold(root, "one"):  # raises if it is not free
+            owner = json.loads((root / ".locks" / "one.json").read_text())
+        found.append({"named": f"process {holder} on {platform.node()}" in message, "taken over": owner["pid"] == os.getpid()})
+    return found
+
+
+if __name__ == "__main__":
+    _, kind, where, count = sys.argv
+    print(
+        json.dumps(
+            {"rounds": {"starts": starts, "deaths": deaths}[kind](Path(where), int(count)), "torch": "torch" in sys.modules}
+        )
+    )

@@ -1,0 +1,75 @@
+"""R33: cells that fail, diverge or run out of memory are rows with their reasons; the others finish."""
+
+import json
+
+import pytest
+
+from dlexp.analysis.report import build_report
+from dlexp.learner import Learner
+from dlexp.protocol import assemble_runs, write_protocol
+from dlexp.study import Study, ask
+from dlexp.sweep import check_cells, sweep
+from tests.runs import MOONS
+
+FAILURES = {20: RuntimeError("<b>the twentieth</b>"), 21: MemoryError("no room"), 22: ValueError("= and, a comma")}
+SIZES = range(16, 25)  # of batches: a cell each
+
+
+@pytest.fixture
+def complete(tmp_path):
+    """A function that runs a study of nine cells, one of which diverges, with what is added to its command."""
+    base = dict(override.split("=") for override in MOONS if not override.startswith("batch_size"))
+    base |= {"hardware": "cpu", "output_dir": str(tmp_path), "norm": "none", "optimizer": "sgd"}
+    cells = [{"batch_size": size, "optimizer.lr": 1e30 if size == 23 else 0.01} for size in SIZES]
+    study = Study("nine", "Do nine cells run?", "-", base=base, cells=cells, seeds=[0])
+
+    def run(*added):
+        request = ask(study, added)
+        checked = check_cells(assemble_runs(study, request), study.name)
+        folder = write_protocol(study, request.changes, "python train.py study=nine")
+        return sweep(checked, "python train.py study=nine"), folder
+
+    return run
+
+
+def summaries(folder):
+    found = [json.loads(path.read_text()) for path in folder.glob("*/summary.json")]
+    return {int(one["overrides"][0].partition("=")[2]): (one["status"], one.get("reason"), one["ended"]) for one in found}
+
+
+def test_four_of_nine_cells_go_wrong_and_are_told(complete, monkeypatch, capsys):
+    original = Learner.step
+
+    def step(learner, inputs, targets):
+        if failure := FAILURES.get(len(inputs)):
+            raise failure
+        original(learner, inputs, targets)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", step)
+        code, folder = complete()
+    told = summaries(folder)
+    assert code == 1
+    assert {size: status for size, (status, _, _) in told.items()} == {
+        **dict.fromkeys(SIZES, "done"), 20: "failed", 21: "oom", 22: "failed", 23: "diverged"
+    }  # fmt: skip
+    out = capsys.readouterr().out
+    assert "9 runs: 6 done, 0 skipped, 3 failed, 0 held, 1 diverged." in out
+    assert out.rstrip().endswith("Retry what failed: python train.py study=nine retry=failed")
+
+    page = build_report(folder)
+    broken = page.with_name("report.md").read_text().split("## Diverged, failed and missing runs")[1].split("\n## ")[0]
+    rows = [line for line in broken.splitlines() if "size=" in line]
+    for size, reason in ((20, "RuntimeError: &lt;b&gt;the twentieth"), (21, "MemoryError: no room"), (22, "= and, a comma")):
+        assert reason in next(line for line in rows if f"size={size}" in line)
+    assert len(rows) == 4
+    assert "<b>the twentieth" not in page.read_text()
+
+    again, _ = complete()
+    assert again == 1  # they failed before, and nobody asked to retry
+    assert summaries(folder) == told
+    retried, folder = complete("retry=failed")
+    now = summaries(folder)
+    assert retried == 0
+    assert {size for size in SIZES if now[size] != told[size]} == {20, 21, 22}  # what diverged is finished
+    assert {now[size][0] for size in (20, 21, 22)} == {"done"}

@@ -1,0 +1,75 @@
+"""R30, R31: one run has one folder and one process, however many start it, and however that one ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dlexp import record
+from dlexp.errors import HeldError
+from tests.reliability.fetchers import fork
+from tests.runs import MOONS, prepare
+from train import _attempt
+
+ROOT = Path(__file__).parents[2]
+
+
+def rounds(kind, root, count):
+    command = [sys.executable, "-m", "tests.reliability.holders", kind, str(root), str(count)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert not told["torch"]
+    return told["rounds"]
+
+
+def test_sixteen_starts_in_the_same_moment(tmp_path):
+    others = {"same": False, "codes": [0] * 16, "folders": 16, "named": 0}
+    same = {"same": True, "codes": [0] + [3] * 15, "folders": 1, "named": 15}
+    assert rounds("starts", tmp_path, 5) == [others, same] * 5
+
+
+def test_a_dead_holder_gives_way(tmp_path):
+    assert rounds("deaths", tmp_path, 20) == [{"named": True, "taken over": True}] * 20
+
+
+def test_a_start_of_a_held_run_ends_with_3_and_trains_nothing(tmp_path, capsys):
+    from dlexp.display import Plain
+    from dlexp.run import execute, gather_facts
+
+    run = prepare(*MOONS, root=tmp_path)
+    facts = gather_facts(run)
+    ready, told = os.pipe()
+
+    def hold():
+        with record.hold(run.shelf, run.identity):
+            os.write(told, b"x")
+            time.sleep(60)
+
+    holder = fork(hold)
+    os.read(ready, 1)
+    try:
+        assert _attempt(lambda: len(execute(run, facts, Plain()))) == 3
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+    assert f"held by process {holder} on" in capsys.readouterr().err
+    assert not run.folder.exists()
+    assert execute(run, facts, Plain())["status"] == "done"
+
+
+def test_what_a_dead_process_has_left_names_nobody(tmp_path, monkeypatch):
+    """A holder that has not said yet who it is; what lies there is of one that is dead."""
+    monkeypatch.setattr(record, "HOLDER_SECONDS", 0.1)
+    dead = fork(lambda: None)
+    os.waitpid(dead, 0)
+    with record.hold(tmp_path, "one"):
+        owner = tmp_path / ".locks" / "one.json"
+        owner.write_text(json.dumps(json.loads(owner.read_text()) | {"pid": dead}))
+        with pytest.raises(HeldError, match="held by process \\? on \\?"), record.hold(tmp_path, "one"):
+            pass
