@@ -28,6 +28,10 @@ RUNS = {
 def taken(prepared):
     """Largest memory in bytes, beside the data, that CPU tensors had while a run was built and took two steps."""
     facts = gather_facts(prepared)
+    return facts, max(once(prepared, facts) for _ in range(3))  # a profiler on a busy machine may lose what it saw
+
+
+def once(prepared, facts):
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         built = build(prepared.config, facts)
         for inputs, targets in list(built.batches(1))[:1] * 2:
@@ -37,7 +41,7 @@ def taken(prepared):
     for event in sorted(changes, key=lambda event: event.start_ns()):
         now += event.nbytes()
         most = max(most, now)
-    return facts, most
+    return most
 
 
 @pytest.mark.parametrize("name", RUNS)

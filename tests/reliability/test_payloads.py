@@ -125,9 +125,9 @@ def test_a_state_that_calls_is_refused_whoever_signed_it(payload, tmp_path):
         bad.write_bytes(content)
         bad.with_suffix(".json").write_text(json.dumps(facts))
         if step == 1:
-            assert checkpoint.newest(tmp_path, CPU).state == {"step": 1}
+            assert checkpoint.newest(tmp_path, CPU, torch.get_num_threads()).state == {"step": 1}
     with pytest.raises(CheckpointError, match="no usable checkpoint"):
-        checkpoint.newest(tmp_path, CPU)
+        checkpoint.newest(tmp_path, CPU, torch.get_num_threads())
     assert not (tmp_path / "executed").exists()
 
 
