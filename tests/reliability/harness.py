@@ -31,9 +31,9 @@ def finish(overrides: list[str], root: Path, *, seed: int, kills: int) -> int:
         Folders of `root`, named by number.
     """
     choose, killed, rounds = random.Random(seed), 0, 0
-    for other in (98, 99):  # in this process, so that a fork has nothing left to load; the first is slow for that
+    for number in (1, 2):  # in this process, so that a fork has nothing left to load; the first is slow for that
         start = time.monotonic()
-        train([*overrides, f"seed={other}"], root / "timing")
+        train(overrides, root / f"timing-{number}")
         whole = time.monotonic() - start
     while killed < kills:
         rounds += 1
