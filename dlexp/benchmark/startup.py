@@ -1,6 +1,7 @@
 """What a command takes until its first training step, beyond the libraries that it must load."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def _until(command: Sequence[str], sign: str, folder: Path) -> tuple[float, floa
         with process.stdout as lines:  # type: ignore[union-attr]  # there is one
             seen = any(line.startswith(sign) for line in lines)
             seconds = perf_counter() - began
-        process.kill()
+        os.kill(process.pid, signal.SIGKILL)  # process.kill() would reap one that has ended, and its usage with it
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if not seen:
