@@ -103,10 +103,7 @@ def _snapshots(axes: Axes, item: Kept, layer: str) -> None:
 
 def gradient_flow(result: StudyResult) -> Iterator[Drawn]:
     """Mean |gradient| of each weight tensor, its geometric mean over seeds: a panel a cell, first and last measurement."""
-    rows = result.probes[(result.probes["probe"] == "grad_flow") & (result.probes["name"] == "mean_abs")]
-    rows = rows[rows["layer"].str.endswith("weight")] if len(rows) else rows
-    frame = named(rows, varying_keys(result))
-    names = [cell for cell in _cells(result) if (frame["cell"] == cell).any()]
+    frame, names = _of_weights(result, "grad_flow", "mean_abs")
     for i, some in enumerate(batched(names)):
         figure, grid = panels(len(some), 3.4, 2.8, sharey=True)
         for j, (axes, cell) in enumerate(zip(grid, some, strict=True)):
@@ -116,6 +113,14 @@ def gradient_flow(result: StudyResult) -> Iterator[Drawn]:
                 axes.set_ylabel("mean |gradient|")
         legend(figure)
         yield Drawn(numbered("grad_flow", i), figure, "grad_flow", wide=len(some) > 1)
+
+
+def _of_weights(result: StudyResult, probe: str, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """What a probe measured of each weight tensor, and the cells in which it did, in their order."""
+    rows = result.probes[(result.probes["probe"] == probe) & (result.probes["name"] == name)]
+    rows = rows[rows["layer"].str.endswith("weight")] if len(rows) else rows
+    frame = named(rows, varying_keys(result))
+    return frame, [cell for cell in _cells(result) if (frame["cell"] == cell).any()]
 
 
 def _early_and_late(axes: Axes, frame: pd.DataFrame) -> None:
@@ -137,10 +142,7 @@ def _early_and_late(axes: Axes, frame: pd.DataFrame) -> None:
 
 def weight_norms(result: StudyResult) -> Iterator[Drawn]:
     """L2 norm of each weight tensor over the epochs, its mean over seeds: a panel a cell, a line a layer, input to output."""
-    rows = result.probes[(result.probes["probe"] == "weight_stats") & (result.probes["name"] == "norm")]
-    rows = rows[rows["layer"].str.endswith("weight")] if len(rows) else rows
-    frame = named(rows, varying_keys(result))
-    names = [cell for cell in _cells(result) if (frame["cell"] == cell).any()]
+    frame, names = _of_weights(result, "weight_stats", "norm")
     for i, some in enumerate(batched(names)):
         figure, grid = panels(len(some), 3.4, 2.8, sharey=True)
         mine = frame[frame["cell"].isin(some)]
