@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 import matplotlib
@@ -94,7 +95,8 @@ def legend(figure: Figure, title: str = "", *, markerscale: float = 1) -> None:
     labels = sorted(entries, key=lambda label: label in LAST_IN_LEGEND)
     handles = [entries[label] for label in labels]
     longest = max(map(len, labels)) + 6
-    columns = max(1, min(len(labels), int(figure.get_figwidth() * 12 / longest)))
+    fitting = max(1, min(len(labels), int(figure.get_figwidth() * 12 / longest)))
+    columns = ceil(len(labels) / ceil(len(labels) / fitting))  # as few rows, and these as even as they can be
     figure.legend(
         handles,
         labels,
