@@ -14,13 +14,13 @@ class Divergence:
     A run that ends with such an epoch has diverged, whatever the policy.
 
     Args:
-        policy: `stop`: the run ends there. `rollback`: weights and optimizer state go back to what they were after the last finite
-            epoch, and the run goes on with the next, so that the batches of the bad one are left out; the third in a row
-            ends the run. `continue`: nothing is undone.
+        policy: `stop`: the run ends there. `rollback`: weights and optimizer state go back to what they were after the last
+            finite epoch, and the run goes on with the next, so that the batches of the bad one are left out; the third bad
+            one in a row ends the run. `continue`: nothing is undone.
         learner: What is trained, still untrained.
 
-    Source: of `rollback`, Chowdhery et al. 2022, arXiv:2204.02311, section 5.1. Differs: goes back by epochs, not by some hundred
-    steps, and only where a loss is not finite, not where it spikes; the schedule goes on in time.
+    Source: of `rollback`, Chowdhery et al. 2022, arXiv:2204.02311, section 5.1. Differs: goes back by epochs, not by some
+    hundred steps, and only where a loss is not finite, not where it spikes; the schedule goes on in time.
     """
 
     def __init__(self, policy: str, learner: Learner) -> None:
