@@ -70,7 +70,7 @@ class Divergence:
     @property
     def may_save(self) -> bool:
         """Whether a state of now may take the place of an older one: with `stop`, which undoes nothing, only a finite one."""
-        return self.policy != "stop" or self.learner.is_finite()
+        return self.policy != "stop" or (not self.in_a_row and self.learner.is_finite())
 
     def summary(self) -> dict[str, Any]:
         """What the summary says of it."""

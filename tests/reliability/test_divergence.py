@@ -251,6 +251,13 @@ def test_each_piece_that_a_rollback_adds_is_needed(piece, spoil, tmp_path, monke
     assert resumed(planned) != uninterrupted
 
 
+def test_no_state_is_saved_from_a_bad_loss_on_though_the_weights_are_finite(spoil, tmp_path):
+    spoil("loss", 6)
+    summary, _ = run(*RUN, "precision=fp16", EVERY_STEP, root=tmp_path)
+    assert summary["reason"] == "the loss of step 6 is not finite; all weights are after epoch 2"
+    assert [path.name for path in states(tmp_path)] == ["step-000000004.pt", "step-000000005.pt"]
+
+
 def test_a_signal_while_a_run_diverges_keeps_the_finite_state_and_changes_nothing(spoil, tmp_path, monkeypatch):
     spoil("loss", 6)
     run(*RUN, EVERY_STEP, root=tmp_path / "whole")

@@ -64,6 +64,7 @@ def test_four_of_nine_cells_go_wrong_and_are_told(complete, monkeypatch, capsys)
     reasons = {20: "RuntimeError: &lt;b&gt;the twentieth", 21: "MemoryError: no room", 22: "= and, a comma"}
     reasons[23] = f"is not finite; not finite after epoch 1: weights of {FIRST_LAYERS} and 1 more layer"
     assert f"diverged: the loss of step 2 {reasons[23]}" in out
+    assert out.count("the loss of step 2 is not finite") == 2  # when it ended, and in the table
     for size, reason in reasons.items():
         assert reason in next(line for line in rows if f"size={size}" in line)
     assert len(rows) == 4
