@@ -13,7 +13,7 @@ from dlexp.display import Plain, result_line
 from dlexp.learner import Learner
 from dlexp.run import execute, gather_facts
 from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
-from tests.runs import MOONS, prepare, run
+from tests.runs import IMAGES, MOONS, prepare, run
 
 RUN = (*MOONS, "epochs=4")
 STEPS = 4  # an epoch
@@ -172,6 +172,15 @@ def test_weights_and_moments_go_back_and_time_goes_on(optimizer, tmp_path):
         assert not back or str(back) != str(optimizer_state)
 
 
+@pytest.mark.gpu
+def test_a_cuda_graph_goes_back_too(spoil, tmp_path):
+    spoil("buffer", 10)  # after the capture, in epoch 3; the next capture is in epoch 5
+    command = (*IMAGES, "optimizer=momentum", "epochs=6", "on_divergence=rollback", "hardware=cuda")
+    plain, graphed = (run(*command, *more, root=tmp_path)[0] for more in ((), ("hardware.cuda_graph=true",)))
+    assert plain["rollbacks"] == graphed["rollbacks"] == 1
+    assert graphed["metrics"] == pytest.approx(plain["metrics"], rel=1e-2)
+
+
 @pytest.mark.parametrize("monitor", ["loss", "acc"])
 def test_a_bad_epoch_is_never_the_best(monitor, spoil, tmp_path):
     spoil("loss", 1)  # the first epoch: any error rate would be the best so far
@@ -256,6 +265,14 @@ def test_no_state_is_saved_from_a_bad_loss_on_though_the_weights_are_finite(spoi
     summary, _ = run(*RUN, "precision=fp16", EVERY_STEP, root=tmp_path)
     assert summary["reason"] == "the loss of step 6 is not finite; all weights are after epoch 2"
     assert [path.name for path in states(tmp_path)] == ["step-000000004.pt", "step-000000005.pt"]
+
+
+@pytest.mark.parametrize("policy", ["stop", "rollback"])
+def test_the_room_that_a_state_takes_is_known_before(policy, tmp_path):
+    options = ("width=256", "depth=3", "early_stopping.patience=1", f"on_divergence={policy}", EVERY_STEP)
+    summary, _ = run(*MOONS, *options, root=tmp_path)
+    expected = checkpoint.expected_bytes(summary["num_parameters"], rollback=policy == "rollback")
+    assert 0.9 * expected < states(tmp_path)[-1].stat().st_size < 1.1 * expected
 
 
 def test_a_signal_while_a_run_diverges_keeps_the_finite_state_and_changes_nothing(spoil, tmp_path, monkeypatch):
