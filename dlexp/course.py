@@ -92,7 +92,7 @@ class Course:
         state = found.state
         self.learner.load(state["learner"])
         self.watch.load(state["watch"])
-        if "divergence" in state:  # not in one of before there was on_divergence
+        if "divergence" in state:  # one that an earlier version saved has none
             self.divergence.load(state["divergence"])
         self.after, self.status = Progress(*state["progress"]), state["status"]
         self.rows, self.best_weights = state["rows"], state["best_weights"]

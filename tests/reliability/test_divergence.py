@@ -1,69 +1,25 @@
 """R20: a loss, a gradient or a buffer that is not finite, at any step, under each of the policies of `on_divergence`."""
 
 import json
-import math
 from functools import partial
 
 import pytest
 import torch
 
 from dlexp import checkpoint, stop
-from dlexp.build import build
 from dlexp.display import Plain, result_line
 from dlexp.learner import Learner
 from dlexp.run import execute, gather_facts
-from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
-from tests.runs import IMAGES, MOONS, prepare, run
+from tests.reliability.spoiled import FAULTS, FIRST_NORM, RUN, STEPS, bad_epochs, put_into_steps, states
+from tests.reliability.test_exact_resume import EVERY_STEP, folder, resumed
+from tests.runs import MOONS, prepare, run
 
-RUN = (*MOONS, "epochs=4")
-STEPS = 4  # an epoch
 DIVERGES = (*MOONS, "optimizer=sgd", "optimizer.lr=1e30", "norm=none")
-FIRST_NORM = "blocks.0.norm"
-
-
-def spoil_loss(learner, inputs, targets, step):
-    hook = learner.loss.register_forward_hook(lambda module, given, loss: loss * math.nan)
-    step(learner, inputs, targets)
-    hook.remove()
-
-
-def spoil_gradient(learner, inputs, targets, step):
-    hook = learner.parameters[0].register_hook(lambda gradient: gradient * math.nan)
-    step(learner, inputs, targets)
-    hook.remove()
-
-
-def spoil_buffer(learner, inputs, targets, step):
-    step(learner, inputs, targets)
-    learner.model.get_buffer(f"{FIRST_NORM}.running_mean").fill_(math.nan)
-
-
-FAULTS = {"loss": spoil_loss, "gradient": spoil_gradient, "buffer": spoil_buffer}
-
-
-def put_into_steps(patch, kind, *steps):
-    """Let a fault happen in some steps of every run, counted from 1, also in one that goes on."""
-    original = Learner.step
-
-    def step(learner, inputs, targets):
-        now = learner.num_steps + len(learner.steps) + 1
-        FAULTS[kind](learner, inputs, targets, original) if now in steps else original(learner, inputs, targets)
-
-    patch.setattr(Learner, "step", step)
 
 
 @pytest.fixture
 def spoil(monkeypatch):
     return partial(put_into_steps, monkeypatch)
-
-
-def states(root):
-    return sorted(root.glob(f"adhoc/*/{checkpoint.FOLDER}/step-*.pt"))
-
-
-def bad_epochs(rows):
-    losses = {int(row["epoch"]): [float(row[name]) for name in ("train/loss", "val/loss") if row.get(name)] for row in rows}
-    return [epoch for epoch, values in losses.items() if not all(map(math.isfinite, values))]
 
 
 AT = (1, 6, 2 * STEPS)  # the first step, one within an epoch, the last of an epoch
@@ -119,68 +75,6 @@ def test_a_run_whose_last_epoch_is_finite_is_done(policy, spoil, tmp_path):
     assert (summary["status"], summary["first_bad_step"], bad_epochs(rows)) == ("done", 6, [2])
 
 
-def test_a_bad_last_epoch_is_a_divergence_and_the_weights_before_are_tested(spoil, tmp_path):
-    spoil("loss", 4 * STEPS)
-    summary, _ = run(*RUN, "on_divergence=rollback", "probe=[weight_stats]", root=tmp_path)
-    assert (summary["status"], summary["rollbacks"], summary["restored_epoch"]) == ("diverged", 1, 3)
-    assert math.isfinite(summary["metrics"]["test/loss"])
-    before, _ = run(*RUN, "epochs=3", root=tmp_path)
-    assert summary["metrics"]["test/loss"] == before["metrics"]["test/loss"]
-
-
-def test_three_bad_epochs_in_a_row_end_a_run(spoil, tmp_path):
-    spoil("loss", 2, 6, 14, 18, 22)
-    summary, rows = run(*MOONS, "epochs=8", "on_divergence=rollback", root=tmp_path)
-    assert bad_epochs(rows) == [1, 2, 4, 5, 6]
-    assert (summary["status"], summary["epochs"], summary["rollbacks"]) == ("diverged", 6, 5)
-    assert summary["reason"].startswith("the loss of step 14 is not finite; not finite after epoch 4: weights of")
-    assert summary["first_bad_step"] == 2
-
-
-def test_weights_that_are_not_finite_are_not_gone_back_to(spoil, tmp_path):
-    spoil("gradient", 10)
-    # Without a split that is watched, no loss sees what the last step of epoch 2 left.
-    summary, rows = run(*RUN, "val_fraction=0", "on_divergence=rollback", root=tmp_path)
-    assert rows[2]["step"] == "10"
-    assert (summary["status"], bad_epochs(rows), summary["rollbacks"]) == ("done", [3], 1)
-    (log,) = tmp_path.rglob("train.log")
-    assert "epoch 3: the loss of step 11 is not finite; back to the weights after epoch 1" in log.read_text()
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw", "adagrad", "rmsprop", "muon"])
-def test_weights_and_moments_go_back_and_time_goes_on(optimizer, tmp_path):
-    planned = prepare(*MOONS, f"optimizer={optimizer}", "scheduler=onecycle", "epochs=20", root=tmp_path)
-    learner, batches, *_ = build(planned.config, gather_facts(planned))
-
-    def train(epoch):
-        for batch in batches(epoch, 0):
-            learner.step(*batch)
-        return learner.weights()
-
-    train(1)
-    kept, lr = learner.keep(), learner.lr
-    before = learner.weights()
-    for _ in range(2):  # the copy is as good the second time
-        train(2)
-        later, optimizer_state = learner.lr, learner.optimizer.state_dict()["state"]
-        assert later != lr
-        learner.go_back(kept)
-        assert learner.lr == later
-        assert all(torch.equal(before[name], tensor) for name, tensor in learner.weights().items())
-        back = learner.optimizer.state_dict()["state"]
-        assert str(back) == str(kept["optimizer"])
-        assert not back or str(back) != str(optimizer_state)
-
-
-@pytest.mark.gpu
-def test_a_cuda_graph_goes_back_too(spoil, tmp_path):
-    spoil("buffer", 10)  # after the capture, in epoch 3; the next capture is in epoch 5
-    command = (*IMAGES, "optimizer=momentum", "epochs=6", "on_divergence=rollback", "hardware=cuda")
-    plain, graphed = (run(*command, *more, root=tmp_path)[0] for more in ((), ("hardware.cuda_graph=true",)))
-    assert plain["rollbacks"] == graphed["rollbacks"] == 1
-    assert graphed["metrics"] == pytest.approx(plain["metrics"], rel=1e-2)
-
-
 @pytest.mark.parametrize("monitor", ["loss", "acc"])
 def test_a_bad_epoch_is_never_the_best(monitor, spoil, tmp_path):
     spoil("loss", 1)  # the first epoch: any error rate would be the best so far
@@ -220,44 +114,6 @@ def test_an_overflow_leaves_no_number_that_is_not_finite(tmp_path):
     metrics = summary["metrics"]
     assert (metrics["train/grad_norm"], metrics["train/clip_rate"], metrics["train/overflow_steps"]) == (None, None, 4.0)
     assert not [value for row in rows for value in row.values() if "inf" in value]
-
-
-WENT_BACK = (*MOONS, "epochs=8", "on_divergence=rollback", EVERY_STEP)
-BAD_STEPS = (6, 14, 18, 22)  # in the epochs 2, 4, 5 and 6, which ends the run
-# What a rollback adds to the state, a piece each; put out of place at that step, it must show in what the run leaves.
-PIECES = {
-    "weights": (7, lambda state: [tensor.zero_() for tensor in state["kept"]["model"].values()]),
-    "moments": (7, lambda state: [moments["exp_avg"].fill_(1.0) for moments in state["kept"]["optimizer"].values()]),
-    "epoch": (19, lambda state: state.update(kept_epoch=2)),
-    "bad epochs in a row": (19, lambda state: state.update(in_a_row=0)),
-    "rollbacks": (19, lambda state: state.update(rollbacks=0)),
-    "reason": (19, lambda state: state.update(reason="none")),
-}
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    root = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        put_into_steps(patch, "loss", *BAD_STEPS)
-        run(*WENT_BACK, root=root)
-    return folder(root)
-
-
-@pytest.mark.parametrize("step", [7, 8, 19], ids=["in a bad epoch", "right after a rollback", "in the second in a row"])
-def test_a_run_that_went_back_is_resumed_exactly(step, spoil, tmp_path, monkeypatch, uninterrupted):
-    spoil("loss", *BAD_STEPS)
-    planned = cut_off(WENT_BACK, tmp_path, step=step, monkeypatch=monkeypatch)
-    assert resumed(planned) == uninterrupted
-
-
-@pytest.mark.parametrize("piece", PIECES)
-def test_each_piece_that_a_rollback_adds_is_needed(piece, spoil, tmp_path, monkeypatch, uninterrupted):
-    step, edit = PIECES[piece]
-    spoil("loss", *BAD_STEPS)
-    planned = cut_off(WENT_BACK, tmp_path, step=step, monkeypatch=monkeypatch)
-    edited(planned, lambda state: edit(state["divergence"]))
-    assert resumed(planned) != uninterrupted
 
 
 def test_no_state_is_saved_from_a_bad_loss_on_though_the_weights_are_finite(spoil, tmp_path):
