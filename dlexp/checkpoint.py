@@ -60,6 +60,10 @@ class Cadence:
         self.times += 1
         self._next = perf_counter() + (max(self.every, seconds / SHARE_OF_TIME) if self.every else 0.0)
 
+    def put_off(self) -> None:
+        """The state of now was not to be saved: ask again after the same time."""
+        self._next = perf_counter() + self.every
+
 
 def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping[str, int]) -> None:
     """Write a state beside the ones before it, and then remove the oldest.
@@ -86,9 +90,14 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping
         old.with_suffix(".json").unlink(missing_ok=True)
 
 
-def expected_bytes(num_parameters: int) -> int:
-    """About what a state takes: weights, best weights, and two moments of the optimizer, in float32."""
-    return 4 * 4 * num_parameters + 2**16
+def expected_bytes(num_parameters: int, *, rollback: bool) -> int:
+    """About what a state takes: weights, best weights, and two moments of the optimizer, in float32.
+
+    Args:
+        num_parameters: Of the model.
+        rollback: Whether it holds weights and moments a second time: those to go back to.
+    """
+    return 4 * (7 if rollback else 4) * num_parameters + 2**16
 
 
 def save_weights(run_folder: Path, weights: Mapping[str, torch.Tensor]) -> None:

@@ -13,6 +13,7 @@ from dlexp.checkpoint import Cadence, Found
 from dlexp.clock import Clock
 from dlexp.contract import START, Progress
 from dlexp.display import Display, epoch_line
+from dlexp.divergence import Divergence
 from dlexp.facts import Facts
 from dlexp.learner import Numbers
 from dlexp.loop import train
@@ -31,6 +32,7 @@ class Course:
         self.clock = Clock(compilation.seconds)
         display.begin(title, facts.horizon.num_steps, facts.horizon.num_epochs)
         self.learner, self.batches, self.evaluations, self.probes, self.init_hash = build(config, facts)
+        self.divergence = Divergence(config["on_divergence"], self.learner)
         stopping = config["early_stopping"]
         self.watched = watched_split(config)
         self.empty_cache_every = config["hardware"]["empty_cache_every"]
@@ -56,8 +58,8 @@ class Course:
             self.display.table(table)
         if self.best_weights is not None:
             self.learner.load_weights(self.best_weights)
-        restored_epoch = None if self.best_weights is None else self.watch.best_epoch
-        self._probe(restored_epoch or int(self.rows[-1]["epoch"]), at_the_end=True)
+        restored_epoch = self.divergence.back_at if self.best_weights is None else self.watch.best_epoch
+        self._probe(int(self.rows[-1]["epoch"]) if restored_epoch is None else restored_epoch, at_the_end=True)
         metrics = {name: number for name, number in self.rows[-1].items() if name.startswith(("train/", "val/"))}
         metrics |= self._test() | speed(self.rows, self.clock.seconds["train"], self.watched, self.config["target"])
         checkpoint.save_weights(self.written.folder, self.learner.weights())
@@ -71,6 +73,7 @@ class Course:
             "epochs": self.rows[-1]["epoch"],
             "steps": self.rows[-1]["step"],
             "first_bad_step": self.learner.first_bad_step,
+            **self.divergence.summary(),
             "selected_on_test": self.watched == "test",
             "restored_epoch": restored_epoch,
             "num_parameters": self.facts.num_parameters,
@@ -89,6 +92,8 @@ class Course:
         state = found.state
         self.learner.load(state["learner"])
         self.watch.load(state["watch"])
+        if "divergence" in state:  # one that an earlier version saved has none
+            self.divergence.load(state["divergence"])
         self.after, self.status = Progress(*state["progress"]), state["status"]
         self.rows, self.best_weights = state["rows"], state["best_weights"]
         self.probes.done = {(name, epoch) for name, epoch in state["probed"]}
@@ -99,12 +104,16 @@ class Course:
         self.saving.saved(0.0)
 
     def _save(self, progress: Progress) -> None:
-        """Write everything that the rest of the run depends on."""
+        """Write everything that the rest of the run depends on, unless that would cost the last state worth going on from."""
+        if not self.divergence.may_save:
+            self.saving.put_off()
+            return
         self.epoch_seconds += self.clock.lap("train")
         start = perf_counter()
         state = {
             "learner": self.learner.state(),
             "watch": self.watch.state(),
+            "divergence": self.divergence.state(),
             "progress": list(progress),
             "status": self.status,
             "rows": self.rows,
@@ -140,7 +149,7 @@ class Course:
                     hardware.wait(self.facts.device)
                     self.clock.lap("warmup")
                 if progress.epoch_ended:
-                    self.status = self._end_epoch(progress) or ("done" if progress.step == num_steps else None)
+                    self.status = self._end_epoch(progress)
                 self.display.refresh(progress.step)
                 if stop.requested() or self.saving.due() or (self.status and self.saving.times):
                     self._save(progress)
@@ -159,13 +168,30 @@ class Course:
         if self.empty_cache_every and progress.epoch % self.empty_cache_every == 0:
             hardware.empty_cache()  # books its time, and that of asking anew, under the next epoch
         row = self.rows[-1]
-        if not all(math.isfinite(row[f"{split}/loss"]) for split in ("train", self.watched) if split):
+        losses = [f"{split}/loss" for split in ("train", self.watched) if split]
+        bad = [name for name in losses if not math.isfinite(row[name])]
+        self._judge(progress.epoch, bad)
+        if self.divergence.ends_run:
             return "diverged"
         value = monitored(row, self.watched, self.config["monitor"])
+        if bad and value is not None:
+            value = math.nan  # an error rate is finite there too, and a guess may be the best so far
         if value is not None and self.watch.update(progress.epoch, value) and self.keeps_best:
             self.best_weights = self.learner.weights()
         self.learner.end_epoch(value)
-        return "early_stopped" if self.watch.should_stop else None
+        last = progress.step == self.facts.horizon.num_steps
+        ended = "early_stopped" if self.watch.should_stop else "done" if last else None
+        return "diverged" if ended and bad else ended
+
+    def _judge(self, epoch: int, bad: list[str]) -> None:
+        """Do what `on_divergence` says of an epoch with these losses that are not finite, and say so."""
+        if not bad:
+            self.divergence.take_finite(epoch)
+        elif undone := self.divergence.take_bad(epoch, bad):
+            self.written.log(undone)
+            self.display.say(undone)
+        if self.divergence.policy == "rollback":
+            self.clock.lap("checkpoint")  # in memory
 
     def _measure(self, progress: Progress) -> None:
         """Make the row of an epoch that has just ended."""

@@ -202,10 +202,12 @@ def results_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> 
 
 
 def result_line(summary: Mapping[str, Any], folder: Path) -> str:
-    """How a run ended; of a failed one also where its traceback is."""
-    if "reason" in summary:
+    """How a run ended; of a failed one also where its traceback is, of a diverged one where that began."""
+    if "metrics" not in summary:
         return f"{summary['status']}: {summary['reason']} (traceback in {folder / 'train.log'})"
     tests = [f"{name} {show(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
     seconds = f"{sum(summary['seconds'].values()):.1f} s"
+    if "reason" in summary:
+        return "  ".join([f"{summary['status']}: {summary['reason']}", *tests, seconds])
     bad = [f"first non-finite loss at step {summary['first_bad_step']}"] if summary["first_bad_step"] else []
     return "  ".join([summary["status"], *bad, *tests, seconds])

@@ -20,6 +20,8 @@ NOT_IN_ID = {
     ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
     ("dataset", "cache_dir"),
 }
+# Came later than runs that are kept: with the value that stands for what those did, the id is theirs.
+AS_BEFORE = {("on_divergence",): "stop"}
 
 
 def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
@@ -49,13 +51,17 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
 def _identity(value: Any, path: tuple[str, ...]) -> Any:
     """A copy without what is not in the id, in which equal numbers are equal text (1 and 1.0)."""
     if isinstance(value, Mapping):
-        kept = {str(key): item for key, item in value.items() if (*path, str(key)) not in NOT_IN_ID}
-        return {key: _identity(item, (*path, key)) for key, item in kept.items()}
+        counted = {str(key): item for key, item in value.items() if _counts((*path, str(key)), item)}
+        return {key: _identity(item, (*path, key)) for key, item in counted.items()}
     if isinstance(value, list | tuple):
         return [_identity(item, path) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _counts(path: tuple[str, ...], value: Any) -> bool:
+    return path not in NOT_IN_ID and not (path in AS_BEFORE and value == AS_BEFORE[path])
 
 
 def changes(saved: Any, config: Mapping[str, Any]) -> list[str]:

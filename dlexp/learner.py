@@ -1,5 +1,6 @@
 """What is trained: model, loss, optimizer, schedule and precision on one device. Nothing else touches them."""
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -54,13 +55,17 @@ class Learner:
         self.summarise = _accuracy if task == "classification" else _rmse
         self.steps: list[tuple[int, Tensor, Tensor, Tensor]] = []  # per step: examples, loss, score, gradient norm
         self.num_steps = 0
-        self.first_bad_step: int | None = None
+        self.bad_step: int | None = None  # the first without a finite loss of those collected last
+        self.first_bad_step: int | None = None  # of all
         # Torch cannot tell a step that the scaler skipped for overflow, or that an earlier start did, from one forgotten.
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         model.train()
 
     def step(self, inputs: Tensor, targets: Tensor) -> None:
-        """Update the parameters from one batch. Nothing in here waits for the device."""
+        """Update the parameters from one batch. Nothing in here waits for the device.
+
+        A schedule that counts steps also counts those that the scaler skips: to learn of one is to wait for the device.
+        """
         self.steps.append((len(targets), *self.update(inputs, targets)))
         if self.schedule.every == "step":
             self.schedule.scheduler.step()
@@ -107,8 +112,8 @@ class Learner:
             for i in (1, 2, 3)
         )
         bad = (~losses.isfinite()).nonzero()
-        if len(bad) and self.first_bad_step is None:
-            self.first_bad_step = self.num_steps + int(bad[0]) + 1
+        self.bad_step = self.num_steps + int(bad[0]) + 1 if len(bad) else None
+        self.first_bad_step = self.first_bad_step or self.bad_step
         self.num_steps += len(self.steps)
         self.steps.clear()
         total = float(examples.sum())
@@ -194,6 +199,34 @@ class Learner:
         self.num_steps, self.first_bad_step = state["num_steps"], state["first_bad_step"]
         torch.set_rng_state(state["random"].cpu())
         torch.cuda.set_rng_state_all([random.cpu() for random in state["random_cuda"]])
+
+    def keep(self) -> dict[str, Any]:
+        """A copy of what `go_back` goes back to, on its device."""
+        return {"model": self.weights(), "optimizer": copy.deepcopy(self.optimizer.state_dict()["state"])}
+
+    def go_back(self, kept: dict[str, Any]) -> None:
+        """Put back what `keep` returned: the weights, and the optimizer's state of each parameter.
+
+        Learning rates, schedule, scaler and random stream stay as they are: time is not turned back.
+        """
+        self.load_weights(kept["model"])
+        # Copied once more, as the optimizer goes on in the very tensors that it is given.
+        state, groups = copy.deepcopy(kept["optimizer"]), self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        if isinstance(self.update, GraphedStep):  # what it captured writes to the state that was there before
+            self.update = GraphedStep(self._update, self.optimizer)
+
+    def is_finite(self) -> bool:
+        """Whether the weights are, and the losses not yet collected. Waits for the device."""
+        losses = torch.stack([step[1] for step in self.steps]) if self.steps else torch.empty(0)
+        return bool(losses.isfinite().all()) and not self.not_finite()
+
+    def not_finite(self) -> list[str]:
+        """The layers with parameters or buffers that are not finite, in the order of the model. Waits for the device once."""
+        weights = self.model.state_dict()
+        finite = torch.stack([tensor.isfinite().all() for tensor in weights.values()]).tolist()
+        bad = [name for name, is_finite in zip(weights, finite, strict=True) if not is_finite]
+        return list(dict.fromkeys(name.rpartition(".")[0] or name for name in bad))
 
     def weights(self) -> dict[str, Any]:
         """A copy of the model's parameters and buffers, on its device."""

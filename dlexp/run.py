@@ -63,7 +63,7 @@ def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
     except OSError as error:
         if not disk.refusal(error):
             raise
-        raise disk.explained(error, run.folder, expected_bytes(facts.num_parameters)) from error
+        raise disk.explained(error, run.folder, _state_bytes(run, facts)) from error
 
 
 def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     folder, kept = run.folder, tune.read(run.folder)
     settings = {**run.config["hardware"], **(kept["chosen"] if kept else {})}
     found = _found(run, settings["num_threads"], display)
-    if warning := disk.check_room(folder, expected_bytes(facts.num_parameters), checkpoint.KEEP):
+    if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.KEEP):
         display.say(warning)
     written = Record(folder, columns(run.config, facts), _files(run), found.lengths if found else None)
     written.log(run.title)
@@ -127,6 +127,10 @@ def _found(run: Run, num_threads: int, display: Display) -> Found | None:
     differs = f"; not exact to the last bit: {found.differs}" if found.differs else ""
     display.say(f"Goes on from {found.name}{differs}.")
     return found
+
+
+def _state_bytes(run: Run, facts: Facts) -> int:
+    return expected_bytes(facts.num_parameters, rollback=run.config["on_divergence"] == "rollback")
 
 
 def _files(run: Run) -> dict[str, str]:

@@ -122,6 +122,7 @@ RANGES: dict[str, Rule] = {
     "monitor": one_of("loss", "acc"),
     "early_stopping.patience": integer(1, 10**6),
     "early_stopping.min_delta": number(at_least=0),
+    "on_divergence": one_of("stop", "rollback", "continue"),
     "retry": one_of("failed"),
     "target": number(above=0),
     "checkpoint_every": number(at_least=0),

@@ -112,7 +112,8 @@ def _complete(run: Run, display: Display) -> Row:
     if not fresh:
         status += " before" if summary["code"] == record.code() else " before, by other code"
     tests = {name: number for name, number in summary["metrics"].items() if name.startswith("test/")}
-    return {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
+    row = {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
+    return row | ({"reason": summary["reason"]} if "reason" in summary else {})
 
 
 def _swept_keys(runs: Sequence[Run]) -> list[str]:

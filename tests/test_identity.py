@@ -46,6 +46,7 @@ def changed(path, value):
         ("hardware.loader", "workers"),
         ("hardware.empty_cache_every", 5),
         ("test_flip", True),
+        ("on_divergence", "rollback"),
     ],
 )
 def test_what_can_change_the_result_changes_the_id(path, value):
@@ -62,10 +63,16 @@ def test_what_can_change_the_result_changes_the_id(path, value):
         ("hardware.pin_memory", True),
         ("early_stopping.min_delta", 0.1),
         ("seed", 0.0),
+        ("on_divergence", "stop"),
     ],
 )
 def test_what_cannot_change_the_result_keeps_the_id(path, value):
     assert identity.run_id(changed(path, value)) == identity.run_id(CONFIG)
+
+
+def test_a_config_of_before_there_was_a_key_is_no_changed_one():
+    assert identity.changes(CONFIG, changed("on_divergence", "stop")) == []
+    assert identity.changes(CONFIG, changed("on_divergence", "continue")) != []
 
 
 def test_what_workers_cost_is_a_result():

@@ -89,6 +89,7 @@ CHANGES = {
     "scheduler.factor": ("0.1", ["epochs=8", "optimizer.lr=3", "scheduler.patience=0"]),
     "scheduler.min_lr": ("2.5", ["epochs=8", "optimizer.lr=3", "scheduler.patience=0"]),
     "scheduler.min_delta": ("100", ["epochs=8", "scheduler.patience=0"]),
+    "on_divergence": ("continue", ["optimizer=sgd", "optimizer.lr=1e30", "norm=none"]),
     "seed": "1",
     "data_seed": "7",
     "depth": "1",

@@ -111,6 +111,19 @@ def test_every_table_is_one_to_a_markdown_reader(markdown):
     assert MarkdownIt().enable("table").render(markdown).count("<table>") == len(rules)
 
 
+def test_what_is_not_finite_is_a_dash(tmp_path):
+    def status(cell, seed):
+        return "diverged" if seed == 1 else "done"
+
+    def first_alone(cell, seed):
+        return 0.9 if cell["depth"] == 1 else None
+
+    folder = make_study(tmp_path, AXES, range(3), accuracy=first_alone, status=status, metric="test/loss")
+    text = build_report(folder).with_name("report.md").read_text()
+    assert "| – |" in text
+    assert not re.findall(r"[|\s±−+](?:nan|inf)[|\s]", text.lower())
+
+
 def test_every_number_comes_from_the_study(folder, result, markdown):
     cells, runs = result.cells, result.runs
     known = [json.dumps(result.protocol), (folder / "report.md").name]

@@ -44,6 +44,12 @@ def test_what_became_of_each_run_is_counted(tmp_path):
     assert result.runs["diagnosis"].notna().tolist() == [True, True, False, False, False, False, True]
 
 
+def test_a_run_at_chance_has_no_convergence_epoch(tmp_path):
+    runs = analyse(make_study(tmp_path, {"depth": [1]}, [0, 1], accuracy=lambda cell, seed: [0.1, 0.9][seed])).runs
+    assert runs["diagnosis"].eq("at chance").tolist() == [True, False]
+    assert runs["convergence_epoch"].notna().tolist() == [False, True]
+
+
 def test_a_damaged_run_is_missing_and_says_why(tmp_path):
     folder = make_study(tmp_path, {"depth": [1]}, [0, 1], status=lambda cell, seed: ["done", "damaged"][seed])
     with pytest.warns(DamagedRunWarning):

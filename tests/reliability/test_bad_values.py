@@ -11,6 +11,7 @@ from tests.test_config import made
 
 MISSING = [
     *((f"output_dir={value}", "output_dir") for value in ("../x", "a/../../x", "..", "x" * 256, "[a]", "null", "1")),
+    *((f"on_divergence={value}", "on_divergence") for value in ("skip", "true", "null", "[stop]")),
     *((f"checkpoint_every={value}", "checkpoint_every") for value in ("-1", "nan", "inf", "often")),
     *((f"scheduler=cosine scheduler.{key}=0", f"scheduler.{key}") for key in ("T_max", "step_size")),
     *(

@@ -12,6 +12,7 @@ from dlexp.sweep import check_cells, sweep
 from tests.runs import MOONS
 
 FAILURES = {20: RuntimeError("<b>the twentieth</b>"), 21: MemoryError("no room"), 22: ValueError("= and, a comma")}
+FIRST_LAYERS = "blocks.0.linear, blocks.1.linear"
 SIZES = range(16, 25)  # of batches: a cell each
 
 
@@ -60,7 +61,11 @@ def test_four_of_nine_cells_go_wrong_and_are_told(complete, monkeypatch, capsys)
     page = build_report(folder)
     broken = page.with_name("report.md").read_text().split("## Diverged, failed and missing runs")[1].split("\n## ")[0]
     rows = [line for line in broken.splitlines() if "size=" in line]
-    for size, reason in ((20, "RuntimeError: &lt;b&gt;the twentieth"), (21, "MemoryError: no room"), (22, "= and, a comma")):
+    reasons = {20: "RuntimeError: &lt;b&gt;the twentieth", 21: "MemoryError: no room", 22: "= and, a comma"}
+    reasons[23] = f"is not finite; not finite after epoch 1: weights of {FIRST_LAYERS} and 1 more layer"
+    assert f"diverged: the loss of step 2 {reasons[23]}" in out
+    assert out.count("the loss of step 2 is not finite") == 2  # when it ended, and in the table
+    for size, reason in reasons.items():
         assert reason in next(line for line in rows if f"size={size}" in line)
     assert len(rows) == 4
     assert "<b>the twentieth" not in page.read_text()

@@ -1,0 +1,51 @@
+"""Puts what is not finite into steps of a run: a loss, a gradient or a buffer. Only tests can."""
+
+import math
+
+from dlexp import checkpoint
+from dlexp.learner import Learner
+from tests.runs import MOONS
+
+RUN = (*MOONS, "epochs=4")
+STEPS = 4  # an epoch
+FIRST_NORM = "blocks.0.norm"
+
+
+def spoil_loss(learner, inputs, targets, step):
+    hook = learner.loss.register_forward_hook(lambda module, given, loss: loss * math.nan)
+    step(learner, inputs, targets)
+    hook.remove()
+
+
+def spoil_gradient(learner, inputs, targets, step):
+    hook = learner.parameters[0].register_hook(lambda gradient: gradient * math.nan)
+    step(learner, inputs, targets)
+    hook.remove()
+
+
+def spoil_buffer(learner, inputs, targets, step):
+    step(learner, inputs, targets)
+    learner.model.get_buffer(f"{FIRST_NORM}.running_mean").fill_(math.nan)
+
+
+FAULTS = {"loss": spoil_loss, "gradient": spoil_gradient, "buffer": spoil_buffer}
+
+
+def put_into_steps(patch, kind, *steps):
+    """Let a fault happen in some steps of every run, counted from 1, also in one that goes on."""
+    original = Learner.step
+
+    def step(learner, inputs, targets):
+        now = learner.num_steps + len(learner.steps) + 1
+        FAULTS[kind](learner, inputs, targets, original) if now in steps else original(learner, inputs, targets)
+
+    patch.setattr(Learner, "step", step)
+
+
+def states(root):
+    return sorted(root.glob(f"adhoc/*/{checkpoint.FOLDER}/step-*.pt"))
+
+
+def bad_epochs(rows):
+    losses = {int(row["epoch"]): [float(row[name]) for name in ("train/loss", "val/loss") if row.get(name)] for row in rows}
+    return [epoch for epoch, values in losses.items() if not all(map(math.isfinite, values))]
