@@ -81,7 +81,18 @@ class Course:
             "seconds": dict(self.clock.seconds),
             "memory": hardware.peak_memory(self.facts.device),
             "restarts": self.restarts,
+            **self._microbatches(),
             **({"bit_exact": not self.differs, "differs": self.differs} if self.restarts else {}),
+        }
+
+    def _microbatches(self) -> dict[str, int]:
+        """In how many parts a batch was computed at the end; 1: whole."""
+        if self.config["on_oom"] == "fail":
+            return {}
+        learner = self.learner
+        return {
+            "microbatches": learner.microbatches.number,
+            "evaluation_microbatches": learner.evaluation_microbatches.number,
         }
 
     def resume(self, found: Found) -> None:
@@ -141,6 +152,7 @@ class Course:
                     self.clock.lap("warmup")
                 if progress.epoch_ended:
                     self.status = self._end_epoch(progress) or ("done" if progress.step == num_steps else None)
+                self._tell()
                 self.display.refresh(progress.step)
                 if stop.requested() or self.saving.due() or (self.status and self.saving.times):
                     self._save(progress)
@@ -148,6 +160,13 @@ class Course:
                     raise KeyboardInterrupt
                 if self.status:
                     return
+
+    def _tell(self) -> None:
+        """Say, and write into the log, what the learner has noted since."""
+        for note in self.learner.notes:
+            self.display.say(note)
+            self.written.log(note)
+        self.learner.notes.clear()
 
     def _end_epoch(self, progress: Progress) -> str | None:
         """Measure an epoch, and do what follows from it.
@@ -204,5 +223,6 @@ class Course:
     def _evaluate(self, split: str, outputs_of: list[Tensor] | None = None) -> Numbers:
         mirror = split == "test" and self.config["test_flip"]
         numbers = self.learner.evaluate(self.evaluations[split], outputs_of, mirror=mirror)
+        self._tell()
         self.clock.lap("evaluation")
         return {f"{split}/{name}": number for name, number in numbers.items()}

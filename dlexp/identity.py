@@ -21,6 +21,9 @@ NOT_IN_ID = {
     ("dataset", "cache_dir"),
 }
 
+# Younger than results that are kept: at its default a run is the one that it was, under the same id.
+YOUNGER: dict[tuple[str, ...], Any] = {("on_oom",): "fail"}
+
 
 def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
     """The name of a result: 12 hex digits of the sha256 of what can change it.
@@ -50,6 +53,7 @@ def _identity(value: Any, path: tuple[str, ...]) -> Any:
     """A copy without what is not in the id, in which equal numbers are equal text (1 and 1.0)."""
     if isinstance(value, Mapping):
         kept = {str(key): item for key, item in value.items() if (*path, str(key)) not in NOT_IN_ID}
+        kept = {key: item for key, item in kept.items() if YOUNGER.get((*path, key), ...) != item}
         return {key: _identity(item, (*path, key)) for key, item in kept.items()}
     if isinstance(value, list | tuple):
         return [_identity(item, path) for item in value]

@@ -6,7 +6,6 @@ import traceback
 from functools import partial
 from typing import Any
 
-import torch
 import yaml
 from omegaconf import OmegaConf
 
@@ -18,6 +17,7 @@ from dlexp.display import Display
 from dlexp.errors import ConfigError
 from dlexp.facts import Facts, check_facts
 from dlexp.identity import changes
+from dlexp.memory import is_out_of_memory
 from dlexp.parts import load_dataset, make_probes, part
 from dlexp.plan import Run
 from dlexp.record import Record
@@ -93,8 +93,8 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
             raise refused from error
         written.log(traceback.format_exc())
         summary |= {
-            "status": "oom" if _is_out_of_memory(error) else "failed",
-            "reason": f"{type(error).__name__}: {error}"[:LONGEST_REASON],
+            "status": "oom" if is_out_of_memory(error) else "failed",
+            "reason": " ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])[:LONGEST_REASON],
         }
     finally:
         display.end()
@@ -137,7 +137,3 @@ def _files(run: Run) -> dict[str, str]:
         ".hydra/overrides.yaml": yaml.safe_dump(list(run.composed.overrides)),
         ".hydra/hydra.yaml": yaml.safe_dump({"hydra": {"runtime": {"choices": run.composed.choices}}}),
     }
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -112,6 +112,7 @@ RANGES: dict[str, Rule] = {
     "width": integer(1, 65536),
     "dropout": SHARE,
     "batch_size": either(COUNT, one_of("full")),
+    "on_oom": one_of("fail", "microbatch", "microbatch_bn"),
     "epochs": integer(1, 10**6),
     "max_steps": integer(1, 10**12),
     "grad_clip": number(above=0),

@@ -33,7 +33,7 @@ def candidates(config: Mapping[str, Any], facts: Facts, overridden: set[str]) ->
         choices["channels_last"] = [False, True]
     if facts.device.type == "cpu":
         choices["num_threads"] = sorted({1, len(os.sched_getaffinity(0))})
-    elif config["optimizer"].get("fused"):
+    elif config["optimizer"].get("fused") and config["on_oom"] == "fail":  # a CUDA graph replays whole batches
         choices["cuda_graph"] = [False, True]
     choices = {key: values for key, values in choices.items() if f"hardware.{key}" not in overridden}
     found = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]

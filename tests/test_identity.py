@@ -46,6 +46,7 @@ def changed(path, value):
         ("hardware.loader", "workers"),
         ("hardware.empty_cache_every", 5),
         ("test_flip", True),
+        ("on_oom", "microbatch"),
     ],
 )
 def test_what_can_change_the_result_changes_the_id(path, value):
@@ -62,6 +63,7 @@ def test_what_can_change_the_result_changes_the_id(path, value):
         ("hardware.pin_memory", True),
         ("early_stopping.min_delta", 0.1),
         ("seed", 0.0),
+        ("on_oom", "fail"),
     ],
 )
 def test_what_cannot_change_the_result_keeps_the_id(path, value):

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 import torch
 
+from dlexp import memory
 from dlexp.config import Composed, assemble, check, overridden_keys, problems_of, resolved
 from dlexp.dataset.torchvision_sets import SETS
-from dlexp.doctor import cpu, data, fit, gpu, lstm, memory, software, storage
-from dlexp.doctor.footprint import measure
+from dlexp.doctor import cpu, data, fit, gpu, lstm, software, storage
+from dlexp.doctor import memory as main_memory
 from dlexp.doctor.section import Section
 from dlexp.errors import ConfigError, DatasetError, UnsupportedError
 from dlexp.facts import check_facts
+from dlexp.footprint import measure
 from dlexp.parts import make_probes, part
 from dlexp.plan import Run, plan
 from dlexp.run import gather_facts
@@ -70,7 +72,7 @@ def _sections(machine: _Machine, composed: Composed, patient: _Patient) -> list[
         software.section(machine.packages, needs_torchvision=_needs_torchvision(choices)),
         gpu.section(machine.gpu, format if on == "cuda" else ""),
         cpu.section(machine.cpu, num_threads=settings["num_threads"], format=format if on == "cpu" else ""),
-        memory.section(machine.memory, num_workers=num_workers, batch_bytes=batch_bytes),
+        main_memory.section(machine.memory, num_workers=num_workers, batch_bytes=batch_bytes),
         storage.section([storage.look(key, path, needed=needed) for key, (path, needed) in places.items()]),
         data.section(machine.sets, choices["dataset"], _root(config, composed)),
     ]

@@ -4,7 +4,7 @@ import pytest
 from torch.profiler import ProfilerActivity, profile
 
 from dlexp.build import build
-from dlexp.doctor.footprint import Footprint, measure
+from dlexp.footprint import Footprint, measure
 from dlexp.run import gather_facts
 from tests.runs import prepare
 

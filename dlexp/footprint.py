@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode  # tensors with a shape
 
 from dlexp.batches import EVALUATION_BATCH
 from dlexp.contract import Dataset
+from dlexp.microbatch import has_batch_norm
 from dlexp.parts import part
 from dlexp.precision import AUTOCAST
 
@@ -108,7 +109,7 @@ def measure(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -
         raw=raw,
         constant=sum(few) - FEW * saved,
         evaluation=examples * (raw + 4 * one.inputs[0].numel() + 2 * largest),
-        batch_norm=any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()),
+        batch_norm=has_batch_norm(model),
     )
 
 
