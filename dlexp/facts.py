@@ -66,7 +66,8 @@ def check_facts(
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
-    batch_size = num_examples if config["batch_size"] == "full" else int(config["batch_size"])
+    words = {"full": num_examples, "auto": largest_power_of_two(num_examples)}  # auto: the most that it can come to
+    batch_size = words.get(config["batch_size"]) or int(config["batch_size"])
     if config["drop_last"] and batch_size > num_examples:
         problems.append(f"batch_size={batch_size} with drop_last=true leaves no batch of {num_examples} training examples.")
     steps = steps_per_epoch(num_examples, batch_size, drop_last=config["drop_last"])
@@ -82,6 +83,11 @@ def check_facts(
         raise ConfigError(wrong)
     num_steps = config["max_steps"] or config["epochs"] * steps
     return Facts(device, dataset, batch_size, steps, Horizon(-(-num_steps // steps), num_steps), num_parameters, batch_norm)
+
+
+def largest_power_of_two(most: int) -> int:
+    """1, 2, 4, 8 ..., up to `most`."""
+    return 1 << (most.bit_length() - 1)
 
 
 def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: set[str], dataset: Dataset) -> list[str]:

@@ -111,7 +111,7 @@ RANGES: dict[str, Rule] = {
     "depth": integer(0, 1000),
     "width": integer(1, 65536),
     "dropout": SHARE,
-    "batch_size": either(COUNT, one_of("full")),
+    "batch_size": either(COUNT, one_of("full", "auto")),
     "on_oom": one_of("fail", "microbatch", "microbatch_bn"),
     "epochs": integer(1, 10**6),
     "max_steps": integer(1, 10**12),

@@ -32,9 +32,12 @@ def test_images_are_tried_in_both_layouts(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("on_oom", "tried"), [("fail", True), ("microbatch", False)])
-def test_a_cuda_graph_is_tried_only_where_it_may_be_set(on_oom, tried, tmp_path):
-    planned = prepare(*IMAGES, "norm=gn", f"on_oom={on_oom}", root=tmp_path)
+@pytest.mark.parametrize(
+    ("override", "tried"),
+    [("on_oom=fail", True), ("on_oom=microbatch", False), ("batch_size=full", True), ("batch_size=auto", False)],
+)
+def test_a_cuda_graph_is_tried_only_where_it_may_be_set(override, tried, tmp_path):
+    planned = prepare(*IMAGES, "norm=gn", override, root=tmp_path)
     facts = replace(gather_facts(planned), device=torch.device("cuda"))
     assert any("cuda_graph" in settings for settings in tune.candidates(planned.config, facts, set())) == tried
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from dlexp import memory
+from dlexp.batch_size import granted
 from dlexp.config import Composed, assemble, check, overridden_keys, problems_of, resolved
 from dlexp.dataset.torchvision_sets import SETS
 from dlexp.doctor import cpu, data, fit, gpu, lstm, software, storage
@@ -107,7 +108,9 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
         parts["probe"] = partial(make_probes, run.config)
         overridden = overridden_keys(run.composed.overrides)
         facts = check_facts(run.config, choices, overridden, parts, data.stand_in(option, run.config), run.device)
-    on_gpu = run.device.type == "cuda"
+    on_gpu, asked = run.device.type == "cuda", run.config["batch_size"]
+    free = machine.gpu.gpus[torch.cuda.current_device()].free_memory if on_gpu else machine.memory.available
+    takes = measure(run.config, facts.dataset, run.device)
     return fit.Fit(
         title=run.title,
         device=run.device.type,
@@ -117,9 +120,10 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
         input_shape=facts.dataset.input_shape,
         num_examples=len(facts.dataset.train.targets),
         data_is_there=is_there,
-        batch_size=facts.batch_size,
-        free=machine.gpu.gpus[torch.cuda.current_device()].free_memory if on_gpu else machine.memory.available,
-        footprint=measure(run.config, facts.dataset, run.device),
+        asked=asked,
+        batch_size=granted(takes, free, facts) if asked == "auto" else facts.batch_size,
+        free=free,
+        footprint=takes,
     )
 
 

@@ -18,6 +18,7 @@ def fit(**changes):
         "input_shape": (3, 32, 32),
         "num_examples": 500,
         "data_is_there": True,
+        "asked": 64,
         "batch_size": 64,
         "free": 100_000,
         "footprint": FOOTPRINT,
