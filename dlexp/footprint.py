@@ -86,6 +86,9 @@ def measure(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -
         dataset: Of which only shapes and types are read.
         device: Where the run computes.
     """
+    # Where there is no GPU, FakeTensorMode pretends that there are eight, and autograd starts a thread for each at its first
+    # backward pass, with address space of its own. After this one it starts none.
+    torch.zeros(1, requires_grad=True).sum().backward()
     few, more = _saved(config, dataset, FEW), _saved(config, dataset, MORE)
     growth = [(b - a) // (MORE - FEW) for a, b in zip(few, more, strict=True)]
     saved, largest = sum(growth), max(growth, default=0)

@@ -1,16 +1,21 @@
 """A batch that does not fit into memory, in a model that says so, and under a limit of the operating system."""
 
 import copy
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
+from dlexp import tune
 from dlexp.contract import Schedule
 from dlexp.learner import Learner
 from dlexp.model.mlp import MLP
 from dlexp.precision import Precision
-from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
+from tests.reliability.test_exact_resume import EVERY_STEP, ROOT, cut_off, edited, folder, resumed
 from tests.runs import MOONS, run
 
 BATCH = 16
@@ -199,3 +204,51 @@ def test_a_resumed_run_keeps_the_number_of_parts(kept, most, tmp_path, monkeypat
     if not kept:
         edited(planned, lambda state: state["learner"].update(microbatches=[1, 1]))
     assert (resumed(planned) == folder(tmp_path / "whole")) == kept
+
+
+# About 4 KiB an example for each of four tensors: 256 MiB and some for a batch of 16,384.
+WIDE = ("dataset=moons", "dataset.num_examples=30000", "model=mlp", "depth=1", "width=1024", "norm=none", "val_fraction=0",
+        "max_steps=2")  # fmt: skip
+
+
+def limited(root, mebibytes, known, *overrides):
+    """Train under a limit of the operating system: the exit code, what was said, and the summary."""
+    command = [sys.executable, "-m", "tests.reliability.limited", str(root), str(mebibytes), known, *overrides]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode in (0, 8), done.stdout + done.stderr
+    (path,) = (root / "limited").rglob("summary.json")
+    return done.returncode, done.stdout, json.loads(path.read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mebibytes", "fewest"), [(40, 4), (60, 2), (120, 2)])
+def test_under_a_limit_batches_are_split(mebibytes, fewest, tmp_path):
+    overrides = (*WIDE, "batch_size=16384", "optimizer=sgd")
+    code, said, summary = limited(tmp_path, mebibytes, "known", *overrides, "on_oom=microbatch")
+    assert (code, summary["status"]) == (0, "done")
+    assert summary["microbatches"] >= fewest
+    assert f"step 1: out of memory; from here each batch is computed in {summary['microbatches']} micro-batches" in said
+    free, _ = run(*overrides, root=tmp_path / "free")
+    assert summary["metrics"]["train/loss"] == pytest.approx(free["metrics"]["train/loss"], rel=1e-5)
+    assert summary["metrics"]["test/loss"] == pytest.approx(free["metrics"]["test/loss"], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on_oom", ["fail", "microbatch"])
+def test_under_a_limit_that_the_weights_exceed_the_exit_code_is_8(on_oom, tmp_path):
+    wide = [text for text in WIDE if not text.startswith(("depth", "width"))]
+    code, said, summary = limited(tmp_path, 60, "known", *wide, "depth=2", "width=3072", "batch_size=16", f"on_oom={on_oom}")
+    assert (code, summary["status"]) == (8, "oom")
+    assert ("Nor does it fit in 16 micro-batches" in said) == (on_oom == "microbatch")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", ["known", "unknown"])
+@pytest.mark.parametrize(("mebibytes", "largest"), [(40, 4096), (60, 4096), (120, 8192)])
+def test_under_a_limit_the_batch_that_fits_is_found(mebibytes, largest, known, tmp_path):
+    code, _, summary = limited(tmp_path, mebibytes, known, *WIDE, "batch_size=auto")
+    assert (code, summary["status"]) == (0, "done")
+    assert 1024 <= summary["batch_size"] <= largest
+    (kept,) = (json.loads(path.read_text()) for path in (tmp_path / "limited").rglob(tune.FILE))
+    assert kept["tried"][0]["fits"] == (known == "known")  # the estimate leaves a margin, where it can know
+    assert kept["tried"][-1] == {"batch_size": summary["batch_size"], "fits": True}
