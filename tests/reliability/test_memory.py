@@ -237,7 +237,7 @@ def test_under_a_limit_batches_are_split(mebibytes, fewest, tmp_path):
 @pytest.mark.parametrize("on_oom", ["fail", "microbatch"])
 def test_under_a_limit_that_the_weights_exceed_the_exit_code_is_8(on_oom, tmp_path):
     wide = [text for text in WIDE if not text.startswith(("depth", "width"))]
-    code, said, summary = limited(tmp_path, 60, "known", *wide, "depth=2", "width=3072", "batch_size=16", f"on_oom={on_oom}")
+    code, said, summary = limited(tmp_path, 100, "known", *wide, "depth=8", "width=1536", "batch_size=16", f"on_oom={on_oom}")
     assert (code, summary["status"]) == (8, "oom")
     assert ("Nor does it fit in 16 micro-batches" in said) == (on_oom == "microbatch")
 
