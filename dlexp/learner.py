@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dlexp.contract import Schedule, Task
 from dlexp.graph import GraphedStep
-from dlexp.microbatch import LEAST, MicroBatches, Part
+from dlexp.microbatch import LEAST, MicroBatches, Part, mark
 from dlexp.precision import Precision
 
 Numbers = dict[str, float]
@@ -84,7 +84,7 @@ class Learner:
             Loss, score and gradient norm of the batch, on the device.
         """
         scaler = self.precision.scaler
-        loss, score = self.microbatches(self._differentiate, inputs, targets, self._mark)
+        loss, score = self.microbatches(self._differentiate, inputs, targets, partial(mark, self.model, self.optimizer))
         scaler.unscale_(self.optimizer)
         norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         if self.grad_clip is not None:
@@ -115,23 +115,6 @@ class Learner:
             losses.append(loss.detach())
             scores.append(self.score(outputs, targets))
         return sum(losses[1:], losses[0]), sum(scores[1:], scores[0])
-
-    def _mark(self) -> Callable[[], None]:
-        """Keep what the passes of a batch change beside the gradient, and return what puts it back."""
-        random, on_gpu = torch.get_rng_state(), self.parameters[0].is_cuda
-        random_cuda = torch.cuda.get_rng_state() if on_gpu else None
-        buffers = list(self.model.buffers())
-        kept = [buffer.clone() for buffer in buffers]
-
-        def undo() -> None:
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.set_rng_state(random)
-            if random_cuda is not None:
-                torch.cuda.set_rng_state(random_cuda)
-            for buffer, before in zip(buffers, kept, strict=True):
-                buffer.copy_(before)
-
-        return undo
 
     def _note(self, when: str, what: str, number: int) -> None:
         self.notes.append(f"{when}: out of memory; from here {what} is computed in {number} micro-batches")

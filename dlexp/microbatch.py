@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from dlexp import hardware
@@ -66,6 +67,24 @@ class MicroBatches:
 def split(inputs: Tensor, targets: Tensor, number: int) -> list[Part]:
     """A batch in so many parts, whose sizes differ by one at the most."""
     return list(zip(inputs.tensor_split(number), targets.tensor_split(number), strict=True))
+
+
+def mark(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    """Keep what the forward and backward pass of a batch change beside the gradient, and return what puts all of it back."""
+    random = torch.get_rng_state()
+    random_cuda = torch.cuda.get_rng_state() if next(model.parameters()).is_cuda else None
+    buffers = list(model.buffers())
+    kept = [buffer.clone() for buffer in buffers]
+
+    def undo() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        torch.set_rng_state(random)
+        if random_cuda is not None:
+            torch.cuda.set_rng_state(random_cuda)
+        for buffer, before in zip(buffers, kept, strict=True):
+            buffer.copy_(before)
+
+    return undo
 
 
 def has_batch_norm(model: nn.Module) -> bool:
