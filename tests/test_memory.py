@@ -28,6 +28,12 @@ def test_a_limit_of_addresses_leaves_what_is_not_taken(left, expected, monkeypat
     assert memory.free(torch.device("cpu")) == pytest.approx(expected, abs=2**20)  # this process may grow between the two
 
 
+def test_what_torch_keeps_on_a_gpu_is_free(monkeypatch):
+    for name, answer in {"mem_get_info": (1000, 9000), "memory_reserved": 500, "memory_allocated": 200}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda _, answer=answer: answer)
+    assert memory.free(torch.device("cuda")) == 1300
+
+
 def test_this_machine():
     found = memory.look()
     assert 0 < found.available <= found.physical

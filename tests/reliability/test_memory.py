@@ -60,9 +60,9 @@ def make_learner(model, on_oom="microbatch", format="fp32", **options):
     )
 
 
-def make_batch(seed=3):
+def make_batch(seed=3, device="cpu"):
     inputs = torch.randn(BATCH, 6, generator=torch.Generator().manual_seed(seed))
-    return inputs, (inputs[:, 0] > 0).long() + (inputs[:, 1] > 0).long()
+    return inputs.to(device), ((inputs[:, 0] > 0).long() + (inputs[:, 1] > 0).long()).to(device)
 
 
 def gradient(learner):
@@ -92,11 +92,11 @@ def test_a_split_batch_in_reduced_precision(format):
     assert float((gradient(split) - gradient(whole)).norm() / gradient(whole).norm()) < 0.01
 
 
-def after_two_steps(learner):
+def after_two_steps(learner, device="cpu"):
     for seed in (3, 4):
-        learner.step(*make_batch(seed))
+        learner.step(*make_batch(seed, device))
     learner.collect()
-    tensors = [*learner.model.state_dict().values(), torch.get_rng_state()]
+    tensors = [*learner.model.state_dict().values(), torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
     return [copy.deepcopy(tensor) for tensor in tensors]
 
 
@@ -114,6 +114,18 @@ def test_an_attempt_that_failed_leaves_no_trace(undone, monkeypatch):
     spared.microbatches.number = 4
     assert failing.microbatches.number == 4
     assert all(torch.equal(a, b) for a, b in zip(found, after_two_steps(spared), strict=True)) == undone
+
+
+@pytest.mark.gpu
+def test_an_attempt_that_failed_leaves_no_trace_on_a_gpu():
+    found = []
+    for most in (4, BATCH):
+        learner = make_learner(Narrow(most, "backward", random_layers()).to("cuda"), "microbatch_bn")
+        if most == BATCH:
+            learner.microbatches.number = 4
+        found.append(after_two_steps(learner, "cuda"))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize(("on_oom", "parts"), [("fail", None), ("microbatch", 16), ("microbatch_bn", 8)])
