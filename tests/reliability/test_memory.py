@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
@@ -36,18 +37,18 @@ class Narrow(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.first, self.last = nn.Sequential(nn.Linear(6, 8), *between, nn.Tanh()), nn.Linear(8, 3)
-        self.most, self.where, self.error = most, where, torch.OutOfMemoryError("CUDA out of memory")
+        self.most, self.where, self.error = most, where, lambda: torch.OutOfMemoryError("CUDA out of memory")
 
     def forward(self, inputs):
         hidden = self.first(inputs)
         if len(inputs) > self.most:
             if self.where == "forward":
-                raise self.error
+                raise self.error()
             hidden.register_hook(self._refuse)
         return self.last(hidden)
 
     def _refuse(self, _):
-        raise self.error
+        raise self.error()
 
 
 def make_learner(model, on_oom="microbatch", format="fp32", **options):
@@ -116,6 +117,18 @@ def test_an_attempt_that_failed_leaves_no_trace(undone, monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(found, after_two_steps(spared), strict=True)) == undone
 
 
+def test_what_an_attempt_held_is_free_before_the_next():
+    model, made, alive = Narrow(2), [], []
+
+    def look(_, __, hidden):
+        alive.append(sum(tensor() is not None for tensor in made))
+        made.append(weakref.ref(hidden))
+
+    model.first.register_forward_hook(look)
+    make_learner(model).step(*make_batch())
+    assert alive == [0] * (3 + 8)  # three attempts that failed at their first part, then eight parts
+
+
 @pytest.mark.gpu
 def test_an_attempt_that_failed_leaves_no_trace_on_a_gpu():
     found = []
@@ -141,7 +154,7 @@ def test_what_fits_in_no_parts_is_out_of_memory(on_oom, parts):
 @pytest.mark.parametrize("error", [RuntimeError("CUDA error: an illegal memory access was encountered"), KeyboardInterrupt()])
 def test_other_errors_pass(error, where):
     model = Narrow(4, where)
-    model.error = error
+    model.error = lambda: error
     learner = make_learner(model)
     with pytest.raises(type(error)):
         learner.step(*make_batch())
