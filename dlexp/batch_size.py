@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from dlexp import footprint, hardware, memory
 from dlexp.build import build
 from dlexp.facts import Facts, largest_power_of_two
-from dlexp.footprint import Footprint
+from dlexp.footprint import SHARE, Footprint
 
 Settings = dict[str, Any]
 
@@ -45,22 +47,33 @@ def settle(config: Mapping[str, Any], facts: Facts, sized: Callable[[int], Facts
         torch.OutOfMemoryError, MemoryError, RuntimeError: If the smallest batch does not fit either.
     """
     tried: list[Settings] = []
-    while not _fits(config, facts):
+    spare = 0  # the estimate leaves a margin; where it was wrong, the trial has to
+    while not _fits(config, facts, spare):
         tried.append({"batch_size": facts.batch_size, "fits": False})
         hardware.empty_cache()
         facts = sized(facts.batch_size // 2)
+        needed = footprint.measure(config, facts.dataset, facts.device).needed(facts.batch_size)
+        spare = int((1 / SHARE - 1) * needed) if facts.batch_size > _least(facts) else 0
     tried.append({"batch_size": facts.batch_size, "fits": True})
     return {"chosen": {"batch_size": facts.batch_size}, "tried": tried}
 
 
-def _fits(config: Mapping[str, Any], facts: Facts) -> bool:
-    """Take two steps with a model that is built for this alone; the second is the first with the optimizer's state there."""
+def _fits(config: Mapping[str, Any], facts: Facts, spare: int) -> bool:
+    """Take two steps with a model that is built for this alone; the second is the first with the optimizer's state there.
+
+    Args:
+        config: Resolved.
+        facts: With the batch size.
+        spare: Bytes that must be left over.
+    """
     try:
+        left = torch.empty(spare, dtype=torch.uint8, device=facts.device)
         built = build({**config, "on_oom": "fail"}, facts)
         for epoch in (1, 2):  # of each the first batch, which is a full one
             inputs, targets = next(built.batches(epoch))
             built.learner.update(inputs, targets)
         hardware.wait(facts.device)
+        del left
     except Exception as error:
         if not memory.is_out_of_memory(error):
             raise

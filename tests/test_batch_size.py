@@ -98,6 +98,21 @@ def test_where_the_smallest_batch_does_not_fit_the_run_is_out_of_memory(norm, fi
     assert not list(tmp_path.rglob(tune.FILE))
 
 
+def test_where_the_estimate_was_wrong_the_trial_leaves_a_margin(most, tmp_path, monkeypatch):
+    planned, spared, fits = prepare(*AUTO, root=tmp_path), [], batch_size._fits
+    facts = gather_facts(planned)
+    monkeypatch.setattr(batch_size, "_fits", lambda *given: spared.append(given[-1]) or fits(*given))
+    batch_size.settle(planned.config, facts, lambda size: replace(facts, batch_size=size))
+    takes = measure(planned.config, facts.dataset, facts.device)
+    assert spared == [0, *(pytest.approx(takes.needed(size) / 4, abs=1) for size in (16, 8))]
+
+
+def test_a_margin_that_is_not_there_does_not_fit(tmp_path):
+    planned = prepare(*AUTO, root=tmp_path)
+    facts = gather_facts(planned)
+    assert [batch_size._fits(planned.config, facts, spare) for spare in (0, 2**60)] == [True, False]
+
+
 def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch, tmp_path):
     planned = prepare(*AUTO, root=tmp_path)
     facts = gather_facts(planned)

@@ -240,7 +240,9 @@ WIDE = ("dataset=moons", "dataset.num_examples=30000", "model=mlp", "depth=1", "
 def limited(root, mebibytes, known, *overrides):
     """Train under a limit of the operating system: the exit code, what was said, and the summary."""
     command = [sys.executable, "-m", "tests.reliability.limited", str(root), str(mebibytes), known, *overrides]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    # Otherwise glibc keeps what was freed, in pieces, and how much of the limit is left is a matter of chance.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(2**17)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode in (0, 8), done.stdout + done.stderr
     (path,) = (root / "limited").rglob("summary.json")
     return done.returncode, done.stdout, json.loads(path.read_text())
@@ -251,7 +253,7 @@ def limited(root, mebibytes, known, *overrides):
 def test_under_a_limit_batches_are_split(mebibytes, fewest, tmp_path):
     overrides = (*WIDE, "batch_size=16384", "optimizer=sgd")
     code, said, summary = limited(tmp_path, mebibytes, "known", *overrides, "on_oom=microbatch")
-    assert (code, summary["status"]) == (0, "done")
+    assert (code, summary["status"]) == (0, "done"), summary.get("reason")
     assert summary["microbatches"] >= fewest
     assert f"step 1: out of memory; from here each batch is computed in {summary['microbatches']} micro-batches" in said
     free, _ = run(*overrides, root=tmp_path / "free")
@@ -270,11 +272,11 @@ def test_under_a_limit_that_the_weights_exceed_the_exit_code_is_8(on_oom, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("known", ["known", "unknown"])
-@pytest.mark.parametrize(("mebibytes", "largest"), [(40, 4096), (60, 4096), (120, 8192)])
+@pytest.mark.parametrize(("mebibytes", "largest"), [(40, 2048), (60, 2048), (120, 4096)])
 def test_under_a_limit_the_batch_that_fits_is_found(mebibytes, largest, known, tmp_path):
     code, _, summary = limited(tmp_path, mebibytes, known, *WIDE, "batch_size=auto")
-    assert (code, summary["status"]) == (0, "done")
-    assert 1024 <= summary["batch_size"] <= largest
+    assert (code, summary["status"]) == (0, "done"), summary.get("reason")
+    assert largest // 2 <= summary["batch_size"] <= largest
     (kept,) = (json.loads(path.read_text()) for path in (tmp_path / "limited").rglob(tune.FILE))
     assert kept["tried"][0]["fits"] == (known == "known")  # the estimate leaves a margin, where it can know
     assert kept["tried"][-1] == {"batch_size": summary["batch_size"], "fits": True}
