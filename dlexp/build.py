@@ -65,6 +65,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
         l1=config["l1"],
         l2=config["l2"],
         cuda_graph=settings["cuda_graph"],
+        on_oom=config["on_oom"],
     )
     scale = Scale(facts.dataset, facts.device, memory_format)
     batch = partial(fixed_batch, facts.dataset, scale, facts.device)

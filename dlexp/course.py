@@ -84,7 +84,18 @@ class Course:
             "seconds": dict(self.clock.seconds),
             "memory": hardware.peak_memory(self.facts.device),
             "restarts": self.restarts,
+            **self._microbatches(),
             **({"bit_exact": not self.differs, "differs": self.differs} if self.restarts else {}),
+        }
+
+    def _microbatches(self) -> dict[str, int]:
+        """In how many parts a batch was computed at the end; 1: whole."""
+        if self.config["on_oom"] == "fail":
+            return {}
+        learner = self.learner
+        return {
+            "microbatches": learner.microbatches.number,
+            "evaluation_microbatches": learner.evaluation_microbatches.number,
         }
 
     def resume(self, found: Found) -> None:
@@ -150,6 +161,7 @@ class Course:
                     self.clock.lap("warmup")
                 if progress.epoch_ended:
                     self.status = self._end_epoch(progress)
+                self._tell()
                 self.display.refresh(progress.step)
                 if stop.requested() or self.saving.due() or (self.status and self.saving.times):
                     self._save(progress)
@@ -157,6 +169,16 @@ class Course:
                     raise KeyboardInterrupt
                 if self.status:
                     return
+
+    def _tell(self) -> None:
+        """Say, and write into the log, what the learner has noted since."""
+        for note in self.learner.notes:
+            self._say(note)
+        self.learner.notes.clear()
+
+    def _say(self, text: str) -> None:
+        self.display.say(text)
+        self.written.log(text)
 
     def _end_epoch(self, progress: Progress) -> str | None:
         """Measure an epoch, and do what follows from it.
@@ -188,8 +210,7 @@ class Course:
         if not bad:
             self.divergence.take_finite(epoch)
         elif undone := self.divergence.take_bad(epoch, bad):
-            self.written.log(undone)
-            self.display.say(undone)
+            self._say(undone)
         if self.divergence.policy == "rollback":
             self.clock.lap("checkpoint")  # in memory
 
@@ -230,5 +251,6 @@ class Course:
     def _evaluate(self, split: str, outputs_of: list[Tensor] | None = None) -> Numbers:
         mirror = split == "test" and self.config["test_flip"]
         numbers = self.learner.evaluate(self.evaluations[split], outputs_of, mirror=mirror)
+        self._tell()
         self.clock.lap("evaluation")
         return {f"{split}/{name}": number for name, number in numbers.items()}

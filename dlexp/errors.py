@@ -22,7 +22,7 @@ class DatasetError(RuntimeError):
 
 
 class CheckpointError(RuntimeError):
-    """A run that was cut off and whose saved states are all damaged. Exit code 4.
+    """A run that was cut off and whose saved states are all damaged, or what they hang on. Exit code 4.
 
     Args:
         problems: One line each.

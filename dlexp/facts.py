@@ -10,6 +10,7 @@ from dlexp.batches import steps_per_epoch
 from dlexp.contract import Dataset, Horizon
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.hardware import check_hardware, physical_memory
+from dlexp.microbatch import has_batch_norm
 
 CLASSES_ONLY = {"cross_entropy", "focal"}
 STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the optimizer, float32 each
@@ -26,6 +27,7 @@ class Facts:
         steps_per_epoch: Batches of a full epoch.
         horizon: How long the run is meant to be.
         num_parameters: Trainable numbers in the model.
+        has_batch_norm: Whether the model takes statistics from the whole batch.
     """
 
     device: torch.device
@@ -34,6 +36,7 @@ class Facts:
     steps_per_epoch: int
     horizon: Horizon
     num_parameters: int
+    has_batch_norm: bool
 
 
 def check_facts(
@@ -63,7 +66,8 @@ def check_facts(
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
-    batch_size = num_examples if config["batch_size"] == "full" else int(config["batch_size"])
+    words = {"full": num_examples, "auto": largest_power_of_two(num_examples)}  # auto: the most that it can come to
+    batch_size = words.get(config["batch_size"]) or int(config["batch_size"])
     if config["drop_last"] and batch_size > num_examples:
         problems.append(f"batch_size={batch_size} with drop_last=true leaves no batch of {num_examples} training examples.")
     steps = steps_per_epoch(num_examples, batch_size, drop_last=config["drop_last"])
@@ -74,9 +78,16 @@ def check_facts(
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
     smallest = remainder if remainder and not config["drop_last"] else min(batch_size, num_examples)
-    num_parameters = _check_model(choices["model"], parts, dataset, smallest, device)
+    num_parameters, batch_norm = _check_model(choices["model"], parts, dataset, smallest, device)
+    if wrong := _check_on_oom(config["on_oom"], choices["norm"], batch_norm):
+        raise ConfigError(wrong)
     num_steps = config["max_steps"] or config["epochs"] * steps
-    return Facts(device, dataset, batch_size, steps, Horizon(-(-num_steps // steps), num_steps), num_parameters)
+    return Facts(device, dataset, batch_size, steps, Horizon(-(-num_steps // steps), num_steps), num_parameters, batch_norm)
+
+
+def largest_power_of_two(most: int) -> int:
+    """1, 2, 4, 8 ..., up to `most`."""
+    return 1 << (most.bit_length() - 1)
 
 
 def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: set[str], dataset: Dataset) -> list[str]:
@@ -114,11 +125,25 @@ def _check_lstm(config: Mapping[str, Any], model: str, device: torch.device) -> 
     return []
 
 
-def _check_model(name: str, parts: Mapping[str, Callable], dataset: Dataset, smallest_batch: int, device: torch.device) -> int:
+def _check_on_oom(on_oom: str, norm: str, has_batch_norm: bool) -> str | None:
+    """What stands against splitting a batch of this model."""
+    if on_oom == "microbatch" and has_batch_norm:
+        return (
+            f"on_oom=microbatch gives the gradient of the whole batch, and with norm={norm} a part of a batch has other "
+            "statistics and so another gradient: use norm=gn, or on_oom=microbatch_bn, which accepts that."
+        )
+    if on_oom == "microbatch_bn" and not has_batch_norm:
+        return "on_oom=microbatch_bn: the model has no batch norm, so it would be the same as on_oom=microbatch: use that."
+    return None
+
+
+def _check_model(
+    name: str, parts: Mapping[str, Callable], dataset: Dataset, smallest_batch: int, device: torch.device
+) -> tuple[int, bool]:
     """Build the model without memory and train it on the smallest batch without computing: shapes, norms, probes, size.
 
     Returns:
-        Number of trainable parameters.
+        Number of trainable parameters, and whether there is a batch norm.
     """
     try:
         with torch.device("meta"):
@@ -137,4 +162,4 @@ def _check_model(name: str, parts: Mapping[str, Callable], dataset: Dataset, sma
             f"model={name} has {num_parameters:,} parameters; training needs {needed / 2**30:.0f} GiB for them and their "
             f"optimizer, and the device has {there / 2**30:.0f} GiB: lower depth or width."
         )
-    return num_parameters
+    return num_parameters, has_batch_norm(model)

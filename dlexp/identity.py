@@ -20,8 +20,9 @@ NOT_IN_ID = {
     ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
     ("dataset", "cache_dir"),
 }
-# Came later than runs that are kept: with the value that stands for what those did, the id is theirs.
-AS_BEFORE = {("on_divergence",): "stop"}
+
+# Younger than results that are kept: with the value that stands for what those did, the id is theirs.
+AS_BEFORE = {("on_divergence",): "stop", ("on_oom",): "fail"}
 
 
 def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:

@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from dlexp.contract import Schedule, Task
 from dlexp.graph import GraphedStep
+from dlexp.microbatch import LEAST, MicroBatches, Part, mark
 from dlexp.precision import Precision
 
 Numbers = dict[str, float]
@@ -31,6 +33,9 @@ class Learner:
         l1: Times the sum of |p| over all parameters.
         l2: Times the sum of p² over all parameters.
         cuda_graph: Whether a GPU replays the step as one CUDA graph; the optimizer is then fused.
+        on_oom: fail, or what is done when the forward or the backward pass of a batch does not fit into memory: `microbatch`,
+            or `microbatch_bn` for a model with batch norm. Gradient and loss are those of the whole batch to rounding; the
+            random numbers of dropout are other draws, and batch norm's statistics those of each micro-batch.
     """
 
     def __init__(
@@ -46,10 +51,14 @@ class Learner:
         l1: float = 0.0,
         l2: float = 0.0,
         cuda_graph: bool = False,
+        on_oom: str = "fail",
     ) -> None:
         self.model, self.loss, self.optimizer, self.schedule, self.precision = model, loss, optimizer, schedule, precision
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.grad_clip, self.l1, self.l2 = grad_clip, l1, l2
+        self.microbatches = MicroBatches(LEAST[on_oom])
+        self.evaluation_microbatches = MicroBatches(None if on_oom == "fail" else 1)
+        self.notes: list[str] = []  # what the user has to be told of the steps since they were last read
         self.update = GraphedStep(self._update, optimizer) if cuda_graph else self._update
         self.score = _num_correct if task == "classification" else _sum_of_squares
         self.summarise = _accuracy if task == "classification" else _rmse
@@ -66,7 +75,10 @@ class Learner:
 
         A schedule that counts steps also counts those that the scaler skips: to learn of one is to wait for the device.
         """
+        before = self.microbatches.number
         self.steps.append((len(targets), *self.update(inputs, targets)))
+        if (number := self.microbatches.number) > before:
+            self._note(f"step {self.num_steps + len(self.steps)}", "each batch", number)
         if self.schedule.every == "step":
             self.schedule.scheduler.step()
 
@@ -77,19 +89,40 @@ class Learner:
             Loss, score and gradient norm of the batch, on the device.
         """
         scaler = self.precision.scaler
-        self.optimizer.zero_grad(set_to_none=True)
-        with self.precision.autocast:
-            outputs = self.model(inputs)
-        outputs = outputs.float()
-        loss = self.loss(outputs, targets)
-        scaler.scale(loss + self.penalty() if self.l1 or self.l2 else loss).backward()
+        loss, score = self.microbatches(self._differentiate, inputs, targets, partial(mark, self.model, self.optimizer))
         scaler.unscale_(self.optimizer)
         norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         if self.grad_clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.grad_clip, norm)
         scaler.step(self.optimizer)
         scaler.update()
-        return loss.detach(), self.score(outputs, targets), norm
+        return loss, score, norm
+
+    def _differentiate(self, parts: list[Part]) -> tuple[Tensor, Tensor]:
+        """Leave the gradient of a batch in the parameters, that of each part weighted by its share of the examples.
+
+        Returns:
+            Loss and score of the batch, on the device.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        num_examples = sum(len(targets) for _, targets in parts)
+        losses: list[Tensor] = []
+        scores: list[Tensor] = []
+        for inputs, targets in parts:
+            with self.precision.autocast:
+                outputs = self.model(inputs)
+            outputs = outputs.float()
+            loss = self.loss(outputs, targets)
+            if len(parts) > 1:
+                loss = loss * (len(targets) / num_examples)
+            penalised = (self.l1 or self.l2) and not losses  # once a batch
+            self.precision.scaler.scale(loss + self.penalty() if penalised else loss).backward()
+            losses.append(loss.detach())
+            scores.append(self.score(outputs, targets))
+        return sum(losses[1:], losses[0]), sum(scores[1:], scores[0])
+
+    def _note(self, when: str, what: str, number: int) -> None:
+        self.notes.append(f"{when}: out of memory; from here {what} is computed in {number} micro-batches")
 
     def penalty(self) -> Tensor:
         """`l1 * sum |p| + l2 * sum p²`: added to the loss that is differentiated, never to the loss that is reported."""
@@ -151,22 +184,33 @@ class Learner:
             `loss` and `acc` in [0, 1], or `rmse` in units of the target.
         """
         self.model.eval()
+        before = self.evaluation_microbatches.number
         examples, losses, scores = [], [], []
         with torch.no_grad():
-            for inputs, targets in batches():
-                with self.precision.autocast:
-                    outputs = self.model(inputs).float()
-                    if mirror:
-                        outputs = (outputs + self.model(inputs.flip(-1)).float()) / 2
-                examples.append(len(targets))
-                losses.append(self.loss(outputs, targets))
-                scores.append(self.score(outputs, targets))
-                if outputs_of is not None:
-                    outputs_of.append(outputs)
+            for batch in batches():
+                for outputs, targets in self.evaluation_microbatches(partial(self._answer, mirror=mirror), *batch):
+                    examples.append(len(targets))
+                    losses.append(self.loss(outputs, targets))
+                    scores.append(self.score(outputs, targets))
+                    if outputs_of is not None:
+                        outputs_of.append(outputs)
+        if (number := self.evaluation_microbatches.number) > before:
+            self._note(f"evaluation after step {self.num_steps + len(self.steps)}", "each of its batches", number)
         self.model.train()
         total = sum(examples)
         loss = float(torch.stack(losses).double().cpu() @ torch.tensor(examples, dtype=torch.float64)) / total
         return {"loss": loss, **self.summarise(float(torch.stack(scores).double().sum()), total)}
+
+    def _answer(self, parts: list[Part], *, mirror: bool) -> list[Part]:
+        """Outputs, float32, and targets of each part."""
+        answered = []
+        for inputs, targets in parts:
+            with self.precision.autocast:
+                outputs = self.model(inputs).float()
+                if mirror:
+                    outputs = (outputs + self.model(inputs.flip(-1)).float()) / 2
+            answered.append((outputs, targets))
+        return answered
 
     @property
     def lr(self) -> float:
@@ -187,6 +231,7 @@ class Learner:
             "measured": [torch.stack(values) if values else torch.empty(0) for values in measured],
             "num_steps": self.num_steps,
             "first_bad_step": self.first_bad_step,
+            "microbatches": [self.microbatches.number, self.evaluation_microbatches.number],
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -197,6 +242,8 @@ class Learner:
         self.precision.scaler.load_state_dict(state["scaler"])
         self.steps = list(zip(state["examples"], *state["measured"], strict=True))
         self.num_steps, self.first_bad_step = state["num_steps"], state["first_bad_step"]
+        # A state of before `on_oom` was there has none.
+        self.microbatches.number, self.evaluation_microbatches.number = state.get("microbatches", [1, 1])
         torch.set_rng_state(state["random"].cpu())
         torch.cuda.set_rng_state_all([random.cpu() for random in state["random_cuda"]])
 

@@ -171,6 +171,16 @@ def _cuda_graph_has_a_fused_optimizer(s: Settings) -> Iterator[str]:
         yield f"hardware.cuda_graph: needs a fused optimizer, and optimizer={name} is none here: sgd and adam can be."
 
 
+def _cuda_graph_has_whole_batches(s: Settings) -> Iterator[str]:
+    if s.values["hardware.cuda_graph"] and s.values["on_oom"] != "fail":
+        yield f"on_oom: must be fail with hardware.cuda_graph=true, which replays whole batches, got {s.values['on_oom']}."
+
+
+def _cuda_graph_has_a_batch_size(s: Settings) -> Iterator[str]:
+    if s.values["hardware.cuda_graph"] and s.values["batch_size"] == "auto":
+        yield "batch_size: must be a number or full with hardware.cuda_graph=true, which needs more memory, got auto."
+
+
 def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
     if s.choices["optimizer"] == "nesterov" and s.values["optimizer.momentum"] == 0:
         yield "optimizer.momentum: must be above 0 with optimizer=nesterov, got 0: optimizer=sgd is the one without."
@@ -228,6 +238,8 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _loader_settings_have_a_loader,
     _learning_rate_can_fall,
     _cuda_graph_has_a_fused_optimizer,
+    _cuda_graph_has_whole_batches,
+    _cuda_graph_has_a_batch_size,
     _warm_up_has_steps,
     _nesterov_has_momentum,
     _muon_has_hidden_layers,

@@ -1,23 +1,25 @@
 """One run in the order it happens: facts → parts → loop → record."""
 
-import json
 import os
 import traceback
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import torch
 import yaml
 from omegaconf import OmegaConf
 
-from dlexp import checkpoint, disk, hardware, plain_yaml, record, tune
+from dlexp import batch_size, checkpoint, disk, hardware, plain_yaml, record, tune
 from dlexp.checkpoint import Found, expected_bytes
 from dlexp.config import overridden_keys
+from dlexp.contract import Dataset
 from dlexp.course import Course
 from dlexp.display import Display
-from dlexp.errors import ConfigError
+from dlexp.errors import CheckpointError, ConfigError
 from dlexp.facts import Facts, check_facts
 from dlexp.identity import changes
+from dlexp.memory import is_out_of_memory
+from dlexp.options import shown
 from dlexp.parts import load_dataset, make_probes, part
 from dlexp.plan import Run
 from dlexp.record import Record
@@ -34,14 +36,25 @@ def gather_facts(run: Run) -> Facts:
         UnsupportedError: If only this machine stands in the way.
         DatasetError: If the data cannot be had.
     """
-    device = run.device
-    parts = {group: part(run.config, group) for group in ("augment", "model", "precision")}
-    parts["probe"] = partial(make_probes, run.config)
-    overridden = overridden_keys(run.composed.overrides)
-    facts = check_facts(run.config, run.composed.choices, overridden, parts, load_dataset(run.config), device)
+    facts = _check(run, load_dataset(run.config))
+    if run.config["batch_size"] == "auto":
+        kept = None
+        with suppress(CheckpointError):  # said when the run starts
+            kept = _kept(run)
+        size = kept["chosen"]["batch_size"] if kept else batch_size.estimate(run.config, facts)
+        facts = _check(run, facts.dataset, size)
     if run.config["hardware"]["tune"]:
-        tune.candidates(run.config, facts, overridden)  # refuses where there is nothing to choose
+        # Refuses where there is nothing to choose.
+        tune.candidates(run.config, facts, overridden_keys(run.composed.overrides))
     return facts
+
+
+def _check(run: Run, dataset: Dataset, size: int | None = None) -> Facts:
+    """Hold the config against device, data and model; with another batch size where one is given."""
+    config = run.config if size is None else {**run.config, "batch_size": size}
+    parts = {group: part(config, group) for group in ("augment", "model", "precision")}
+    parts["probe"] = partial(make_probes, config)
+    return check_facts(config, run.composed.choices, overridden_keys(run.composed.overrides), parts, dataset, run.device)
 
 
 def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
@@ -68,9 +81,8 @@ def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
 
 def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     """Do a run that this process holds."""
-    folder, kept = run.folder, tune.read(run.folder)
-    settings = {**run.config["hardware"], **(kept["chosen"] if kept else {})}
-    found = _found(run, settings["num_threads"], display)
+    folder, kept = run.folder, _kept(run)
+    found = _found(run, kept, display)
     if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.KEEP):
         display.say(warning)
     written = Record(folder, columns(run.config, facts), _files(run), found.lengths if found else None)
@@ -80,10 +92,11 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}
     try:
         config = run.config
-        if config["hardware"]["tune"]:
-            chosen = kept or tune.measure(config, facts, overridden_keys(run.composed.overrides))
-            record.write_whole(folder / tune.FILE, json.dumps(chosen, indent=1))
-            summary["tuned"], config = chosen["chosen"], tune.with_hardware(config, chosen["chosen"])
+        if tune.leaves_open(config):
+            kept = kept or _measure(run, facts)
+            tune.write(folder, kept)
+            facts, config = _settled(run, facts, kept["chosen"])
+            summary |= _said(kept["chosen"], written, display)
         course = Course(config, facts, written, display, run.title)
         if found:
             course.resume(found)
@@ -93,29 +106,78 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
             raise refused from error
         written.log(traceback.format_exc())
         summary |= {
-            "status": "oom" if _is_out_of_memory(error) else "failed",
-            "reason": f"{type(error).__name__}: {error}"[:LONGEST_REASON],
+            "status": "oom" if is_out_of_memory(error) else "failed",
+            "reason": " ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])[:LONGEST_REASON],
         }
     finally:
         display.end()
     return written.finish({**summary, **hardware.describe(run.device)})
 
 
-def _found(run: Run, num_threads: int, display: Display) -> Found | None:
+def _kept(run: Run) -> tune.Settings | None:
+    """What was measured at the first start, if there was one.
+
+    Raises:
+        CheckpointError: If it is damaged, and the run is not to be started over.
+    """
+    if not tune.leaves_open(run.config):
+        return None
+    try:
+        return tune.read(run.folder, run.config)
+    except CheckpointError:
+        if run.config["force"]:
+            return None
+        raise
+
+
+def _measure(run: Run, facts: Facts) -> tune.Settings:
+    """Measure what the config leaves open: `chosen`, and what it was chosen from."""
+    kept: tune.Settings = {"chosen": {}}
+    if run.config["batch_size"] == "auto":
+        kept = batch_size.settle(run.config, facts, partial(_check, run, facts.dataset))
+        facts, _ = _settled(run, facts, kept["chosen"])
+    if run.config["hardware"]["tune"]:
+        timed = tune.measure(run.config, facts, overridden_keys(run.composed.overrides))
+        kept |= timed | {"chosen": kept["chosen"] | timed["chosen"]}
+    return kept
+
+
+def _settled(run: Run, facts: Facts, chosen: tune.Settings) -> tuple[Facts, dict[str, Any]]:
+    """Facts and config with what was chosen."""
+    if "batch_size" in chosen:
+        facts = _check(run, facts.dataset, chosen["batch_size"])
+    return facts, tune.with_hardware(run.config, chosen)
+
+
+def _said(chosen: tune.Settings, written: Record, display: Display) -> dict[str, Any]:
+    """Say what was chosen, and return it for the summary."""
+    text = f"Chosen at the first start: {', '.join(f'{key}={shown(value)}' for key, value in chosen.items())}."
+    display.say(text)
+    written.log(text)
+    return {"tuned": chosen, **({"batch_size": chosen["batch_size"]} if "batch_size" in chosen else {})}
+
+
+def _found(run: Run, kept: tune.Settings | None, display: Display) -> Found | None:
     """The state to go on from, if there is one.
 
     Raises:
-        CheckpointError: If there are states, all of them damaged.
+        CheckpointError: If there are states, all of them damaged, or without what was measured before the first of them.
         ConfigError: If the config in the folder is no longer the one that the run began with.
     """
     before = run.summary()
     if run.config["force"] or not run.folder.exists() or (before and before["status"] in record.FINISHED):
         return None
-    found = checkpoint.newest(run.folder, run.device, num_threads)
+    settings = {**run.config["hardware"], **(kept["chosen"] if kept else {})}
+    found = checkpoint.newest(run.folder, run.device, settings["num_threads"])
     if found is None:
         if before is None:
             display.say(f"{run.folder} was interrupted before its first checkpoint: it starts over.")
         return None
+    if kept is None and tune.leaves_open(run.config):
+        raise CheckpointError(
+            f"{run.folder / tune.FILE} is missing: it says what was chosen at the first start, and {found.name} goes with "
+            "that. force=true starts it over."
+        )
     try:
         changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config)
     except ValueError as error:
@@ -141,7 +203,3 @@ def _files(run: Run) -> dict[str, str]:
         ".hydra/overrides.yaml": yaml.safe_dump(list(run.composed.overrides)),
         ".hydra/hydra.yaml": yaml.safe_dump({"hydra": {"runtime": {"choices": run.composed.choices}}}),
     }
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

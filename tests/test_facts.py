@@ -43,6 +43,11 @@ REFUSED = {
         r"model=speednet: model.widths=\[64, 256, 256\] .*needs 9 a side",
     ),
     "padding beyond the image": ([*IMAGES, "augment=standard", "augment.padding=8"], "augment.padding"),
+    "parts of a batch with batch norm": (
+        [*IMAGES, "on_oom=microbatch"],
+        r"on_oom=microbatch .* norm=bn .*use norm=gn, or on_oom=microbatch_bn",
+    ),
+    "micro-batches' statistics of no batch norm": ([*IMAGES, "norm=gn", "on_oom=microbatch_bn"], "has no batch norm"),
     "a model beyond the memory": ([*MOONS, "width=65536", "depth=9"], "lower depth or width"),
 }
 
@@ -59,6 +64,9 @@ ALLOWED = {
     "bn of images, one at a time": [*IMAGES, "batch_size=1"],
     "half precision of an lstm in a loop": [*SERIES, "precision=fp16", "model.cell=loop"],
     "a series, flattened": [*(text for text in SERIES if text != "model=lstm"), "model=mlp"],
+    "parts of a batch": [*IMAGES, "norm=gn", "on_oom=microbatch"],
+    "parts of a batch, each with its statistics": [*IMAGES, "on_oom=microbatch_bn"],
+    "batch norm without a block": [*(text for text in MOONS if text != "width=16"), "depth=0", "on_oom=microbatch"],
     "ln on features": [*MOONS, "norm=ln"],
     "a batch of everything": [*MOONS, "batch_size=full"],
     "a batch beyond everything": [*MOONS, "batch_size=1000"],

@@ -47,6 +47,7 @@ def changed(path, value):
         ("hardware.empty_cache_every", 5),
         ("test_flip", True),
         ("on_divergence", "rollback"),
+        ("on_oom", "microbatch"),
     ],
 )
 def test_what_can_change_the_result_changes_the_id(path, value):
@@ -64,6 +65,7 @@ def test_what_can_change_the_result_changes_the_id(path, value):
         ("early_stopping.min_delta", 0.1),
         ("seed", 0.0),
         ("on_divergence", "stop"),
+        ("on_oom", "fail"),
     ],
 )
 def test_what_cannot_change_the_result_keeps_the_id(path, value):

@@ -42,6 +42,16 @@ RULES = [
         "model.train_norm_weight: has no effect with norm=none",
         "model=speednet norm=gn model.train_norm_weight=true",
     ),
+    (
+        "hardware=cuda hardware.cuda_graph=true norm=gn on_oom=microbatch",
+        "on_oom: must be fail with hardware.cuda_graph=true",
+        "hardware=cuda hardware.cuda_graph=true norm=gn on_oom=fail",
+    ),
+    (
+        "hardware=cuda hardware.cuda_graph=true batch_size=auto",
+        "batch_size: must be a number or full with hardware.cuda_graph=true",
+        "hardware=cuda hardware.cuda_graph=true batch_size=full",
+    ),
     ("dataset=moons model=speednet", "model=speednet needs images", "dataset=moons model=mlp"),
     ("model=lstm dataset=sine init=dirac", "init=dirac needs convolutions, and model=lstm", "model=lstm dataset=sine"),
     ("model=mlp init=dirac", "init=dirac needs convolutions", "model=convnet init=dirac"),

@@ -96,6 +96,7 @@ CHANGES = {
     "width": "24",
     "dropout": "0.5",
     "batch_size": "20",
+    "on_oom": ("microbatch", ["norm=gn"]),
     "drop_last": "true",
     "epochs": "3",
     "max_steps": "5",

@@ -1,8 +1,10 @@
 """`hardware.tune=true` times what the user left open, once, and changes nothing but the settings it chose."""
 
 import json
+from dataclasses import replace
 
 import pytest
+import torch
 
 from dlexp import tune
 from dlexp.display import Plain
@@ -28,6 +30,16 @@ def test_images_are_tried_in_both_layouts(tmp_path):
     assert found(*IMAGES, root=tmp_path) == [
         {"channels_last": layout, "num_threads": threads} for layout in (False, True) for threads in (1, 2)
     ]
+
+
+@pytest.mark.parametrize(
+    ("override", "tried"),
+    [("on_oom=fail", True), ("on_oom=microbatch", False), ("batch_size=full", True), ("batch_size=auto", False)],
+)
+def test_a_cuda_graph_is_tried_only_where_it_may_be_set(override, tried, tmp_path):
+    planned = prepare(*IMAGES, "norm=gn", override, root=tmp_path)
+    facts = replace(gather_facts(planned), device=torch.device("cuda"))
+    assert any("cuda_graph" in settings for settings in tune.candidates(planned.config, facts, set())) == tried
 
 
 def test_what_the_user_set_is_not_tried(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from dlexp import hardware
-from dlexp.doctor.cgroup import cpu_limit
+from dlexp.cgroup import cpu_limit
 from dlexp.doctor.section import Finding, Section, note
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "bf16")  # bf16: as ARM calls it

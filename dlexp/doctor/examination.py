@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 
 import torch
 
+from dlexp import memory
+from dlexp.batch_size import granted
 from dlexp.config import Composed, assemble, check, overridden_keys, problems_of, resolved
 from dlexp.dataset.torchvision_sets import SETS
-from dlexp.doctor import cpu, data, fit, gpu, lstm, memory, software, storage
-from dlexp.doctor.footprint import measure
+from dlexp.doctor import cpu, data, fit, gpu, lstm, software, storage
+from dlexp.doctor import memory as main_memory
 from dlexp.doctor.section import Section
 from dlexp.errors import ConfigError, DatasetError, UnsupportedError
 from dlexp.facts import check_facts
+from dlexp.footprint import measure
 from dlexp.parts import make_probes, part
 from dlexp.plan import Run, plan
 from dlexp.run import gather_facts
@@ -70,7 +73,7 @@ def _sections(machine: _Machine, composed: Composed, patient: _Patient) -> list[
         software.section(machine.packages, needs_torchvision=_needs_torchvision(choices)),
         gpu.section(machine.gpu, format if on == "cuda" else ""),
         cpu.section(machine.cpu, num_threads=settings["num_threads"], format=format if on == "cpu" else ""),
-        memory.section(machine.memory, num_workers=num_workers, batch_bytes=batch_bytes),
+        main_memory.section(machine.memory, num_workers=num_workers, batch_bytes=batch_bytes),
         storage.section([storage.look(key, path, needed=needed) for key, (path, needed) in places.items()]),
         data.section(machine.sets, choices["dataset"], _root(config, composed)),
     ]
@@ -105,7 +108,9 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
         parts["probe"] = partial(make_probes, run.config)
         overridden = overridden_keys(run.composed.overrides)
         facts = check_facts(run.config, choices, overridden, parts, data.stand_in(option, run.config), run.device)
-    on_gpu = run.device.type == "cuda"
+    on_gpu, asked = run.device.type == "cuda", run.config["batch_size"]
+    free = machine.gpu.gpus[torch.cuda.current_device()].free_memory if on_gpu else machine.memory.available
+    takes = measure(run.config, facts.dataset, run.device)
     return fit.Fit(
         title=run.title,
         device=run.device.type,
@@ -115,9 +120,10 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
         input_shape=facts.dataset.input_shape,
         num_examples=len(facts.dataset.train.targets),
         data_is_there=is_there,
-        batch_size=facts.batch_size,
-        free=machine.gpu.gpus[torch.cuda.current_device()].free_memory if on_gpu else machine.memory.available,
-        footprint=measure(run.config, facts.dataset, run.device),
+        asked=asked,
+        batch_size=granted(takes, free, facts) if asked == "auto" else facts.batch_size,
+        free=free,
+        footprint=takes,
     )
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
-from dlexp.doctor.footprint import SHARE, Footprint
 from dlexp.doctor.section import Finding, Section, in_bytes, problem
+from dlexp.footprint import SHARE, Footprint
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Fit:
         input_shape: Of one example.
         num_examples: To train on.
         data_is_there: Whether they are; else they are known by their published number and shape.
+        asked: What `batch_size` was asked for.
         batch_size: Examples of a full batch.
         free: Bytes free on the device.
         footprint: What it takes.
@@ -31,6 +32,7 @@ class Fit:
     input_shape: tuple[int, ...]
     num_examples: int
     data_is_there: bool
+    asked: int | str
     batch_size: int
     free: int
     footprint: Footprint
@@ -70,6 +72,7 @@ def section(fit: Fit) -> Section:
     if fit.largest_batch >= fit.num_examples:
         largest = "all training examples at once"
     fixed = takes.weights + takes.gradients + takes.optimizer_state
+    batch = f"batch_size={fit.batch_size}{_resolved('batch_size', fit.asked, fit.batch_size)}"
     shape = "x".join(map(str, fit.input_shape))
     lines = [
         ("config", fit.title),
@@ -78,7 +81,7 @@ def section(fit: Fit) -> Section:
         ("data", f"{fit.num_examples:,} training examples of {shape}{'' if fit.data_is_there else ', as published'}"),
         ("parameters", f"{takes.num_parameters:,}; {in_bytes(fixed)} with their gradients and the optimizer's state"),
         ("activations", f"{in_bytes(takes.saved)} an example"),
-        ("memory", f"about {in_bytes(fit.needed)} at batch_size={fit.batch_size}, of {in_bytes(fit.free)} free"),
+        ("memory", f"about {in_bytes(fit.needed)} at {batch}, of {in_bytes(fit.free)} free"),
         ("largest batch", f"{largest}, with a margin of {1 - SHARE:.0%}".replace("%", " %")),
     ]
     facts = asdict(fit) | {"needed": fit.needed, "largest_batch": fit.largest_batch}
@@ -97,5 +100,5 @@ def left_out(title: str, why: list[str], *, is_told: bool) -> Section:
     return Section("run", {"title": title, "not_measured": why}, lines, [] if is_told else [problem(reason) for reason in why])
 
 
-def _resolved(group: str, asked: str, got: str) -> str:
-    return "" if asked == got else f" ({group}={asked})"
+def _resolved(name: str, asked: int | str, got: int | str) -> str:
+    return "" if asked == got else f" ({name}={asked})"

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dlexp.doctor import examination, footprint, memory, software
+from dlexp import footprint, memory
+from dlexp.doctor import examination, software
 from dlexp.doctor.examination import BUILT_WITH_TORCHVISION, examine
 from dlexp.errors import ConfigError
 from dlexp.options import groups, part

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from dlexp.doctor.fit import Fit, judge, left_out, section
-from tests.doctor.test_footprint import made
+from tests.test_footprint import made
 
 FOOTPRINT = made(weights=1000, saved=1000, passing=0, raw=0)
 
@@ -18,6 +18,7 @@ def fit(**changes):
         "input_shape": (3, 32, 32),
         "num_examples": 500,
         "data_is_there": True,
+        "asked": 64,
         "batch_size": 64,
         "free": 100_000,
         "footprint": FOOTPRINT,

@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.doctor.cgroup import cpu_limit, memory_limit
+from dlexp.cgroup import cpu_limit, memory_limit
 
 
 def write(folder, **files):

@@ -1,13 +1,19 @@
 """The estimate of a run's memory, held against what a run takes."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+import torch
 from torch.profiler import ProfilerActivity, profile
 
 from dlexp.build import build
-from dlexp.doctor.footprint import Footprint, measure
+from dlexp.footprint import Footprint, measure
 from dlexp.run import gather_facts
 from tests.runs import prepare
 
+ROOT = Path(__file__).parents[1]
 IMAGES = (
     "dataset=synthetic_images",
     "dataset.shape=[3,16,16]",
@@ -112,3 +118,17 @@ def test_no_memory_is_taken_for_the_estimate(tmp_path):
         footprint = measure(prepared.config, facts.dataset, facts.device)
     taken_here = [event.nbytes() for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
     assert max(taken_here, default=0) < 1e5 < footprint.weights
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has a thread of autograd's of its own")
+def test_the_estimate_leaves_no_threads_behind(tmp_path):
+    lines = (
+        "import os, torch; torch.set_num_threads(1)",
+        "from pathlib import Path; from tests.runs import *",
+        f"gather_facts(prepare(*MOONS, 'batch_size=auto', root=Path({str(tmp_path)!r})))",
+        "torch.ones(2, requires_grad=True).sum().backward()",
+        "print(len(os.listdir('/proc/self/task')))",
+    )
+    told = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["1"]

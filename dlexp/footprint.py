@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode  # tensors with a shape
 
 from dlexp.batches import EVALUATION_BATCH
 from dlexp.contract import Dataset
+from dlexp.microbatch import has_batch_norm
 from dlexp.parts import part
 from dlexp.precision import AUTOCAST
 
@@ -85,6 +86,9 @@ def measure(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -
         dataset: Of which only shapes and types are read.
         device: Where the run computes.
     """
+    # Where there is no GPU, FakeTensorMode pretends that there are eight, and autograd starts a thread for each at its first
+    # backward pass, with address space of its own. After this one it starts none.
+    torch.zeros(1, requires_grad=True).sum().backward()
     few, more = _saved(config, dataset, FEW), _saved(config, dataset, MORE)
     growth = [(b - a) // (MORE - FEW) for a, b in zip(few, more, strict=True)]
     saved, largest = sum(growth), max(growth, default=0)
@@ -108,7 +112,7 @@ def measure(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -
         raw=raw,
         constant=sum(few) - FEW * saved,
         evaluation=examples * (raw + 4 * one.inputs[0].numel() + 2 * largest),
-        batch_norm=any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()),
+        batch_norm=has_batch_norm(model),
     )
 
 

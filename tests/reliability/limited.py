@@ -1,0 +1,33 @@
+"""One command of train.py in a process that can have only so much more memory than it takes to load everything.
+
+    python -m tests.reliability.limited ROOT MEBIBYTES KNOWN override ...
+
+KNOWN is `known`, or `unknown`: the estimate of memory then knows nothing of the limit. Ends with the exit code of train.py.
+"""
+
+import resource
+import runpy
+import sys
+from pathlib import Path
+
+import torch
+
+from dlexp import memory
+from tests.runs import run
+
+
+def main(root: Path, mebibytes: int, known: str, overrides: list[str]) -> None:
+    """Train under the limit, in a folder of `root`."""
+    run("dataset=moons", "model=mlp", "max_steps=2", root=root / "warm")  # loads what is left to load
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + mebibytes * 2**20,) * 2)
+    if known == "unknown":
+        memory._addresses = lambda: None
+    sys.argv = ["train.py", *overrides, "hardware=cpu", f"output_dir={root / 'limited'}"]
+    runpy.run_path("train.py", run_name="__main__")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    _, where, most, word, *given = sys.argv
+    main(Path(where), int(most), word, given)
