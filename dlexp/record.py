@@ -78,7 +78,8 @@ def hold(shelf: Path, identity: str) -> Iterator[None]:
         pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
         raise HeldError(f"Run {identity} is held by process {pid} on {host} since {since}.") from None
     try:
-        write_whole(owner, json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
+        # Written in place: who reads half of it looks again, and a kill leaves nothing beside it.
+        owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
         yield
     finally:
         owner.unlink(missing_ok=True)
