@@ -1,17 +1,20 @@
-"""A disk that is full or refuses: exit code 5, what is needed and free, nothing lost, and the same command goes on."""
+"""R15, R16, R17: a disk that is full or refuses: exit code 5, what is needed and free, nothing lost, and the same command goes on."""
 
+import errno
 import os
 import resource
 import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dlexp import disk
 from dlexp.errors import DiskError
+from tests.reliability import harness
 from tests.reliability.harness import content
 from tests.runs import MOONS
 
@@ -21,34 +24,81 @@ RUN = (*COMMON, "epochs=2")
 MEBIBYTE = 2**20
 
 
-def train(folder, *wrapper, run=RUN, **options):
+def train(folder, *wrapper, run):
     command = [*wrapper, sys.executable, str(TRAIN), *run]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, **options)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def left(folder):
-    (found,) = (folder / "outputs/adhoc").glob("*-*")
+def start(root, before=lambda: None):
+    """A start in a fork of this process, which does `before` first; its exit code and what it says."""
+    said = root.with_name(f"{root.name}.err")
+    said.unlink(missing_ok=True)
+    return harness.wait(harness.fork([*RUN], root, before)), said.read_text()
+
+
+def left(root):
+    (found,) = (root / "adhoc").glob("*-*")
     return content(found)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    assert train(folder).returncode == 0
-    return left(folder)
+    root = tmp_path_factory.mktemp("disk") / "whole"
+    harness.train([*RUN], root)
+    return left(root)
 
 
-@pytest.mark.parametrize("most", [5_000, 20_000], ids="{} bytes".format)
-def test_a_file_that_may_not_grow(most, tmp_path, uninterrupted):
-    """20,000 bytes hold the first state of the run, and not the next ones, which have the optimizer's moments in them."""
-    limited = train(tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
-    assert limited.returncode == 5, limited.stderr
-    assert "cannot be written (File too large)" in limited.stderr
-    assert "the same command goes on" in limited.stderr
-    assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
-    assert train(tmp_path).returncode == 0
-    assert left(tmp_path) == uninterrupted
+def at_most(count):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, count))
+
+
+def refuse(number, after):
+    """Let each fsync after so many fail."""
+    fsync, done = os.fsync, []
+
+    def failing(descriptor):
+        done.append(descriptor)
+        if len(done) > after:
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    os.fsync = failing
+
+
+REFUSALS = {
+    "5,000 bytes a file": (partial(at_most, 5_000), "File too large"),
+    # hold the first state of the run, and not the next ones, which have the optimizer's moments in them
+    "20,000 bytes a file": (partial(at_most, 20_000), "File too large"),
+    "a quota": (partial(refuse, errno.EDQUOT, 7), "Disk quota exceeded"),
+    "no permission": (partial(refuse, errno.EACCES, 7), "Permission denied"),
+    "read-only": (partial(refuse, errno.EROFS, 0), "Read-only file system"),
+    "a device that breaks": (partial(refuse, errno.EIO, 20), "Input/output error"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_disk_that_refuses_ends_the_run_with_5_and_it_goes_on(case, tmp_path, uninterrupted):
+    before, told = REFUSALS[case]
+    code, said = start(tmp_path / "root", before)
+    assert code == 5, said
+    assert f"cannot be written ({told}" in said
+    assert "the same command goes on" in said
+    assert not list(tmp_path.glob("root/adhoc/*/summary.json"))
+    assert start(tmp_path / "root") == (0, "")
+    assert left(tmp_path / "root") == uninterrupted
+
+
+def test_a_log_that_cannot_grow_ends_the_run_with_5(tmp_path, uninterrupted):
+    assert start(tmp_path / "root", partial(refuse, errno.EIO, 20))[0] == 5
+    (log,) = tmp_path.glob("root/adhoc/*/train.log")
+    log.unlink()
+    log.symlink_to("/dev/full")
+    code, said = start(tmp_path / "root")
+    assert (code, "cannot be written (No space left on device" in said) == (5, True)
+    log.unlink()
+    assert start(tmp_path / "root") == (0, "")
+    assert left(tmp_path / "root") == uninterrupted
 
 
 CAN_MOUNT = (
