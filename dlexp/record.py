@@ -201,13 +201,20 @@ class Record:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or the one before."""
-    _temporary(path).write_text(text)
-    _temporary(path).replace(path)
+    """Write a file so that a reader sees all of it or the one before; what a writer that was killed has left is removed."""
+    temporary = _temporary(path)
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{path.name}.{platform.node()}.*.tmp"):
+        if not _lives(int(left.name.split(".")[-2])):
+            left.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
 
 
 def now() -> str:

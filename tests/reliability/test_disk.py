@@ -1,4 +1,4 @@
-"""R15, R16, R17: a disk that is full or refuses: exit code 5, what is needed and free, nothing lost, and the same command goes on."""
+"""R15, R16, R17: a disk that refuses: exit code 5, what is needed and free, nothing lost, and the same command goes on."""
 
 import errno
 import os
@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 
 from dlexp import disk
+from dlexp.config import assemble
 from dlexp.errors import DiskError
+from dlexp.sweep import check_cells, sweep
 from tests.reliability import harness
+from tests.reliability.fetchers import fork
 from tests.reliability.harness import content
 from tests.runs import MOONS
+from train import _attempt
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 COMMON = (*MOONS[:-1], "dropout=0.2", "checkpoint_every=0", "hardware=cpu")
@@ -99,6 +103,17 @@ def test_a_log_that_cannot_grow_ends_the_run_with_5(tmp_path, uninterrupted):
     log.unlink()
     assert start(tmp_path / "root") == (0, "")
     assert left(tmp_path / "root") == uninterrupted
+
+
+def test_a_manifest_that_cannot_be_written_ends_a_sweep_with_5(tmp_path, capfd):
+    def limited():
+        at_most(600)  # less than it, more than is said
+        cells = [assemble([*RUN, f"output_dir={tmp_path}", f"seed={seed}"]) for seed in range(6)]
+        os._exit(_attempt(lambda: sweep(check_cells(cells), "python train.py -m")))
+
+    assert harness.wait(fork(limited)) == 5
+    assert ".json cannot be written (File too large): make room" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 CAN_MOUNT = (

@@ -1,4 +1,4 @@
-"""R04: a file operation that fails, or is cut off, loses nothing: the same command goes on and ends as if there had been none."""
+"""R04: a file operation that fails, or is cut off, loses nothing: the same command goes on and ends as if it had not."""
 
 import json
 import os

@@ -55,7 +55,8 @@ KILLS = [signal.SIGKILL] * 5
 
 @pytest.mark.parametrize(
     ("name", "numbers"),
-    [("dropout", [signal.SIGTERM, signal.SIGUSR1, *KILLS])] + [pytest.param(name, KILLS * 5, marks=pytest.mark.slow) for name in LONG],
+    [("dropout", [signal.SIGTERM, signal.SIGUSR1, *KILLS])]
+    + [pytest.param(name, KILLS * 5, marks=pytest.mark.slow) for name in LONG],
 )
 def test_the_command_goes_on_after_any_signal(name, numbers, tmp_path, record_property):
     """R02, R18: the command as it is typed, ended again and again."""
