@@ -1,6 +1,7 @@
 """R15, R16, R17: a disk that refuses: exit code 5, what is needed and free, nothing lost, and the same command goes on."""
 
 import errno
+import json
 import os
 import resource
 import shutil
@@ -164,3 +165,20 @@ def test_room_is_held_against_what_is_needed_before_a_run(free, told, tmp_path, 
             disk.check_room(tmp_path / "not" / "yet", MEBIBYTE, keep=2)
     else:
         assert bool(disk.check_room(tmp_path, MEBIBYTE, keep=2)) == (told == "warned")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CAN_MOUNT, reason="this machine does not allow a file system of one's own")
+def test_a_disk_of_any_size_ends_the_run_with_5_and_it_goes_on_where_there_is_room(tmp_path, record_property):
+    """R15: on 20 sizes it is another file that finds no room."""
+    command = ["unshare", "-rm", sys.executable, "-m", "tests.reliability.levels", str(tmp_path), "20", *RUN]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=TRAIN.parent, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    full = [one for one in told.values() if one["codes"][0]]
+    wrong = [one for one in told.values() if one["codes"] not in ([5, 0], [0, 0]) or one["left"] or not one["same"]]
+    wrong += [one for one in full if "free" not in one["said"]]
+    record_property("R15", [len(full), len(wrong)])
+    assert wrong == []
+    assert len(full) > 10

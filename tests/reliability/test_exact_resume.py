@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,9 @@ import yaml
 from dlexp import checkpoint
 from dlexp.display import Plain
 from dlexp.errors import CheckpointError, ConfigError
+from dlexp.learner import Learner
 from dlexp.run import execute, gather_facts
-from tests.reliability.harness import content
+from tests.reliability.harness import content, fork, train, wait
 from tests.runs import IMAGES, MOONS, only_last, prepare, run
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,34 @@ def test_kills_at_random_instants_change_nothing(kills, in_memory, record_proper
     record_property("R01", [sum(one["faults"] for one in told.values()), len(wrong)])
     assert wrong == []
     assert all(one["faults"] >= kills for one in told.values())
+
+
+def die_at(method, number):
+    """End this process at the learner's so-manieth step or evaluation."""
+    original, calls = getattr(Learner, method), []
+
+    def counted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments, **options)
+
+    setattr(Learner, method, counted)
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_step_changes_nothing(in_memory, record_property):
+    """R03: before each of 96 steps and in each of the evaluations between and after them."""
+    overrides = only_last((*MOONS, "dropout=0.3", "scheduler=plateau", "epochs=24", EVERY_STEP))
+    train(overrides, in_memory / "whole")
+    expected, wrong = folder(in_memory / "whole"), []
+    instants = [("step", number) for number in range(1, 97)] + [("evaluate", number) for number in range(1, 27)]
+    for method, number in instants:
+        root = in_memory / f"{method}-{number}"
+        codes = [wait(fork(overrides, root, functools.partial(die_at, method, number))), wait(fork(overrides, root))]
+        wrong += [] if codes == [-signal.SIGKILL, 0] and folder(root) == expected else [(method, number, codes)]
+    record_property("R03", [len(instants), len(wrong)])
+    assert wrong == []
 
 
 def cut_off(overrides, root, *, step, monkeypatch):

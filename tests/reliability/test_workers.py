@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from dlexp.batches import WORKER_TRIES, _next
+
 ROOT = Path(__file__).parents[2]
 LATE = r"DataLoader worker [01] has not given batch \d within 1\.5 s\."
+RUNS = 7  # of each kind
 REASONS = {
     "killed": r"DataLoader worker \(pid(\(s\))? \d+\) (is killed by signal: Killed|exited unexpectedly)",
     "raises": r"(?s)Caught OSError in DataLoader worker process [01]\..*the disk has gone",
     "hangs": LATE,
-    "stopped": LATE,
 }
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(7, marks=pytest.mark.slow)])
-def test_a_worker_that_breaks_is_named_and_its_run_can_be_tried_again(count, tmp_path, record_property):
-    command = [sys.executable, "-m", "tests.reliability.loaders", str(tmp_path), str(count)]
+@pytest.mark.slow
+def test_a_worker_that_breaks_is_named_and_its_run_can_be_tried_again(tmp_path, record_property):
+    command = [sys.executable, "-m", "tests.reliability.loaders", str(tmp_path), str(RUNS)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -33,12 +35,25 @@ def test_a_worker_that_breaks_is_named_and_its_run_can_be_tried_again(count, tmp
         if one["status"] != "failed" or not re.search(REASONS[fault], one["reason"])
         or one["seconds"] > 20 or one["left"] or not one["same"]
     ]  # fmt: skip
-    record_property("R25", [count * len(REASONS), len(wrong)])
+    record_property("R25", [RUNS * len(REASONS), len(wrong)])
     assert wrong == []
     assert set(told) == set(REASONS)
 
 
-def test_a_worker_has_less_than_thirty_seconds_in_all():
-    from dlexp.batches import WORKER_SECONDS, WORKER_TRIES
+class Late:
+    """What torch's iterator does: it gives a batch after so many askings."""
 
-    assert WORKER_SECONDS * WORKER_TRIES <= 30
+    def __init__(self, times):
+        self.times = times
+
+    def __next__(self):
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError("DataLoader timed out after 10 seconds")
+        return "batch"
+
+
+def test_a_worker_that_was_stopped_is_asked_again_and_one_that_hangs_is_named():
+    assert _next(Late(WORKER_TRIES - 1), 5, 2) == "batch"
+    with pytest.raises(RuntimeError, match=r"^DataLoader worker 1 has not given batch 6 within 30 s\.$"):
+        _next(Late(WORKER_TRIES), 5, 2)
