@@ -5,14 +5,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from dlexp.batches import WORKER_TRIES, _next
 
 ROOT = Path(__file__).parents[2]
 LATE = r"DataLoader worker [01] has not given batch \d within 1\.5 s\."
+BATCH = torch.zeros(1), torch.zeros(1)
 RUNS = 7  # of each kind
 REASONS = {
     "killed": r"DataLoader worker \(pid(\(s\))? \d+\) (is killed by signal: Killed|exited unexpectedly)",
@@ -40,7 +43,7 @@ def test_a_worker_that_breaks_is_named_and_its_run_can_be_tried_again(tmp_path, 
     assert set(told) == set(REASONS)
 
 
-class Late:
+class Late(Iterator):
     """What torch's iterator does: it gives a batch after so many askings."""
 
     def __init__(self, times):
@@ -50,10 +53,10 @@ class Late:
         self.times -= 1
         if self.times >= 0:
             raise RuntimeError("DataLoader timed out after 10 seconds")
-        return "batch"
+        return BATCH
 
 
 def test_a_worker_that_was_stopped_is_asked_again_and_one_that_hangs_is_named():
-    assert _next(Late(WORKER_TRIES - 1), 5, 2) == "batch"
+    assert _next(Late(WORKER_TRIES - 1), 5, 2) is BATCH
     with pytest.raises(RuntimeError, match=r"^DataLoader worker 1 has not given batch 6 within 30 s\.$"):
         _next(Late(WORKER_TRIES), 5, 2)
