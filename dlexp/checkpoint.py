@@ -66,7 +66,9 @@ class Cadence:
 
 
 def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping[str, int]) -> None:
-    """Write a state beside the ones before it, and then remove the oldest.
+    """Write a state beside the ones before it, and then remove the oldest, and those of later steps.
+
+    A run only has states of later steps if they were damaged and it went on from an earlier one.
 
     Args:
         run_folder: Of the run.
@@ -85,7 +87,9 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping
     # The sidecar first: a state without one is not looked at, and one that describes another state is found out.
     write_durably(path.with_suffix(".json"), json.dumps(facts, indent=1).encode())
     write_durably(path, content)
-    for old in _states(folder)[KEEP:]:
+    states = _states(folder)
+    place = states.index(path)
+    for old in states[:place] + states[place + KEEP :]:
         old.unlink()
         old.with_suffix(".json").unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 import errno
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dlexp.errors import DiskError
@@ -49,6 +50,23 @@ def explained(refused: OSError, folder: Path, state_bytes: int) -> DiskError:
         f"{folder} cannot be written ({refused.strerror or refused}): a state of this run needs {_size(state_bytes)}, and "
         f"{_size(free)} are free. What was saved before is whole: make room, and the same command goes on."
     )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Inside, a refusal of the disk is told as one of writing this file, which is of no run.
+
+    Raises:
+        DiskError: Instead of the refusal.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not refusal(error):
+            raise
+        raise DiskError(
+            f"{path} cannot be written ({error.strerror or error}): make room, or choose another output_dir."
+        ) from error
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

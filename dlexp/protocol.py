@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dlexp import record
+from dlexp import disk, record
 from dlexp.config import Composed, assemble
 from dlexp.errors import ConfigError
 from dlexp.identity import slug
@@ -75,6 +75,9 @@ def write_protocol(study: Study, changes: Mapping[str, str], typed: str) -> Path
 
     Returns:
         The folder of the report: the study's own, or one beside the runs where something is changed.
+
+    Raises:
+        DiskError: If the disk is full or cannot be written.
     """
     runs: list[dict[str, object]] = []
     shelf = Path()
@@ -85,7 +88,8 @@ def write_protocol(study: Study, changes: Mapping[str, str], typed: str) -> Path
             shelf = run.shelf
     told = [f"{key}={value}" for key, value in changes.items() if key not in SILENT]
     folder = shelf / f"{CHANGED}{slug(told)}" if told else shelf
-    folder.mkdir(parents=True, exist_ok=True)
     content = {"study": asdict(study), "changes": told, "command": typed, "runs": runs}
-    record.write_whole(folder / "protocol.json", json.dumps(content, indent=1) + "\n")
+    with disk.writing(folder / "protocol.json"):
+        folder.mkdir(parents=True, exist_ok=True)
+        record.write_whole(folder / "protocol.json", json.dumps(content, indent=1) + "\n")
     return folder

@@ -78,7 +78,8 @@ def hold(shelf: Path, identity: str) -> Iterator[None]:
         pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
         raise HeldError(f"Run {identity} is held by process {pid} on {host} since {since}.") from None
     try:
-        write_whole(owner, json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
+        # Written in place: who reads half of it looks again, and a kill leaves nothing beside it.
+        owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
         yield
     finally:
         owner.unlink(missing_ok=True)
@@ -200,13 +201,20 @@ class Record:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or the one before."""
-    _temporary(path).write_text(text)
-    _temporary(path).replace(path)
+    """Write a file so that a reader sees all of it or the one before; what a writer that was killed has left is removed."""
+    temporary = _temporary(path)
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{path.name}.{platform.node()}.*.tmp"):
+        if not _lives(int(left.name.split(".")[-2])):
+            left.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
 
 
 def now() -> str:

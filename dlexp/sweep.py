@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from dlexp import record
+from dlexp import disk, record
 from dlexp.config import Composed
 from dlexp.display import Display, make_display, result_line, results_table
 from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
@@ -37,14 +38,16 @@ def sweep(cells: Checked, command: str) -> int:
 
     Returns:
         The exit code: 1 if a run failed, now or before, else 0.
+
+    Raises:
+        DiskError: If the disk is full or cannot be written.
     """
     runs, unsupported = cells
     swept = _swept_keys(runs)
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
     manifest = runs[0].shelf / "sweeps" / f"{identity}.json"
-    manifest.parent.mkdir(parents=True, exist_ok=True)
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
-    record.write_whole(manifest, json.dumps(listed | {"started": record.now()}, indent=1))
+    _write(manifest, listed | {"started": record.now()})
     rows: list[Row] = []
     with make_display(sum(run.is_due() for run in runs)) as display:
         try:
@@ -53,7 +56,7 @@ def sweep(cells: Checked, command: str) -> int:
         finally:  # an interrupted sweep reports what it has
             _report(rows, swept, len(runs), len(unsupported), command, display)
             counts = Counter(row["outcome"] for row in rows)
-            record.write_whole(manifest, json.dumps(listed | {"counts": counts, "ended": record.now()}, indent=1))
+            _write(manifest, listed | {"counts": counts, "ended": record.now()})
     return int(any(row["outcome"] == "failed" for row in rows))
 
 
@@ -83,6 +86,12 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     if not runs:
         raise UnsupportedError(*dict.fromkeys(unsupported))
     return Checked(list(runs.values()), unsupported)
+
+
+def _write(manifest: Path, content: dict[str, Any]) -> None:
+    with disk.writing(manifest):
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        record.write_whole(manifest, json.dumps(content, indent=1))
 
 
 def _where(problem: str, cells: list[str], total: int) -> str:

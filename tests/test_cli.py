@@ -124,16 +124,16 @@ def test_a_signal_ends_with_75_and_another_process_is_kept_out_until_then(number
     assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
 
 
-def test_the_place_and_the_hash_seed_make_no_difference(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
+def test_nothing_around_a_run_makes_a_difference(tmp_path, monkeypatch):
+    """R40: the place, the hash seed, the language and the time zone; nights try more of them."""
     metrics = []
-    for place, seed in (("a", "1"), ("b", "2")):
-        os.environ["PYTHONHASHSEED"] = seed
+    for place, seed, language, zone in (("a", "1", "C", "UTC"), ("b b", "2", "tr_TR.UTF-8", "Pacific/Apia")):
+        for name, value in (("PYTHONHASHSEED", seed), ("LC_ALL", language), ("TZ", zone)):
+            monkeypatch.setenv(name, value)
+        (tmp_path / place).mkdir()
         assert train(*MOONS, cwd=tmp_path / place)[0] == 0
         (summary,) = (tmp_path / place).glob("outputs/adhoc/*/summary.json")
         metrics.append((summary.parent.name, without_volatile(json.loads(summary.read_text())["metrics"])))
-    del os.environ["PYTHONHASHSEED"]
     assert metrics[0] == metrics[1]
 
 

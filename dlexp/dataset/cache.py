@@ -1,6 +1,9 @@
 """Results that are kept on disk, shared by the processes of one machine."""
 
+import functools
 import os
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,9 +31,9 @@ def cached(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if _load(path) is None:
-                unfinished = path.with_suffix(".tmp")  # under the lock it is ours alone
-                torch.save(make(), unfinished)
-                os.replace(unfinished, path)
+                if path.exists():
+                    print(f"{path} is damaged: it is made anew.", file=sys.stderr)
+                _write(path, make())
         return torch.load(path, weights_only=True, mmap=True)
     except DatasetError:
         raise
@@ -38,9 +41,29 @@ def cached(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise DatasetError(f"{path} cannot be written ({error}). Choose another folder with dataset.cache_dir=…") from error
 
 
+def _write(path: Path, content: dict[str, Any]) -> None:
+    unfinished = path.with_suffix(".tmp")  # under the lock it is ours alone
+    try:
+        torch.save(content, unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def _load(path: Path) -> dict[str, Any] | None:
     """The file's content; None if it is missing or damaged."""
     try:
+        stat = path.stat()
+        if not _is_whole(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns)):
+            return None
         return torch.load(path, weights_only=True, mmap=True)
-    except Exception:  # torch.load has half a dozen kinds of error for bytes that are not its own
+    except Exception:  # of either library, half a dozen kinds of error for bytes that are not its own
         return None
+
+
+# Once in a process: 0.15 s for the 185 MB of CIFAR-10, and every run of a sweep asks.
+@functools.cache
+def _is_whole(path: Path, state: tuple[int, int, int]) -> bool:
+    """Whether each part of the file has the CRC-32 that torch wrote beside it, and does not look at itself."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip() is None

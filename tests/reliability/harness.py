@@ -1,8 +1,9 @@
-"""Starts a run again and again in a process of its own and kills it at random instants.
+"""Starts runs again and again in processes of their own and ends them at random instants.
 
-    python -m tests.reliability.harness ROOT SEED KILLS override ...
+    python -m tests.reliability.harness ROOT SEED FAULTS '{"name": ["override", ...], ...}' [signal ...]
 
-Prints the number of folders. Modules are loaded once: each start is a fork, which must not happen after torch has used threads.
+Prints, as JSON, of each name: the number of folders, of faults, what was wrong, and the longest time from a signal to the end.
+Modules are loaded once: each start is a fork, which must not happen after torch has used threads.
 """
 
 import contextlib
@@ -14,64 +15,107 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from dlexp import checkpoint, stop
 from dlexp.display import Plain
 from dlexp.run import execute, gather_facts
 from tests.runs import prepare, without_volatile
+from train import _attempt
 
 
-def finish(overrides: list[str], root: Path, *, seed: int, kills: int) -> int:
-    """Train the run in one folder after another, killing most starts, until it was killed so often and is finished in each.
+def finish(overrides: list[str], root: Path, *, seed: int, faults: int, numbers: list[int]) -> dict[str, object]:
+    """Train the run in one folder after another, ending most starts, until so many were ended and each folder is finished.
 
-    Returns:
-        Folders of `root`, named by number.
+    Args:
+        overrides: Of the run.
+        root: Gets a folder for each round, named by number.
+        seed: Of the instants.
+        faults: Starts to end.
+        numbers: Signals, one of which is drawn for each start.
     """
-    choose, killed, rounds = random.Random(seed), 0, 0
+    choose, ended, rounds, problems, latency = random.Random(seed), 0, 0, [], 0.0
     for number in (1, 2):  # in this process, so that a fork has nothing left to load; the first is slow for that
         start = time.monotonic()
         train(overrides, root / f"timing-{number}")
-        whole = time.monotonic() - start
-    while killed < kills:
+        length = time.monotonic() - start
+    while ended < faults:
         rounds += 1
+        folder = root / str(rounds)
         for _ in range(4):
-            child = _start(overrides, root / str(rounds))
-            time.sleep(choose.uniform(0, 0.5 * whole))
-            os.kill(child, signal.SIGKILL)
-            killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        _wait(_start(overrides, root / str(rounds)))
-    return rounds
+            child = fork(overrides, folder)
+            time.sleep(choose.uniform(0, 0.5 * length))
+            number = choose.choice(numbers)
+            sent = time.monotonic()
+            os.kill(child, number)
+            code = wait(child)
+            latency = max(latency, time.monotonic() - sent)
+            ended += code != 0
+            if code not in (0, -number, stop.RESUMABLE):
+                problems.append(f"round {rounds} ended with {code} after signal {number}")
+            problems += [f"round {rounds}: {problem}" for problem in lost(folder)]
+        if code := wait(fork(overrides, folder)):
+            problems.append(f"a start of round {rounds} that was left alone ended with {code}")
+        problems += [f"round {rounds} leaves {path}" for path in folder.rglob("*.tmp")]
+    return {"folders": rounds, "faults": ended, "problems": problems, "latency": latency}
 
 
-def _start(overrides: list[str], root: Path) -> int:
+def fork(overrides: list[str], root: Path, before: Callable[[], None] = lambda: None) -> int:
+    """Start the run in a process of its own, which does `before` first; it ends as train.py does, its words in ROOT.err."""
     child = os.fork()
     if child:
         return child
     code = 1
     try:
-        train(overrides, root)
-        code = 0
+        root.parent.mkdir(parents=True, exist_ok=True)
+        said = os.open(root.with_name(f"{root.name}.err"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(said, 2)
+        sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+        code = _attempt(lambda: stop.listen() or before() or train(overrides, root))
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(code)
 
 
-def train(overrides: list[str], root: Path) -> None:
+def wait(child: int) -> int:
+    """How a process ended: its exit code, or minus its signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def train(overrides: list[str], root: Path) -> int:
     """What a start does: nothing, if the run is finished."""
     run = prepare(*overrides, root=root)
     if run.is_due():
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             execute(run, gather_facts(run), Plain())
+    return 0
 
 
-def _wait(child: int) -> None:
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code:
-        raise SystemExit(f"a start that was not killed ended with {code}")
+def lost(root: Path) -> list[str]:
+    """What is wrong with the saved states of the runs below a folder while none of them is running: none whole, or too many."""
+    problems = []
+    for states in root.glob(f"*/*/{checkpoint.FOLDER}"):
+        names = list(states.glob("step-*.pt"))
+        if names and not whole(states.parent):
+            problems.append(f"{states} has no whole state among {len(names)}")
+        if len(names) > checkpoint.KEEP + 1:
+            problems.append(f"{states} has {len(names)} states")
+    return problems
+
+
+def whole(folder: Path) -> list[Path]:
+    """The saved states of a run that are what their sidecars say, newest first."""
+    found = []
+    for path in sorted((folder / checkpoint.FOLDER).glob("step-*.pt"), reverse=True):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            checkpoint._checked(path, folder)
+            found.append(path)
+    return found
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -111,6 +155,14 @@ def _digest(value: object) -> str:
 
 
 if __name__ == "__main__":
-    _, where, seed, kills, *given = sys.argv
+    _, where, first, count, runs, *kinds = sys.argv
     torch.set_num_threads(1)
-    print(finish(given, Path(where), seed=int(seed), kills=int(kills)))
+    signals = [int(kind) for kind in kinds] or [signal.SIGKILL]
+    print(
+        json.dumps(
+            {
+                name: finish(given, Path(where) / name, seed=int(first), faults=int(count), numbers=signals)
+                for name, given in json.loads(runs).items()
+            }
+        )
+    )

@@ -44,22 +44,34 @@ def test_nothing_saved_is_no_error(tmp_path):
     assert newest(tmp_path) is None
 
 
-@pytest.mark.parametrize("offset", range(0, 2000, 37))
-def test_a_truncated_state_is_refused(saved, offset):
-    path = file(saved, 3)
-    os.truncate(path, min(offset, path.stat().st_size - 1))
-    assert newest(saved).state["step"] == 2
+def rewritten(saved, contents):
+    """What is said of the newest state for each of these contents, none of which may be used."""
+    said = []
+    for content in contents:
+        file(saved, 3).write_bytes(content)
+        found = newest(saved)
+        assert found.state["step"] == 2
+        said += found.refused
+    return said
 
 
-@pytest.mark.parametrize("bit", range(0, 8 * 1500, 211))
-def test_a_flipped_bit_is_found(saved, bit):
-    path = file(saved, 3)
-    content = bytearray(path.read_bytes())
-    content[bit // 8 % len(content)] ^= 1 << bit % 8
-    path.write_bytes(content)
-    found = newest(saved)
-    assert found.state["step"] == 2
-    assert "sha256" in found.refused[0]
+@pytest.mark.parametrize("part", range(10))
+def test_a_truncated_state_is_refused(saved, part):
+    """R11: 200 lengths, from nothing to one byte too few."""
+    content = file(saved, 3).read_bytes()
+    lengths = [(len(content) - 1) * number // 199 for number in range(part, 200, 10)]
+    assert len(rewritten(saved, [content[:length] for length in lengths])) == 20
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_a_flipped_bit_is_found(saved, part):
+    """R12: 400 bits."""
+    content = file(saved, 3).read_bytes()
+    bits = [(8 * len(content) - 1) * number // 399 for number in range(part, 400, 10)]
+    flipped = [content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :] for bit in bits]
+    said = rewritten(saved, flipped)
+    assert len(said) == 40
+    assert all("sha256" in text for text in said)
 
 
 def garbage(path):
@@ -106,10 +118,24 @@ def test_without_a_whole_state_the_search_fails_and_says_why(saved, damage):
     assert str(error.value).count("step-00000000") >= 2
 
 
-def test_another_schema_is_refused_with_both_numbers(saved):
-    sidecar = file(saved, 3, ".json")
-    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"schema": 7}))
-    assert "has schema 7, and this version reads schema 1" in newest(saved).refused[0]
+@pytest.mark.parametrize("schema", [0, 2, "1"])
+def test_another_schema_is_refused_with_both_numbers(saved, schema):
+    for step in (3, 2):
+        sidecar = file(saved, step, ".json")
+        sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"schema": schema}))
+        if step == 3:
+            assert f"has schema {schema}, and this version reads schema 1" in newest(saved).refused[0]
+    with pytest.raises(CheckpointError, match="no usable checkpoint"):
+        newest(saved)
+
+
+def test_a_damaged_state_does_not_take_the_place_of_a_whole_one(saved):
+    """What goes on from the state before it saves earlier steps than the damaged one's."""
+    file(saved, 3).write_bytes(b"")
+    file(saved, 3).rename(file(saved, 9))
+    for step in (4, 5):
+        checkpoint.save(saved, state(step), step, LENGTHS)
+    assert sorted((saved / checkpoint.FOLDER).glob("*.pt")) == [file(saved, 4), file(saved, 5)]
 
 
 def test_a_state_that_needs_more_of_metrics_csv_than_is_left_is_refused(saved):
@@ -118,7 +144,7 @@ def test_a_state_that_needs_more_of_metrics_csv_than_is_left_is_refused(saved):
         newest(saved)
 
 
-@pytest.mark.parametrize("name", ["threads", "torch", "code"])
+@pytest.mark.parametrize("name", ["threads", "torch", "processor", "code"])
 def test_another_environment_is_told(saved, name):
     sidecar = file(saved, 3, ".json")
     facts = json.loads(sidecar.read_text())

@@ -1,19 +1,27 @@
-"""A disk that is full or refuses: exit code 5, what is needed and free, nothing lost, and the same command goes on."""
+"""R15, R16, R17: a disk that refuses: exit code 5, what is needed and free, nothing lost, and the same command goes on."""
 
+import errno
+import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dlexp import disk
+from dlexp.config import assemble
 from dlexp.errors import DiskError
+from dlexp.sweep import check_cells, sweep
+from tests.reliability import harness
+from tests.reliability.fetchers import fork
 from tests.reliability.harness import content
 from tests.runs import MOONS
+from train import _attempt
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 COMMON = (*MOONS[:-1], "dropout=0.2", "checkpoint_every=0", "hardware=cpu")
@@ -21,34 +29,92 @@ RUN = (*COMMON, "epochs=2")
 MEBIBYTE = 2**20
 
 
-def train(folder, *wrapper, run=RUN, **options):
+def train(folder, *wrapper, run):
     command = [*wrapper, sys.executable, str(TRAIN), *run]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, **options)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def left(folder):
-    (found,) = (folder / "outputs/adhoc").glob("*-*")
+def start(root, before=lambda: None):
+    """A start in a fork of this process, which does `before` first; its exit code and what it says."""
+    said = root.with_name(f"{root.name}.err")
+    said.unlink(missing_ok=True)
+    return harness.wait(harness.fork([*RUN], root, before)), said.read_text()
+
+
+def left(root):
+    (found,) = (root / "adhoc").glob("*-*")
     return content(found)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    assert train(folder).returncode == 0
-    return left(folder)
+    root = tmp_path_factory.mktemp("disk") / "whole"
+    harness.train([*RUN], root)
+    return left(root)
 
 
-@pytest.mark.parametrize("most", [5_000, 20_000], ids="{} bytes".format)
-def test_a_file_that_may_not_grow(most, tmp_path, uninterrupted):
-    """20,000 bytes hold the first state of the run, and not the next ones, which have the optimizer's moments in them."""
-    limited = train(tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
-    assert limited.returncode == 5, limited.stderr
-    assert "cannot be written (File too large)" in limited.stderr
-    assert "the same command goes on" in limited.stderr
-    assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
-    assert train(tmp_path).returncode == 0
-    assert left(tmp_path) == uninterrupted
+def at_most(count):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, count))
+
+
+def refuse(number, after):
+    """Let each fsync after so many fail."""
+    fsync, done = os.fsync, []
+
+    def failing(descriptor):
+        done.append(descriptor)
+        if len(done) > after:
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    os.fsync = failing
+
+
+REFUSALS = {
+    "5,000 bytes a file": (partial(at_most, 5_000), "File too large"),
+    # hold the first state of the run, and not the next ones, which have the optimizer's moments in them
+    "20,000 bytes a file": (partial(at_most, 20_000), "File too large"),
+    "a quota": (partial(refuse, errno.EDQUOT, 7), "Disk quota exceeded"),
+    "no permission": (partial(refuse, errno.EACCES, 7), "Permission denied"),
+    "read-only": (partial(refuse, errno.EROFS, 0), "Read-only file system"),
+    "a device that breaks": (partial(refuse, errno.EIO, 20), "Input/output error"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_disk_that_refuses_ends_the_run_with_5_and_it_goes_on(case, tmp_path, uninterrupted):
+    before, told = REFUSALS[case]
+    code, said = start(tmp_path / "root", before)
+    assert code == 5, said
+    assert f"cannot be written ({told}" in said
+    assert "the same command goes on" in said
+    assert not list(tmp_path.glob("root/adhoc/*/summary.json"))
+    assert start(tmp_path / "root") == (0, "")
+    assert left(tmp_path / "root") == uninterrupted
+
+
+def test_a_log_that_cannot_grow_ends_the_run_with_5(tmp_path, uninterrupted):
+    assert start(tmp_path / "root", partial(refuse, errno.EIO, 20))[0] == 5
+    (log,) = tmp_path.glob("root/adhoc/*/train.log")
+    log.unlink()
+    log.symlink_to("/dev/full")
+    code, said = start(tmp_path / "root")
+    assert (code, "cannot be written (No space left on device" in said) == (5, True)
+    log.unlink()
+    assert start(tmp_path / "root") == (0, "")
+    assert left(tmp_path / "root") == uninterrupted
+
+
+def test_a_manifest_that_cannot_be_written_ends_a_sweep_with_5(tmp_path, capfd):
+    def limited():
+        at_most(600)  # less than it, more than is said
+        cells = [assemble([*RUN, f"output_dir={tmp_path}", f"seed={seed}"]) for seed in range(6)]
+        os._exit(_attempt(lambda: sweep(check_cells(cells), "python train.py -m")))
+
+    assert harness.wait(fork(limited)) == 5
+    assert ".json cannot be written (File too large): make room" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 CAN_MOUNT = (
@@ -99,3 +165,20 @@ def test_room_is_held_against_what_is_needed_before_a_run(free, told, tmp_path, 
             disk.check_room(tmp_path / "not" / "yet", MEBIBYTE, keep=2)
     else:
         assert bool(disk.check_room(tmp_path, MEBIBYTE, keep=2)) == (told == "warned")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CAN_MOUNT, reason="this machine does not allow a file system of one's own")
+def test_a_disk_of_any_size_ends_the_run_with_5_and_it_goes_on_where_there_is_room(tmp_path, record_property):
+    """R15: on 20 sizes it is another file that finds no room."""
+    command = ["unshare", "-rm", sys.executable, "-m", "tests.reliability.levels", str(tmp_path), "20", *RUN]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=TRAIN.parent, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    full = [one for one in told.values() if one["codes"][0]]
+    wrong = [one for one in told.values() if one["codes"] not in ([5, 0], [0, 0]) or one["left"] or not one["same"]]
+    wrong += [one for one in full if "free" not in one["said"]]
+    record_property("R15", [len(full), len(wrong)])
+    assert wrong == []
+    assert len(full) > 10

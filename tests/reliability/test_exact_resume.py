@@ -1,41 +1,48 @@
 """A run that was killed at any instants ends as the one that was not."""
 
+import functools
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from dlexp import checkpoint
 from dlexp.display import Plain
 from dlexp.errors import CheckpointError, ConfigError
+from dlexp.learner import Learner
 from dlexp.run import execute, gather_facts
-from tests.reliability.harness import content
+from tests.reliability.harness import content, fork, train, wait
 from tests.runs import IMAGES, MOONS, only_last, prepare, run
 
 ROOT = Path(__file__).parents[2]
 EVERY_STEP = "checkpoint_every=0"
 CONFIGS = {
     "dropout and plateau": (*MOONS, "dropout=0.3", "scheduler=plateau", "scheduler.patience=0", "optimizer.lr=0.5", "epochs=4"),
-    "augmentation, batch norm and momentum": (*IMAGES, "augment=standard", "augment.padding=1", "optimizer=momentum"),
+    "augmentation and batch norm with momentum": (*IMAGES, "augment=standard", "augment.padding=1", "optimizer=momentum"),
     "early stopping": (*MOONS, "early_stopping.patience=2", "optimizer.lr=1", "epochs=12"),
-    "fp16 scaler, clipping and onecycle": (
+    "clipped fp16 with onecycle": (
         *MOONS, "precision=fp16", "precision.growth_interval=3", "grad_clip=0.5", "scheduler=onecycle", "epochs=4",
     ),
     "probes": (*IMAGES, "probe=[grad_flow,dead_units]", "norm=gn", "norm.groups=4", "evaluate_on=test", "val_fraction=0"),
 }  # fmt: skip
 
 
-def killed(overrides, root, *, seed, kills):
-    """Finish a run under kills, in as many folders as it takes."""
-    command = [sys.executable, "-m", "tests.reliability.harness", str(root), str(seed), str(kills), *overrides]
+def ended(root, *, faults, numbers=(), configs=CONFIGS):
+    """Finish runs whose starts are ended at random instants; by name, what the harness tells."""
+    runs = {name: only_last((*configs[name], EVERY_STEP)) for name in configs}
+    command = [sys.executable, "-m", "tests.reliability.harness", str(root), "1", str(faults), json.dumps(runs)]
+    command += [str(int(number)) for number in numbers]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return [root / str(number) for number in range(1, 1 + int(done.stdout))]
+    return json.loads(done.stdout)
 
 
 def folder(root):
@@ -43,12 +50,54 @@ def folder(root):
     return content(found.parent)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_kills_at_random_instants_change_nothing(name, tmp_path):
-    overrides = only_last((*CONFIGS[name], EVERY_STEP))
-    run(*overrides, root=tmp_path / "whole")
-    for root in killed(overrides, tmp_path / "killed", seed=1, kills=20):
-        assert folder(root) == folder(tmp_path / "whole")
+def differing(root, told, configs=CONFIGS):
+    """Folders that are not what an uninterrupted run leaves."""
+    found = []
+    for name, outcome in told.items():
+        whole = root.with_name("whole") / name
+        run(*configs[name], EVERY_STEP, root=whole)
+        expected = folder(whole)
+        roots = [root / name / str(number) for number in range(1, 1 + outcome["folders"])]
+        found += [str(one) for one in roots if folder(one) != expected]
+    return found
+
+
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_kills_at_random_instants_change_nothing(kills, in_memory, record_property):
+    """R01, R09, R10: weights, metrics.csv and summary are the same; after each kill there is a whole state."""
+    told = ended(in_memory / "killed", faults=kills)
+    wrong = differing(in_memory / "killed", told) + [problem for one in told.values() for problem in one["problems"]]
+    record_property("R01", [sum(one["faults"] for one in told.values()), len(wrong)])
+    assert wrong == []
+    assert all(one["faults"] >= kills for one in told.values())
+
+
+def die_at(method, number):
+    """End this process at the learner's so-manieth step or evaluation."""
+    original, calls = getattr(Learner, method), []
+
+    def counted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments, **options)
+
+    setattr(Learner, method, counted)
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_step_changes_nothing(in_memory, record_property):
+    """R03: before each of 96 steps and in each of the evaluations between and after them."""
+    overrides = only_last((*MOONS, "dropout=0.3", "scheduler=plateau", "epochs=24", EVERY_STEP))
+    train(overrides, in_memory / "whole")
+    expected, wrong = folder(in_memory / "whole"), []
+    instants = [("step", number) for number in range(1, 97)] + [("evaluate", number) for number in range(1, 27)]
+    for method, number in instants:
+        root = in_memory / f"{method}-{number}"
+        codes = [wait(fork(overrides, root, functools.partial(die_at, method, number))), wait(fork(overrides, root))]
+        wrong += [] if codes == [-signal.SIGKILL, 0] and folder(root) == expected else [(method, number, codes)]
+    record_property("R03", [len(instants), len(wrong)])
+    assert wrong == []
 
 
 def cut_off(overrides, root, *, step, monkeypatch):
@@ -74,6 +123,27 @@ def edited(planned, edit):
     edit(state)
     facts = json.loads(path.with_suffix(".json").read_text())
     checkpoint.save(planned.folder, state, facts["step"], facts["files"])
+
+
+@pytest.fixture(scope="module")
+def cut_runs(tmp_path_factory):
+    """Steps at which a run was cut off → the folder that has it."""
+    return {}
+
+
+@pytest.fixture
+def cut(cut_runs, tmp_path_factory, tmp_path):
+    """A function that gives a copy of the run that was cut off at a step."""
+
+    def at(step):
+        if step not in cut_runs:
+            cut_runs[step] = tmp_path_factory.mktemp("cut")
+            with pytest.MonkeyPatch.context() as patch:
+                cut_off((*SENSITIVE, EVERY_STEP), cut_runs[step], step=step, monkeypatch=patch)
+        shutil.copytree(cut_runs[step], tmp_path, dirs_exist_ok=True)
+        return prepare(*SENSITIVE, EVERY_STEP, root=tmp_path)
+
+    return at
 
 
 def resumed(planned):
@@ -123,39 +193,57 @@ def uninterrupted(tmp_path_factory):
     return folder(root)
 
 
-def test_a_state_that_is_whole_shows_nowhere(tmp_path, monkeypatch, uninterrupted):
-    planned = cut_off((*SENSITIVE, EVERY_STEP), tmp_path, step=10, monkeypatch=monkeypatch)
-    assert resumed(planned) == uninterrupted
+def test_a_state_that_is_whole_shows_nowhere(cut, uninterrupted):
+    assert resumed(cut(10)) == uninterrupted
+
+
+def test_a_finished_run_is_left_as_it_is(cut):
+    planned = cut(10)
+    before = resumed(planned)
+    times = {path: path.stat().st_mtime_ns for path in planned.folder.rglob("*")}
+    assert execute(planned, gather_facts(planned), Plain()) is None
+    assert content(planned.folder) == before
+    assert {path: path.stat().st_mtime_ns for path in planned.folder.rglob("*")} == times
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_each_piece_of_the_state_is_needed(piece, tmp_path, monkeypatch, uninterrupted):
-    planned = cut_off((*SENSITIVE, EVERY_STEP), tmp_path, step=10, monkeypatch=monkeypatch)
+def test_each_piece_of_the_state_is_needed(piece, cut, uninterrupted):
+    planned = cut(10)
     edited(planned, PIECES[piece])
     assert resumed(planned) != uninterrupted
 
 
 @pytest.mark.parametrize("piece", LAST_PIECES)
-def test_each_piece_of_the_last_state_is_needed(piece, tmp_path, monkeypatch, uninterrupted):
-    planned = cut_off((*SENSITIVE, EVERY_STEP), tmp_path, step=LAST, monkeypatch=monkeypatch)
+def test_each_piece_of_the_last_state_is_needed(piece, cut, uninterrupted):
+    planned = cut(LAST)
     edited(planned, LAST_PIECES[piece])
     assert resumed(planned) != uninterrupted
 
 
-@pytest.mark.parametrize("key", ["optimizer.lr: 0.3", "batch_size: 16", "seed: 0"])
-def test_a_config_that_was_edited_by_hand_is_refused(key, tmp_path, monkeypatch):
-    planned = cut_off((*SENSITIVE, EVERY_STEP), tmp_path, step=3, monkeypatch=monkeypatch)
-    name, value = key.split(": ")
-    config = planned.folder / "config.yaml"
-    line = f"{name.rpartition('.')[2]}: {value}\n"
-    assert line in config.read_text()
-    config.write_text(config.read_text().replace(line, line.replace(value, "7")))
-    with pytest.raises(ConfigError, match=rf"{name}: 7 in the file, {value} in this run"):
+EDITED = {
+    "batch_size": 8, "data_seed": 1, "dataset.num_examples": 99, "model.width": 17, "early_stopping.patience": 9, "epochs": 10,
+    "grad_clip": 1, "optimizer.lr": 0.2, "optimizer.weight_decay": 0.5, "precision.growth_interval": 5, "seed": 1,
+    "val_fraction": 0.2, "activation._target_": "torch.nn.Tanh", "added": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", EDITED)
+def test_a_config_that_was_edited_by_hand_is_refused_and_says_where(key, cut):
+    planned = cut(3)
+    file = planned.folder / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    *path, last = key.split(".")
+    place = functools.reduce(dict.__getitem__, path, config)
+    before, place[last] = place.get(last, "nothing"), EDITED[key]
+    file.write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError) as refused:
         execute(planned, gather_facts(planned), Plain())
+    assert refused.value.problems[1:] == [f"{key}: {EDITED[key]} in the file, {before} in this run."]
+    assert planned.summary() is None
 
 
-def test_damaged_states_never_start_a_run_over(tmp_path, monkeypatch):
-    planned = cut_off((*SENSITIVE, EVERY_STEP), tmp_path, step=3, monkeypatch=monkeypatch)
+def test_damaged_states_never_start_a_run_over(cut):
+    planned = cut(3)
     for path in (planned.folder / checkpoint.FOLDER).glob("step-*.pt"):
         path.write_bytes(b"")
     before = (planned.folder / "metrics.csv").read_bytes()
@@ -165,16 +253,21 @@ def test_damaged_states_never_start_a_run_over(tmp_path, monkeypatch):
     assert planned.summary() is None
 
 
-def test_a_resumed_run_says_so_and_whether_it_is_exact(tmp_path, monkeypatch, capsys):
-    planned = cut_off((*MOONS, EVERY_STEP), tmp_path, step=3, monkeypatch=monkeypatch)
+def test_a_resumed_run_says_so_and_whether_it_is_exact(cut, capsys):
+    planned = cut(3)
     summary = execute(planned, gather_facts(planned), Plain())
     assert (summary["restarts"], summary["bit_exact"]) == (1, True)
     assert "Goes on from step-000000003.pt." in capsys.readouterr().out
 
 
-def test_a_run_under_other_threads_is_labelled(tmp_path, monkeypatch):
-    planned = cut_off((*MOONS, EVERY_STEP), tmp_path, step=3, monkeypatch=monkeypatch)
+@pytest.mark.parametrize("name", ["torch", "threads", "processor", "code"])
+def test_a_run_that_goes_on_elsewhere_is_labelled(name, cut):
+    planned = cut(3)
     for path in (planned.folder / checkpoint.FOLDER).glob("*.json"):
-        path.write_text(path.read_text().replace('"threads": 1', '"threads": 3'))
+        facts = json.loads(path.read_text())
+        here = facts["environment"][name]
+        facts["environment"][name] = "another"
+        path.write_text(json.dumps(facts))
     summary = execute(planned, gather_facts(planned), Plain())
-    assert (summary["bit_exact"], summary["differs"]) == (False, "threads 3 then, 1 now")
+    differs = "other code" if name == "code" else f"{name} another then, {here} now"
+    assert (summary["status"], summary["bit_exact"], summary["differs"]) == ("done", False, differs)

@@ -1,4 +1,4 @@
-"""A file operation that fails, or is cut off, loses nothing: the same command goes on and ends as if there had been none."""
+"""R04: a file operation that fails, or is cut off, loses nothing: the same command goes on and ends as if it had not."""
 
 import json
 import os
@@ -15,19 +15,21 @@ ROOT = Path(__file__).parents[2]
 SMALL = only_last((*MOONS, "dropout=0.3", "probe=[grad_flow]", "checkpoint_every=0", "epochs=1", "batch_size=32"))
 
 
-@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 9])
-def test_any_operation_may_fail(stride, tmp_path):
-    command = [sys.executable, "-m", "tests.reliability.faults", str(tmp_path), str(stride), *SMALL]
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 19])
+def test_any_operation_may_fail(stride, in_memory, record_property):
+    command = [sys.executable, "-m", "tests.reliability.faults", str(in_memory), str(stride), *SMALL]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr + done.stdout
     cases = json.loads(done.stdout)
-    whole = folder(tmp_path / "whole")
+    whole = folder(in_memory / "whole")
     assert len(cases) > 20
-    for case, ended in cases.items():
-        assert ended in ({"disk", "done"} if case.startswith("E") else {"killed"}), case  # done: what failed was no loss
-        assert folder(tmp_path / case) == whole, case
-    assert not list(tmp_path.rglob("*.tmp"))
+    allowed = {"ENOSPC": {"disk", "done"}, "EIO": {"disk", "done"}}  # done: what failed was no loss
+    wrong = [f"{case}: {ended}" for case, ended in cases.items() if ended not in allowed.get(case.split("-")[0], {"killed"})]
+    wrong += [case for case in cases if folder(in_memory / case) != whole]
+    record_property("R04", [len(cases), len(wrong)])
+    assert wrong == []
+    assert not list(in_memory.rglob("*.tmp"))
 
 
 def folder(root):

@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import errno
 import json
 import re
 import time
@@ -15,7 +16,7 @@ import yaml
 from dlexp import record
 from dlexp.analysis import analyse, load_runs, write_runs
 from dlexp.analysis.page import make_page
-from dlexp.analysis.report import build_report, html
+from dlexp.analysis.report import _replace, build_report, html
 from dlexp.analysis.text import Text
 from dlexp.config import assemble, check
 from dlexp.display import Plain
@@ -241,3 +242,18 @@ def test_durations_are_not_of_the_clock_on_the_wall(kind, tmp_path, monkeypatch)
     with (run.folder / "metrics.csv").open() as file:
         assert all(0 <= float(row["seconds"] or 0) <= passed for row in csv.DictReader(file))
     assert run.identity == prepare(*MOONS, root=tmp_path).identity
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_a_report_that_cannot_be_written_leaves_the_one_before(number, tmp_path):
+    """R04, R15: half of it is written, and then the disk refuses."""
+    path = tmp_path / "report.html"
+    path.write_text("before")
+
+    def write(temporary):
+        temporary.write_text("af")
+        raise OSError(number, "refused")
+
+    with pytest.raises(OSError, match="refused"):
+        _replace(path, write)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report.html", "before")]

@@ -1,6 +1,7 @@
 """A signal ends a run after its step, with its state saved: 75, and the same command ends it as if there had been none."""
 
 import os
+import random
 import signal
 import stat
 import subprocess
@@ -11,24 +12,37 @@ from pathlib import Path
 import pytest
 
 from dlexp import stop
+from dlexp.display import Plain
+from dlexp.run import execute, gather_facts
 from tests.reliability.harness import content
+from tests.reliability.test_exact_resume import CONFIGS, differing, ended
+from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
 
 TRAIN = Path(__file__).parents[2] / "train.py"
-LONG = ("dataset=moons", "model=mlp", "dropout=0.2", "batch_size=4", "max_steps=3000", "hardware=cpu")
+SAVING = ("checkpoint_every=0.05", "hardware=cpu")
+LONG = {
+    "dropout": (*MOONS, "dropout=0.2", "batch_size=4"),
+    "augmentation and batch norm": (*IMAGES, "augment=standard", "augment.padding=1", "batch_size=4"),
+    "a series": (*SERIES, "batch_size=4"),
+    "fp16 scaler": (*MOONS, "precision=fp16", "precision.growth_interval=9", "batch_size=4"),
+}
 
 
-def start(folder, **environment):
-    command = [sys.executable, str(TRAIN), *LONG]
-    surroundings = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    folder.mkdir(exist_ok=True)
+def start(folder, overrides):
+    command = [sys.executable, str(TRAIN), *only_last(overrides)]
+    surroundings = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, cwd=folder, env=surroundings, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def trains(folder):
+def holds(process, folder):
+    """Wait until the process has the run, and so listens to signals."""
     end = time.monotonic() + 120
-    while not [path for path in folder.glob("outputs/adhoc/*/metrics.csv") if path.read_text().count("\n") > 2]:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    while time.monotonic() < end and process.poll() is None:
+        for owner in folder.glob("outputs/adhoc/.locks/*.json"):
+            if f'"pid": {process.pid},' in owner.read_text():
+                return
+        time.sleep(0.01)
+    raise AssertionError(process.communicate())
 
 
 def left(folder):
@@ -36,33 +50,53 @@ def left(folder):
     return {name: digest for name, digest in content(found).items() if not name.startswith("checkpoints/step")}
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    assert start(folder).wait() == 0
-    return left(folder)
+KILLS = [signal.SIGKILL] * 5
 
 
-@pytest.mark.parametrize("number", stop.SIGNALS)
-def test_a_signal_saves_and_the_same_command_goes_on(number, tmp_path, uninterrupted):
-    process = start(tmp_path)
-    trains(tmp_path)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == stop.RESUMABLE
-    assert "The same command goes on" in err
-    assert list(tmp_path.glob("outputs/adhoc/*/checkpoints/step-*.pt"))
-    again = start(tmp_path)
-    out, _ = again.communicate(timeout=120)
-    assert again.returncode == 0
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [("dropout", [signal.SIGTERM, signal.SIGUSR1, *KILLS])]
+    + [pytest.param(name, KILLS * 5, marks=pytest.mark.slow) for name in LONG],
+)
+def test_the_command_goes_on_after_any_signal(name, numbers, tmp_path, record_property):
+    """R02, R18: the command as it is typed, ended again and again."""
+    choose, overrides = random.Random(2), (*LONG[name], *SAVING, f"epochs={25 * len(numbers)}")
+    for number in numbers:
+        process = start(tmp_path, overrides)
+        holds(process, tmp_path)
+        time.sleep(choose.uniform(0, 0.15))
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == (-number if number == signal.SIGKILL else stop.RESUMABLE), err
+        assert number == signal.SIGKILL or "The same command goes on" in err
+        assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
+    last = start(tmp_path, overrides)
+    out, err = last.communicate(timeout=120)
+    assert last.returncode == 0, err
     assert "Goes on from step-" in out
     assert "not exact" not in out
-    assert left(tmp_path) == uninterrupted
+    run(*overrides, root=tmp_path / "whole" / "outputs")
+    same = left(tmp_path) == left(tmp_path / "whole")
+    record_property("R02", [len(numbers), int(not same)])
+    assert same
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", stop.SIGNALS)
+def test_a_signal_at_any_instant_is_answered_within_two_seconds(number, in_memory, record_property):
+    """R18: 50 signals of each kind, at random instants of the start, the steps, the evaluations and the saves."""
+    configs = {name: CONFIGS[name] for name in ("dropout and plateau", "probes")}
+    told = ended(in_memory / "signalled", faults=25, numbers=[number], configs=configs)
+    wrong = differing(in_memory / "signalled", told, configs) + [text for one in told.values() for text in one["problems"]]
+    latency = max(one["latency"] for one in told.values())
+    record_property("R18", [sum(one["faults"] for one in told.values()), len(wrong) + (latency > 2)])
+    assert wrong == []
+    assert latency <= 2
 
 
 def test_a_second_signal_ends_at_once(tmp_path):
-    process = start(tmp_path)
-    trains(tmp_path)
+    process = start(tmp_path, (*LONG["dropout"], *SAVING, "epochs=10000"))
+    holds(process, tmp_path)
     process.send_signal(signal.SIGSTOP)  # so that both arrive before the next step can end
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
@@ -70,6 +104,13 @@ def test_a_second_signal_ends_at_once(tmp_path):
     process.communicate(timeout=60)
     assert process.returncode == stop.RESUMABLE
     assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
+
+
+def test_a_restart_under_slurm_is_in_the_log(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "3")
+    planned = prepare(*MOONS, root=tmp_path)
+    execute(planned, gather_facts(planned), Plain())
+    assert "SLURM_RESTART_COUNT=3" in (planned.folder / "train.log").read_text()
 
 
 ARRAY = {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "3"}

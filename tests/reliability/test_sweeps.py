@@ -28,12 +28,13 @@ def test_a_damaged_summary_is_written_anew_with_the_same_numbers(damage, saving,
 
 
 @pytest.mark.slow
-def test_a_driver_that_is_killed_leaves_its_runs_to_the_next(tmp_path):
+def test_a_driver_that_is_killed_leaves_its_runs_to_the_next(tmp_path, record_property):
     command = [sys.executable, "-m", "tests.reliability.drivers", str(tmp_path), "5", "20"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
+    record_property("R32", [told["starts"], len(told["touched"]) + 18 - told["finished"]])
     assert told["starts"] >= 5
     assert told | {"starts": 0} == {"starts": 0, "touched": [], "finished": 18}
     whole, killed = (

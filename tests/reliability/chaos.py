@@ -1,0 +1,370 @@
+"""R44: a monkey that breaks a sweep of three runs every few seconds, for as long as it is asked to.
+
+    python -m tests.reliability.chaos FOLDER --minutes 20 --seed 0
+
+Each fault is a line: a kill, a SIGTERM, a disk that takes no more, a damaged newest state, a second start at the same time.
+When the three runs are done they are held against runs that nobody broke, and it begins again in a fresh folder. The last line
+is the count, as JSON; the exit code is 1 if anything was not as it should be. Most starts are forks of this process, which has
+loaded torch once; every eighth is the command as it is typed.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from dlexp import stop
+from dlexp.config import assemble
+from dlexp.sweep import check_cells, sweep
+from tests.reliability.harness import content, lost, whole
+from tests.runs import IMAGES, MOONS, only_last
+from train import _attempt
+
+TRAIN = Path(__file__).parents[2] / "train.py"
+SAVING = ("hardware=cpu", "checkpoint_every=0.2")
+WORKERS = "hardware.loader=workers"  # processes more that a kill leaves alone
+RUNS = {
+    "dropout": (*MOONS, "dropout=0.2", "batch_size=8", "epochs=2000"),
+    "batch norm": (*IMAGES, WORKERS, "augment=standard", "augment.padding=1", "norm=bn", "epochs=400"),
+    "fp16 scaler": (*MOONS, "precision=fp16", "precision.growth_interval=9", "batch_size=8", "epochs=2000", "seed=3"),
+}
+WARM_UP = ("epochs=2", "hardware.loader=resident")  # workers leave a thread in the process that has them
+COMMAND_EVERY = 8  # starts
+MOST_SECONDS = 60.0  # that a start may take to end once it was told to
+IN_PEACE = 1200.0  # seconds that all runs may take where nobody breaks them
+MOST_GROWTH = 64  # MiB of this process, from the first comparison on
+GONE_SECONDS = 15.0  # after which nothing of a dead start may be there; torch's workers look for their parent every 5 s
+SUBREAPER = 36  # prctl: what dead starts leave behind becomes a child of this process
+
+
+@dataclass(frozen=True)
+class Start:
+    """A process that was started: whether as a command that is typed, and the exit codes that are in order."""
+
+    typed: bool
+    codes: set[int]
+
+
+class Monkey:
+    """Starts the sweep, breaks it, and looks at what is left.
+
+    Args:
+        folder: Fresh; gets `reference`, a folder for each round, and `starts.log` with what the starts say.
+        seed: Of the faults and their instants.
+    """
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.choose, self.begun = folder, random.Random(seed), time.monotonic()
+        self.alive: dict[int, Start] = {}
+        self.starts, self.comparisons, self.longest = 0, 0, 0.0
+        self.faults: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self.memory: list[float] = []
+        self.shared = _shared_memory()
+        self.faults_of = {
+            "kill": self.kill,
+            "term": self.term,
+            "full": self.full,
+            "corrupt": self.corrupt,
+            "second": self.second,
+        }
+
+    def work(self, minutes: float) -> None:
+        """Round after round until the time is up; the last round is finished in peace."""
+        reference = self._reference()
+        end = time.monotonic() + 60 * minutes
+        while time.monotonic() < end:
+            root = self.folder / f"round-{self.comparisons + 1}"
+            while time.monotonic() < end and not self._finished(root):
+                self._break(root, end)
+            self._compare(root, reference)
+
+    def _reference(self) -> dict[str, dict[str, str]]:
+        """What each run leaves where nobody breaks it; and all modules loaded, so that a fork has nothing left to load."""
+        for name in ("warm-1", "warm-2"):
+            with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+                sweep(check_cells(_cells(self.folder / name, *WARM_UP)), "warm")
+        begun = time.monotonic()
+        self._start(self.folder / "reference", {0})
+        self._wait(IN_PEACE)
+        self.say(f"the runs take {time.monotonic() - begun:.0f} s where nobody breaks them")
+        return _contents(self.folder / "reference")
+
+    def _finished(self, root: Path) -> bool:
+        return len(list(root.glob("adhoc/*/summary.json"))) == len(RUNS)
+
+    def _break(self, root: Path, end: float) -> None:
+        """One fault, one to five seconds after the one before."""
+        self._reap()
+        if not self.alive:
+            self._start(root, {0}, typed=self.starts % COMMAND_EVERY == 0)
+        until = min(end, time.monotonic() + self.choose.uniform(1, 5))
+        while self.alive and time.monotonic() < until:
+            time.sleep(0.05)
+            self._reap()
+        if self.alive and time.monotonic() < end:
+            name = self.choose.choice(sorted(self.faults_of))
+            told = self.faults_of[name](root)
+            self.faults[name] += 1
+            self.say(f"{name}: {told}")
+            if not self.alive:
+                self.violations += lost(root)
+
+    def kill(self, root: Path) -> str:
+        """SIGKILL."""
+        return f"{len(self._end(signal.SIGKILL))} killed"
+
+    def term(self, root: Path) -> str:
+        """SIGTERM: the step is finished, and the state saved."""
+        begun = time.monotonic()
+        count = len(self._end(signal.SIGTERM))
+        self.longest = max(self.longest, time.monotonic() - begun)
+        return f"{count} ended in {time.monotonic() - begun:.2f} s"
+
+    def full(self, root: Path) -> str:
+        """A start that cannot write files beyond some size, and so ends with 5; with 0 where the rest needed less."""
+        self._end(signal.SIGKILL)
+        sizes = [path.stat().st_size for path in root.rglob("step-*.pt")]
+        most = self.choose.choice([500, 3_000, int(0.9 * min(sizes, default=10_000))])
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        self._start(root, {0, 5}, before=partial(_limit, most, writer))
+        codes, said = self._wait(), ""
+        with contextlib.suppress(BlockingIOError):
+            said = os.read(reader, 2**16).decode().strip()
+        os.close(reader)
+        os.close(writer)
+        if codes not in ([0], [5]):
+            self.say(said)
+        return f"a start with {most} bytes a file ended with {codes}"
+
+    def corrupt(self, root: Path) -> str:
+        """The newest state of a run is damaged, if the one before it is whole."""
+        self._end(signal.SIGKILL)
+        unfinished = [path.parent for path in root.glob("adhoc/*/checkpoints") if not (path.parent / "summary.json").exists()]
+        states = [found for run in unfinished if len(found := whole(run)) > 1]
+        if not states:
+            return "no run has two whole states"
+        newest = self.choose.choice(states)[0]
+        damage = self.choose.choice(sorted(DAMAGES))
+        DAMAGES[damage](newest, self.choose)
+        return f"{newest.parents[1].name}/{newest.name} {damage}"
+
+    def second(self, root: Path) -> str:
+        """Another start beside the one that is there: it shares the work, and never a run."""
+        typed = self.choose.random() < 0.2
+        self._start(root, {0, 3}, typed=typed)
+        return f"{len(self.alive)} at work"
+
+    def _start(self, root: Path, codes: set[int], *, typed: bool = False, before: Callable[[], None] | None = None) -> None:
+        """The sweep in a fork, or one of its runs by the command as it is typed."""
+        root.mkdir(exist_ok=True)
+        self.starts += 1
+        with (self.folder / "starts.log").open("a") as log:
+            overrides = only_last((*self.choose.choice(list(RUNS.values())), *SAVING, f"output_dir={root}"))
+            work = (
+                partial(os.execv, sys.executable, [sys.executable, str(TRAIN), *overrides]) if typed else partial(_sweep, root)
+            )
+            pid = _fork(log.fileno(), before, work)
+        # A single run that another start has ends with 3, a sweep passes it over.
+        self.alive[pid] = Start(typed, codes | {3} if typed else codes)
+
+    def _end(self, number: int) -> list[int]:
+        """Send a signal to every start, and wait for them."""
+        for pid, start in self.alive.items():
+            # The command is ended by a signal that comes before it has begun to listen.
+            start.codes.update({-number} if number == signal.SIGKILL or start.typed else (), {stop.RESUMABLE})
+            os.kill(pid, number)
+        return self._wait()
+
+    def _wait(self, most: float = MOST_SECONDS) -> list[int]:
+        """Wait until no start is left; their exit codes."""
+        codes, end = [], time.monotonic() + most
+        while self.alive:
+            codes += self._reap()
+            if time.monotonic() > end and self.alive:
+                self.violate(f"still there after {most:.0f} s: {self.alive}")
+                for pid in self.alive:
+                    os.kill(pid, signal.SIGKILL)
+                end += MOST_SECONDS
+            time.sleep(0.01)
+        return codes
+
+    def _reap(self) -> list[int]:
+        """The exit codes of the starts that have ended; what dead ones left behind is reaped with them."""
+        codes = []
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if start := self.alive.pop(ended[0], None):
+                    codes.append(os.waitstatus_to_exitcode(ended[1]))
+                    if codes[-1] not in start.codes:
+                        self.violate(f"{start} ended with {codes[-1]}")
+        return codes
+
+    def _compare(self, root: Path, reference: dict[str, dict[str, str]]) -> None:
+        """Finish what is not finished, and look at everything that is left."""
+        self._wait(IN_PEACE)
+        self._start(root, {0})
+        self._wait(IN_PEACE)
+        self.comparisons += 1
+        found = _contents(root)
+        different = [name for name, files in reference.items() if found.get(name) != files]
+        problems = [f"{name} differs from the run that nobody broke" for name in different]
+        problems += [f"{path} is left" for path in root.rglob("*.tmp")]
+        problems += [f"{path} is held" for path in root.rglob("*.lock") if _is_held(path)] + lost(root) + self._left_behind()
+        for problem in problems:
+            self.violate(problem)
+        self.memory.append(_resident())
+        if self.memory[-1] > self.memory[0] + MOST_GROWTH:
+            self.violate(f"this process has grown from {self.memory[0]:.0f} to {self.memory[-1]:.0f} MiB")
+        self.say(f"comparison {self.comparisons}: {len(reference) - len(different)} of {len(reference)} runs are the same")
+        if not problems:
+            shutil.rmtree(root)
+
+    def _left_behind(self) -> list[str]:
+        """Processes and shared memory that outlive their starts."""
+        end = time.monotonic() + GONE_SECONDS
+        while (left := _children() + sorted(_shared_memory() - self.shared)) and time.monotonic() < end:
+            self._reap()
+            time.sleep(0.1)
+        return [f"{one} is left" for one in left]
+
+    def violate(self, text: str) -> None:
+        """Something is not as it should be."""
+        self.violations.append(text)
+        self.say(f"VIOLATION: {text}")
+
+    def say(self, text: str) -> None:
+        """A line with the time."""
+        print(f"{time.monotonic() - self.begun:8.1f} s  {text}", flush=True)
+
+    def summary(self) -> dict[str, object]:
+        """What happened, in numbers."""
+        return {
+            "seconds": round(time.monotonic() - self.begun),
+            "faults": dict(sorted(self.faults.items()), total=self.faults.total()),
+            "starts": self.starts,
+            "comparisons": self.comparisons,
+            "longest_term_seconds": round(self.longest, 2),
+            "memory_mib": [round(self.memory[0]), round(self.memory[-1])],
+            "violations": self.violations,
+        }
+
+
+def _cells(root: Path, *more: str) -> list:
+    return [assemble(only_last((*run, *SAVING, f"output_dir={root}", *more))) for run in RUNS.values()]
+
+
+def _sweep(root: Path) -> int:
+    return _attempt(lambda: sweep(check_cells(_cells(root)), "python -m tests.reliability.chaos"))
+
+
+def _fork(log: int, before: Callable[[], None] | None, work: Callable[[], int]) -> int:
+    """Do `before` and `work` in a process of its own whose words go to a file."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        stop.listen()
+        if before:
+            before()
+        code = work()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _limit(most: int, said: int) -> None:
+    """Let no file grow beyond so many bytes; what goes wrong is said in a pipe, which is no file."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(said, 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+def _contents(root: Path) -> dict[str, dict[str, str]]:
+    """Run folder → what must be the same; the states on the way are saved when there is time."""
+    return {
+        path.parent.name: {name: it for name, it in content(path.parent).items() if not name.startswith("checkpoints/step")}
+        for path in sorted(root.glob("adhoc/*/summary.json"))
+    }
+
+
+def _flip(path: Path, choose: random.Random) -> None:
+    bits = bytearray(path.read_bytes())
+    bits[choose.randrange(len(bits))] ^= 1 << choose.randrange(8)
+    path.write_bytes(bits)
+
+
+DAMAGES = {
+    "with a bit flipped": _flip,
+    "cut off": lambda path, choose: os.truncate(path, choose.randrange(path.stat().st_size)),
+    "without its sidecar": lambda path, _: path.with_suffix(".json").unlink(),
+}
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with FileLock(path).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+def _children() -> list[str]:
+    """Processes, dead ones that nobody waits for among them, whose parent is this one."""
+    (task,) = Path("/proc/self/task").iterdir()
+    return [f"process {pid}" for pid in (task / "children").read_text().split()]
+
+
+def _shared_memory() -> set[str]:
+    """Shared memory that names no living process."""
+    names = (path.name for path in Path("/dev/shm").iterdir())
+    return {name for name in names if not any(Path("/proc", pid).exists() for pid in re.findall(r"\d+", name))}
+
+
+def _resident() -> float:
+    """MiB of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def main() -> int:
+    """Read the command line, and let the monkey work."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    given.folder.mkdir(parents=True)
+    monkey = Monkey(given.folder.absolute(), given.seed)
+    monkey.work(given.minutes)
+    print(json.dumps(monkey.summary()))
+    return int(bool(monkey.violations))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Runs whose DataLoader's workers die, raise or hang, each in a process of its own.
+
+    python -m tests.reliability.loaders ROOT COUNT
+
+Prints, as JSON, of each kind of fault what each of so many runs came to. This process has no workers itself: what Python keeps
+for them does not live through a fork.
+"""
+
+import gc
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from dlexp import batches
+from dlexp.display import Plain
+from dlexp.run import execute, gather_facts
+from tests.reliability.fetchers import fork
+from tests.reliability.harness import content, train
+from tests.runs import IMAGES, only_last, prepare
+
+COMMAND = (*IMAGES, "hardware.loader=workers", "epochs=3")
+
+
+def raise_():
+    raise OSError("the disk has gone")
+
+
+def hang():
+    while True:
+        time.sleep(1)
+
+
+FAULTS = {
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "raises": raise_,
+    "hangs": hang,
+}
+
+
+def complete(root, told, *overrides):
+    """Do the run, and tell its status and reason, how long it took, and the processes that are left."""
+    planned = prepare(*COMMAND, *overrides, root=root)
+    facts = gather_facts(planned)
+    begun = time.monotonic()
+    summary = execute(planned, facts, Plain())
+    seconds = time.monotonic() - begun
+    gc.collect()  # the workers of the other splits, which are whole, end with their loader
+    left = [child.name for child in multiprocessing.active_children()] + zombies()
+    told.write_text(json.dumps([summary["status"], summary.get("reason"), seconds, left]))
+
+
+def broken(root, told, fault, at):
+    """The same with workers that go wrong at their batch of that number, and with less patience."""
+    original, calls = batches._Rows.__getitems__, []
+
+    def gather(rows, index):
+        calls.append(1)
+        if len(calls) == at:
+            fault()
+        return original(rows, index)
+
+    batches._Rows.__getitems__ = gather
+    batches.WORKER_SECONDS = 0.5
+    complete(root, told)
+
+
+def zombies():
+    """Dead children that nobody has waited for, of any thread of this process."""
+    listed = [(task / "children").read_text().split() for task in Path("/proc/self/task").iterdir()]
+    states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pids in listed for pid in pids}
+    return [f"zombie {pid}" for pid, state in states.items() if state == "Z"]
+
+
+def told_by(work, told):
+    """What a fork that does this tells."""
+    os.waitpid(fork(partial(work, told)), 0)
+    return json.loads(told.read_text())
+
+
+def left_in(root):
+    (found,) = (root / "adhoc").glob("*/summary.json")
+    return content(found.parent)
+
+
+def main(root, count):
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    train(only_last((*IMAGES, "epochs=1")), root / "warm")  # loads what is left to load
+    told_by(lambda told: complete(root / "whole", told), root / "whole.json")
+    whole, found = left_in(root / "whole"), {}
+    for name, fault in FAULTS.items():
+        found[name] = []
+        for number in range(count):
+            folder, told = root / f"{name}-{number}", root / f"{name}-{number}.json"
+            outcome = told_by(lambda told, folder=folder, fault=fault, at=2 + number: broken(folder, told, fault, at), told)
+            again = told_by(lambda told, folder=folder: complete(folder, told, "retry=failed"), told)
+            same = left_in(folder) == whole and again[0] == "done"
+            found[name].append(dict(zip(("status", "reason", "seconds", "left"), outcome, strict=True)) | {"same": same})
+    sys.stdout = sys.__stdout__
+    return found
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]))))

@@ -1,0 +1,62 @@
+"""R25: a DataLoader's worker that dies, raises or hangs makes its run a failed row that names it, and nothing is left of it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from dlexp.batches import WORKER_TRIES, _next
+
+ROOT = Path(__file__).parents[2]
+LATE = r"DataLoader worker [01] has not given batch \d within 1\.5 s\."
+BATCH = torch.zeros(1), torch.zeros(1)
+RUNS = 7  # of each kind
+REASONS = {
+    "killed": r"DataLoader worker \(pid(\(s\))? \d+\) (is killed by signal: Killed|exited unexpectedly)",
+    "raises": r"(?s)Caught OSError in DataLoader worker process [01]\..*the disk has gone",
+    "hangs": LATE,
+}
+
+
+@pytest.mark.slow
+def test_a_worker_that_breaks_is_named_and_its_run_can_be_tried_again(tmp_path, record_property):
+    command = [sys.executable, "-m", "tests.reliability.loaders", str(tmp_path), str(RUNS)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    wrong = [
+        (fault, one)
+        for fault, outcomes in told.items()
+        for one in outcomes
+        if one["status"] != "failed" or not re.search(REASONS[fault], one["reason"])
+        or one["seconds"] > 20 or one["left"] or not one["same"]
+    ]  # fmt: skip
+    record_property("R25", [RUNS * len(REASONS), len(wrong)])
+    assert wrong == []
+    assert set(told) == set(REASONS)
+
+
+class Late(Iterator):
+    """What torch's iterator does: it gives a batch after so many askings."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def __next__(self):
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError("DataLoader timed out after 10 seconds")
+        return BATCH
+
+
+def test_a_worker_that_was_stopped_is_asked_again_and_one_that_hangs_is_named():
+    assert _next(Late(WORKER_TRIES - 1), 5, 2) is BATCH
+    with pytest.raises(RuntimeError, match=r"^DataLoader worker 1 has not given batch 6 within 30 s\.$"):
+        _next(Late(WORKER_TRIES), 5, 2)
