@@ -14,52 +14,29 @@ import ctypes
 import json
 import os
 import random
-import re
-import resource
 import shutil
 import signal
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
 from dlexp import stop
-from dlexp.config import assemble
 from dlexp.sweep import check_cells, sweep
-from tests.reliability.harness import content, lost, whole
-from tests.runs import IMAGES, MOONS, only_last
-from train import _attempt
+from tests.reliability import aftermath, starts
+from tests.reliability.harness import lost, whole
+from tests.reliability.starts import Start
 
-TRAIN = Path(__file__).parents[2] / "train.py"
-SAVING = ("hardware=cpu", "checkpoint_every=0.2")
-WORKERS = "hardware.loader=workers"  # processes more that a kill leaves alone
-RUNS = {
-    "dropout": (*MOONS, "dropout=0.2", "batch_size=8", "epochs=2000"),
-    "batch norm": (*IMAGES, WORKERS, "augment=standard", "augment.padding=1", "norm=bn", "epochs=400"),
-    "fp16 scaler": (*MOONS, "precision=fp16", "precision.growth_interval=9", "batch_size=8", "epochs=2000", "seed=3"),
-}
-WARM_UP = ("epochs=2", "hardware.loader=resident")  # workers leave a thread in the process that has them
 COMMAND_EVERY = 8  # starts
 MOST_SECONDS = 60.0  # that a start may take to end once it was told to
 IN_PEACE = 1200.0  # seconds that all runs may take where nobody breaks them
 MOST_GROWTH = 64  # MiB of this process, from the first comparison on
 GONE_SECONDS = 15.0  # after which nothing of a dead start may be there; torch's workers look for their parent every 5 s
 SUBREAPER = 36  # prctl: what dead starts leave behind becomes a child of this process
-
-
-@dataclass(frozen=True)
-class Start:
-    """A process that was started: whether as a command that is typed, and the exit codes that are in order."""
-
-    typed: bool
-    codes: set[int]
 
 
 class Monkey:
@@ -77,7 +54,7 @@ class Monkey:
         self.faults: Counter[str] = Counter()
         self.violations: list[str] = []
         self.memory: list[float] = []
-        self.shared = _shared_memory()
+        self.shared = aftermath.shared_memory()
         self.faults_of = {
             "kill": self.kill,
             "term": self.term,
@@ -100,15 +77,15 @@ class Monkey:
         """What each run leaves where nobody breaks it; and all modules loaded, so that a fork has nothing left to load."""
         for name in ("warm-1", "warm-2"):
             with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-                sweep(check_cells(_cells(self.folder / name, *WARM_UP)), "warm")
+                sweep(check_cells(starts.cells(self.folder / name, *starts.WARM_UP)), "warm")
         begun = time.monotonic()
         self._start(self.folder / "reference", {0})
         self._wait(IN_PEACE)
         self.say(f"the runs take {time.monotonic() - begun:.0f} s where nobody breaks them")
-        return _contents(self.folder / "reference")
+        return aftermath.contents(self.folder / "reference")
 
     def _finished(self, root: Path) -> bool:
-        return len(list(root.glob("adhoc/*/summary.json"))) == len(RUNS)
+        return len(list(root.glob("adhoc/*/summary.json"))) == len(starts.RUNS)
 
     def _break(self, root: Path, end: float) -> None:
         """One fault, one to five seconds after the one before."""
@@ -145,7 +122,7 @@ class Monkey:
         most = self.choose.choice([500, 3_000, int(0.9 * min(sizes, default=10_000))])
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
-        self._start(root, {0, 5}, before=partial(_limit, most, writer))
+        self._start(root, {0, 5}, before=partial(starts.limit, most, writer))
         codes, said = self._wait(), ""
         with contextlib.suppress(BlockingIOError):
             said = os.read(reader, 2**16).decode().strip()
@@ -178,11 +155,8 @@ class Monkey:
         root.mkdir(exist_ok=True)
         self.starts += 1
         with (self.folder / "starts.log").open("a") as log:
-            overrides = only_last((*self.choose.choice(list(RUNS.values())), *SAVING, f"output_dir={root}"))
-            work = (
-                partial(os.execv, sys.executable, [sys.executable, str(TRAIN), *overrides]) if typed else partial(_sweep, root)
-            )
-            pid = _fork(log.fileno(), before, work)
+            work = partial(starts.type_command, root, self.choose) if typed else partial(starts.sweep_of, root)
+            pid = starts.fork(log.fileno(), before, work)
         # A single run that another start has ends with 3, a sweep passes it over.
         self.alive[pid] = Start(typed, codes | {3} if typed else codes)
 
@@ -224,14 +198,16 @@ class Monkey:
         self._start(root, {0})
         self._wait(IN_PEACE)
         self.comparisons += 1
-        found = _contents(root)
+        found = aftermath.contents(root)
         different = [name for name, files in reference.items() if found.get(name) != files]
         problems = [f"{name} differs from the run that nobody broke" for name in different]
         problems += [f"{path} is left" for path in root.rglob("*.tmp")]
-        problems += [f"{path} is held" for path in root.rglob("*.lock") if _is_held(path)] + lost(root) + self._left_behind()
+        problems += (
+            [f"{path} is held" for path in root.rglob("*.lock") if aftermath.is_held(path)] + lost(root) + self._left_behind()
+        )
         for problem in problems:
             self.violate(problem)
-        self.memory.append(_resident())
+        self.memory.append(aftermath.resident())
         if self.memory[-1] > self.memory[0] + MOST_GROWTH:
             self.violate(f"this process has grown from {self.memory[0]:.0f} to {self.memory[-1]:.0f} MiB")
         self.say(f"comparison {self.comparisons}: {len(reference) - len(different)} of {len(reference)} runs are the same")
@@ -241,7 +217,7 @@ class Monkey:
     def _left_behind(self) -> list[str]:
         """Processes and shared memory that outlive their starts."""
         end = time.monotonic() + GONE_SECONDS
-        while (left := _children() + sorted(_shared_memory() - self.shared)) and time.monotonic() < end:
+        while (left := aftermath.children() + sorted(aftermath.shared_memory() - self.shared)) and time.monotonic() < end:
             self._reap()
             time.sleep(0.1)
         return [f"{one} is left" for one in left]
@@ -268,49 +244,6 @@ class Monkey:
         }
 
 
-def _cells(root: Path, *more: str) -> list:
-    return [assemble(only_last((*run, *SAVING, f"output_dir={root}", *more))) for run in RUNS.values()]
-
-
-def _sweep(root: Path) -> int:
-    return _attempt(lambda: sweep(check_cells(_cells(root)), "python -m tests.reliability.chaos"))
-
-
-def _fork(log: int, before: Callable[[], None] | None, work: Callable[[], int]) -> int:
-    """Do `before` and `work` in a process of its own whose words go to a file."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        stop.listen()
-        if before:
-            before()
-        code = work()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(code)
-
-
-def _limit(most: int, said: int) -> None:
-    """Let no file grow beyond so many bytes; what goes wrong is said in a pipe, which is no file."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(said, 2)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
-
-def _contents(root: Path) -> dict[str, dict[str, str]]:
-    """Run folder → what must be the same; the states on the way are saved when there is time."""
-    return {
-        path.parent.name: {name: it for name, it in content(path.parent).items() if not name.startswith("checkpoints/step")}
-        for path in sorted(root.glob("adhoc/*/summary.json"))
-    }
-
-
 def _flip(path: Path, choose: random.Random) -> None:
     bits = bytearray(path.read_bytes())
     bits[choose.randrange(len(bits))] ^= 1 << choose.randrange(8)
@@ -322,31 +255,6 @@ DAMAGES = {
     "cut off": lambda path, choose: os.truncate(path, choose.randrange(path.stat().st_size)),
     "without its sidecar": lambda path, _: path.with_suffix(".json").unlink(),
 }
-
-
-def _is_held(path: Path) -> bool:
-    try:
-        with FileLock(path).acquire(blocking=False):
-            return False
-    except Timeout:
-        return True
-
-
-def _children() -> list[str]:
-    """Processes, dead ones that nobody waits for among them, whose parent is this one."""
-    (task,) = Path("/proc/self/task").iterdir()
-    return [f"process {pid}" for pid in (task / "children").read_text().split()]
-
-
-def _shared_memory() -> set[str]:
-    """Shared memory that names no living process."""
-    names = (path.name for path in Path("/dev/shm").iterdir())
-    return {name for name in names if not any(Path("/proc", pid).exists() for pid in re.findall(r"\d+", name))}
-
-
-def _resident() -> float:
-    """MiB of memory that this process has."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 def main() -> int:
