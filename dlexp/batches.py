@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from dlexp.contract import Augment, Dataset, Split
 from dlexp.stream import generator
 
-EVALUATION_BATCH = 512  # examples; large enough to fill a GPU, small enough for a CPU's cache
+# Examples by kind of device: small enough for a CPU's cache, large enough to fill a GPU.
+EVALUATION_BATCH = {"cpu": 128, "cuda": 512}
 # That a worker may take for a batch: long enough for a busy machine, in parts that a stop of all processes outlasts only once.
 WORKER_SECONDS, WORKER_TRIES = 10.0, 3
 Batch = tuple[Tensor, Tensor]
@@ -179,9 +180,9 @@ def training_batches(
     return batches
 
 
-def evaluation_batches(load: Loader, scale: Scale, num_examples: int) -> Callable[[], Iterator[Batch]]:
+def evaluation_batches(load: Loader, scale: Scale, num_examples: int, device: torch.device) -> Callable[[], Iterator[Batch]]:
     """All examples of a split, once, in their order."""
-    indices = list(torch.arange(num_examples).split(EVALUATION_BATCH))
+    indices = list(torch.arange(num_examples).split(EVALUATION_BATCH[device.type]))
 
     def batches() -> Iterator[Batch]:
         for inputs, targets in load(indices):

@@ -94,7 +94,7 @@ def _build_batches(
         device=facts.device,
     )
     evaluations = {
-        name: evaluation_batches(_loader(config["hardware"], split, facts.device), scale, len(split.targets))
+        name: evaluation_batches(_loader(config["hardware"], split, facts.device), scale, len(split.targets), facts.device)
         for name, split in (("val", dataset.val), ("test", dataset.test))
         if split is not None
     }

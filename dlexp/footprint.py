@@ -100,7 +100,7 @@ def measure(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -
     one = dataset.train
     raw = _bytes(one.inputs[:1]) + _bytes(one.targets[:1])
     resident = device.type == "cpu" or config["hardware"]["loader"] == "resident"
-    examples = min(EVALUATION_BATCH, max(len(split.targets) for split in splits[1:]))
+    examples = min(EVALUATION_BATCH[device.type], max(len(split.targets) for split in splits[1:]))
     return Footprint(
         num_parameters=count,
         weights=sum(_bytes(tensor) for tensor in (*model.parameters(), *model.buffers())),

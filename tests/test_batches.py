@@ -89,7 +89,7 @@ def test_an_epoch_can_be_entered_at_any_batch(dataset, first):
 
 
 def test_evaluation_sees_every_example_in_order(dataset):
-    batches = evaluation_batches(resident(dataset.test, CPU), Scale(dataset, CPU, torch.channels_last), N)
+    batches = evaluation_batches(resident(dataset.test, CPU), Scale(dataset, CPU, torch.channels_last), N, CPU)
     assert torch.cat([targets for _, targets in batches()]).tolist() == list(range(N))
 
 
