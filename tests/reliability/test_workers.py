@@ -18,7 +18,7 @@ LATE = r"DataLoader worker [01] has not given batch \d within 1\.5 s\."
 BATCH = torch.zeros(1), torch.zeros(1)
 RUNS = 7  # of each kind
 REASONS = {
-    "killed": r"DataLoader worker \(pid(\(s\))? \d+\) (is killed by signal: Killed|exited unexpectedly)",
+    "killed": r"DataLoader worker \(pid(\(s\))? \d+(, \d+)?\) (is killed by signal: Killed|exited unexpectedly)",
     "raises": r"(?s)Caught OSError in DataLoader worker process [01]\..*the disk has gone",
     "hangs": LATE,
 }
