@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from dlexp.contract import Schedule, Task
 from dlexp.graph import GraphedStep
-from dlexp.microbatch import LEAST, MicroBatches, Part, mark
+from dlexp.microbatch import MicroBatches, Part
 from dlexp.precision import Precision
+from dlexp.score import SCORES
+from dlexp.update import Update
 
 Numbers = dict[str, float]
 
@@ -54,14 +56,12 @@ class Learner:
         on_oom: str = "fail",
     ) -> None:
         self.model, self.loss, self.optimizer, self.schedule, self.precision = model, loss, optimizer, schedule, precision
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.grad_clip, self.l1, self.l2 = grad_clip, l1, l2
-        self.microbatches = MicroBatches(LEAST[on_oom])
+        self.grad_clip, self.score = grad_clip, SCORES[task]
+        self.plain = Update(model, loss, optimizer, precision, self.score, grad_clip=grad_clip, l1=l1, l2=l2, on_oom=on_oom)
+        self.update = GraphedStep(self.plain, optimizer) if cuda_graph else self.plain
+        self.microbatches = self.plain.microbatches
         self.evaluation_microbatches = MicroBatches(None if on_oom == "fail" else 1)
         self.notes: list[str] = []  # what the user has to be told of the steps since they were last read
-        self.update = GraphedStep(self._update, optimizer) if cuda_graph else self._update
-        self.score = _num_correct if task == "classification" else _sum_of_squares
-        self.summarise = _accuracy if task == "classification" else _rmse
         self.steps: list[tuple[int, Tensor, Tensor, Tensor]] = []  # per step: examples, loss, score, gradient norm
         self.num_steps = 0
         self.bad_step: int | None = None  # the first without a finite loss of those collected last
@@ -82,52 +82,8 @@ class Learner:
         if self.schedule.every == "step":
             self.schedule.scheduler.step()
 
-    def _update(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The part of a step that a device can replay.
-
-        Returns:
-            Loss, score and gradient norm of the batch, on the device.
-        """
-        scaler = self.precision.scaler
-        loss, score = self.microbatches(self._differentiate, inputs, targets, partial(mark, self.model, self.optimizer))
-        scaler.unscale_(self.optimizer)
-        norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-        if self.grad_clip is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, self.grad_clip, norm)
-        scaler.step(self.optimizer)
-        scaler.update()
-        return loss, score, norm
-
-    def _differentiate(self, parts: list[Part]) -> tuple[Tensor, Tensor]:
-        """Leave the gradient of a batch in the parameters, that of each part weighted by its share of the examples.
-
-        Returns:
-            Loss and score of the batch, on the device.
-        """
-        self.optimizer.zero_grad(set_to_none=True)
-        num_examples = sum(len(targets) for _, targets in parts)
-        losses: list[Tensor] = []
-        scores: list[Tensor] = []
-        for inputs, targets in parts:
-            with self.precision.autocast:
-                outputs = self.model(inputs)
-            outputs = outputs.float()
-            loss = self.loss(outputs, targets)
-            if len(parts) > 1:
-                loss = loss * (len(targets) / num_examples)
-            penalised = (self.l1 or self.l2) and not losses  # once a batch
-            self.precision.scaler.scale(loss + self.penalty() if penalised else loss).backward()
-            losses.append(loss.detach())
-            scores.append(self.score(outputs, targets))
-        return sum(losses[1:], losses[0]), sum(scores[1:], scores[0])
-
     def _note(self, when: str, what: str, number: int) -> None:
         self.notes.append(f"{when}: out of memory; from here {what} is computed in {number} micro-batches")
-
-    def penalty(self) -> Tensor:
-        """`l1 * sum |p| + l2 * sum p²`: added to the loss that is differentiated, never to the loss that is reported."""
-        flat = torch.cat([parameter.flatten() for parameter in self.parameters])
-        return self.l1 * flat.abs().sum() + self.l2 * flat.square().sum()
 
     def collect(self) -> Numbers:
         """What the steps since the last call measured, averages weighted by examples. Waits for the device once.
@@ -150,7 +106,7 @@ class Learner:
         self.num_steps += len(self.steps)
         self.steps.clear()
         total = float(examples.sum())
-        numbers = {"examples": total, "loss": float(losses @ examples) / total, **self.summarise(float(scores.sum()), total)}
+        numbers = {"examples": total, "loss": float(losses @ examples) / total, **self.score.of_all(float(scores.sum()), total)}
         if self.precision.scaler.is_enabled():
             numbers["overflow_steps"] = float((~norms.isfinite()).sum())
             norms = norms[norms.isfinite()]
@@ -191,7 +147,7 @@ class Learner:
                 for outputs, targets in self.evaluation_microbatches(partial(self._answer, mirror=mirror), *batch):
                     examples.append(len(targets))
                     losses.append(self.loss(outputs, targets))
-                    scores.append(self.score(outputs, targets))
+                    scores.append(self.score.of_batch(outputs, targets))
                     if outputs_of is not None:
                         outputs_of.append(outputs)
         if (number := self.evaluation_microbatches.number) > before:
@@ -199,7 +155,7 @@ class Learner:
         self.model.train()
         total = sum(examples)
         loss = float(torch.stack(losses).double().cpu() @ torch.tensor(examples, dtype=torch.float64)) / total
-        return {"loss": loss, **self.summarise(float(torch.stack(scores).double().sum()), total)}
+        return {"loss": loss, **self.score.of_all(float(torch.stack(scores).double().sum()), total)}
 
     def _answer(self, parts: list[Part], *, mirror: bool) -> list[Part]:
         """Outputs, float32, and targets of each part."""
@@ -261,7 +217,7 @@ class Learner:
         state, groups = copy.deepcopy(kept["optimizer"]), self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         if isinstance(self.update, GraphedStep):  # what it captured writes to the state that was there before
-            self.update = GraphedStep(self._update, self.optimizer)
+            self.update = GraphedStep(self.plain, self.optimizer)
 
     def is_finite(self) -> bool:
         """Whether the weights are, and the losses not yet collected. Waits for the device."""
@@ -282,19 +238,3 @@ class Learner:
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Put back what `weights` returned."""
         self.model.load_state_dict(weights)
-
-
-def _num_correct(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs.argmax(1) == targets).sum()
-
-
-def _sum_of_squares(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs.detach() - targets).square().sum() / targets.shape[1]
-
-
-def _accuracy(score: float, total: float) -> Numbers:
-    return {"acc": score / total}
-
-
-def _rmse(score: float, total: float) -> Numbers:
-    return {"rmse": (score / total) ** 0.5}

@@ -116,7 +116,7 @@ def test_l1_makes_weights_small_and_stays_out_of_the_reported_loss():
         torch.manual_seed(1)
         learner.step(*make_batches()[0])
     assert penalised.collect()["loss"] == free.collect()["loss"]
-    assert sum(p.abs().sum() for p in penalised.parameters) < sum(p.abs().sum() for p in free.parameters)
+    assert sum(p.abs().sum() for p in penalised.plain.parameters) < sum(p.abs().sum() for p in free.plain.parameters)
 
 
 def test_the_first_step_without_a_finite_loss_is_named():
@@ -146,9 +146,9 @@ def test_low_precision_stays_near_single_precision(format):
         torch.manual_seed(1)
         for batch in make_batches():
             learner.step(*batch)
-    assert all(parameter.dtype == torch.float32 for parameter in low.parameters)
+    assert all(parameter.dtype == torch.float32 for parameter in low.plain.parameters)
     assert low.collect()["loss"] == pytest.approx(single.collect()["loss"], rel=0.02)
-    assert any(not torch.equal(a, b) for a, b in zip(low.parameters, single.parameters, strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(low.plain.parameters, single.plain.parameters, strict=True))
 
 
 def test_regression_reports_rmse():

@@ -18,7 +18,7 @@ def spoil_loss(learner, inputs, targets, step):
 
 
 def spoil_gradient(learner, inputs, targets, step):
-    hook = learner.parameters[0].register_hook(lambda gradient: gradient * math.nan)
+    hook = next(learner.model.parameters()).register_hook(lambda gradient: gradient * math.nan)
     step(learner, inputs, targets)
     hook.remove()
 

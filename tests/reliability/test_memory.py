@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from dlexp import learner as learner_module
 from dlexp import tune
+from dlexp import update as update_module
 from dlexp.contract import Schedule
 from dlexp.learner import Learner
 from dlexp.model.mlp import MLP
@@ -67,7 +67,7 @@ def make_batch(seed=3, device="cpu"):
 
 
 def gradient(learner):
-    return torch.cat([parameter.grad.flatten() for parameter in learner.parameters])
+    return torch.cat([parameter.grad.flatten() for parameter in learner.model.parameters()])
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
@@ -80,7 +80,7 @@ def test_a_split_batch_has_the_gradient_of_the_whole(most, where):
             learner.step(*make_batch(seed))
         assert float((gradient(split) - gradient(whole)).norm() / gradient(whole).norm()) < 1e-6
     assert split.microbatches.number == next(n for n in (1, 2, 4, 8, 16) if BATCH / n <= most)
-    for ours, theirs in zip(split.parameters, whole.parameters, strict=True):
+    for ours, theirs in zip(split.plain.parameters, whole.plain.parameters, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
     assert split.collect() == pytest.approx(whole.collect(), rel=1e-6)
 
@@ -108,7 +108,7 @@ def random_layers():
 @pytest.mark.parametrize("undone", [True, False])
 def test_an_attempt_that_failed_leaves_no_trace(undone, monkeypatch):
     if not undone:  # the same without what puts things back: it must show
-        monkeypatch.setattr(learner_module, "mark", lambda *_: lambda: None)
+        monkeypatch.setattr(update_module, "mark", lambda *_: lambda: None)
     failing = make_learner(Narrow(4, "backward", random_layers()), "microbatch_bn")
     found = after_two_steps(failing)
     spared = make_learner(Narrow(BATCH, "backward", random_layers()), "microbatch_bn")
