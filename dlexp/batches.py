@@ -1,23 +1,17 @@
 """Which examples come when: a pure function of (seed, epoch), whatever the loader."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from itertools import count, repeat
-from multiprocessing import active_children
-from multiprocessing.process import BaseProcess
+from itertools import repeat
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from dlexp.contract import Augment, Dataset, Split
 from dlexp.stream import generator
 
 # Examples by kind of device: small enough for a CPU's cache, large enough to fill a GPU.
 EVALUATION_BATCH = {"cpu": 128, "cuda": 512}
-# That a worker may take for a batch: long enough for a busy machine, in parts that a stop of all processes outlasts only once.
-WORKER_SECONDS, WORKER_TRIES = 10.0, 3
 Batch = tuple[Tensor, Tensor]
 Loader = Callable[[list[Tensor]], Iterable[Batch]]
 """Takes the indices of each batch of an epoch and yields those raw (inputs, targets), on the device."""
@@ -53,91 +47,6 @@ def resident(split: Split, device: torch.device) -> Loader:
             yield inputs.index_select(0, batch), targets.index_select(0, batch)
 
     return load
-
-
-def workers(
-    split: Split,
-    device: torch.device,
-    *,
-    num_workers: int,
-    persistent_workers: bool,
-    pin_memory: bool,
-    non_blocking: bool,
-) -> Loader:
-    """A loader for data that does not fit on the device: torch's DataLoader gathers batches in processes of its own.
-
-    Where one of them dies, raises or hangs, a RuntimeError names it, and none of them is left.
-    """
-    batches: list[Tensor] = []
-    processes: set[BaseProcess] = set()
-    loader: DataLoader = DataLoader(
-        _Rows(split),  # type: ignore[arg-type]  # has what DataLoader calls
-        batch_sampler=batches,  # type: ignore[arg-type]  # of tensors; read anew at each epoch
-        collate_fn=_as_it_is,  # type: ignore[arg-type]  # _Rows gives whole batches
-        num_workers=num_workers,
-        persistent_workers=persistent_workers and num_workers > 0,
-        pin_memory=pin_memory,
-        generator=torch.Generator(),  # otherwise each epoch draws from the global stream, which is dropout's
-        timeout=WORKER_SECONDS if num_workers else 0,
-    )
-
-    def load(indices: list[Tensor]) -> Iterator[Batch]:
-        batches[:] = indices
-        others = set(active_children())
-        waiting = iter(loader)
-        processes.update(set(active_children()) - others)
-        for number in count():
-            try:
-                batch = _next(waiting, number, num_workers)
-            except Exception:
-                _end(processes)
-                raise
-            if batch is None:
-                return
-            inputs, targets = batch
-            yield inputs.to(device, non_blocking=non_blocking), targets.to(device, non_blocking=non_blocking)
-
-    return load
-
-
-def _next(waiting: Iterator[Batch], number: int, num_workers: int) -> Batch | None:
-    """The batch of this number, counted from 0; None after the last. A process that was stopped for a while may ask again."""
-    for _ in range(WORKER_TRIES):
-        try:
-            return next(waiting, None)
-        except RuntimeError as error:
-            if "timed out" not in str(error):
-                raise
-    seconds = WORKER_TRIES * WORKER_SECONDS
-    # Batches are dealt to the workers in turn.
-    raise RuntimeError(f"DataLoader worker {number % num_workers} has not given batch {number + 1} within {seconds:g} s.")
-
-
-def _end(processes: set[BaseProcess]) -> None:
-    """Kill what is left of a loader's workers; torch would ask them to end, and wait for those that hang."""
-    for process in processes:
-        while process.is_alive():
-            with suppress(RuntimeError):  # torch raises one in whatever is under way when a worker dies
-                process.kill()
-                process.join()
-    processes.clear()
-
-
-class _Rows:
-    """A split from which DataLoader fetches a whole batch at once."""
-
-    def __init__(self, split: Split) -> None:
-        self.split = split
-
-    def __len__(self) -> int:
-        return len(self.split.targets)
-
-    def __getitems__(self, index: Tensor) -> Batch:
-        return self.split.inputs[index], self.split.targets[index]
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
 
 
 class Scale:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlexp import hardware
-from dlexp.batches import Batch, Epochs, Loader, Scale, evaluation_batches, resident, training_batches, workers
+from dlexp.batches import Batch, Epochs, Loader, Scale, evaluation_batches, resident, training_batches
 from dlexp.compilation import compile_blocks
 from dlexp.contract import Dataset, Split
 from dlexp.facts import Facts
@@ -17,6 +17,7 @@ from dlexp.learner import Learner
 from dlexp.measure import Probes, fixed_batch, spread
 from dlexp.parts import make_probes, part
 from dlexp.stream import stream
+from dlexp.workers import workers
 
 
 class Built(NamedTuple):

@@ -47,7 +47,12 @@ class Update:
             Loss, score and gradient norm of the batch, on the device.
         """
         scaler = self.precision.scaler
-        loss, score = self.microbatches(self._differentiate, inputs, targets, partial(mark, self.model, self.optimizer))
+        if self.microbatches.least is None:
+            self.optimizer.zero_grad(set_to_none=True)
+            loss, score = self._differentiate(inputs, targets)
+        else:
+            before = partial(mark, self.model, self.optimizer)
+            loss, score = self.microbatches(self._differentiate_all, inputs, targets, before)
         scaler.unscale_(self.optimizer)
         norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         if self.grad_clip is not None:
@@ -56,7 +61,7 @@ class Update:
         scaler.update()
         return loss, score, norm
 
-    def _differentiate(self, parts: list[Part]) -> tuple[Tensor, Tensor]:
+    def _differentiate_all(self, parts: list[Part]) -> tuple[Tensor, Tensor]:
         """Leave the gradient of a batch in the parameters, that of each part weighted by its share of the examples.
 
         Returns:
@@ -64,20 +69,30 @@ class Update:
         """
         self.optimizer.zero_grad(set_to_none=True)
         num_examples = sum(len(targets) for _, targets in parts)
-        losses: list[Tensor] = []
-        scores: list[Tensor] = []
-        for inputs, targets in parts:
-            with self.precision.autocast:
-                outputs = self.model(inputs)
-            outputs = outputs.float()
-            loss = self.loss(outputs, targets)
-            if len(parts) > 1:
-                loss = loss * (len(targets) / num_examples)
-            penalised = (self.l1 or self.l2) and not losses  # once a batch
-            self.precision.scaler.scale(loss + self.penalty() if penalised else loss).backward()
-            losses.append(loss.detach())
-            scores.append(self.score.of_batch(outputs, targets))
+        measured = [
+            self._differentiate(inputs, targets, share=len(targets) / num_examples, penalised=number == 0)
+            for number, (inputs, targets) in enumerate(parts)
+        ]
+        losses, scores = zip(*measured, strict=True)
         return sum(losses[1:], losses[0]), sum(scores[1:], scores[0])
+
+    def _differentiate(
+        self, inputs: Tensor, targets: Tensor, *, share: float = 1.0, penalised: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Add the gradient of `share` times the loss, and where `penalised` that of the penalty.
+
+        Returns:
+            That loss and the score, on the device.
+        """
+        with self.precision.autocast:
+            outputs = self.model(inputs)
+        outputs = outputs.float()
+        loss = self.loss(outputs, targets)
+        if share != 1:
+            loss = loss * share
+        penalised = penalised and bool(self.l1 or self.l2)
+        self.precision.scaler.scale(loss + self.penalty() if penalised else loss).backward()
+        return loss.detach(), self.score.of_batch(outputs, targets)
 
     def penalty(self) -> Tensor:
         """`l1 * sum |p| + l2 * sum p²`: added to the loss that is differentiated, never to the loss that is reported."""

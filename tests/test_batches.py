@@ -3,8 +3,9 @@ import torch
 
 from dlexp.augment.none import NoAugment
 from dlexp.augment.standard import Standard
-from dlexp.batches import Scale, evaluation_batches, order, resident, steps_per_epoch, training_batches, workers
+from dlexp.batches import Scale, evaluation_batches, order, resident, steps_per_epoch, training_batches
 from dlexp.contract import Dataset, Split
+from dlexp.workers import workers
 
 CPU = torch.device("cpu")
 N = 23

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dlexp import batches, build, facts, hardware
+from dlexp import build, facts, hardware, workers
 from dlexp.config import CONF
 from dlexp.contract import Split
 from dlexp.errors import UnsupportedError
@@ -92,9 +92,9 @@ def test_auto_follows_from_what_the_cpu_can_do(amx, expected, monkeypatch):
 
 def test_every_setting_of_the_workers_reaches_the_loader(monkeypatch):
     seen = {}
-    monkeypatch.setattr(batches, "DataLoader", lambda *_, **options: seen.update(options))
+    monkeypatch.setattr(workers, "DataLoader", lambda *_, **options: seen.update(options))
     split = Split(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
-    batches.workers(split, CPU, num_workers=3, persistent_workers=True, pin_memory=True, non_blocking=True)
+    workers.workers(split, CPU, num_workers=3, persistent_workers=True, pin_memory=True, non_blocking=True)
     assert seen.items() >= {"num_workers": 3, "persistent_workers": True, "pin_memory": True}.items()
 
 

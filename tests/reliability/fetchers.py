@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 import urllib.request
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def fork(work):
     try:
         work()
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

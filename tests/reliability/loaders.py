@@ -18,14 +18,14 @@ from pathlib import Path
 
 import torch
 
-from dlexp import batches
+from dlexp import workers
 from dlexp.display import Plain
 from dlexp.run import execute, gather_facts
 from tests.reliability.fetchers import fork
 from tests.reliability.harness import content, train
 from tests.runs import IMAGES, only_last, prepare
 
-COMMAND = (*IMAGES, "hardware.loader=workers", "epochs=3")
+COMMAND = (*IMAGES, "hardware.loader=workers", "epochs=4")  # at which a worker gathers 8 batches
 
 
 def raise_():
@@ -58,7 +58,7 @@ def complete(root, told, *overrides):
 
 def broken(root, told, fault, at):
     """The same with workers that go wrong at their batch of that number, and with less patience."""
-    original, calls = batches._Rows.__getitems__, []
+    original, calls = workers._Rows.__getitems__, []
 
     def gather(rows, index):
         calls.append(1)
@@ -66,20 +66,28 @@ def broken(root, told, fault, at):
             fault()
         return original(rows, index)
 
-    batches._Rows.__getitems__ = gather
-    batches.WORKER_SECONDS = 0.5
+    workers._Rows.__getitems__ = gather
+    workers.WORKER_SECONDS = 0.5
     complete(root, told)
 
 
 def zombies():
     """Dead children that nobody has waited for, of any thread of this process."""
-    listed = [(task / "children").read_text().split() for task in Path("/proc/self/task").iterdir()]
-    states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pids in listed for pid in pids}
-    return [f"zombie {pid}" for pid, state in states.items() if state == "Z"]
+    children = [pid for task in Path("/proc/self/task").iterdir() for pid in read(task / "children").split()]
+    return [f"zombie {pid}" for pid in children if read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[:1] == ["Z"]]
+
+
+def read(path):
+    """What it says of a process or thread; nothing, once that has ended."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def told_by(work, told):
     """What a fork that does this tells."""
+    told.unlink(missing_ok=True)
     os.waitpid(fork(partial(work, told)), 0)
     return json.loads(told.read_text())
 

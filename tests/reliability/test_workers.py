@@ -6,19 +6,22 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
 import torch
 
-from dlexp.batches import WORKER_TRIES, _next
+from dlexp import workers
+from dlexp.contract import Split
+from dlexp.workers import WORKER_TRIES, _next
 
 ROOT = Path(__file__).parents[2]
 LATE = r"DataLoader worker [01] has not given batch \d within 1\.5 s\."
 BATCH = torch.zeros(1), torch.zeros(1)
 RUNS = 7  # of each kind
 REASONS = {
-    "killed": r"DataLoader worker \(pid(\(s\))? \d+(, \d+)?\) (is killed by signal: Killed|exited unexpectedly)",
+    "killed": r"DataLoader worker killed: process \d+ by signal 9( and \d+ by signal 9)?\.",
     "raises": r"(?s)Caught OSError in DataLoader worker process [01]\..*the disk has gone",
     "hangs": LATE,
 }
@@ -60,3 +63,18 @@ def test_a_worker_that_was_stopped_is_asked_again_and_one_that_hangs_is_named():
     assert _next(Late(WORKER_TRIES - 1), 5, 2) is BATCH
     with pytest.raises(RuntimeError, match=r"^DataLoader worker 1 has not given batch 6 within 30 s\.$"):
         _next(Late(WORKER_TRIES), 5, 2)
+
+
+def test_a_dead_worker_is_found_where_its_batch_is_asked_for_and_nowhere_else(monkeypatch):
+    monkeypatch.setattr(workers, "WORKER_SECONDS", 0.2)
+    options = {"num_workers": 2, "persistent_workers": True, "pin_memory": False, "non_blocking": False}
+    split = Split(torch.arange(64.0), torch.arange(64))
+    before = set(active_children())
+    waiting = iter(workers.workers(split, torch.device("cpu"), **options)(list(torch.arange(64).split(2))))
+    next(waiting)
+    (one, other) = set(active_children()) - before
+    for process in (one, other):
+        process.kill()
+        process.join()  # torch's own handler raises here
+    with pytest.raises(RuntimeError, match=rf"^DataLoader worker killed: .*\b{one.pid} by signal 9"):
+        list(waiting)
