@@ -43,10 +43,11 @@ def look() -> Memory:
 
 
 def free(device: torch.device) -> int:
-    """Bytes that this process can still have on a device; what torch keeps for later on a GPU is among them."""
+    """Bytes that this process can still have on a device; what is kept for later is among them."""
     if device.type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
+    hardware.empty_cache()
     return look().available
 
 
