@@ -1,14 +1,21 @@
-"""A request to stop: by SIGTERM, SIGINT or SIGUSR1. A run finishes its step and saves; a second request ends the process."""
+"""A request to stop: by SIGTERM, SIGINT or SIGUSR1. A run finishes its step and saves; a second request ends the process.
+
+So does a step that does not end: schedulers kill what is left after a while, SLURM and Kubernetes after 30 s.
+"""
 
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 RESUMABLE = 75  # EX_TEMPFAIL: the same command goes on
+GRACE = 25.0  # s from a request to the end
 
 _requested: signal.Signals | None = None
 _deferred = False
@@ -18,6 +25,11 @@ def listen() -> None:
     """Take the signals from now on."""
     for number in SIGNALS:
         signal.signal(number, _request)
+    told, telling = os.pipe()
+    os.set_blocking(telling, False)
+    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # what a loader's worker is told is none of ours
+    Thread(target=_watch, args=(told,), daemon=True).start()
 
 
 def requested() -> signal.Signals | None:
@@ -54,6 +66,22 @@ def requeue() -> str | None:
     except (OSError, subprocess.SubprocessError) as error:
         return f"Job {job} could not be requeued ({error}): the same command goes on."
     return f"Job {job} is requeued."
+
+
+def _watch(told: int) -> None:
+    """End the process some time after a request, whatever it does.
+
+    Python runs `_request` between two of its own instructions only: never while a call hangs, into a GPU's driver for instance.
+    """
+    global _requested
+    number = 0
+    while number not in SIGNALS:
+        number = os.read(told, 1)[0]
+    time.sleep(GRACE)
+    _requested = _requested or signal.Signals(number)
+    message = f"Not ended {GRACE:g} s after {_requested.name}: ended without saving. The same command goes on."
+    print(message, requeue() or "", file=sys.stderr, flush=True)
+    os._exit(RESUMABLE)
 
 
 def _request(number: int, _: FrameType | None) -> None:

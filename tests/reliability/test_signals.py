@@ -1,11 +1,14 @@
 """A signal ends a run after its step, with its state saved: 75, and the same command ends it as if there had been none."""
 
+import ctypes
+import functools
 import os
 import random
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,8 +16,9 @@ import pytest
 
 from dlexp import stop
 from dlexp.display import Plain
+from dlexp.learner import Learner
 from dlexp.run import execute, gather_facts
-from tests.reliability.harness import content
+from tests.reliability.harness import content, fork, wait
 from tests.reliability.test_exact_resume import CONFIGS, differing, ended
 from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
 
@@ -104,6 +108,46 @@ def test_a_second_signal_ends_at_once(tmp_path):
     process.communicate(timeout=60)
     assert process.returncode == stop.RESUMABLE
     assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
+
+
+def deadlock():
+    """Hang in a call that no signal interrupts, as in a GPU's driver."""
+    mutex, libc = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+    libc.pthread_mutex_lock(mutex)
+    libc.pthread_mutex_lock(mutex)
+
+
+@pytest.mark.parametrize("hang", [deadlock, functools.partial(time.sleep, 600)])
+def test_a_step_that_hangs_is_ended(hang, tmp_path):
+    """R18: before the scheduler kills it, and with the state that was saved last."""
+    overrides, hangs = only_last((*LONG["dropout"], *SAVING, "epochs=2")), tmp_path / "hangs"
+
+    def before():
+        stop.GRACE, calls, step = 0.5, [], Learner.step
+
+        def stepped(*arguments):
+            calls.append(1)
+            if len(calls) == 20:
+                hangs.touch()
+                hang()
+            step(*arguments)
+
+        Learner.step = stepped
+
+    child = fork(overrides, tmp_path / "hung", before)
+    rescue = threading.Timer(60, os.kill, [child, signal.SIGKILL])
+    rescue.start()
+    while not hangs.exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGTERM)
+    code = wait(child)
+    rescue.cancel()
+    assert code == stop.RESUMABLE
+    assert "Not ended 0.5 s after SIGTERM: ended without saving." in (tmp_path / "hung.err").read_text()
+    assert wait(fork(overrides, tmp_path / "hung")) == 0
+    run(*overrides, root=tmp_path / "whole")
+    hung, whole = (content(path.parent) for path in sorted(tmp_path.glob("*/adhoc/*/summary.json")))
+    assert {name: hung[name] for name in whole} == whole
 
 
 def test_a_restart_under_slurm_is_in_the_log(tmp_path, monkeypatch):
