@@ -150,6 +150,33 @@ def test_a_step_that_hangs_is_ended(hang, tmp_path):
     assert {name: hung[name] for name in whole} == whole
 
 
+WORKER = """
+import os, signal, time
+from dlexp import stop
+stop.listen()
+stop.GRACE = 0.2
+ready, tell = os.pipe()
+worker = os.fork()
+if not worker:
+    try:
+        os.write(tell, b"!")
+        time.sleep(9)
+    finally:
+        os._exit(0)
+os.read(ready, 1)
+os.kill(worker, signal.SIGTERM)
+os.waitpid(worker, 0)
+time.sleep(0.6)
+print("goes on")
+"""
+
+
+def test_what_a_worker_is_told_does_not_end_the_run():
+    """The worker has the handlers that it was forked with."""
+    done = subprocess.run([sys.executable, "-c", WORKER], cwd=TRAIN.parent, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("goes on\n", 0)
+
+
 def test_a_restart_under_slurm_is_in_the_log(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_RESTART_COUNT", "3")
     planned = prepare(*MOONS, root=tmp_path)
