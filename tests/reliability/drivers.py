@@ -53,7 +53,7 @@ def main(root, seed, kills):
             break
         starts += 1
         driver = fork(lambda: complete(root / "killed"))
-        time.sleep(choose.uniform(0, 0.3 * whole))
+        time.sleep(choose.uniform(0, 0.1 * whole))
         os.kill(driver, signal.SIGKILL)
         os.waitpid(driver, 0)
         after = finished(root / "killed")
