@@ -84,9 +84,9 @@ def _keep_freed_memory() -> None:
     """Let the C library keep what a step frees for the next one, once it has given back what the run before left.
 
     Otherwise it gives much of it back at each step, and the system has to clear and map the pages anew: up to a sixth of the
-    time of a convnet.
+    time of a convnet. What is kept is in pieces, though, and where addresses are short (`ulimit -v`) it is given back.
     """
-    if _LIBC is not None:
+    if _LIBC is not None and resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         _LIBC.malloc_trim(0)
         _LIBC.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         _LIBC.mallopt(_M_MMAP_THRESHOLD, 2**25)  # the largest that it takes; larger blocks are always mapped anew

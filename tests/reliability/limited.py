@@ -18,6 +18,7 @@ from tests.runs import run
 
 def main(root: Path, mebibytes: int, known: str, overrides: list[str]) -> None:
     """Train under the limit, in a folder of `root`."""
+    resource.setrlimit(resource.RLIMIT_AS, (2**46,) * 2)  # from the first, as under `ulimit -v`, if not yet so little
     run("dataset=moons", "model=mlp", "max_steps=2", root=root / "warm")  # loads what is left to load
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + mebibytes * 2**20,) * 2)
