@@ -36,8 +36,6 @@ def _attempt(work: Callable[[], int]) -> int:
     """Turn what goes wrong into a message and an exit code."""
     try:
         return work()
-    except ConfigError as error:
-        return _fail(2, *error.problems)
     except HeldError as error:
         return _fail(3, str(error))
     except CheckpointError as error:
@@ -46,10 +44,14 @@ def _attempt(work: Callable[[], int]) -> int:
         return _fail(5, str(error))
     except DatasetError as error:
         return _fail(7, str(error))
-    except KeyboardInterrupt:
-        if told := stop.requeue():
-            print(told, file=sys.stderr)
-        return _fail(stop.RESUMABLE, "Interrupted. The same command goes on.")
+    except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, KeyboardInterrupt) or stop.requested():  # a library that is interrupted may end with its own error
+            if told := stop.requeue():
+                print(told, file=sys.stderr)
+            return _fail(stop.RESUMABLE, "Interrupted. The same command goes on.")
+        if isinstance(error, ConfigError):
+            return _fail(2, *error.problems)
+        raise
 
 
 def _fail(code: int, *lines: str) -> int:

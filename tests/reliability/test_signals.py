@@ -16,11 +16,13 @@ import pytest
 
 from dlexp import stop
 from dlexp.display import Plain
+from dlexp.errors import ConfigError
 from dlexp.learner import Learner
 from dlexp.run import execute, gather_facts
 from tests.reliability.harness import content, fork, wait
 from tests.reliability.test_exact_resume import CONFIGS, differing, ended
 from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
+from train import _attempt
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 SAVING = ("checkpoint_every=0.05", "hardware=cpu")
@@ -175,6 +177,15 @@ def test_what_a_worker_is_told_does_not_end_the_run():
     """The worker has the handlers that it was forked with."""
     done = subprocess.run([sys.executable, "-c", WORKER], cwd=TRAIN.parent, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("goes on\n", 0)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, stop.RESUMABLE), (None, 2)])
+def test_a_library_may_end_with_an_error_of_its_own_when_it_is_interrupted(number, expected, monkeypatch):
+    def work():
+        raise ConfigError("as OmegaConf says when it stops half-way")
+
+    monkeypatch.setattr(stop, "_requested", number)
+    assert _attempt(work) == expected
 
 
 def test_a_restart_under_slurm_is_in_the_log(tmp_path, monkeypatch):
