@@ -17,6 +17,7 @@ from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+ERRORS = {ConfigError: 2, HeldError: 3, CheckpointError: 4, DiskError: 5, DatasetError: 7}
 EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
 NOT_OURS = ("config_path", "config_name", "config_dir", "experimental_rerun")  # Hydra's flags that read configs from elsewhere
 
@@ -36,21 +37,15 @@ def _attempt(work: Callable[[], int]) -> int:
     """Turn what goes wrong into a message and an exit code."""
     try:
         return work()
-    except HeldError as error:
-        return _fail(3, str(error))
-    except CheckpointError as error:
-        return _fail(4, str(error))
-    except DiskError as error:
-        return _fail(5, str(error))
-    except DatasetError as error:
-        return _fail(7, str(error))
     except (KeyboardInterrupt, Exception) as error:
-        if isinstance(error, KeyboardInterrupt) or stop.requested():  # a library that is interrupted may end with its own error
+        # A library that is interrupted may end with an error of its own; a disk that is full is one whatever was asked for.
+        if isinstance(error, KeyboardInterrupt) or (stop.requested() and not isinstance(error, DiskError)):
             if told := stop.requeue():
                 print(told, file=sys.stderr)
             return _fail(stop.RESUMABLE, "Interrupted. The same command goes on.")
-        if isinstance(error, ConfigError):
-            return _fail(2, *error.problems)
+        for kind, code in ERRORS.items():
+            if isinstance(error, kind):
+                return _fail(code, str(error))
         raise
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from dlexp import batch_size, checkpoint, disk, hardware, plain_yaml, record, tune
+from dlexp import batch_size, checkpoint, disk, hardware, plain_yaml, record, stop, tune
 from dlexp.checkpoint import Found, expected_bytes
 from dlexp.config import overridden_keys
 from dlexp.contract import Dataset
@@ -104,6 +104,8 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     except Exception as error:
         if refused := disk.refusal(error):
             raise refused from error
+        if stop.requested():  # a library that is interrupted may end with its own error, a loader's workers with theirs
+            raise KeyboardInterrupt from error
         written.log(traceback.format_exc())
         summary |= {
             "status": "oom" if is_out_of_memory(error) else "failed",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dlexp import stop
+from dlexp import course, stop
 from dlexp.display import Plain
 from dlexp.errors import ConfigError
 from dlexp.learner import Learner
@@ -154,7 +154,7 @@ def test_a_step_that_hangs_is_ended(hang, tmp_path):
 
 WORKER = """
 import os, signal, time
-from dlexp import stop
+from dlexp import course, stop
 stop.listen()
 stop.GRACE = 0.2
 ready, tell = os.pipe()
@@ -186,6 +186,20 @@ def test_a_library_may_end_with_an_error_of_its_own_when_it_is_interrupted(numbe
 
     monkeypatch.setattr(stop, "_requested", number)
     assert _attempt(work) == expected
+
+
+def test_nor_is_its_run_a_failed_one(tmp_path, monkeypatch):
+    def interrupted(*_):
+        monkeypatch.setattr(stop, "_requested", signal.SIGINT)
+        raise ValueError("Can't close the ZIP file while there is an open writing handle on it.")
+
+    planned = prepare(*MOONS, root=tmp_path)
+    facts = gather_facts(planned)
+    monkeypatch.setattr(course, "predictions", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execute(planned, facts, Plain())
+    assert planned.is_due()
+    assert not (planned.folder / "summary.json").exists()
 
 
 def test_a_restart_under_slurm_is_in_the_log(tmp_path, monkeypatch):
