@@ -144,3 +144,19 @@ def test_help_and_a_refusal_load_no_torch(argument, status):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TRAIN.parent, capture_output=True, text=True, check=True)
     assert done.stdout.split()[-2:] == ["False", str(status)]
+
+
+def test_the_process_ends_after_the_exit_handlers_and_is_not_taken_apart():
+    code = (
+        "import atexit, runpy, sys\n"
+        "from dlexp import stop\n"
+        "stop.listen = lambda: atexit.register(print, 'a handler, registered while the command runs')\n"
+        "class Part:\n"
+        "    def __del__(self): print('taken apart')\n"
+        "part = Part()\n"
+        "sys.argv = ['train.py', 'norm=bm']\n"
+        f"runpy.run_path({str(TRAIN)!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TRAIN.parent, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "a handler, registered while the command runs\n")
+    assert "norm=bm: no such option." in done.stderr
