@@ -29,7 +29,7 @@ def document_convergence(accuracy: Curve) -> int | None:
     """As document 000 counts it: first epoch, from 1, at 95 % of the best, so that a run at chance "converges" at epoch 1."""
     values = np.asarray(accuracy, float)
     reached = values >= REACHED * np.nanmax(values) if np.isfinite(values).any() else np.array([False])
-    return int(reached.argmax()) + 1 if reached.any() else None
+    return int(np.argmax(reached)) + 1 if reached.any() else None
 
 
 def stability(losses: Curve) -> float | None:
@@ -72,7 +72,7 @@ def epochs_to_target(values: Curve, target: float, *, rising: bool) -> int | Non
     """First epoch, from 1, whose value reaches the target; None if none does."""
     curve = np.asarray(values, float)
     reached = curve >= target if rising else curve <= target
-    return int(reached.argmax()) + 1 if reached.any() else None
+    return int(np.argmax(reached)) + 1 if reached.any() else None
 
 
 def time_to_target(curves: pd.DataFrame, metric: str, target: float) -> pd.Series:

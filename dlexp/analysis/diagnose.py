@@ -139,7 +139,7 @@ def _overfits(trained: pd.DataFrame, split: str, *, regression: bool) -> int | N
     score = "rmse" if regression else "acc"
     seen, unseen = (_end(trained[f"{name}/{score}"].to_numpy(float)) for name in ("train", split))
     apart = unseen > 1.5 * seen if regression else seen - unseen > 0.1
-    return int(trained["epoch"].to_numpy()[losses.argmin()]) if rose or apart else None
+    return int(trained["epoch"].to_numpy()[np.argmin(losses)]) if rose or apart else None
 
 
 def _is_slow(losses: np.ndarray) -> bool:
