@@ -25,7 +25,7 @@ class Card:
 def card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Card:
     """A prediction's verdict, the interval that decides it, and why."""
     lines = [verdict.reason if text.lang == "en" else _why(verdict, text)]
-    lines.append(f"{text.metric(verdict.metric)}: {_contrast(prediction)} · {_expected(verdict, text)}")
+    lines.append(f"{text.metric(verdict.metric)}: {_contrast(prediction, text)} · {_expected(verdict, text)}")
     facts = []
     if verdict.estimate is not None:
         facts.append(text("ratio" if verdict.ratio else "estimate", estimate=_amount(verdict, verdict.estimate, text)))
@@ -63,16 +63,18 @@ def _expected(verdict: Verdict, text: Text) -> str:
     return text(f"expected_{verdict.expected}", margin=margin if verdict.expected == "greater" else inverse)
 
 
-def _contrast(prediction: Mapping[str, Any]) -> str:
-    """`activation=relu − activation=sigmoid (depth=8)`; of a ratio `hardware=cpu / hardware=cuda`."""
+def _contrast(prediction: Mapping[str, Any], text: Text) -> str:
+    """`activation=relu − activation=sigmoid (depth=8)`; of a ratio `hardware=cpu / hardware=cuda`; a list is its mean."""
 
-    def said(selectors: Any) -> str:
-        several = selectors if isinstance(selectors, list) else [selectors]
-        return " + ".join(", ".join(f"{key}={show(value)}" for key, value in one.items()) for one in several)
+    def said(selector: Mapping[str, Any]) -> str:
+        return ", ".join(f"{key}={show(value)}" for key, value in selector.items())
+
+    def side(selectors: Any) -> str:
+        return text("mean_of", cells="; ".join(map(said, selectors))) if isinstance(selectors, list) else said(selectors)
 
     where = prediction.get("where")
     sign = MINUS if prediction.get("ratio") is None else "/"
-    return f"{said(prediction['plus'])} {sign} {said(prediction['minus'])}" + (f" ({said(where)})" if where else "")
+    return f"{side(prediction['plus'])} {sign} {side(prediction['minus'])}" + (f" ({said(where)})" if where else "")
 
 
 def _amount(verdict: Verdict, value: float | None, text: Text) -> str:

@@ -1,4 +1,4 @@
-"""What a verdict's card says of the seeds that it had to leave out, in both languages."""
+"""What a verdict's card says of the cells it compares and of the seeds that it had to leave out, in both languages."""
 
 import pytest
 
@@ -12,7 +12,7 @@ WORDS = {"en": "{lost} of {planned} {what} lack a value", "ko": "{what} {planned
 NAMES = {("en", "paired"): "seeds", ("en", "independent"): "runs", ("ko", "paired"): "시드", ("ko", "independent"): "실행"}
 
 
-def lines_of(root, lang, *, metric, at_chance=(), bad=(), **told):
+def lines_of(root, lang, *, metric, at_chance=(), bad=(), claim=CLAIM, **told):
     """The lines of the card of a study whose named (activation, seed) learn nothing, or diverge."""
 
     def accuracy(cell, seed):
@@ -21,7 +21,7 @@ def lines_of(root, lang, *, metric, at_chance=(), bad=(), **told):
     def status(cell, seed):
         return "diverged" if (cell["activation"], seed) in bad else "done"
 
-    predictions = [CLAIM | {"metric": metric}]
+    predictions = [claim | {"metric": metric}]
     axes = {"activation": ["relu", "tanh"]}
     folder = make_study(root, axes, range(6), accuracy=accuracy, status=status, predictions=predictions, **told)
     return " ".join(card(analyse(folder).verdicts[0], predictions[0], Text(lang)).lines)
@@ -51,3 +51,11 @@ def test_a_card_says_nothing_where_nothing_is_lost(tmp_path, lang):
     lines = lines_of(tmp_path, lang, metric="convergence_epoch")
     assert "n = 6" in lines
     assert not any(WORDS[lang].format(lost=n, planned=6, what=NAMES[lang, "paired"]) in lines for n in range(7))
+
+
+@pytest.mark.parametrize(
+    ("lang", "side"), [("en", "mean of (activation=relu; activation=tanh)"), ("ko", "평균(activation=relu; activation=tanh)")]
+)
+def test_a_card_names_several_cells_as_their_mean(tmp_path, lang, side):
+    claim = CLAIM | {"plus": [{"activation": "relu"}, {"activation": "tanh"}]}
+    assert f": {side} − activation=tanh · " in lines_of(tmp_path, lang, metric="test/acc", claim=claim)
