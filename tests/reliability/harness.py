@@ -140,6 +140,12 @@ def content(folder: Path) -> dict[str, str]:
     return found
 
 
+def left(root: Path) -> dict[str, str]:
+    """The content of the one finished run in a folder, but for the states that were saved by the clock."""
+    (found,) = (root / "adhoc").glob("*/summary.json")
+    return {name: digest for name, digest in content(found.parent).items() if not name.startswith(f"{checkpoint.FOLDER}/step")}
+
+
 def _plain(value: object) -> object:
     if isinstance(value, torch.Tensor):
         return [str(value.dtype), list(value.shape), value.tolist()]

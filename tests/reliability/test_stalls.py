@@ -8,15 +8,10 @@ import time
 import pytest
 
 from tests.reliability import harness
-from tests.reliability.harness import content, fork, wait
+from tests.reliability.harness import fork, left, wait
 from tests.runs import MOONS, only_last
 
 LONG = only_last((*MOONS, "dropout=0.2", "batch_size=4", "checkpoint_every=0.05", "epochs=150", "hardware=cpu"))
-
-
-def left(root):
-    (found,) = (root / "adhoc").glob("*/summary.json")
-    return {name: digest for name, digest in content(found.parent).items() if not name.startswith("checkpoints/step")}
 
 
 @pytest.fixture(scope="module")
