@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from dlexp.analysis.folder import DamagedError
 from dlexp.analysis.report import build_report
 from dlexp.analysis.text import LANGUAGES
 
@@ -22,7 +23,7 @@ def main() -> int:
     for folder in given.folder:
         try:
             print(build_report(folder, given.lang))
-        except (FileNotFoundError, ValueError) as error:
+        except (FileNotFoundError, DamagedError) as error:
             print(f"{folder}: {error}", file=sys.stderr)
             code = 2
     return code

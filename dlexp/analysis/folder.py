@@ -20,7 +20,7 @@ MOST_BYTES = 2**22  # of a JSON file; those that training writes have a thousand
 
 
 class DamagedError(ValueError):
-    """A run folder that cannot be read, with what is wrong with it."""
+    """A run folder or a study's protocol that cannot be read, with what is wrong with it."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def analyse(folder: str | Path) -> StudyResult:
 
     Raises:
         FileNotFoundError: If it holds none.
-        ValueError: If protocol.json is not one.
+        DamagedError: If protocol.json is not one.
     """
     folder = Path(folder)
     protocol = _read_protocol(folder / "protocol.json")
@@ -69,8 +69,8 @@ def _read_protocol(path: Path) -> dict[str, Any]:
         if protocol["study"] and all({"id", "cell", "seed"} <= run.keys() for run in protocol["runs"]):
             return protocol
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path}: not a study's protocol: {type(error).__name__} {error}") from error
-    raise ValueError(f"{path}: not a study's protocol: each run needs id, cell and seed.")
+        raise DamagedError(f"{path}: not a study's protocol: {type(error).__name__} {error}") from error
+    raise DamagedError(f"{path}: not a study's protocol: each run needs id, cell and seed.")
 
 
 def _read(folders: Iterable[Path]) -> tuple[dict[str, RunFolder], dict[str, str]]:

@@ -43,6 +43,21 @@ def test_the_main_figure_suits_the_axes(tmp_path, axes, caption):
     assert is_drawn(main.png)
 
 
+@pytest.mark.parametrize(
+    "axes", [{"depth": [1, 2, 8]}, {"optimizer": ["sgd", "adam"]}, {"depth": [1, 2], "optimizer.lr": [0.1, 1.0]}]
+)
+@pytest.mark.parametrize("reference", [None, 0.5])
+def test_a_cell_with_a_diverged_run_is_drawn(tmp_path, axes, reference):
+    def status(cell, seed):
+        return "diverged" if seed else "done"
+
+    published = {"values": [{key: values[0] for key, values in axes.items()} | {"value": reference, "n": 1}]}
+    told = {"reference": published} if reference else {}
+    main = next(draw(analyse(make_study(tmp_path, axes, range(2), status=status, **told))))
+    assert main.name == "main"
+    assert is_drawn(main.png)
+
+
 def test_a_study_of_learning_rates_compares_them(tmp_path):
     found = pictures(make_study(tmp_path, LR, range(2)))
     assert {"main", "learning", "lr_01"} <= found.keys()

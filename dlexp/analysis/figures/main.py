@@ -93,7 +93,7 @@ def _lines(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequence[
     elif len(values) <= 12:
         axes.set_xticks(values, [f"{value:g}" for value in values])
     axes.set_xlabel(key_label(x))
-    _mark_diverged(axes, cells, lambda row: (row[x], row["mean"] * scale))
+    _mark_diverged(axes, [(row, (row[x], row["mean"] * scale)) for row in records(cells)])
 
 
 def _points(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequence[str]) -> None:
@@ -115,7 +115,7 @@ def _points(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequence
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    _mark_diverged(axes, cells, lambda row: (row["mean"] * scale, rows.index(row)))
+    _mark_diverged(axes, [(row, (row["mean"] * scale, y)) for y, row in enumerate(rows)])
 
 
 def _published(row: dict[str, Any]) -> float:
@@ -139,9 +139,7 @@ def _dots(axes: Axes, dots: Sequence[tuple[Any, float]], colour: str) -> None:
         axes.plot(*zip(*dots, strict=True), "o", color=colour, alpha=0.5, ms=3.2, mew=0, zorder=1)
 
 
-def _mark_diverged(axes: Axes, cells: pd.DataFrame, place: Any) -> None:
-    """A cross over each cell some of whose runs diverged."""
-    rows = [row for row in records(cells) if row["diverged"] and np.isfinite(row["mean"])]
-    if rows:
-        dots = [place(row) for row in rows]
+def _mark_diverged(axes: Axes, placed: Sequence[tuple[dict[str, Any], tuple[Any, float]]]) -> None:
+    """A cross over each cell some of whose runs diverged; a cell comes with its place."""
+    if dots := [place for row, place in placed if row["diverged"] and np.isfinite(row["mean"])]:
         axes.plot(*zip(*dots, strict=True), "x", color="#222222", ms=9, mew=1.6, label="some runs diverged", zorder=5)
