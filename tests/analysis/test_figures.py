@@ -44,7 +44,7 @@ def test_the_main_figure_suits_the_axes(tmp_path, axes, caption):
 
 
 @pytest.mark.parametrize(
-    "axes", [{"depth": [1, 2, 8]}, {"optimizer": ["sgd", "adam"]}, {"depth": [1, 2], "optimizer.lr": [0.1, 1.0]}]
+    "axes", [{"depth": [1, 2, 8]}, {"optimizer": ["sgd", "adam"]}, {"depth": [1, 2, 3], "optimizer.lr": [0.1, 1.0, 3.0]}]
 )
 @pytest.mark.parametrize("reference", [None, 0.5])
 def test_a_cell_with_a_diverged_run_is_drawn(tmp_path, axes, reference):
@@ -54,7 +54,9 @@ def test_a_cell_with_a_diverged_run_is_drawn(tmp_path, axes, reference):
     published = {"values": [{key: values[0] for key, values in axes.items()} | {"value": reference, "n": 1}]}
     told = {"reference": published} if reference else {}
     main = next(draw(analyse(make_study(tmp_path, axes, range(2), status=status, **told))))
-    assert main.name == "main"
+    heat = "optimizer.lr" in axes
+    assert main.caption.endswith("_diverged") == heat  # the others have a legend
+    assert ("×1" if heat else "some runs diverged").encode() in main.svg
     assert is_drawn(main.png)
 
 

@@ -27,13 +27,13 @@ def heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[str])
         rows = [show(value) for value in sorted(values_of(result, y), reverse=True)]  # as on an axis: upwards
     else:
         panels, rows = [""], list(dict.fromkeys(name_of(row, others) for row in cells))
-    tables = {panel: np.full((2, len(rows), len(columns)), np.nan) for panel in panels}
+    tables = {panel: np.full((3, len(rows), len(columns)), np.nan) for panel in panels}
     for row in cells:
         if is_absent(row[x]) or (y and is_absent(row[y])):
             continue
         panel = name_of(row, others) if y and others else ""
         place = rows.index(show(row[y]) if y else name_of(row, others)), columns.index(show(row[x]))
-        tables[panel][(slice(None), *place)] = row["mean"] * scale, (row["high"] - row["low"]) / 2 * scale
+        tables[panel][(slice(None), *place)] = row["mean"] * scale, (row["high"] - row["low"]) / 2 * scale, row["diverged"]
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
     width = max(5.6, across * (1.6 + 0.72 * len(columns)) + (0 if y else 0.07 * max(map(len, rows))))
@@ -42,7 +42,8 @@ def heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[str])
     everything = np.stack([table[0] for table in tables.values()])
     limits = float(np.nanmin(everything)), float(np.nanmax(everything))
     for axes, panel in zip(grid, panels, strict=False):
-        image = grid_of_numbers(axes, tables[panel][0], limits=limits, halves=tables[panel][1])
+        means, halves, diverged = tables[panel]
+        image = grid_of_numbers(axes, means, limits=limits, halves=halves, diverged=diverged)
         axes.set_xticks(range(len(columns)), columns)
         axes.set_yticks(range(len(rows)), rows)
         axes.set_xlabel(key_label(x))
@@ -51,7 +52,8 @@ def heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[str])
     for axes in grid[len(panels) :]:
         axes.remove()
     figure.colorbar(image, ax=list(grid[: len(panels)]), label=metric_label(metric), shrink=0.9)
-    return Drawn("main", figure, "main_heat", {"metrics": [metric]}, wide=width > 6.5)
+    caption = "main_heat_diverged" if any(row["diverged"] for row in cells) else "main_heat"
+    return Drawn("main", figure, caption, {"metrics": [metric]}, wide=width > 6.5)
 
 
 def grid_of_numbers(
@@ -60,6 +62,7 @@ def grid_of_numbers(
     *,
     limits: tuple[float, float],
     halves: np.ndarray | None = None,
+    diverged: np.ndarray | None = None,
     digits: int = 1,
     size: float = 8.5,
 ) -> Any:
@@ -82,6 +85,8 @@ def grid_of_numbers(
         text = f"{value:.{digits}f}"
         if halves is not None and np.isfinite(halves[row, column]):
             text += f"\n±{halves[row, column]:.{digits}f}"
+        if diverged is not None and diverged[row, column]:
+            text += f"\n×{diverged[row, column]:.0f}"
         dark = sum(w * c for w, c in zip((0.299, 0.587, 0.114), MAP((value - low) / (high - low))[:3], strict=True)) < 0.55
         axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black", size=size, linespacing=0.95)
     return image
