@@ -14,7 +14,7 @@ NARROWED = {  # study, what is typed → number of cells
     "a list of cells": ("loss", "dataset=digits", 3),
     "cells that have the key": ("loss", "loss.softmax=false", 2),
     "cells by two keys": ("loss", "loss=mse dataset=digits", 2),
-    "cells by the name of an arm": ("topology", "arm=wider,both", 2),
+    "cells by the name of an arm": ("model_family", "arm=mlp,convnet", 2),
     "an axis, and the cells with it": ("precision_stability", "precision=fp32", 12),
     "an axis, and no cell has it": ("precision_stability", "optimizer=adam", 9),
     "null is a value, and not the lack of one": ("precision_stability", "grad_clip=null", 9),
