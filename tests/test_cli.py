@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs import MOONS, without_volatile
+from train import NEW_OBJECTS
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 LONG = ("dataset=moons", "model=mlp", "epochs=100000")
@@ -148,9 +149,9 @@ def test_help_and_a_refusal_load_no_torch(argument, status):
 
 def test_the_process_ends_after_the_exit_handlers_and_is_not_taken_apart():
     code = (
-        "import atexit, runpy, sys\n"
+        "import atexit, gc, runpy, sys\n"
         "from dlexp import stop\n"
-        "stop.listen = lambda: atexit.register(print, 'a handler, registered while the command runs')\n"
+        "stop.listen = lambda: atexit.register(print, 'a handler of the command', gc.get_threshold()[0])\n"
         "class Part:\n"
         "    def __del__(self): print('taken apart')\n"
         "part = Part()\n"
@@ -158,5 +159,5 @@ def test_the_process_ends_after_the_exit_handlers_and_is_not_taken_apart():
         f"runpy.run_path({str(TRAIN)!r}, run_name='__main__')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TRAIN.parent, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "a handler, registered while the command runs\n")
+    assert (done.returncode, done.stdout) == (2, f"a handler of the command {NEW_OBJECTS}\n")
     assert "norm=bm: no such option." in done.stderr
