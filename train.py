@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dlexp import stop
-from dlexp.config import Composed, composed_from, help_text, problems_of
+from dlexp.config.compose import Composed, composed_from, help_text, problems_of
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
+from dlexp.run import signals as stop
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -69,7 +69,7 @@ def _command(arguments: list[str]) -> int:
     flags = get_args_parser().parse_args(arguments)
     refused = [f"--{flag.replace('_', '-')}: configs come from conf/ alone." for flag in NOT_OURS if getattr(flags, flag)]
     if any(text.startswith("study=") for text in flags.overrides) and not refused:
-        from dlexp.protocol import run_study
+        from dlexp.study.protocol import run_study
 
         if flags.cfg or flags.info:
             raise ConfigError("A study is many runs: python scripts/plan.py study=... lists them.")
@@ -92,9 +92,9 @@ def _job(config: "DictConfig") -> None:
 
 
 def _train_one(composed: Composed) -> int:
-    from dlexp.display import make_display, result_line
-    from dlexp.plan import plan
-    from dlexp.run import execute, gather_facts
+    from dlexp.run.display import make_display, result_line
+    from dlexp.run.execute import execute, gather_facts
+    from dlexp.run.plan import plan
 
     run = plan(composed)
     with make_display() as display:

@@ -1,4 +1,4 @@
-"""A Hydra-configured PyTorch laboratory for ablation studies. Read `contract.py` first, then `run.py`."""
+"""A Hydra-configured PyTorch laboratory for ablation studies. Read `contract.py` first, then `run/execute.py`."""
 
 import os
 

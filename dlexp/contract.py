@@ -11,7 +11,7 @@
 | loss       | `loss()`                          | `nn.Module`, (outputs, targets) → scalar mean of the batch |
 | optimizer  | `optimizer(params)`               | `torch.optim.Optimizer`                                    |
 | scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                 |
-| precision  | `precision(device)`               | `Precision` (dlexp/precision.py)                           |
+| precision  | `precision(device)`               | `Precision` (dlexp/machine/precision.py)                           |
 | probe      | `probe(model, dataset)`           | `Probe`, (inputs, targets, loss) → `Measured`              |
 
 Every keyword argument that such a factory has beyond these facts is listed in its YAML file, and nothing else is.
@@ -176,7 +176,7 @@ class Measured(NamedTuple):
 
 @runtime_checkable
 class Probe(Protocol):
-    """A measurement of one model on a batch. `dlexp.measure` calls it in eval mode; it changes nothing, `.grad` included.
+    """A measurement of one model on a batch, made in eval mode. It changes nothing, `.grad` included.
 
     Its factory raises `ConfigError` where model or data have nothing to measure; the model may be on the meta device there.
     """

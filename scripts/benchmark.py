@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dlexp.display import make_display
+from dlexp.run.display import make_display
 
 FOLDER = Path("outputs/benchmark")
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
         goal is no failure.
     """
     given = parser().parse_args(arguments)
-    from dlexp.benchmark.catalogue import COMPARISONS
+    from dlexp.benchmark.comparisons import COMPARISONS
 
     names = given.only.split(",") if given.only else [comparison.name for comparison in COMPARISONS]
     if unknown := set(names) - {comparison.name for comparison in COMPARISONS}:
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 def measure(given: argparse.Namespace, chosen: list) -> int:
     """Run the comparisons, and print the table of what they gave."""
     from dlexp.benchmark.comparison import Request
-    from dlexp.benchmark.document import run, write
+    from dlexp.benchmark.results import run, write
 
     say = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
     with tempfile.TemporaryDirectory() as scratch:

@@ -42,8 +42,8 @@ def report(overrides: list[str], *, as_json: bool) -> int:
         raise ConfigError(
             "study: is a name for many runs; give the overrides of one, as python scripts/plan.py study=... lists them."
         )
-    from dlexp.doctor.examination import examine  # with torch, which a refusal of the command need not wait for
-    from dlexp.doctor.text import WIDTH, document, found, page
+    from dlexp.doctor.examine import examine  # with torch, which a refusal of the command need not wait for
+    from dlexp.doctor.render import WIDTH, document, found, page
 
     sections = examine(overrides)
     if as_json:

@@ -11,12 +11,12 @@ from typing import Any
 
 from rich.table import Table
 
-from dlexp import record
-from dlexp.display import make_display, results_table
 from dlexp.errors import ConfigError
-from dlexp.plan import Run, plan
-from dlexp.protocol import assemble_runs, understand
-from dlexp.study import read_study, studies
+from dlexp.run.display import make_display, results_table
+from dlexp.run.plan import Run, plan
+from dlexp.run.record import folder as record
+from dlexp.study.definition import read_study, studies
+from dlexp.study.protocol import assemble_runs, understand
 
 
 def main(overrides: list[str]) -> int:

@@ -8,8 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from dlexp.analysis.questions.evidence import gather
-from dlexp.analysis.questions.page import STUDIES, markdown
+from homework.evidence import gather
+from homework.page import STUDIES, markdown
 
 
 def main() -> int:

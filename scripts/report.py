@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from dlexp.analysis.folder import DamagedError
-from dlexp.analysis.report import build_report
-from dlexp.analysis.text import LANGUAGES
+from dlexp.analysis.read.folder import DamagedError
+from dlexp.analysis.report.text import LANGUAGES
+from dlexp.analysis.report.write import build_report
 
 
 def main() -> int:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from dlexp.display import make_display, results_table
-from dlexp.study import studies
+from dlexp.run.display import make_display, results_table
+from dlexp.study.definition import studies
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 MEANING = {0: "done", 1: "some runs failed", 2: "refused", 7: "no data", 75: "interrupted"}

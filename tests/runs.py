@@ -4,12 +4,12 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from dlexp.config import assemble, look_up
-from dlexp.display import Plain
+from dlexp.config.compose import assemble, look_up
 from dlexp.errors import ConfigError
-from dlexp.plan import Run, plan
-from dlexp.record import VOLATILE
-from dlexp.run import execute, gather_facts
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.plan import Run, plan
+from dlexp.run.record.folder import VOLATILE
 
 # The smallest run on features, and the smallest on images.
 MOONS = ("dataset=moons", "dataset.num_examples=100", "model=mlp", "depth=2", "width=16", "batch_size=16", "epochs=2")

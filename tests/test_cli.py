@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.runs import MOONS, without_volatile
 from train import NEW_OBJECTS
 
-TRAIN = Path(__file__).parents[1] / "train.py"
+TRAIN = ROOT / "train.py"
 LONG = ("dataset=moons", "model=mlp", "epochs=100000")
 
 
@@ -59,7 +59,7 @@ def test_show_the_config(tmp_path):
     code, out, _ = train("norm=gn", "depth=8", "--cfg", "job", "--resolve", cwd=tmp_path)
     assert code == 0
     assert "depth: 8" in out
-    assert "_target_: dlexp.norm.gn.gn" in out
+    assert "_target_: dlexp.parts.norm.gn.gn" in out
 
 
 def test_a_run_a_second_time_and_once_more(tmp_path):
@@ -150,7 +150,7 @@ def test_help_and_a_refusal_load_no_torch(argument, status):
 def test_the_process_ends_after_the_exit_handlers_and_is_not_taken_apart():
     code = (
         "import atexit, gc, runpy, sys\n"
-        "from dlexp import stop\n"
+        "from dlexp.run import signals as stop\n"
         "stop.listen = lambda: atexit.register(print, 'a handler of the command', gc.get_threshold()[0])\n"
         "class Part:\n"
         "    def __del__(self): print('taken apart')\n"

@@ -8,9 +8,9 @@ import torch
 import yaml
 from hydra.utils import get_method
 
-from dlexp.config import CONF, groups
-from tests.dataset.test_image_folder import CLASSES, write_image
-from tests.dataset.test_torchvision_sets import write_cifar, write_mnist
+from dlexp.config.compose import CONF, groups
+from tests.parts.dataset.test_image_folder import CLASSES, write_image
+from tests.parts.dataset.test_torchvision_sets import write_cifar, write_mnist
 from tests.runs import IMAGES, MOONS, SERIES, run
 
 OPTIONS = sorted(f"{group}={option}" for group, options in groups().items() for option in options)
@@ -74,7 +74,7 @@ def test_every_option_trains(option, files, tmp_path):
 
 
 OWN = [option for option in OPTIONS if "_target_: dlexp." in (CONF / f"{option.replace('=', '/')}.yaml").read_text()]
-FOR_EVERY_DATASET = {"per_class", "scale", "scale_on"}  # used by dlexp.dataset.prepare, whatever the reader
+FOR_EVERY_DATASET = {"per_class", "scale", "scale_on"}  # used by dlexp.data.prepare, whatever the reader
 
 
 @pytest.mark.parametrize("option", [option for option in OWN if not option.startswith("precision")])

@@ -4,8 +4,8 @@ from functools import cache
 
 import pytest
 
+from dlexp.config.options import FIXED, groups, keys_of, leaves, scalars
 from dlexp.errors import ConfigError
-from dlexp.options import FIXED, groups, keys_of, leaves, scalars
 from tests.runs import IMAGES, run
 from tests.test_contract import base
 

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import torch
 
 from dlexp.benchmark.comparison import Block, Case, Figure, Missing, Request, Sample
+from dlexp.benchmark.same_work import DifferentWorkError
 from dlexp.benchmark.settings import NO_GPU
-from dlexp.benchmark.witness import DifferentWorkError
-from dlexp.display import Plain
-from dlexp.options import CONF
-from dlexp.plan import plan
-from dlexp.protocol import assemble_runs, understand
-from dlexp.run import execute, gather_facts
+from dlexp.config.options import CONF
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.plan import plan
+from dlexp.study.protocol import assemble_runs, understand
 
 STUDY = "cifar10_speedrun"  # its first cell is the whole recipe
 RUNS = 5  # of a block

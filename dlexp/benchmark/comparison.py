@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from dlexp.benchmark.pairs import Goal
+from dlexp.benchmark.intervals import Goal
 
 
 class Sample(NamedTuple):

@@ -15,13 +15,13 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from dlexp.batches import Batch
 from dlexp.benchmark.comparison import Block, Case, Figure, Missing, Request, Sample
+from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.loop import MLP, overrides
-from dlexp.benchmark.pairs import Goal
+from dlexp.benchmark.same_work import SameWork, Witness
 from dlexp.benchmark.training import Epochs, EpochSampler, Setting, our_loop, setting
-from dlexp.benchmark.witness import SameWork, Witness
-from dlexp.build import build
+from dlexp.data.batches import Batch
+from dlexp.run.setup.build import build
 
 NAME, BATCH, STEPS = "mlp 64-256-128-10, batch 32", 32, 300
 SETTLING = 20  # first steps of a fit that are not counted: sanity checks, the first log line
@@ -39,7 +39,10 @@ def cases(request: Request) -> Iterator[Case | Missing]:
     ):
         yield Case(
             name=name,
-            arms=("dlexp.loop.train and Learner.step", "Trainer: logger, checkpoints, progress bar, loss and accuracy logged"),
+            arms=(
+                "dlexp.training.loop.train and Learner.step",
+                "Trainer: logger, checkpoints, progress bar, loss and accuracy logged",
+            ),
             ours=partial(our_loop, chosen),
             other=partial(trainer, chosen, request.scratch, batches_of=batches_of),
             figures=(Figure("other / ours", goal=goal), Figure("ours - other", "µs/step", 1e6)),

@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from dlexp.batches import Batch
 from dlexp.benchmark.comparison import Case, Figure, Missing, Request
-from dlexp.benchmark.pairs import Goal
+from dlexp.benchmark.intervals import Goal
+from dlexp.benchmark.same_work import SameWork
 from dlexp.benchmark.training import (
     Epochs,
     EpochSampler,
@@ -24,8 +24,8 @@ from dlexp.benchmark.training import (
     setting,
     usual_epochs,
 )
-from dlexp.benchmark.witness import SameWork
 from dlexp.contract import Split
+from dlexp.data.batches import Batch
 
 FASHION = Path("data/FashionMNIST")
 CIFAR = Path("data/cifar10_jpeg")

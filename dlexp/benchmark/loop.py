@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from dlexp.benchmark.comparison import Case, Figure, Request
-from dlexp.benchmark.pairs import Goal
+from dlexp.benchmark.intervals import Goal
+from dlexp.benchmark.same_work import SameWork
 from dlexp.benchmark.training import bare_loop, our_loop, setting
-from dlexp.benchmark.witness import SameWork
 
 COMMON = ("hardware=cpu", "dataset=synthetic_images", "dataset.num_test=10", "val_fraction=0", "optimizer=momentum", "epochs=1")
 MLP = ("model=mlp", "model.widths=[256,128]", "norm=none", "dataset.shape=[1,8,8]")
@@ -34,7 +34,7 @@ def cases(request: Request) -> Iterator[Case]:
         chosen = setting(*overrides(model, batch, steps))
         yield Case(
             name=name,
-            arms=("dlexp.loop.train and Learner.step", "the same operations in one function"),
+            arms=("dlexp.training.loop.train and Learner.step", "the same operations in one function"),
             ours=partial(our_loop, chosen),
             other=partial(bare_loop, chosen),
             figures=FIGURES,

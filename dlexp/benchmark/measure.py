@@ -6,8 +6,8 @@ from time import perf_counter, process_time
 
 import torch
 
-from dlexp import hardware
 from dlexp.benchmark.comparison import Block, Case, Sample
+from dlexp.machine import device as hardware
 
 Samples = dict[str, list[Sample]]
 """`ours`, `other` and `again` (ours once more, the control) → a sample a round."""

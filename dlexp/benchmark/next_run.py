@@ -10,10 +10,10 @@ from pathlib import Path
 from time import perf_counter
 
 from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
-from dlexp.benchmark.pairs import Goal
-from dlexp.benchmark.witness import DifferentWorkError
-from dlexp.config import assemble, expand
-from dlexp.sweep import check_cells, sweep
+from dlexp.benchmark.intervals import Goal
+from dlexp.benchmark.same_work import DifferentWorkError
+from dlexp.config.compose import assemble, expand
+from dlexp.study.sweep import check_cells, sweep
 
 WORK = ("warmup", "train", "compile", "evaluation")  # of a summary's seconds: what the run was asked for
 TINY = ("max_steps=5", "hardware=cpu")

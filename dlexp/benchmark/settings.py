@@ -6,12 +6,12 @@ from functools import partial
 import torch
 
 from dlexp.benchmark.comparison import Case, Figure, Missing, Request
+from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.loader import cases_on
 from dlexp.benchmark.loop import CONVNET
 from dlexp.benchmark.loop import overrides as convnet
-from dlexp.benchmark.pairs import Goal
+from dlexp.benchmark.same_work import SameWork
 from dlexp.benchmark.training import our_loop, setting
-from dlexp.benchmark.witness import SameWork
 
 NO_GPU = "torch finds no NVIDIA GPU"
 BF16 = ("precision=bf16", "hardware.channels_last=true")

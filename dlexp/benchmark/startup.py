@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
-from dlexp.benchmark.pairs import Goal
+from dlexp.benchmark.intervals import Goal
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 TRAINED = "epoch 1/1"  # begins the line that a run of one step prints after it

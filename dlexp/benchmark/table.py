@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from dlexp.benchmark.document import Document
+from dlexp.benchmark.results import Document
 
 COLUMNS = ("comparison", "case", "figure", "median (95 % interval)", "same arm twice", "CPU time", "goal", "verdict")
 SIGNS = {"at most": "<=", "at least": ">="}

@@ -7,20 +7,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dlexp import hardware
-from dlexp.batches import Batch, order
 from dlexp.benchmark.comparison import Block, Make, Sample
 from dlexp.benchmark.measure import timed
-from dlexp.benchmark.witness import Witness
-from dlexp.build import build
-from dlexp.config import assemble, look_up
-from dlexp.display import Plain
+from dlexp.benchmark.same_work import Witness
+from dlexp.config.compose import assemble, look_up
+from dlexp.data.batches import Batch, order
 from dlexp.errors import ConfigError
-from dlexp.facts import Facts
-from dlexp.learner import Learner
-from dlexp.loop import train
-from dlexp.plan import plan
-from dlexp.run import gather_facts
+from dlexp.machine import device as hardware
+from dlexp.run.display import Plain
+from dlexp.run.execute import gather_facts
+from dlexp.run.plan import plan
+from dlexp.run.setup.build import build
+from dlexp.run.setup.facts import Facts
+from dlexp.training.learner import Learner
+from dlexp.training.loop import train
 
 Epochs = Callable[[int], Iterable[Batch]]
 
@@ -74,7 +74,7 @@ def setting(*overrides: str) -> Setting:
 
 
 def our_loop(chosen: Setting, witness: Witness | None = None) -> Block:
-    """Steps of dlexp.loop.train on what dlexp.build makes, asked after each step whether the display is due."""
+    """Steps of our loop on what `build` makes, asked after each step whether the display is due."""
     built = build(*chosen)
     learner, display = built.learner, Plain()
     step = learner.step if witness is None else _watched(learner.step, witness)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from dlexp import hardware
-from dlexp.cgroup import cpu_limit
-from dlexp.doctor.section import Finding, Section, note
+from dlexp.doctor.findings import Finding, Section, note
+from dlexp.machine import device as hardware
+from dlexp.machine.cgroup import cpu_limit
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "bf16")  # bf16: as ARM calls it
 

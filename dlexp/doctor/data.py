@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from dlexp.contract import Dataset, Split
-from dlexp.dataset.torchvision_sets import SETS, Presence, presence
-from dlexp.doctor.section import Finding, Section, problem
+from dlexp.doctor.findings import Finding, Section, problem
+from dlexp.parts.dataset.torchvision_sets import SETS, Presence, presence
 
 # Shape of an image, number of classes, of training and of test examples: as their authors published them.
 PUBLISHED = {

@@ -2,8 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
-from dlexp.doctor.section import Finding, Section, in_bytes, problem
-from dlexp.footprint import SHARE, Footprint
+from dlexp.doctor.findings import Finding, Section, in_bytes, problem
+from dlexp.run.setup.footprint import SHARE, Footprint
 
 
 @dataclass(frozen=True)

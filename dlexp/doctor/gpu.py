@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import torch
 
-from dlexp import hardware, precision
-from dlexp.doctor.section import Finding, Section, in_bytes, note
+from dlexp.doctor.findings import Finding, Section, in_bytes, note
+from dlexp.machine import device as hardware
+from dlexp.machine import precision
 
 Capability = tuple[int, int]
 

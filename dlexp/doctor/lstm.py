@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dlexp.doctor.section import Finding, Section, note
+from dlexp.doctor.findings import Finding, Section, note
 
 
 def detours(model: Mapping[str, Any], device: str, cudnn: str | None) -> list[str]:

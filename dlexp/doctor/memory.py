@@ -2,8 +2,8 @@
 
 from dataclasses import asdict
 
-from dlexp.doctor.section import Finding, Section, in_bytes, problem
-from dlexp.memory import SHARED, Memory
+from dlexp.doctor.findings import Finding, Section, in_bytes, problem
+from dlexp.machine.memory import SHARED, Memory
 
 PREFETCH = 2  # batches that each worker of torch's DataLoader makes ahead
 

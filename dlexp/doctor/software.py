@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from dlexp.doctor.section import Finding, Section, note, problem
-from dlexp.options import CONF
+from dlexp.config.options import CONF
+from dlexp.doctor.findings import Finding, Section, note, problem
 
 SHOWN = ("torch", "torchvision", "hydra-core")  # have a line of their own
 ALSO = ("numpy",)  # comes with the others

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dlexp.doctor.section import Finding, Section, in_bytes, note, problem
+from dlexp.doctor.findings import Finding, Section, in_bytes, note, problem
 
 LEAST = 100 * 2**20  # bytes; a run folder takes a few hundred kB, and a study has hundreds of them
 COMFORTABLE = 2**30

@@ -8,7 +8,7 @@ from hydra.plugins.sweeper import Sweeper as HydraSweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from dlexp.config import assemble, expand
+from dlexp.config.compose import assemble, expand
 
 
 class Sweeper(HydraSweeper):
@@ -27,7 +27,7 @@ class Sweeper(HydraSweeper):
 
     def sweep(self, arguments: list[str]) -> NoReturn:
         """Run the cells, and end the process with the sweep's exit code. Called by Hydra, which would lose a returned one."""
-        from dlexp.sweep import check_cells, sweep
+        from dlexp.study.sweep import check_cells, sweep
 
         axes = [f"{key}={values}" for key, values in self.params.items()]
         cells = [assemble(cell) for cell in expand([*axes, *arguments])]

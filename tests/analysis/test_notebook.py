@@ -1,12 +1,11 @@
 """notebooks/analysis.ipynb from a clean kernel."""
 
-from pathlib import Path
-
 import pytest
 
+from tests import ROOT
 from tests.analysis.made import make_study
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "analysis.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "analysis.ipynb"
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbclient: pip install -e '.[dev]'")
 nbclient = pytest.importorskip("nbclient", reason="needs nbclient: pip install -e '.[dev]'")

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from dlexp.benchmark import airbench, lightning, loader, next_run, settings, startup
-from dlexp.benchmark.catalogue import COMPARISONS
 from dlexp.benchmark.comparison import Missing, Request
+from dlexp.benchmark.comparisons import COMPARISONS
 from dlexp.benchmark.measure import measure
-from dlexp.benchmark.witness import DifferentWorkError
-from dlexp.config import assemble, check
-from dlexp.lookup import look_up
+from dlexp.benchmark.same_work import DifferentWorkError
+from dlexp.config.compose import assemble, check
+from dlexp.config.lookup import look_up
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 TINY = ("dataset.num_train=12", "batch_size=6", "hardware=cpu")

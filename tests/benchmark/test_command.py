@@ -2,13 +2,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from dlexp.benchmark.catalogue import COMPARISONS
-
-ROOT = Path(__file__).parents[2]
+from dlexp.benchmark.comparisons import COMPARISONS
+from tests import ROOT
 
 
 def benchmark(*arguments, cwd):

@@ -1,10 +1,10 @@
 import pytest
 
-from dlexp.dataset.torchvision_sets import SETS, presence
+from dlexp.config.options import groups, part
 from dlexp.doctor.data import PUBLISHED, Found, judge, look, section, stand_in
-from dlexp.options import groups, part
-from dlexp.parts import load_dataset
-from tests.dataset.test_torchvision_sets import write_mnist
+from dlexp.parts.dataset.torchvision_sets import SETS, presence
+from dlexp.run.setup.factories import load_dataset
+from tests.parts.dataset.test_torchvision_sets import write_mnist
 from tests.runs import prepare
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"

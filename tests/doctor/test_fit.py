@@ -3,7 +3,7 @@ import json
 import pytest
 
 from dlexp.doctor.fit import Fit, judge, left_out, section
-from tests.test_footprint import made
+from tests.run.setup.test_footprint import made
 
 FOOTPRINT = made(weights=1000, saved=1000, passing=0, raw=0)
 

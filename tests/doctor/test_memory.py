@@ -1,7 +1,7 @@
 import pytest
 
 from dlexp.doctor.memory import judge, section
-from dlexp.memory import Memory
+from dlexp.machine.memory import Memory
 
 
 @pytest.mark.parametrize(

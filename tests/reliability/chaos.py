@@ -25,8 +25,8 @@ from pathlib import Path
 
 import torch
 
-from dlexp import stop
-from dlexp.sweep import check_cells, sweep
+from dlexp.run import signals as stop
+from dlexp.study.sweep import check_cells, sweep
 from tests.reliability import aftermath, starts
 from tests.reliability.harness import lost, whole
 from tests.reliability.starts import Start

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-from dlexp.config import assemble, expand
-from dlexp.sweep import check_cells, sweep
+from dlexp.config.compose import assemble, expand
+from dlexp.study.sweep import check_cells, sweep
 from tests.reliability.fetchers import fork
 from tests.runs import MOONS, only_last
 

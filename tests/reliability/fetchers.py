@@ -18,7 +18,7 @@ import traceback
 import urllib.request
 from pathlib import Path
 
-from dlexp.dataset.fetch import Archive, has_md5, obtain
+from dlexp.data.download import Archive, has_md5, obtain
 
 CONTENT = bytes(range(256)) * 400
 PACKED = gzip.compress(CONTENT, mtime=0)

@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dlexp import checkpoint, stop
-from dlexp.display import Plain
-from dlexp.run import execute, gather_facts
+from dlexp.run import signals as stop
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.record import checkpoint
 from tests.runs import prepare, without_volatile
 from train import _attempt
 

@@ -14,8 +14,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from dlexp import record
 from dlexp.errors import HeldError
+from dlexp.run.record import folder as record
 from tests.reliability.fetchers import fork
 
 PROCESSES = 16

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from dlexp import disk
+from dlexp.run.record import disk
 from tests.reliability.harness import content, fork, train, wait
 
 SMALLEST, LARGEST = 12, 164  # KiB: from half of the config to a few states

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from dlexp import memory
+from dlexp.machine import memory
 from tests.runs import run
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import torch
 
-from dlexp import workers
-from dlexp.display import Plain
-from dlexp.run import execute, gather_facts
+from dlexp.data import worker_loader as workers
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
 from tests.reliability.fetchers import fork
 from tests.reliability.harness import content, train
 from tests.runs import IMAGES, only_last, prepare

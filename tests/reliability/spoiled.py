@@ -2,8 +2,8 @@
 
 import math
 
-from dlexp import checkpoint
-from dlexp.learner import Learner
+from dlexp.run.record import checkpoint
+from dlexp.training.learner import Learner
 from tests.runs import MOONS
 
 RUN = (*MOONS, "epochs=4")

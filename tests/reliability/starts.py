@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlexp import stop
-from dlexp.config import Composed, assemble
-from dlexp.sweep import check_cells, sweep
+from dlexp.config.compose import Composed, assemble
+from dlexp.run import signals as stop
+from dlexp.study.sweep import check_cells, sweep
+from tests import ROOT
 from tests.runs import IMAGES, MOONS, only_last
 from train import _attempt
 
-TRAIN = Path(__file__).parents[2] / "train.py"
+TRAIN = ROOT / "train.py"
 SAVING = ("hardware=cpu", "checkpoint_every=0.2")
 WORKERS = "hardware.loader=workers"  # processes more that a kill leaves alone
 RUNS = {

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from dlexp.dataset.archive import unpack
+from dlexp.data.archive import unpack
 
 GOOD = "data/file"
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from dlexp.config import check, problems_of
+from dlexp.config.compose import check, problems_of
 from dlexp.errors import ConfigError
-from dlexp.run import gather_facts
+from dlexp.run.execute import gather_facts
+from tests.config.test_compose import made
 from tests.runs import IMAGES, MOONS, prepare
-from tests.test_config import made
 
 MISSING = [
     *((f"output_dir={value}", "output_dir") for value in ("../x", "a/../../x", "..", "x" * 256, "[a]", "null", "1")),

@@ -5,18 +5,17 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-from dlexp.dataset import fetch
-from dlexp.dataset.cache import cached
+from dlexp.data import download as fetch
+from dlexp.data.cache import cached
 from dlexp.errors import DatasetError
-from tests.dataset.test_torchvision_sets import mirror, mnist_files, pack, read, serve, write_cifar  # noqa: F401
+from tests import ROOT
+from tests.parts.dataset.test_torchvision_sets import mirror, mnist_files, pack, read, serve, write_cifar  # noqa: F401
 from tests.runs import MOONS
 
-ROOT = Path(__file__).parents[2]
 FAULTS = {
     "truncated": lambda content: content[: len(content) // 2],
     "one bit flipped": lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
@@ -131,7 +130,7 @@ def test_without_a_network_the_answer_is_quick_and_generated_data_trains(tmp_pat
     program = f"""
 import runpy, sys, time
 from train import _attempt
-from dlexp.dataset.torchvision_sets import mnist
+from dlexp.parts.dataset.torchvision_sets import mnist
 start = time.monotonic()
 code = _attempt(lambda: mnist(root="nowhere") and 0)
 print(code, time.monotonic() - start < 5)

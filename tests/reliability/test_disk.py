@@ -9,21 +9,21 @@ import subprocess
 import sys
 from collections import namedtuple
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from dlexp import disk
-from dlexp.config import assemble
+from dlexp.config.compose import assemble
 from dlexp.errors import DiskError
-from dlexp.sweep import check_cells, sweep
+from dlexp.run.record import disk
+from dlexp.study.sweep import check_cells, sweep
+from tests import ROOT
 from tests.reliability import harness
 from tests.reliability.fetchers import fork
 from tests.reliability.harness import content
 from tests.runs import MOONS
 from train import _attempt
 
-TRAIN = Path(__file__).parents[2] / "train.py"
+TRAIN = ROOT / "train.py"
 COMMON = (*MOONS[:-1], "dropout=0.2", "checkpoint_every=0", "hardware=cpu")
 RUN = (*COMMON, "epochs=2")
 MEBIBYTE = 2**20

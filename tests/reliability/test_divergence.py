@@ -6,10 +6,11 @@ from functools import partial
 import pytest
 import torch
 
-from dlexp import checkpoint, stop
-from dlexp.display import Plain, result_line
-from dlexp.learner import Learner
-from dlexp.run import execute, gather_facts
+from dlexp.run import signals as stop
+from dlexp.run.display import Plain, result_line
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.record import checkpoint
+from dlexp.training.learner import Learner
 from tests.reliability.spoiled import FAULTS, FIRST_NORM, RUN, STEPS, bad_epochs, put_into_steps, states
 from tests.reliability.test_exact_resume import EVERY_STEP, folder, resumed
 from tests.runs import MOONS, prepare, run

@@ -7,21 +7,20 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from dlexp import checkpoint
-from dlexp.display import Plain
 from dlexp.errors import CheckpointError, ConfigError
-from dlexp.learner import Learner
-from dlexp.run import execute, gather_facts
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.record import checkpoint
+from dlexp.training.learner import Learner
+from tests import ROOT
 from tests.reliability.harness import content, fork, train, wait
 from tests.runs import IMAGES, MOONS, only_last, prepare, run
 
-ROOT = Path(__file__).parents[2]
 EVERY_STEP = "checkpoint_every=0"
 CONFIGS = {
     "dropout and plateau": (*MOONS, "dropout=0.3", "scheduler=plateau", "scheduler.patience=0", "optimizer.lr=0.5", "epochs=4"),

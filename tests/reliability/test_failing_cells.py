@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from dlexp.analysis.report import build_report
-from dlexp.learner import Learner
-from dlexp.protocol import assemble_runs, write_protocol
-from dlexp.study import Study, ask
-from dlexp.sweep import check_cells, sweep
+from dlexp.analysis.report.write import build_report
+from dlexp.study.definition import Study, ask
+from dlexp.study.protocol import assemble_runs, write_protocol
+from dlexp.study.sweep import check_cells, sweep
+from dlexp.training.learner import Learner
 from tests.runs import MOONS
 
 FAILURES = {20: RuntimeError("<b>the twentieth</b>"), 21: MemoryError("no room"), 22: ValueError("= and, a comma")}

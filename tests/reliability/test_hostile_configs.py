@@ -10,20 +10,21 @@ import yaml
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from dlexp import options, study
 from dlexp.analysis import load_runs
-from dlexp.analysis.folder import DamagedError, read_folder
-from dlexp.analysis.study import analyse
-from dlexp.config import look_up
-from dlexp.display import Plain
+from dlexp.analysis.judge.analyse import analyse
+from dlexp.analysis.read.folder import DamagedError, read_folder
+from dlexp.config import options
+from dlexp.config.compose import look_up
+from dlexp.config.plain_yaml import parse
 from dlexp.errors import ConfigError
-from dlexp.identity import slug
-from dlexp.plain_yaml import parse
-from dlexp.protocol import assemble_runs
-from dlexp.run import execute, gather_facts
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.record.identity import slug
+from dlexp.study import definition as study
+from dlexp.study.protocol import assemble_runs
 from tests.analysis.made import make_run, make_study
+from tests.config.test_compose import TARGETS
 from tests.runs import MOONS, prepare
-from tests.test_config import TARGETS
 
 NINE = "*{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}"
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -79,7 +80,7 @@ def test_a_config_file_that_is_a_bomb_is_refused_before_hydra_reads_it(bomb, tmp
     monkeypatch.setattr(options, "part", lambda group, option: options.read(file))
     with pytest.raises(ConfigError, match=r"^conf/norm/bn.yaml: "):
         keys_of("norm", "bn")
-    monkeypatch.setattr("dlexp.lookup.keys_of", keys_of)
+    monkeypatch.setattr("dlexp.config.lookup.keys_of", keys_of)
     with pytest.raises(ConfigError, match=r"^conf/norm/bn.yaml: "):
         look_up(["seed=1"], multirun=False)
 

@@ -6,17 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from dlexp import record
 from dlexp.errors import HeldError
+from dlexp.run.record import folder as record
+from tests import ROOT
 from tests.reliability.fetchers import fork
 from tests.runs import MOONS, prepare
 from train import _attempt
-
-ROOT = Path(__file__).parents[2]
 
 
 def rounds(kind, root, count):
@@ -39,8 +37,8 @@ def test_a_dead_holder_gives_way(tmp_path):
 
 
 def test_a_start_of_a_held_run_ends_with_3_and_trains_nothing(tmp_path, capsys):
-    from dlexp.display import Plain
-    from dlexp.run import execute, gather_facts
+    from dlexp.run.display import Plain
+    from dlexp.run.execute import execute, gather_facts
 
     run = prepare(*MOONS, root=tmp_path)
     facts = gather_facts(run)

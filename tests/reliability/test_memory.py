@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from dlexp import tune
-from dlexp import update as update_module
 from dlexp.contract import Schedule
-from dlexp.learner import Learner
-from dlexp.model.mlp import MLP
-from dlexp.precision import Precision
+from dlexp.machine.precision import Precision
+from dlexp.parts.model.mlp import MLP
+from dlexp.run.setup import tune
+from dlexp.training import step as update_module
+from dlexp.training.learner import Learner
 from tests.reliability.test_exact_resume import EVERY_STEP, ROOT, cut_off, edited, folder, resumed
 from tests.runs import MOONS, run
 

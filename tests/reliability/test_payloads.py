@@ -17,12 +17,12 @@ import pytest
 import torch
 from torch import nn
 
-from dlexp import checkpoint
 from dlexp.analysis import DamagedRunWarning
-from dlexp.analysis.figures import arrays
-from dlexp.analysis.figures.arrays import _read
-from dlexp.dataset.cache import cached
+from dlexp.analysis.report.figures import arrays
+from dlexp.analysis.report.figures.arrays import _read
+from dlexp.data.cache import cached
 from dlexp.errors import CheckpointError
+from dlexp.run.record import checkpoint
 
 CPU = torch.device("cpu")
 TOUCH = "open('executed', 'w').close()"
@@ -138,7 +138,7 @@ def test_a_cache_that_calls_is_made_anew(payload, tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize("payload", set(PAYLOADS) - set(NO_CONTROL))
+@pytest.mark.parametrize("payload", sorted(PAYLOADS.keys() - set(NO_CONTROL)))
 def test_without_weights_only_it_would_have_been_executed(payload, tmp_path):
     """The negative control."""
     (tmp_path / "bad.pt").write_bytes(PAYLOADS[payload]())

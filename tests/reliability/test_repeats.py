@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 SURROUNDINGS = {
     "here": {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "UTC"},
     "there 다른 곳": {"PYTHONHASHSEED": "2", "LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Apia", "LANG": "ko_KR.UTF-8"},

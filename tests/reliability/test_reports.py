@@ -13,21 +13,21 @@ import pandas as pd
 import pytest
 import yaml
 
-from dlexp import record
 from dlexp.analysis import analyse, load_runs, write_runs
-from dlexp.analysis.page import make_page
-from dlexp.analysis.report import _replace, build_report, html
-from dlexp.analysis.text import Text
-from dlexp.config import assemble, check
-from dlexp.display import Plain
-from dlexp.learner import Learner
-from dlexp.protocol import assemble_runs, write_protocol
-from dlexp.run import execute, gather_facts
-from dlexp.study import Study, ask
-from dlexp.sweep import check_cells, sweep
+from dlexp.analysis.report.page import make_page
+from dlexp.analysis.report.text import Text
+from dlexp.analysis.report.write import _replace, build_report, html
+from dlexp.config.compose import assemble, check
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.record import folder as record
+from dlexp.study.definition import Study, ask
+from dlexp.study.protocol import assemble_runs, write_protocol
+from dlexp.study.sweep import check_cells, sweep
+from dlexp.training.learner import Learner
 from tests.analysis.made import make_study
-from tests.analysis.test_report import PAYLOADS as TWENTY
-from tests.analysis.test_report import hostile
+from tests.analysis.report.test_write import PAYLOADS as TWENTY
+from tests.analysis.report.test_write import hostile
 from tests.runs import MOONS, prepare
 
 PAYLOADS = [

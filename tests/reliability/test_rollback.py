@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 import torch
 
-from dlexp.build import build
-from dlexp.run import gather_facts
+from dlexp.run.execute import gather_facts
+from dlexp.run.setup.build import build
 from tests.reliability.spoiled import RUN, STEPS, bad_epochs, put_into_steps
 from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
 from tests.runs import IMAGES, MOONS, prepare, run

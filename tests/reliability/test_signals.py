@@ -10,21 +10,22 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from dlexp import course, stop
-from dlexp.display import Plain
 from dlexp.errors import ConfigError
-from dlexp.learner import Learner
-from dlexp.run import execute, gather_facts
+from dlexp.run import signals as stop
+from dlexp.run import trainer as course
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
+from dlexp.training.learner import Learner
+from tests import ROOT
 from tests.reliability.harness import fork, left, wait
 from tests.reliability.test_exact_resume import CONFIGS, differing, ended
 from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
 from train import _attempt
 
-TRAIN = Path(__file__).parents[2] / "train.py"
+TRAIN = ROOT / "train.py"
 SAVING = ("checkpoint_every=0.05", "hardware=cpu")
 LONG = {
     "dropout": (*MOONS, "dropout=0.2", "batch_size=4"),
@@ -148,7 +149,8 @@ def test_a_step_that_hangs_is_ended(hang, tmp_path):
 
 WORKER = """
 import os, signal, time
-from dlexp import course, stop
+from dlexp.run import signals as stop
+from dlexp.run import trainer
 stop.listen()
 stop.GRACE = 0.2
 ready, tell = os.pipe()

@@ -4,15 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from dlexp.analysis import load_runs
+from tests import ROOT
 from tests.reliability.harness import content
 from tests.runs import MOONS, prepare, run
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("damage", ["", '{"status": "do', "[1]", "{}", "\0" * 99, "[" * 100_000])

@@ -7,16 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from multiprocessing import active_children
-from pathlib import Path
 
 import pytest
 import torch
 
-from dlexp import workers
 from dlexp.contract import Split
-from dlexp.workers import WORKER_TRIES, _next
+from dlexp.data import worker_loader as workers
+from dlexp.data.worker_loader import WORKER_TRIES, _next
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 LATE = r"DataLoader worker [01] has not given batch \d within 1\.5 s\."
 BATCH = torch.zeros(1), torch.zeros(1)
 RUNS = 7  # of each kind

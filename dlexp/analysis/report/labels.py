@@ -1,0 +1,76 @@
+"""What metrics, keys and values are called."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from dlexp.analysis.judge.costs import COSTS
+
+KEY_LABELS = {
+    "depth": "depth (hidden blocks)",
+    "width": "width (units per block)",
+    "batch_size": "batch size (examples)",
+    "optimizer.lr": "learning rate",
+    "dataset.per_class": "training examples per class",
+    "model.order": "order",
+    "seed": "seed",
+}
+METRIC_LABELS = {
+    "acc": "accuracy (%)",
+    "loss": "loss",
+    "rmse": "root mean squared error",
+    "grad_norm": "gradient norm",
+    "clip_rate": "steps clipped (%)",
+}
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+RATES = ("acc", "error", "clip_rate")
+
+
+def is_rate(metric: str) -> bool:
+    """Whether a metric lies in [0, 1] and is shown in per cent."""
+    return metric.rsplit("/", 1)[-1] in RATES
+
+
+def factor(metric: str) -> float:
+    """What a metric is multiplied by where it is shown."""
+    return 100.0 if is_rate(metric) else COSTS[metric].factor if metric in COSTS else 1.0
+
+
+def unit(metric: str) -> str:
+    """What is written behind a number: ` %`, ` s`; nothing where it has no unit."""
+    return " %" if is_rate(metric) else f" {COSTS[metric].unit}" if metric in COSTS else ""
+
+
+def metric_label(metric: str) -> str:
+    """`test/acc` → `test accuracy (%)`."""
+    if metric in COSTS:
+        return f"{COSTS[metric].words} ({COSTS[metric].unit})"
+    best, split, name = "", *metric.rpartition("/")[::2]
+    if split.startswith("best/"):
+        best, split = "best ", split.removeprefix("best/")
+    words = METRIC_LABELS.get(name, name.replace("_", " "))
+    if name in ("grad_norm", "clip_rate"):
+        return best + words
+    return f"{best}{SPLITS.get(split, split)} {words}".strip()
+
+
+def key_label(key: str) -> str:
+    """`batch_size` → `batch size (examples)`; other keys as they are typed."""
+    return KEY_LABELS.get(key, key)
+
+
+def show(value: Any) -> str:
+    """A value as it would be typed: `0.01`, `8`, `true`, `null`, `[256, 128]`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(show, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {show(item)}' for key, item in value.items())}}}"
+    if hasattr(value, "item"):
+        return show(value.item())
+    if isinstance(value, float):
+        return f"{value:g}" if math.isfinite(value) else "null"
+    return str(value)

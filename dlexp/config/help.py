@@ -1,0 +1,55 @@
+"""What `python train.py --help` says: one screen, made from the files in conf/."""
+
+from textwrap import wrap
+
+from dlexp.config.options import default_choices, groups, leaves, probes, scalars, shown
+
+WIDTH = 100
+
+EXAMPLES = """\
+  python train.py activation=relu depth=8
+  python train.py -m norm=bn,gn batch_size=2,4,8,16,32,64,128
+  python train.py dataset=moons model=mlp activation=sigmoid epochs=300 batch_size=full
+  python train.py dataset=fashion_mnist model=mlp 'model.widths=[256,128]' loss=mse
+  python train.py dataset=image_folder dataset.root=path/to/images norm=gn dataset.per_class=200"""
+
+
+def help_text() -> str:
+    """Usage, groups with their options, plain keys with their defaults, examples, exit codes."""
+    defaults = default_choices()
+    options = {
+        group: " ".join(f"*{name}" if name == defaults[group] else name for name in groups()[group]) for group in defaults
+    }
+    plain = " ".join(f"{path}={_typed(value)}" for path, value in leaves(scalars()))
+    return "\n".join(
+        [
+            "Train what a config says, and leave a record in outputs/.",
+            "",
+            "  python train.py group=option group.key=value key=value     one run",
+            "  python train.py -m key=1,2,3 group=a,b                     a sweep: each combination once",
+            "  python train.py study=name                                 a study (scripts/plan.py lists them)",
+            "",
+            "Groups and their options (* the default); the keys of an option stand in conf/<group>/<option>.yaml",
+            *(line for group, names in options.items() for line in _block(f"{group:11}", names)),
+            *_block(f"{'probe':11}", f"{' '.join(probes())} (a list: probe=[{','.join(probes()[:2])}])"),
+            "",
+            "Keys and their defaults, explained in conf/config.yaml",
+            *_block("", plain),
+            "",
+            "Examples",
+            EXAMPLES,
+            "",
+            "See a config without running it: python train.py ... --cfg job --resolve",
+            "Exit codes: 0 done, 1 failed, 2 refused, 3 held by another process, 6 diverged, 7 no data,",
+            "            8 out of memory, 75 interrupted (the same command goes on)",
+        ]
+    )
+
+
+def _block(name: str, words: str) -> list[str]:
+    indent = "  " + " " * len(name)
+    return wrap(words, WIDTH, initial_indent=f"  {name}", subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _typed(value: object) -> str:
+    return value if isinstance(value, str) else shown(value)

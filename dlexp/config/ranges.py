@@ -1,0 +1,234 @@
+"""The range of every value in a config, one row each: the table RANGES, below the few kinds of rule it is made of."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from dlexp.config.options import reference
+
+
+class Rule(NamedTuple):
+    """What a value must be.
+
+    Args:
+        expected: The end of the sentence "must be …".
+        holds: Whether a value is that. Never raises, whatever the value.
+    """
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def number(
+    *, above: float | None = None, at_least: float | None = None, below: float | None = None, at_most: float | None = None
+) -> Rule:
+    """A finite number within bounds; an integer will do, a boolean will not."""
+    bounds = {"above": above, "at least": at_least, "below": below, "at most": at_most}
+    text = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+
+    def holds(value: Any) -> bool:
+        return (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max  # false for nan, and for an integer that no float can hold
+            and (above is None or value > above)
+            and (at_least is None or value >= at_least)
+            and (below is None or value < below)
+            and (at_most is None or value <= at_most)
+        )
+
+    return Rule(f"a number {text}" if text else "a finite number", holds)
+
+
+def integer(low: int, high: int) -> Rule:
+    """An integer from `low` to `high`, both included; a boolean will not do."""
+    return Rule(
+        f"an integer from {low} to {high}",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high,
+    )
+
+
+def odd(low: int, high: int) -> Rule:
+    """An odd integer from `low` to `high`."""
+    rule = integer(low, high)
+    return Rule(f"an odd integer from {low} to {high}", lambda value: rule.holds(value) and value % 2 == 1)
+
+
+def one_of(*words: str) -> Rule:
+    """One of a few words."""
+    return Rule(f"one of {', '.join(words)}", lambda value: isinstance(value, str) and value in words)
+
+
+def list_of(rule: Rule, low: int = 1, high: int = 1000) -> Rule:
+    """A list of `low` to `high` values of one kind."""
+    size = str(low) if low == high else f"{low} to {high}"
+    return Rule(
+        f"a list of {size} values, each {rule.expected}",
+        lambda value: isinstance(value, list) and low <= len(value) <= high and all(rule.holds(item) for item in value),
+    )
+
+
+def map_of(key: Rule, value: Rule) -> Rule:
+    """A map with at least one entry."""
+    return Rule(
+        f"a map from {key.expected} to {value.expected}",
+        lambda got: isinstance(got, dict) and bool(got) and all(key.holds(k) and value.holds(v) for k, v in got.items()),
+    )
+
+
+def map_with(**entries: Rule) -> Rule:
+    """A map with these entries, and no others."""
+    return Rule(
+        f"a map with {' and '.join(f'{name}: {rule.expected}' for name, rule in entries.items())}",
+        lambda got: isinstance(got, dict) and got.keys() == entries.keys() and all(entries[k].holds(got[k]) for k in got),
+    )
+
+
+def either(*rules: Rule) -> Rule:
+    """What satisfies any one of the rules."""
+    return Rule(", or ".join(rule.expected for rule in rules), lambda value: any(rule.holds(value) for rule in rules))
+
+
+NULL = Rule("null", lambda value: value is None)
+BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
+TEXT = Rule("text", lambda value: isinstance(value, str) and value != "" and value.isprintable() and len(value) <= 4096)
+NAMES_BYTES = 255  # of one name in a path, as file systems have it
+PATH = Rule(
+    f"a path without .., each name in it at most {NAMES_BYTES} bytes",
+    lambda value: TEXT.holds(value) and all(name != ".." and len(name.encode()) <= NAMES_BYTES for name in value.split("/")),
+)
+SEED = integer(0, 2**32 - 1)
+COUNT = integer(1, 10**7)
+SHARE = number(at_least=0, below=1)
+EVERY = integer(0, 10**6)
+
+# Config path → what a value must be; null as well wherever the default is null. Booleans and free text need no row; a test
+# asks for the row of every other key.
+RANGES: dict[str, Rule] = {
+    "output_dir": PATH,
+    "seed": SEED,
+    "data_seed": SEED,
+    "depth": integer(0, 1000),
+    "width": integer(1, 65536),
+    "dropout": SHARE,
+    "batch_size": either(COUNT, one_of("full", "auto")),
+    "on_oom": one_of("fail", "microbatch", "microbatch_bn"),
+    "epochs": integer(1, 10**6),
+    "max_steps": integer(1, 10**12),
+    "grad_clip": number(above=0),
+    "l1": number(at_least=0),
+    "l2": number(at_least=0),
+    "val_fraction": SHARE,
+    "evaluate_on": one_of("val", "test"),
+    "monitor": one_of("loss", "acc"),
+    "early_stopping.patience": integer(1, 10**6),
+    "early_stopping.min_delta": number(at_least=0),
+    "on_divergence": one_of("stop", "rollback", "continue"),
+    "retry": one_of("failed"),
+    "target": number(above=0),
+    "checkpoint_every": number(at_least=0),
+    "dataset.per_class": COUNT,
+    "dataset.scale": either(
+        one_of("none", "unit", "standardize", "standardize_features", "minmax"),
+        map_with(mean=list_of(number()), std=list_of(number(above=0))),
+    ),
+    "dataset.scale_on": one_of("train", "all"),
+    "dataset.test_fraction": number(above=0, below=1),
+    "dataset.num_examples": integer(4, 10**7),
+    "dataset.num_train": COUNT,
+    "dataset.num_test": COUNT,
+    "dataset.num_classes": integer(2, 10**5),
+    "dataset.noise": number(at_least=0),
+    "dataset.window": integer(1, 10**5),
+    "dataset.period": number(at_least=2),
+    "dataset.factor": SHARE,
+    "dataset.shape": list_of(integer(1, 16384), 3, 3),
+    "dataset.image_size": integer(1, 16384),
+    "augment.flip": one_of("random", "alternating", "none"),
+    "augment.padding": integer(0, 16383),
+    "augment.padding_mode": one_of("zeros", "reflect"),
+    "model.widths": list_of(integer(1, 65536)),
+    "model.kernel_size": odd(1, 255),
+    "model.pool_every": integer(0, 1000),
+    "model.head": one_of("average", "flatten"),
+    "model.cell": one_of("fused", "loop"),
+    "model.order": one_of("cna", "can", "nca", "nac", "acn", "anc"),
+    "model.small_stem_below": integer(0, 16384),
+    "model.head_scale": number(above=0),
+    "activation.negative_slope": SHARE,
+    "activation.approximate": one_of("none", "tanh"),
+    "activation.alpha": number(above=0),
+    "activation.init": number(),
+    "activation.beta": number(above=0),
+    "activation.threshold": number(above=0),
+    "norm.eps": number(above=0),
+    "norm.momentum": number(above=0, at_most=1),
+    "norm.groups": either(integer(1, 65536), map_of(integer(1, 65536), integer(1, 65536))),
+    "norm.group_size": integer(2, 65536),
+    "init.gain": number(above=0),
+    "init.mode": one_of("fan_in", "fan_out"),
+    "init.std": number(above=0),
+    "init.bias": number(),
+    "init.num_examples": COUNT,
+    "init.eps": number(above=0),
+    "loss.label_smoothing": SHARE,
+    "loss.gamma": number(at_least=0),
+    "optimizer.lr": number(above=0),
+    "optimizer.lr_head": number(above=0),
+    "optimizer.lr_bias": number(above=0),
+    "optimizer.weight_decay": number(at_least=0),
+    "optimizer.momentum": SHARE,
+    "optimizer.momentum_sgd": SHARE,
+    "optimizer.num_iterations": integer(1, 100),
+    "optimizer.betas": list_of(SHARE, 2, 2),
+    "optimizer.eps": number(above=0),
+    "optimizer.alpha": SHARE,
+    "optimizer.lr_decay": number(at_least=0),
+    "optimizer.initial_accumulator_value": number(at_least=0),
+    "scheduler.step_size": integer(1, 10**6),
+    "scheduler.gamma": number(above=0, at_most=1),
+    "scheduler.eta_min": number(at_least=0),
+    "scheduler.pct_start": number(above=0, below=1),
+    "scheduler.div_factor": number(at_least=1),
+    "scheduler.final_div_factor": number(at_least=1),
+    "scheduler.warmup_fraction": SHARE,
+    "scheduler.start_factor": number(above=0, at_most=1),
+    "scheduler.end_factor": number(at_least=0, at_most=1),
+    "scheduler.patience": integer(0, 10**6),
+    "scheduler.factor": number(above=0, below=1),
+    "scheduler.min_lr": number(at_least=0),
+    "scheduler.min_delta": number(at_least=0),
+    "probe.grad_flow.every": EVERY,
+    "probe.dead_units.every": EVERY,
+    "probe.activation_stats.every": EVERY,
+    "probe.activation_stats.bins": integer(2, 1000),
+    "probe.activation_stats.flat": number(above=0, below=1),
+    "probe.weight_stats.every": EVERY,
+    "probe.weight_stats.near_zero": number(above=0),
+    "probe.decision_boundary.every": EVERY,
+    "probe.decision_boundary.resolution": integer(2, 1000),
+    "probe.decision_boundary.margin": number(at_least=0),
+    "precision.init_scale": number(above=0),
+    "precision.growth_interval": COUNT,
+    "hardware.determinism": one_of("seeded", "bitwise", "fast"),
+    "hardware.num_threads": integer(1, 1024),
+    "hardware.loader": one_of("resident", "workers"),
+    "hardware.num_workers": integer(0, 256),
+    "hardware.empty_cache_every": EVERY,
+}
+
+
+KINDS: dict[type, Rule] = {
+    bool: BOOLEAN,
+    str: TEXT,
+    int: integer(-(2**63), 2**63 - 1),
+    float: number(),
+    list: Rule("a list", lambda value: isinstance(value, list)),
+    type(None): NULL,
+}
+
+
+def rule_for(path: str, default: Any) -> Rule:
+    """The rule for the value at `path`: its row, or that of the key its default refers to, or the kind of its default."""
+    rule = RANGES.get(path) or RANGES.get(reference(default) or "") or KINDS[type(default)]
+    return either(rule, NULL) if default is None and rule is not NULL else rule

@@ -1,0 +1,255 @@
+"""Rules between the fields of one config, each a small function that yields what it has to object to."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from dlexp.config.options import groups, part, references_in, shown
+
+
+class Settings(NamedTuple):
+    """One config, as the rules see it. Every value has the right type and range: a bad one is replaced by its default.
+
+    Args:
+        values: Config path → value.
+        given: The groups and keys that the user set, as opposed to the defaults.
+        choices: Group → option.
+        references: The paths that some value refers to, such as `depth` in `${depth}`.
+    """
+
+    values: dict[str, Any]
+    given: frozenset[str]
+    choices: dict[str, str]
+    references: frozenset[str]
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is a metric to watch while training."""
+        return self.values["val_fraction"] > 0 or self.values["evaluate_on"] == "test"
+
+    @property
+    def no_blocks(self) -> bool:
+        """Whether the model is no more than its head."""
+        return self.values.get("model.depth") == 0 and not self.values.get("model.widths")
+
+    def of(self, *names: str) -> list[str]:
+        """What the user set of these keys, and of all keys below them."""
+        return sorted(key for key in self.given if any(key == name or key.startswith(f"{name}.") for name in names))
+
+
+# Datasets known to hold no images, so that this answers before torch has loaded.
+FEATURES = ("moons", "circles", "noisy_line")
+SERIES = ("sine",)
+CONVOLUTIONAL = ("convnet", "resnet18", "resnet50", "speednet")
+NO_WHITENING = ("mlp", "lstm", "convnet", "resnet18", "resnet50")
+
+
+def _convolutions_have_images(s: Settings) -> Iterator[str]:
+    model, dataset = s.choices["model"], s.choices["dataset"]
+    if model in CONVOLUTIONAL and dataset in FEATURES:
+        yield f"model={model} needs images, and dataset={dataset} has features: use model=mlp."
+    if model in CONVOLUTIONAL and dataset in SERIES:
+        yield f"model={model} needs images, and dataset={dataset} is a series: use model=lstm or mlp."
+
+
+def _lstm_has_a_series(s: Settings) -> Iterator[str]:
+    if s.choices["model"] == "lstm" and s.choices["dataset"] not in SERIES:
+        kind = "features" if s.choices["dataset"] in FEATURES else "images"
+        yield f"model=lstm needs a series, and dataset={s.choices['dataset']} has {kind}: use dataset={' or '.join(SERIES)}."
+
+
+def _lstm_drops_between_layers(s: Settings) -> Iterator[str]:
+    if s.choices["model"] == "lstm" and s.values["model.depth"] < 2 and s.values["model.dropout"] > 0:
+        yield "dropout: has no effect with model=lstm and one layer: it acts between layers. Use a depth of at least 2."
+
+
+def _max_steps_takes_the_place_of_epochs(s: Settings) -> Iterator[str]:
+    if s.values["max_steps"] is not None and s.of("epochs"):
+        yield f"epochs: has no effect beside max_steps={s.values['max_steps']}: give one of the two."
+
+
+def _widths_take_the_place_of_depth_and_width(s: Settings) -> Iterator[str]:
+    if s.values.get("model.widths") is not None and "model.depth" in s.values:
+        for key in s.of("depth", "width", "model.depth", "model.width"):
+            yield f"{key}: has no effect beside model.widths={s.values['model.widths']}: leave one of the two out."
+
+
+def _what_is_shared_is_referred_to(s: Settings) -> Iterator[str]:
+    for name in ("depth", "width", "dropout", "activation", "norm"):
+        if name not in s.references:
+            for key in s.of(name):
+                yield f"{key}: has no effect: no part of this config refers to {name}. {_users(name)}"
+
+
+def _users(name: str) -> str:
+    """A sentence that says which options refer to `name`."""
+    options = [(group, option) for group, names in groups().items() for option in names]
+    users = [f"{group}={option}" for group, option in options if name in references_in(part(group, option))]
+    return f"These do: {', '.join(users)}." if users else "Leave it out."
+
+
+def _data_seed_is_used(s: Settings) -> Iterator[str]:
+    split_by_folders = s.choices["dataset"] == "image_folder" and s.values["dataset.test_fraction"] is None
+    drawn = "data_seed" in s.references and not split_by_folders
+    used = s.values["val_fraction"] > 0 or s.values.get("dataset.per_class") is not None or drawn
+    if s.of("data_seed") and not used:
+        yield "data_seed: has no effect: nothing is drawn with val_fraction=0 and dataset.per_class=null."
+
+
+def _scale_on_is_used(s: Settings) -> Iterator[str]:
+    scale = s.values["dataset.scale"]
+    if s.of("dataset.scale_on") and (scale == "none" or isinstance(scale, dict)):
+        yield f"dataset.scale_on: has no effect with dataset.scale={shown(scale)}, which is not fitted: leave it out."
+
+
+def _early_stopping_has_patience(s: Settings) -> Iterator[str]:
+    if s.values["early_stopping.patience"] is None:
+        for key in s.of("early_stopping.min_delta", "early_stopping.restore_best"):
+            yield f"{key}: has no effect without early stopping: set early_stopping.patience, or leave it out."
+
+
+def _something_is_watched(s: Settings) -> Iterator[str]:
+    if s.watched:
+        return
+    needs = s.of("monitor", "evaluate_on", "target")
+    if s.values["early_stopping.patience"] is not None:
+        needs.append("early_stopping.patience")
+    if s.choices["scheduler"] == "plateau":
+        needs.append("scheduler=plateau")
+    for key in needs:
+        yield f"{key}: needs a metric to watch, and there is none: set val_fraction above 0, or evaluate_on=test."
+
+
+def _held_out_examples_are_looked_at(s: Settings) -> Iterator[str]:
+    if s.values["evaluate_on"] == "test" and s.values["val_fraction"] > 0:
+        share = s.values["val_fraction"]
+        yield f"val_fraction: must be 0 with evaluate_on=test, which never looks at held-out examples, got {share}."
+
+
+def _groups_or_group_size(s: Settings) -> Iterator[str]:
+    if s.values.get("norm.group_size") is not None and s.of("norm.groups"):
+        yield f"norm.groups: has no effect beside norm.group_size={s.values['norm.group_size']}: give one of the two."
+
+
+def _blocks_to_act_on(s: Settings) -> Iterator[str]:
+    if s.no_blocks:
+        for key in s.of("activation", "norm", "dropout", "width", "model.width"):
+            yield f"{key}: has no effect with depth=0: there is no hidden block."
+
+
+def _full_batch_drops_nothing(s: Settings) -> Iterator[str]:
+    if s.values["batch_size"] == "full" and s.of("drop_last"):
+        yield "drop_last: has no effect with batch_size=full: leave it out."
+
+
+def _loader_settings_have_a_loader(s: Settings) -> Iterator[str]:
+    names = [f"hardware.{name}" for name in ("num_workers", "pin_memory", "persistent_workers", "non_blocking")]
+    if s.values["hardware.loader"] == "resident":
+        for key in s.of(*names):
+            yield f"{key}: has no effect with hardware.loader=resident: add hardware.loader=workers, or leave it out."
+    elif s.values["hardware.persistent_workers"] and s.values["hardware.num_workers"] == 0:
+        yield "hardware.persistent_workers: must be false with hardware.num_workers=0, got true."
+
+
+def _learning_rate_can_fall(s: Settings) -> Iterator[str]:
+    rates = {name: s.values[name] for name in ("optimizer.lr", "optimizer.lr_head", "optimizer.lr_bias") if name in s.values}
+    name, lr = min(rates.items(), key=lambda item: item[1])
+    for key in ("scheduler.eta_min", "scheduler.min_lr"):
+        lowest = s.values.get(key)
+        if lowest is not None and lowest >= lr:
+            yield f"{key}: must be below {name}={lr}, got {lowest}."
+
+
+def _warm_up_has_steps(s: Settings) -> Iterator[str]:
+    if s.choices["scheduler"] == "linear" and s.values["scheduler.warmup_fraction"] == 0:
+        for key in s.of("scheduler.start_factor"):
+            yield f"{key}: has no effect with scheduler.warmup_fraction=0: leave one of the two out."
+
+
+def _cuda_graph_has_a_fused_optimizer(s: Settings) -> Iterator[str]:
+    if s.values["hardware.cuda_graph"] and not s.values.get("optimizer.fused"):
+        name = s.choices["optimizer"]
+        yield f"hardware.cuda_graph: needs a fused optimizer, and optimizer={name} is none here: sgd and adam can be."
+
+
+def _cuda_graph_has_whole_batches(s: Settings) -> Iterator[str]:
+    if s.values["hardware.cuda_graph"] and s.values["on_oom"] != "fail":
+        yield f"on_oom: must be fail with hardware.cuda_graph=true, which replays whole batches, got {s.values['on_oom']}."
+
+
+def _cuda_graph_has_a_batch_size(s: Settings) -> Iterator[str]:
+    if s.values["hardware.cuda_graph"] and s.values["batch_size"] == "auto":
+        yield "batch_size: must be a number or full with hardware.cuda_graph=true, which needs more memory, got auto."
+
+
+def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
+    if s.choices["optimizer"] == "nesterov" and s.values["optimizer.momentum"] == 0:
+        yield "optimizer.momentum: must be above 0 with optimizer=nesterov, got 0: optimizer=sgd is the one without."
+
+
+def _muon_has_hidden_layers(s: Settings) -> Iterator[str]:
+    if s.choices["optimizer"] == "muon" and s.no_blocks:
+        yield "optimizer=muon: has no matrix to act on with depth=0, where the head is the only one: use optimizer=nesterov."
+
+
+def _init_has_what_it_fills(s: Settings) -> Iterator[str]:
+    init, model = s.choices["init"], s.choices["model"]
+    if init == "dirac" and model not in CONVOLUTIONAL:
+        yield f"init=dirac needs convolutions, and model={model} has none: use init=orthogonal."
+    if init == "dirac_whitening" and model in NO_WHITENING:
+        yield f"init=dirac_whitening needs a whitening layer, and model={model} has none: use model=speednet, or another init."
+
+
+def _norm_weights_are_there(s: Settings) -> Iterator[str]:
+    if s.choices["norm"] == "none":
+        for key in s.of("model.train_norm_weight"):
+            yield f"{key}: has no effect with norm=none: leave it out."
+
+
+def _standard_augmentation_does_something(s: Settings) -> Iterator[str]:
+    if s.values.get("augment.padding") == 0:
+        if s.values["augment.flip"] == "none":
+            yield "augment.flip: none together with augment.padding=0 changes nothing: write augment=none."
+        for key in s.of("augment.padding_mode"):
+            yield f"{key}: has no effect with augment.padding=0: there is no border to fill."
+
+
+def _every_class_has_an_example(s: Settings) -> Iterator[str]:
+    classes = s.values.get("dataset.num_classes")
+    for key in ("dataset.num_train", "dataset.num_test"):
+        if classes is not None and s.values.get(key, classes) < classes:
+            yield f"{key}: must be at least dataset.num_classes={classes}, got {s.values[key]}."
+
+
+RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
+    _convolutions_have_images,
+    _lstm_has_a_series,
+    _lstm_drops_between_layers,
+    _max_steps_takes_the_place_of_epochs,
+    _widths_take_the_place_of_depth_and_width,
+    _what_is_shared_is_referred_to,
+    _data_seed_is_used,
+    _scale_on_is_used,
+    _early_stopping_has_patience,
+    _something_is_watched,
+    _held_out_examples_are_looked_at,
+    _groups_or_group_size,
+    _blocks_to_act_on,
+    _full_batch_drops_nothing,
+    _loader_settings_have_a_loader,
+    _learning_rate_can_fall,
+    _cuda_graph_has_a_fused_optimizer,
+    _cuda_graph_has_whole_batches,
+    _cuda_graph_has_a_batch_size,
+    _warm_up_has_steps,
+    _nesterov_has_momentum,
+    _muon_has_hidden_layers,
+    _init_has_what_it_fills,
+    _norm_weights_are_there,
+    _standard_augmentation_does_something,
+    _every_class_has_an_example,
+)
+
+
+def objections(settings: Settings) -> list[str]:
+    """All that the rules have to say, in their order."""
+    return [problem for rule in RULES for problem in rule(settings)]

@@ -1,0 +1,1 @@
+"""From what a dataset part reads to batches."""

@@ -1,0 +1,1 @@
+"""The options of each group that PyTorch lacks."""

@@ -1,0 +1,23 @@
+"""Concentric circles: a binary classification in the plane."""
+
+import torch
+
+from dlexp.contract import Source, Split
+from dlexp.data.split import hold_out_test
+
+
+def read(*, num_examples: int, noise: float, factor: float, test_fraction: float, data_seed: int) -> Source:
+    """A circle of radius 1 and a smaller one inside it.
+
+    Args:
+        num_examples: Of both classes together.
+        noise: Standard deviation of the Gaussian added to each coordinate.
+        factor: Radius of the inner circle.
+        test_fraction: Share that becomes the test split, stratified.
+        data_seed: Drives the noise and the split.
+    """
+    from sklearn.datasets import make_circles
+
+    inputs, targets = make_circles(num_examples, noise=noise, factor=factor, random_state=data_seed)
+    examples = Split(torch.from_numpy(inputs).float(), torch.from_numpy(targets).long())
+    return hold_out_test(examples, ("outer", "inner"), test_fraction=test_fraction, data_seed=data_seed)

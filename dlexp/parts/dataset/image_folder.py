@@ -1,0 +1,108 @@
+"""A user's own images, one folder a class."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from dlexp.contract import ConfigError, DatasetError, Source, Split
+from dlexp.data.cache import cached
+from dlexp.data.fingerprint import SUFFIXES, fingerprint, list_images
+from dlexp.data.split import hold_out_test
+
+DECODER = 1  # part of the cache's key: count on when the code below gives other pixels
+
+
+def read(*, root: str, test_fraction: float | None, image_size: int | None, cache_dir: str, data_seed: int) -> Source:
+    """Images as uint8 RGB; decoded once, then read from the cache.
+
+    Args:
+        root: Folder with `train/<class>/…` and `test/<class>/…`, or with `<class>/…`.
+        test_fraction: None where root has train and test; else the share that becomes the test split, stratified.
+        image_size: Side in pixels to which the central square of each image is resized (bilinear). None: images as they are.
+        cache_dir: Folder for decoded images.
+        data_seed: Drives the split.
+
+    Raises:
+        ConfigError: If root is not laid out so, or the images differ in size and `image_size` is None.
+        DatasetError: If an image cannot be read.
+    """
+    folder, cache = Path(root).expanduser().absolute(), Path(cache_dir).expanduser().absolute()
+    content = fingerprint(folder, cache)
+    _check_layout(folder, test_fraction)
+    parts = [folder / "train", folder / "test"] if test_fraction is None else [folder]
+    classes = _classes(parts)
+    key = hashlib.sha256(repr((DECODER, content, classes, len(parts), image_size)).encode()).hexdigest()
+    decoded = cached(cache / f"images-{key[:16]}.pt", lambda: _decode(parts, classes, image_size))
+    splits = [Split(inputs, targets) for inputs, targets in zip(decoded["inputs"], decoded["targets"], strict=True)]
+    if test_fraction is None:
+        return Source(train=splits[0], test=splits[1], classes=classes)
+    return hold_out_test(splits[0], classes, test_fraction=test_fraction, data_seed=data_seed)
+
+
+def _check_layout(root: Path, test_fraction: float | None) -> None:
+    has_splits = (root / "train").is_dir() and (root / "test").is_dir()
+    if test_fraction is None and not has_splits:
+        raise ConfigError(
+            f"dataset.test_fraction: expected a number in (0, 1), as {root} has no folders train and test, got null. "
+            "Split a share off with, say, dataset.test_fraction=0.2."
+        )
+    if test_fraction is not None and has_splits:
+        raise ConfigError(
+            f"dataset.test_fraction: expected null, as {root} has folders train and test of its own, got {test_fraction:g}."
+        )
+
+
+def _classes(parts: list[Path]) -> tuple[str, ...]:
+    """Names of the class folders, sorted; the same in each part."""
+    names = [{item.name for item in part.iterdir() if item.is_dir() and item.name[0] != "."} for part in parts]
+    odd = names[0] ^ names[-1]
+    if odd:
+        raise ConfigError(
+            f"dataset.root: expected the same classes in train and test, got {', '.join(sorted(odd))} in one only."
+        )
+    if len(names[0]) < 2:
+        raise ConfigError(f"dataset.root: expected at least 2 class folders in {parts[0]}, got {len(names[0])}.")
+    return tuple(sorted(names[0]))
+
+
+def _decode(parts: list[Path], classes: tuple[str, ...], image_size: int | None) -> dict[str, list[Tensor]]:
+    """Inputs and targets, a tensor for each part."""
+    names = [[name for name in list_images(part) if name.split("/")[0] in classes] for part in parts]
+    for part, found in zip(parts, names, strict=True):
+        if not found:
+            raise DatasetError(f"{part} holds no images ({', '.join(SUFFIXES)}) in its class folders.")
+    first = parts[0] / names[0][0]
+    shape = _pixels(first, image_size).shape
+    inputs = [np.empty((len(found), *shape), dtype=np.uint8) for found in names]
+    for part, found, images in zip(parts, names, inputs, strict=True):
+        for index, name in enumerate(found):
+            pixels = _pixels(part / name, image_size)
+            if pixels.shape != shape:
+                raise ConfigError(
+                    "dataset.image_size: expected a number, as the images differ in size "
+                    f"({_size(first, shape)}, {_size(part / name, pixels.shape)}), got null."
+                )
+            images[index] = pixels
+    targets = [torch.tensor([classes.index(name.split("/")[0]) for name in found]) for found in names]
+    return {"inputs": [torch.from_numpy(images) for images in inputs], "targets": targets}
+
+
+def _pixels(path: Path, image_size: int | None) -> npt.NDArray[np.uint8]:
+    """One image as RGB, [3, H, W]."""
+    try:
+        with Image.open(path) as image:
+            colours = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"{path} cannot be read as an image ({error}).") from error
+    if image_size is not None:
+        colours = ImageOps.fit(colours, (image_size, image_size), Image.Resampling.BILINEAR)
+    return np.asarray(colours).transpose(2, 0, 1)
+
+
+def _size(path: Path, shape: tuple[int, ...]) -> str:
+    return f"{path}: {shape[2]}x{shape[1]}"

@@ -1,0 +1,22 @@
+"""Two moons: a binary classification in the plane."""
+
+import torch
+
+from dlexp.contract import Source, Split
+from dlexp.data.split import hold_out_test
+
+
+def read(*, num_examples: int, noise: float, test_fraction: float, data_seed: int) -> Source:
+    """Two interleaved half circles of radius 1.
+
+    Args:
+        num_examples: Of both classes together.
+        noise: Standard deviation of the Gaussian added to each coordinate.
+        test_fraction: Share that becomes the test split, stratified.
+        data_seed: Drives the noise and the split.
+    """
+    from sklearn.datasets import make_moons
+
+    inputs, targets = make_moons(num_examples, noise=noise, random_state=data_seed)
+    examples = Split(torch.from_numpy(inputs).float(), torch.from_numpy(targets).long())
+    return hold_out_test(examples, ("upper", "lower"), test_fraction=test_fraction, data_seed=data_seed)

@@ -1,0 +1,60 @@
+"""The rows of metrics.csv, a row an epoch: their columns, and what is read from them."""
+
+import math
+from typing import Any
+
+from dlexp.run.setup.facts import Facts
+from dlexp.training.learner import Numbers
+
+
+def watched_split(config: dict[str, Any]) -> str | None:
+    """The split that is evaluated every epoch, or None."""
+    if config["evaluate_on"] == "test":
+        return "test"
+    return "val" if config["val_fraction"] else None
+
+
+def monitored(row: Numbers, watched: str | None, monitor: str) -> float | None:
+    """The value that chooses the best epoch, lower is better: the loss, or the error rate."""
+    if watched is None:
+        return None
+    return row[f"{watched}/loss"] if monitor == "loss" else 1.0 - row[f"{watched}/acc"]
+
+
+def speed(rows: list[Numbers], seconds: float, watched: str | None, target: float | None) -> Numbers:
+    """Seconds of training without its first step, examples a second, and what it took to the target.
+
+    Args:
+        rows: Of metrics.csv, that of epoch 0 first.
+        seconds: Of training.
+        watched: The split whose accuracy or RMSE is to reach the target.
+        target: The value, or None. Where it was never reached, what it took is nan.
+    """
+    numbers = {"train/seconds": seconds}
+    timed = [row for row in rows if row.get("examples_per_s")]
+    if timed:
+        examples = sum(row["examples_per_s"] * row["seconds"] for row in timed)
+        numbers["train/examples_per_s"] = examples / sum(row["seconds"] for row in timed)
+    if target is not None:
+        epoch = next((row["epoch"] for row in rows[1:] if _reaches(row, str(watched), target)), math.nan)
+        until = [row["seconds"] for row in rows[1:] if row["epoch"] <= epoch]
+        numbers |= {"target/epoch": epoch, "target/seconds": sum(until) if until else math.nan}
+    return numbers
+
+
+def _reaches(row: Numbers, watched: str, target: float) -> bool:
+    if f"{watched}/acc" in row:
+        return row[f"{watched}/acc"] >= target
+    return row[f"{watched}/rmse"] <= target
+
+
+def columns(config: dict[str, Any], facts: Facts) -> list[str]:
+    """The columns of metrics.csv."""
+    score = "acc" if facts.dataset.task == "classification" else "rmse"
+    watched = watched_split(config)
+    columns = ["epoch", "step", "lr", "train/loss", f"train/{score}"]
+    columns += [f"{watched}/loss", f"{watched}/{score}"] if watched else []
+    columns += ["train/grad_norm"]
+    columns += ["train/clip_rate"] if config["grad_clip"] is not None else []
+    columns += ["train/overflow_steps"] if config["precision"]["format"] == "fp16" else []
+    return [*columns, "seconds", "examples_per_s"]

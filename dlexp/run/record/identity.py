@@ -1,0 +1,110 @@
+"""Which run a config is: its id, what enters it, and a name to read."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# Cannot change what a run computes, nor how long that takes: a time is a result too, so the number of workers counts.
+# Depth, width and dropout count where a part refers to them, as `model.depth` and so on.
+NOT_IN_ID = {
+    ("depth",),
+    ("width",),
+    ("dropout",),
+    ("force",),
+    ("retry",),
+    ("profile",),
+    ("checkpoint_every",),
+    ("data_dir",),
+    ("output_dir",),
+    ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
+    ("dataset", "cache_dir"),
+}
+
+# Younger than results that are kept: with the value that stands for what those did, the id is theirs.
+AS_BEFORE = {("on_divergence",): "stop", ("on_oom",): "fail"}
+
+# The address of each part when ids were first made. A part that moves or is renamed later gets a row; its runs keep their id.
+_PARTS = """
+    augment.none.NoAugment augment.standard.Standard dataset.circles.read dataset.digits.read dataset.image_folder.read
+    dataset.moons.read dataset.noisy_line.read dataset.sine.read dataset.synthetic_images.read
+    dataset.torchvision_sets.cifar10 dataset.torchvision_sets.cifar100 dataset.torchvision_sets.fashion_mnist
+    dataset.torchvision_sets.mnist init.default.default init.dirac.dirac init.dirac_whitening.dirac_whitening
+    init.he_normal.he_normal init.he_uniform.he_uniform init.orthogonal.orthogonal init.small_normal.small_normal
+    init.xavier_normal.xavier_normal init.xavier_uniform.xavier_uniform loss.focal.Focal loss.mse.MSE model.convnet.ConvNet
+    model.lstm.LSTM model.mlp.MLP model.resnet.resnet18 model.resnet.resnet50 model.speednet.SpeedNet norm.bn.BatchNorm
+    norm.gn.gn norm.in_.InstanceNorm norm.ln.LayerNorm norm.rms.RMSNorm optimizer.muon.Muon
+    probe.activation_stats.ActivationStats probe.dead_units.DeadUnits probe.decision_boundary.DecisionBoundary
+    probe.grad_flow.GradFlow probe.weight_stats.WeightStats scheduler.constant.constant scheduler.cosine.cosine
+    scheduler.exponential.exponential scheduler.linear.linear scheduler.onecycle.onecycle scheduler.plateau.plateau
+    scheduler.step.step scheduler.warmup_cosine.warmup_cosine
+"""
+ADDRESS_IN_ID = {f"dlexp.parts.{name}": f"dlexp.{name}" for name in _PARTS.split()} | {
+    "dlexp.machine.precision.Precision": "dlexp.precision.Precision",
+}
+
+
+def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
+    """The name of a result: 12 hex digits of the sha256 of what can change it.
+
+    Args:
+        config: Resolved, `auto` included.
+        fingerprint: Of the files of a data set that the user supplies.
+    """
+    identity = _identity(config, ())
+    if not identity.get("probe"):
+        identity.pop("probe", None)
+    if identity.get("max_steps") is not None:
+        identity.pop("epochs")
+    if identity.get("early_stopping", {}).get("patience", 0) is None:
+        identity.pop("early_stopping")
+    if identity.get("model", {}).get("widths") is not None:
+        identity["model"].pop("depth", None)
+        identity["model"].pop("width", None)
+    if identity.get("hardware", {}).get("loader") == "resident":
+        for key in ("num_workers", "persistent_workers", "pin_memory", "non_blocking"):
+            identity["hardware"].pop(key)
+    text = json.dumps([identity, fingerprint], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _identity(value: Any, path: tuple[str, ...]) -> Any:
+    """A copy without what is not in the id, in which equal numbers are equal text (1 and 1.0)."""
+    if isinstance(value, Mapping):
+        counted = {str(key): item for key, item in value.items() if _counts((*path, str(key)), item)}
+        return {key: _identity(item, (*path, key)) for key, item in counted.items()}
+    if isinstance(value, list | tuple):
+        return [_identity(item, path) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if path and path[-1] == "_target_":
+        return ADDRESS_IN_ID.get(value, value)
+    return value
+
+
+def _counts(path: tuple[str, ...], value: Any) -> bool:
+    return path not in NOT_IN_ID and not (path in AS_BEFORE and value == AS_BEFORE[path])
+
+
+def changes(saved: Any, config: Mapping[str, Any]) -> list[str]:
+    """Where a saved config is another than the one it should be, a line for each key; what is not in the id is left out."""
+    then, now_ = (dict(_leaves(_identity(tree, ()), "")) for tree in (saved if isinstance(saved, Mapping) else {}, config))
+    keys = sorted(key for key in then.keys() | now_.keys() if then.get(key, ...) != now_.get(key, ...))
+    return [f"{key}: {then.get(key, 'nothing')} in the file, {now_.get(key, 'nothing')} in this run." for key in keys]
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def slug(differences: Sequence[str]) -> str:
+    """A readable name from `key=value` strings: sorted, letters, digits and `.=_-` only, at most 80 characters, 240 bytes."""
+    text = "-".join(sorted(differences)) or "default"
+    safe = "".join(letter if letter.isalnum() or letter in ".=_-" else "-" for letter in text)
+    while "--" in safe:
+        safe = safe.replace("--", "-")
+    return safe[:80].encode()[:240].decode(errors="ignore").strip("-.")

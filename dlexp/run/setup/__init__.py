@@ -1,0 +1,1 @@
+"""From a planned run to the objects that it trains."""

@@ -1,0 +1,165 @@
+"""What a run knows beyond its config once device, data and model are there, and what must hold between them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from dlexp.contract import Dataset, Horizon
+from dlexp.data.batches import steps_per_epoch
+from dlexp.errors import ConfigError, UnsupportedError
+from dlexp.machine.device import check_hardware, physical_memory
+from dlexp.training.microbatch import has_batch_norm
+
+CLASSES_ONLY = {"cross_entropy", "focal"}
+STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the optimizer, float32 each
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the parts are given beside their hyper-parameters.
+
+    Args:
+        device: Where the run computes.
+        dataset: Its data.
+        batch_size: Examples of a full batch, as a number.
+        steps_per_epoch: Batches of a full epoch.
+        horizon: How long the run is meant to be.
+        num_parameters: Trainable numbers in the model.
+        has_batch_norm: Whether the model takes statistics from the whole batch.
+    """
+
+    device: torch.device
+    dataset: Dataset
+    batch_size: int
+    steps_per_epoch: int
+    horizon: Horizon
+    num_parameters: int
+    has_batch_norm: bool
+
+
+def check_facts(
+    config: Mapping[str, Any],
+    choices: Mapping[str, str],
+    overridden: set[str],
+    parts: Mapping[str, Callable],
+    dataset: Dataset,
+    device: torch.device,
+) -> Facts:
+    """Hold the config against device, data and model.
+
+    Args:
+        config: Resolved.
+        choices: Group → option.
+        overridden: Keys that the user set.
+        parts: Group → factory.
+        dataset: The prepared data.
+        device: Where the run is to compute.
+
+    Raises:
+        UnsupportedError: If only this machine stands in the way.
+        ConfigError: With every mistake that was found.
+    """
+    parts["precision"](device)  # refuses what the device lacks
+    if unsupported := [*check_hardware(config["hardware"], device), *_check_lstm(config, choices["model"], device)]:
+        raise UnsupportedError(*unsupported)
+    problems = _check_task(config, choices, overridden, dataset)
+    num_examples = len(dataset.train.targets)
+    words = {"full": num_examples, "auto": largest_power_of_two(num_examples)}  # auto: the most that it can come to
+    batch_size = words.get(config["batch_size"]) or int(config["batch_size"])
+    if config["drop_last"] and batch_size > num_examples:
+        problems.append(f"batch_size={batch_size} with drop_last=true leaves no batch of {num_examples} training examples.")
+    steps = steps_per_epoch(num_examples, batch_size, drop_last=config["drop_last"])
+    if not problems and choices["augment"] != "none":
+        augment = parts["augment"]()
+        augment(dataset.train.inputs[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
+    if problems:
+        raise ConfigError(*problems)
+    remainder = num_examples % batch_size
+    smallest = remainder if remainder and not config["drop_last"] else min(batch_size, num_examples)
+    num_parameters, batch_norm = _check_model(choices["model"], parts, dataset, smallest, device)
+    if wrong := _check_on_oom(config["on_oom"], choices["norm"], batch_norm):
+        raise ConfigError(wrong)
+    num_steps = config["max_steps"] or config["epochs"] * steps
+    return Facts(device, dataset, batch_size, steps, Horizon(-(-num_steps // steps), num_steps), num_parameters, batch_norm)
+
+
+def largest_power_of_two(most: int) -> int:
+    """1, 2, 4, 8 ..., up to `most`."""
+    return 1 << (most.bit_length() - 1)
+
+
+def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: set[str], dataset: Dataset) -> list[str]:
+    """What the kind of data rules out, one message each."""
+    name, problems = choices["dataset"], []
+    if dataset.task == "regression":
+        if choices["loss"] in CLASSES_ONLY:
+            problems.append(f"loss={choices['loss']} needs classes, and dataset={name} is a regression: use loss=mse.")
+        if "loss.softmax" in overridden:
+            problems.append(f"loss.softmax acts on classes, and dataset={name} is a regression: leave it out.")
+        if config["monitor"] == "acc":
+            problems.append(f"monitor=acc needs classes, and dataset={name} is a regression: use monitor=loss.")
+    if dataset.task == "classification" and (config["target"] or 0) > 1:
+        problems.append(f"target: an accuracy is a number from 0 to 1, got {config['target']}: 94 % is target=0.94.")
+    if len(dataset.input_shape) != 3:
+        shape = list(dataset.input_shape)
+        if choices["augment"] != "none":
+            problems.append(
+                f"augment={choices['augment']} needs images, and dataset={name} has inputs of shape {shape}: use augment=none."
+            )
+        if config["test_flip"]:
+            problems.append(f"test_flip=true needs images, and dataset={name} has inputs of shape {shape}: leave it false.")
+        if config["hardware"]["channels_last"]:
+            problems.append(
+                f"hardware.channels_last=true needs images, and dataset={name} has inputs of shape {shape}: leave it false."
+            )
+    return problems
+
+
+def _check_lstm(config: Mapping[str, Any], model: str, device: torch.device) -> list[str]:
+    """What torch's own LSTM lacks on this device."""
+    half = device.type == "cpu" and config["precision"]["format"] == "fp16"
+    if half and model == "lstm" and config["model"]["cell"] == "fused":
+        return ["precision=fp16 with model.cell=fused needs a GPU; precision=bf16 or model.cell=loop runs on the CPU."]
+    return []
+
+
+def _check_on_oom(on_oom: str, norm: str, has_batch_norm: bool) -> str | None:
+    """What stands against splitting a batch of this model."""
+    if on_oom == "microbatch" and has_batch_norm:
+        return (
+            f"on_oom=microbatch gives the gradient of the whole batch, and with norm={norm} a part of a batch has other "
+            "statistics and so another gradient: use norm=gn, or on_oom=microbatch_bn, which accepts that."
+        )
+    if on_oom == "microbatch_bn" and not has_batch_norm:
+        return "on_oom=microbatch_bn: the model has no batch norm, so it would be the same as on_oom=microbatch: use that."
+    return None
+
+
+def _check_model(
+    name: str, parts: Mapping[str, Callable], dataset: Dataset, smallest_batch: int, device: torch.device
+) -> tuple[int, bool]:
+    """Build the model without memory and train it on the smallest batch without computing: shapes, norms, probes, size.
+
+    Returns:
+        Number of trainable parameters, and whether there is a batch norm.
+    """
+    try:
+        with torch.device("meta"):
+            model = parts["model"](dataset.input_shape, dataset.num_outputs)
+            num_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+            model(torch.empty(smallest_batch, *dataset.input_shape))
+    except ValueError as error:
+        total = len(dataset.train.targets)
+        raise ConfigError(
+            f"model={name}: {error} (smallest batch of an epoch: {smallest_batch} of {total} examples)"
+        ) from error
+    parts["probe"](model, dataset)  # refuses what has nothing to measure
+    needed, there = 4 * STATES_PER_PARAMETER * num_parameters, physical_memory(device)
+    if needed > there:
+        raise ConfigError(
+            f"model={name} has {num_parameters:,} parameters; training needs {needed / 2**30:.0f} GiB for them and their "
+            f"optimizer, and the device has {there / 2**30:.0f} GiB: lower depth or width."
+        )
+    return num_parameters, has_batch_norm(model)

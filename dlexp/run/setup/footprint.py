@@ -1,0 +1,161 @@
+"""How much memory the training step of a run takes: an estimate, for which nothing is computed and none is taken."""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode  # tensors with a shape and no memory; unlike meta, they autocast
+
+from dlexp.contract import Dataset
+from dlexp.data.batches import EVALUATION_BATCH
+from dlexp.machine.precision import AUTOCAST
+from dlexp.run.setup.factories import part
+from dlexp.training.microbatch import has_batch_norm
+
+SHARE = 0.8  # of the free memory that a run may be planned to take; the rest is for workspaces and fragments
+FEW, MORE = 4, 8  # examples of the two batches whose difference is what an example costs; batch norm needs two
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Memory of one run on its device, in bytes.
+
+    Args:
+        num_parameters: Numbers in the model that are trained.
+        weights: Parameters and buffers.
+        gradients: Of the parameters.
+        optimizer_state: What the optimizer keeps from step to step.
+        data: The data set, if it lies on the device.
+        saved: What each example leaves for the backward pass.
+        passing: What each example needs for a moment: the gradients on both sides of the largest layer.
+        raw: An example as it comes from the data.
+        constant: What a batch leaves for the backward pass, whatever its size, such as weights cast to bf16.
+        evaluation: A batch of the evaluation.
+        batch_norm: Whether a batch needs at least two examples.
+    """
+
+    num_parameters: int
+    weights: int
+    gradients: int
+    optimizer_state: int
+    data: int
+    saved: int
+    passing: int
+    raw: int
+    constant: int
+    evaluation: int
+    batch_norm: bool
+
+    @property
+    def standing(self) -> int:
+        """What does not depend on the batch."""
+        return self.weights + self.gradients + self.optimizer_state + self.data + self.constant
+
+    @property
+    def example(self) -> int:
+        """What each example of a batch adds."""
+        return self.saved + self.passing + self.raw
+
+    @property
+    def between(self) -> int:
+        """What is taken whatever the batch, when its tensors are gone: an evaluation, or a new tensor for each parameter."""
+        return max(self.evaluation, self.gradients)
+
+    def needed(self, batch_size: int) -> int:
+        """Of a run with this batch size."""
+        return self.standing + max(batch_size * self.example, self.between)
+
+    def largest_batch(self, free: int) -> int:
+        """The largest power of two that fits into `SHARE` of this much memory; 0: none."""
+        room = int(SHARE * free) - self.standing
+        if room < self.between:
+            return 0
+        count = room // max(1, self.example)
+        largest = 1 << (count.bit_length() - 1) if count else 0
+        return 0 if self.batch_norm and largest < 2 else largest
+
+
+def measure(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -> Footprint:
+    """Build the model from the config and follow two small batches through it.
+
+    Args:
+        config: Resolved, `auto` included.
+        dataset: Of which only shapes and types are read.
+        device: Where the run computes.
+    """
+    # Where there is no GPU, FakeTensorMode pretends that there are eight, and autograd starts a thread for each at its first
+    # backward pass, with address space of its own. After this one it starts none.
+    torch.zeros(1, requires_grad=True).sum().backward()
+    few, more = _saved(config, dataset, FEW), _saved(config, dataset, MORE)
+    growth = [(b - a) // (MORE - FEW) for a, b in zip(few, more, strict=True)]
+    saved, largest = sum(growth), max(growth, default=0)
+    with torch.device("meta"):
+        model: nn.Module = part(config, "model")(dataset.input_shape, dataset.num_outputs)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    count = sum(parameter.numel() for parameter in trained)
+    splits = [split for split in (dataset.train, dataset.val, dataset.test) if split is not None]
+    one = dataset.train
+    raw = _bytes(one.inputs[:1]) + _bytes(one.targets[:1])
+    resident = device.type == "cpu" or config["hardware"]["loader"] == "resident"
+    examples = min(EVALUATION_BATCH[device.type], max(len(split.targets) for split in splits[1:]))
+    return Footprint(
+        num_parameters=count,
+        weights=sum(_bytes(tensor) for tensor in (*model.parameters(), *model.buffers())),
+        gradients=sum(_bytes(parameter) for parameter in trained),
+        optimizer_state=_state_bytes(part(config, "optimizer"), count),
+        data=sum(_bytes(tensor) for split in splits for tensor in split) if resident else 0,
+        saved=saved,
+        passing=2 * largest,
+        raw=raw,
+        constant=sum(few) - FEW * saved,
+        evaluation=examples * (raw + 4 * one.inputs[0].numel() + 2 * largest),
+        batch_norm=has_batch_norm(model),
+    )
+
+
+def _saved(config: Mapping[str, Any], dataset: Dataset, batch_size: int) -> list[int]:
+    """Bytes of each tensor that a batch leaves for the backward pass, in their order; the model's own are left out.
+
+    On the CPU, whatever the device: the tensors that are left have the same size on a GPU.
+    """
+    dtype = AUTOCAST.get(config["precision"]["format"])
+    with FakeTensorMode(allow_non_fake_inputs=True):  # a part may hold a constant that was made before
+        model = part(config, "model")(dataset.input_shape, dataset.num_outputs)
+        own = {_storage(tensor) for tensor in (*model.parameters(), *model.buffers())}
+        kept: dict[int, Tensor] = {}  # holds on to the tensors: else the address of one could be given to another
+
+        def keep(tensor: Tensor) -> Tensor:
+            if _storage(tensor) not in own:
+                kept.setdefault(_storage(tensor), tensor)
+            return tensor
+
+        inputs = torch.zeros(batch_size, *dataset.input_shape)
+        targets = torch.zeros(batch_size, *dataset.train.targets.shape[1:], dtype=dataset.train.targets.dtype)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            with torch.autocast("cpu", dtype) if dtype else nullcontext():
+                outputs = model(inputs)
+            loss = part(config, "loss")()(outputs.float(), targets)
+        del loss
+        return [tensor.untyped_storage().nbytes() for tensor in kept.values()]
+
+
+def _state_bytes(make_optimizer: Callable[..., torch.optim.Optimizer], count: int) -> int:
+    """Bytes that an optimizer keeps for `count` parameters, going by what it keeps for a few after one step."""
+    few = nn.Parameter(torch.zeros(16, 16))
+    few.grad = torch.zeros_like(few)
+    optimizer = make_optimizer([few])
+    optimizer.step()
+    kept = (tensor for tensor in optimizer.state[few].values() if isinstance(tensor, Tensor) and tensor.dim() > 0)
+    return sum(_bytes(tensor) for tensor in kept) * count // few.numel()
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _storage(tensor: Tensor) -> int:
+    """What views of the same memory share."""
+    return tensor.untyped_storage()._cdata

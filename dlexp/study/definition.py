@@ -1,0 +1,228 @@
+"""A study: a question, the runs that answer it, and what it predicts. Read from conf/study/, told as plain overrides.
+
+A study's runs are commands that a person could have typed; so all that is checked of a command is checked of them.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlexp.config.options import CONF, on_one_line, read, shown
+from dlexp.config.overrides import read as read_override
+from dlexp.config.suggestion import nearest_option
+from dlexp.errors import ConfigError
+from dlexp.run.record.identity import slug
+
+Cell = dict[str, Any]
+KEYS: dict[str, type] = {
+    **dict.fromkeys(("question", "background", "metric", "pairing"), str),
+    **dict.fromkeys(("base", "when", "axes", "reference"), dict),
+    **dict.fromkeys(("cells", "seeds", "predictions"), list),
+}
+PREDICTION = {"claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric"}
+TAKEN = ("adhoc", "reference")  # folders beside those of the studies
+CHANGED = "with-"  # begins the folder of a study's report where a command changed it
+ARM = "arm"  # names a cell; sets nothing
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a file in conf/study/ says.
+
+    Args:
+        name: Of the file.
+        question: One sentence.
+        background: Why one asks.
+        base: Key → value, in every run.
+        when: A value of a cell, such as `norm=gn` → key → value, in the runs of the cells that have it.
+        axes: Key → values; the cells are their product.
+        cells: More cells, one by one; `arm` names one.
+        seeds: Of each cell.
+        metric: What is compared, such as `test/acc`, or a cost, such as `train/seconds` or `memory.allocated`
+            (analysis/judge/costs.py): of a cost the report also tells how many times less each cell takes than the one with
+            the first value of the first key, or of `arm`.
+        pairing: `paired`: arms are compared seed by seed; `independent`: as groups.
+        predictions: Contrasts of cells, and what is expected of them: of plus - minus, which is to be greater than `margin`,
+            less than -`margin`, or within it (`equal`); or, where `ratio` is given, of plus / minus, which is to be greater
+            than it, less than 1 / ratio, or between the two.
+        reference: Published numbers: where from, and a value for each cell.
+    """
+
+    name: str
+    question: str
+    background: str
+    base: Cell = field(default_factory=dict)
+    when: dict[str, Cell] = field(default_factory=dict)
+    axes: dict[str, list[Any]] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
+    metric: str = "test/acc"
+    pairing: str = "paired"
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    reference: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that tell its cells apart, in their order."""
+        return list(dict.fromkeys([*self.axes, *itertools.chain.from_iterable(self.cells)]))
+
+    def all_cells(self) -> list[Cell]:
+        """The product of the axes, then the cells given one by one."""
+        product = [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
+        return (product if self.axes else []) + self.cells
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks of a study.
+
+    Args:
+        cells: To be run, narrowed by the command.
+        seeds: Of each cell.
+        changes: Key → text of the value, for every run: what makes it another protocol than the file's.
+    """
+
+    cells: list[Cell]
+    seeds: list[int]
+    changes: dict[str, str]
+
+
+def studies() -> list[str]:
+    """The names of all studies."""
+    return sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
+
+
+def read_study(name: str) -> Study:
+    """One study, its file checked.
+
+    Raises:
+        ConfigError: If there is no such study, or if its file does not say what a study must.
+    """
+    if name not in studies():
+        told = on_one_line(name)
+        raise ConfigError(f"study={told}: no such study. Studies: {', '.join(studies())}.{nearest_option(told, studies())}")
+    if name != slug([name]) or name in TAKEN or name.startswith(CHANGED):
+        raise ConfigError(
+            f"study={on_one_line(name)}: names a folder, and must be of letters, digits and .=_- (at most 80), not "
+            f"{' or '.join(TAKEN)}, and not begin with {CHANGED}."
+        )
+    content = read(CONF / "study" / f"{name}.yaml")
+    problems = [f"study={name}: {key}: no such key. Keys: {', '.join(sorted(KEYS))}." for key in content.keys() - KEYS.keys()]
+    problems += [
+        f"study={name}: {key}: must be a {KEYS[key].__name__}, got {shown(value)}."
+        for key, value in content.items()
+        if not isinstance(value, KEYS.get(key, object))
+    ]
+    problems += [f"study={name}: {key} is missing." for key in {"question", "background"} - content.keys()]
+    if problems:
+        raise ConfigError(*problems)
+    study = Study(name=name, **content)
+    if problems := list(_problems(study)):
+        raise ConfigError(*(f"study={name}: {problem}" for problem in problems))
+    return study
+
+
+def _problems(study: Study) -> Iterator[str]:
+    cells = study.all_cells()
+    if not cells:
+        yield "neither axes nor cells."
+    if study.pairing not in ("paired", "independent"):
+        yield f"pairing: must be paired or independent, got {study.pairing}."
+    values = study.reference.get("values", [])
+    numbers = {"value", "sd", "n"}
+    selectors = [({key: item for key, item in entry.items() if key not in numbers}, "reference") for entry in values]
+    for condition in study.when:
+        if not any(condition in _spelled(cell, {}) for cell in cells):
+            yield f"when: {condition} selects no cell."
+    for prediction in study.predictions:
+        if unknown := sorted(prediction.keys() - PREDICTION):
+            yield f"predictions: {unknown[0]}: no such key. Keys: {', '.join(sorted(PREDICTION))}."
+        yield from _bounds(prediction)
+        if prediction.get("expected") not in ("greater", "less", "equal"):
+            yield f"predictions: expected must be greater, less or equal, got {prediction.get('expected')}."
+        for side in ("plus", "minus"):
+            given = prediction.get(side, {})
+            where = prediction.get("where", {})
+            selectors += [(where | one, f"predictions.{side}") for one in (given if isinstance(given, list) else [given])]
+    for selector, place in selectors:
+        if not any(selector.items() <= cell.items() for cell in cells):
+            yield f"{place}: {selector} selects no cell."
+
+
+def _bounds(prediction: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with how much a prediction asks for."""
+    margin, ratio = prediction.get("margin", 0), prediction.get("ratio")
+    if ratio is None:
+        if prediction.get("expected") == "equal" and not margin > 0:
+            yield "predictions: expected: equal needs a margin above 0, or a ratio above 1."
+        return
+    if margin:
+        yield "predictions: margin and ratio: give one of the two."
+    least = "above 1 with expected: equal" if prediction.get("expected") == "equal" else "at least 1"
+    if not isinstance(ratio, int | float) or isinstance(ratio, bool) or ratio < 1 or (ratio == 1 and "above" in least):
+        yield f"predictions: ratio must be a number {least}, got {shown(ratio)}."
+
+
+def ask(study: Study, overrides: Sequence[str]) -> Request:
+    """What a command with these overrides, `study=` apart, asks of a study.
+
+    Raises:
+        ConfigError: If a key that is no axis has several values, or if a key comes twice.
+    """
+    items = [read_override(text) for text in overrides]
+    given = {item.key: item for item in items}
+    problems = [f"{item.text}: {item.key} is set twice." for item in items if item is not given[item.key]]
+    problems += [
+        f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed'])}."
+        for key, item in given.items()
+        if len(item.values) > 1 and key not in (*study.keys, "seed")
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    narrowed = {key: item.values for key, item in given.items() if key in study.keys}
+    axes = {key: narrowed.get(key, values) for key, values in study.axes.items()}
+    kept = [cell for cell in study.cells if all(key in cell and cell[key] in values for key, values in narrowed.items())]
+    only_axes = all(key in study.axes for key in narrowed)  # an axis-made cell has no value for the other keys
+    product = Study(study.name, "", "", axes=axes).all_cells() if only_axes else []
+    cells = product + kept
+    if not cells:
+        raise ConfigError(
+            f"study={study.name}: no cell has {', '.join(f'{key}={values}' for key, values in narrowed.items())}."
+        )
+    changes = {key: item.typed_value for key, item in given.items() if key not in narrowed and key != "seed"}
+    return Request(cells, given["seed"].values if "seed" in given else study.seeds, changes)
+
+
+def command(study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
+    """The overrides of one run: the cell wins over `when`, `when` over `base`, and what a command changes over all."""
+    own = _spelled(cell, {})
+    added = {key: value for condition, some in study.when.items() if condition in own for key, value in some.items()}
+    return _spelled({**study.base, **added, **cell, "seed": seed}, changes)
+
+
+def title(cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
+    """The overrides that tell one run from the others of its study."""
+    return _spelled({**cell, "seed": seed}, changes)
+
+
+def _spelled(said: Cell, changes: Mapping[str, str]) -> tuple[str, ...]:
+    texts = {key: spell(value) for key, value in said.items() if key != ARM}
+    return tuple(f"{key}={text}" for key, text in {**texts, **changes}.items())
+
+
+def spell(value: Any) -> str:
+    """A value as it is typed in an override.
+
+    >>> spell([True, None, {16: 4}])
+    '[true,null,{16:4}]'
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{spell(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(spell, value)) + "]"
+    return str(value)

@@ -1,0 +1,153 @@
+"""The runs of one command: all checked before the first starts, then run one after the other, counted and reported."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dlexp.config.compose import Composed
+from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
+from dlexp.run.display import Display, make_display, result_line, results_table
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.plan import ADHOC, Run, plan
+from dlexp.run.record import disk
+from dlexp.run.record import folder as record
+
+Row = dict[str, Any]
+
+
+class Checked(NamedTuple):
+    """The cells of a sweep that may start.
+
+    Args:
+        runs: Each once, though two cells may come to the same run.
+        unsupported: Why the machine cannot run the others, one reason each.
+    """
+
+    runs: list[Run]
+    unsupported: list[str]
+
+
+def sweep(cells: Checked, command: str) -> int:
+    """Run the cells of a sweep that are due, one after the other, and report on all.
+
+    Args:
+        cells: In the order in which they are to run.
+        command: What was typed, for the manifest and for the line that says how to retry.
+
+    Returns:
+        The exit code: 1 if a run failed, now or before, else 0.
+
+    Raises:
+        DiskError: If the disk is full or cannot be written.
+    """
+    runs, unsupported = cells
+    swept = _swept_keys(runs)
+    identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
+    manifest = runs[0].shelf / "sweeps" / f"{identity}.json"
+    listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
+    _write(manifest, listed | {"started": record.now()})
+    rows: list[Row] = []
+    with make_display(sum(run.is_due() for run in runs)) as display:
+        try:
+            for run in runs:
+                rows.append(_complete(run, display) | {key: _value(run, key) for key in swept})
+        finally:  # an interrupted sweep reports what it has
+            _report(rows, swept, len(runs), len(unsupported), command, display)
+            counts = Counter(row["outcome"] for row in rows)
+            _write(manifest, listed | {"counts": counts, "ended": record.now()})
+    return int(any(row["outcome"] == "failed" for row in rows))
+
+
+def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
+    """Plan all cells, and look at data and model of those that are due. Leaves nothing on disk.
+
+    Raises:
+        ConfigError: With every mistake of every cell, or if the machine can run none.
+        DatasetError: If the data of any cell cannot be had.
+    """
+    runs: dict[str, Run] = {}
+    unsupported: list[str] = []
+    problems: dict[str, list[str]] = {}
+    for cell in cells:
+        try:
+            run = plan(cell, study)
+            if run.is_due() and run.identity not in runs:
+                gather_facts(run)
+            runs[run.identity] = run
+        except UnsupportedError as error:
+            unsupported.append(" ".join(error.problems))
+        except ConfigError as error:
+            for problem in error.problems:
+                problems.setdefault(problem, []).append(" ".join(cell.overrides))
+    if problems:
+        raise ConfigError(*(_where(problem, where, len(cells)) for problem, where in problems.items()))
+    if not runs:
+        raise UnsupportedError(*dict.fromkeys(unsupported))
+    return Checked(list(runs.values()), unsupported)
+
+
+def _write(manifest: Path, content: dict[str, Any]) -> None:
+    with disk.writing(manifest):
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        record.write_whole(manifest, json.dumps(content, indent=1))
+
+
+def _where(problem: str, cells: list[str], total: int) -> str:
+    return problem if len(cells) == total else f"{problem} (in {len(cells)} of {total} runs; first: {cells[0]})"
+
+
+def _complete(run: Run, display: Display) -> Row:
+    """Run one cell if it is due.
+
+    Returns:
+        Its row: status, outcome (done, skipped, failed, held), metrics and time.
+    """
+    try:
+        fresh = execute(run, gather_facts(run), display) if run.is_due() else None
+    except HeldError as error:
+        display.say(str(error))
+        return {"status": "held", "outcome": "held"}
+    except CheckpointError as error:
+        display.say(str(error))
+        return {"status": "damaged", "outcome": "failed", "reason": str(error).splitlines()[0]}
+    summary = fresh or run.summary() or {}
+    status = summary["status"]
+    if fresh:
+        display.say(f"{run.title}: {result_line(summary, run.folder)}")
+    if status in record.BROKEN:
+        return {"status": status, "outcome": "failed", "reason": summary["reason"]}
+    if not fresh:
+        status += " before" if summary["code"] == record.code() else " before, by other code"
+    tests = {name: number for name, number in summary["metrics"].items() if name.startswith("test/")}
+    row = {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
+    return row | ({"reason": summary["reason"]} if "reason" in summary else {})
+
+
+def _swept_keys(runs: Sequence[Run]) -> list[str]:
+    """The keys in which the runs differ, in the order typed."""
+    keys = dict.fromkeys(override.partition("=")[0] for run in runs for override in run.composed.overrides)
+    return [key for key in keys if len({_value(run, key) for run in runs}) > 1]
+
+
+def _value(run: Run, key: str) -> str:
+    values = (override.partition("=")[2] for override in run.composed.overrides if override.startswith(f"{key}="))
+    return next(values, "")
+
+
+def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, command: str, display: Display) -> None:
+    """Print the table, and last the counts and what to do next."""
+    tests = [name for name in ("test/acc", "test/rmse", "test/loss") if any(name in row for row in rows)]
+    reason = ["reason"] if any("reason" in row for row in rows) else []
+    display.table(results_table(rows, [*swept, *tests, "seconds", "status", *reason]))
+    counts = Counter(row["outcome"] for row in rows)
+    parts = [f"{counts[outcome]} {outcome}" for outcome in ("done", "skipped", "failed", "held")]
+    diverged = sum(row["status"].startswith("diverged") for row in rows)
+    parts += [f"{diverged} diverged"] if diverged else []
+    parts += [f"{unsupported} not supported by this machine"] if unsupported else []
+    parts += [f"{total - len(rows)} not reached"] if total > len(rows) else []
+    display.say(f"{total + unsupported} runs: {', '.join(parts)}.")
+    if counts["failed"]:
+        display.say(f"Retry what failed: {command} retry=failed")

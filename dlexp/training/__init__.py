@@ -1,0 +1,1 @@
+"""One model trained a batch at a time."""

@@ -1,0 +1,177 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dlexp.analysis.judge.verdict import judge, select
+
+CELLS = [{"activation": a, "depth": d} for a in ("relu", "sigmoid") for d in (1, 8)]
+RELU = {"claim": "relu", "plus": {"activation": "relu"}, "minus": {"activation": "sigmoid"}, "expected": "greater"}
+
+
+def verdict_of(differences, *, others=(), pairing="paired", cells=CELLS, **prediction):
+    """The verdict on relu - sigmoid at depth 8, where relu is better by so much, seed by seed."""
+    seeds = range(len(differences))
+    relu = {seed: 0.6 + 0.02 * seed + differences[seed] for seed in seeds}
+    values = {"relu": relu, "sigmoid": {seed: 0.6 + 0.02 * seed for seed in seeds}}
+    first = {**RELU, "where": {"depth": 8}, **prediction}
+    study = {"predictions": [first, *others], "pairing": pairing}
+    return judge(study, cells, lambda metric: [values[cell["activation"]] for cell in cells])[0]
+
+
+@pytest.mark.parametrize(
+    ("differences", "prediction", "verdict"),
+    [
+        ([0.1, 0.12, 0.11, 0.09, 0.1], {}, "holds"),
+        ([0.1, 0.12, 0.11, 0.09, 0.1], {"expected": "less"}, "fails"),
+        ([-0.1, -0.12, -0.11, -0.09, -0.1], {}, "fails"),
+        ([-0.1, -0.12, -0.11, -0.09, -0.1], {"expected": "less"}, "holds"),
+        ([0.1, -0.12, 0.11, -0.09, 0.1], {}, "undecided"),
+        ([0.1, 0.12, 0.11, 0.09, 0.1], {"margin": 0.1}, "undecided"),
+        ([0.1, 0.12, 0.11, 0.09, 0.1], {"margin": 0.2}, "fails"),
+        ([-0.1, -0.12, -0.11, -0.09, -0.1], {"expected": "less", "margin": 0.05}, "holds"),
+        ([0.01, -0.01, 0.0, 0.01, -0.01], {"expected": "equal", "margin": 0.05}, "holds"),
+        ([0.1, 0.12, 0.11, 0.09, 0.1], {"expected": "equal", "margin": 0.05}, "fails"),
+        ([-0.1, -0.12, -0.11, -0.09, -0.1], {"expected": "equal", "margin": 0.05}, "fails"),
+        ([0.06, 0.04, 0.07, 0.05, 0.02], {"expected": "equal", "margin": 0.05}, "undecided"),
+        ([0.1] * 5, {}, "holds"),
+        ([0.0] * 5, {}, "undecided"),
+        ([0.0] * 5, {"expected": "equal", "margin": 0.01}, "holds"),
+    ],
+)
+def test_the_interval_decides(differences, prediction, verdict):
+    found = verdict_of(differences, **prediction)
+    assert found.verdict == verdict
+    assert (found.p < 0.05) == (verdict != "undecided")
+    assert (found.needed is None) == (verdict != "undecided" or found.cause == "boundary")
+
+
+@pytest.mark.parametrize("pairing", ["paired", "independent"])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_no_verdict_on_fewer_than_five_seeds(n, pairing):
+    found = verdict_of([0.3, 0.31, 0.29, 0.3][:n], pairing=pairing)
+    assert (found.verdict, found.cause, found.n) == ("undecided", "few", n)
+    assert found.reason == f"n = {n}, needs about 5."
+
+
+def test_pairing_removes_what_the_seeds_share_and_independent_cells_do_not():
+    differences = [0.02, 0.021, 0.019, 0.022, 0.018]
+    assert verdict_of(differences).verdict == "holds"
+    found = verdict_of(differences, pairing="independent")
+    assert (found.verdict, found.cause, found.correlation) == ("undecided", "wide", None)
+    assert found.reason.startswith(f"n = 5, needs about {found.needed}: ")
+    assert verdict_of(differences).correlation == pytest.approx(1, abs=0.01)
+
+
+def test_holms_correction_can_undo_a_verdict():
+    differences = [0.05, 0.01, 0.06, 0.02, 0.03]
+    assert verdict_of(differences).verdict == "holds"
+    found = verdict_of(differences, others=[{**RELU, "plus": {"activation": "tanh"}}] * 5)
+    assert (found.verdict, found.cause) == ("undecided", "holm")
+    assert (found.p < 0.05, found.p_holm) == (True, pytest.approx(6 * found.p))
+    assert found.needed > 5
+
+
+def test_what_may_not_be_judged_yet_softens_no_correction():
+    few = {**RELU, "metric": "few"}
+    values = {"few": [{0: 1.0, 1: 1.0}] * 2 + [{0: 0.5, 1: 0.5}] * 2}
+    values["test/acc"] = [{seed: 0.5 + seed % 3 / 10 for seed in range(6)}] * 2 + [dict.fromkeys(range(6), 0.5)] * 2
+    first, second = judge({"predictions": [few, RELU]}, CELLS, values.__getitem__)
+    assert (first.p, first.p_holm) == (0.0, None)
+    assert second.p_holm == pytest.approx(2 * second.p)
+
+
+def test_a_difference_on_the_boundary_is_never_decided():
+    found = verdict_of([0.1, -0.1, 0.2, -0.2, 0.0])
+    assert (found.verdict, found.cause, found.needed) == ("undecided", "boundary", None)
+    assert found.reason.startswith("n = 5, no number of seeds up to 1000 would")
+
+
+@pytest.mark.parametrize(
+    ("empty", "named"), [({}, "no usable run of activation=sigmoid depth=8"), ({7: 0.5}, "no seed has every cell")]
+)
+def test_no_verdict_where_a_cell_is_missing(empty, named):
+    values = [dict.fromkeys(range(5), 0.5) for _ in CELLS[:3]] + [empty]
+    found = judge({"predictions": [RELU]}, CELLS, lambda metric: values)[0]
+    assert (found.verdict, found.cause, found.n, found.needed) == ("undecided", "missing", 0, 5)
+    assert named in found.reason
+
+
+def test_only_seeds_that_have_every_cell_are_paired():
+    values = [{seed: 0.6 + seed / 1000 for seed in range(8)}] * 3 + [dict.fromkeys(range(6), 0.5)]
+    found = judge({"predictions": [RELU]}, CELLS, lambda metric: values)[0]
+    assert (found.n, found.verdict) == (6, "holds")
+    assert "2 of 8 seeds lack a value" in found.reason
+
+
+def test_a_prediction_names_its_own_metric_and_several_cells():
+    asked = []
+    prediction = {**RELU, "plus": [{"depth": 1}, {"depth": 8}], "where": {"activation": "relu"}, "metric": "test/loss"}
+    judge({"predictions": [prediction], "metric": "test/acc"}, CELLS, lambda name: asked.append(name) or [{0: 1.0}] * 4)
+    assert asked == ["test/loss"]
+    assert select(CELLS, prediction["plus"], prediction["where"]) == [0, 1]
+
+
+def ratio_of(ratios, *, pairing="paired", **prediction):
+    """The verdict on seconds of sigmoid / seconds of relu at depth 8, where that is so much, seed by seed."""
+    quick = {seed: 3.0 + seed for seed in range(len(ratios))}
+    values = {"relu": quick, "sigmoid": {seed: quick[seed] * ratio for seed, ratio in enumerate(ratios)}}
+    asked = {**RELU, "plus": RELU["minus"], "minus": RELU["plus"], "where": {"depth": 8}, "metric": "train/seconds"}
+    study = {"predictions": [asked | prediction], "pairing": pairing}
+    return judge(study, CELLS, lambda metric: [values[cell["activation"]] for cell in CELLS])[0]
+
+
+TWICE = [2.1, 2.2, 2.05, 2.15, 2.1]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "prediction", "verdict"),
+    [
+        (TWICE, {"ratio": 2}, "holds"),
+        (TWICE, {"ratio": 2.1}, "undecided"),
+        (TWICE, {"ratio": 3}, "fails"),
+        (TWICE, {"ratio": 1, "expected": "less"}, "fails"),
+        ([1 / ratio for ratio in TWICE], {"ratio": 2, "expected": "less"}, "holds"),
+        ([1 / ratio for ratio in TWICE], {"ratio": 3, "expected": "less"}, "fails"),
+        ([1.01, 0.99, 1.02, 1.0, 0.98], {"ratio": 1.1, "expected": "equal"}, "holds"),
+        (TWICE, {"ratio": 1.1, "expected": "equal"}, "fails"),
+        ([2.0] * 5, {"ratio": 1.5}, "holds"),
+    ],
+)
+def test_the_interval_of_a_ratio_decides(ratios, prediction, verdict):
+    assert ratio_of(ratios, **prediction).verdict == verdict
+
+
+def test_a_ratio_is_told_as_one_and_is_that_of_logarithms():
+    found = ratio_of(TWICE, ratio=2)
+    logarithms = np.log(TWICE)
+    half = stats.t.ppf(0.975, 4) * logarithms.std(ddof=1) / math.sqrt(5)
+    ends = [math.exp(logarithms.mean() + sign * half) for sign in (-1, 0, 1)]
+    assert [found.low, found.estimate, found.high] == pytest.approx(ends)
+    assert (found.ratio, found.margin) == (True, pytest.approx(2))
+    assert found.reason == f"The 95 % interval of the ratio, {ends[0]:.3g} to {ends[2]:.3g}, lies above 2 (n = 5)."
+    near = ratio_of([1.0, 1.2, 0.9, 1.1, 1.05], ratio=1.1, expected="equal")
+    assert "the 95 % interval of the ratio, 0.915 to 1.19, includes 1.1" in near.reason
+    assert ratio_of([1.01, 1.0, 1.02], ratio=1.1, expected="equal").reason.startswith("n = 3, needs about 5")
+
+
+def test_a_ratio_of_independent_arms_is_that_of_their_geometric_means():
+    found = ratio_of(TWICE, ratio=2, pairing="independent")
+    assert found.estimate == pytest.approx(stats.gmean(TWICE))
+    assert found.verdict == "undecided"  # the seeds take 3 to 7 seconds
+
+
+def test_what_has_no_logarithm_is_no_run():
+    found = ratio_of([*TWICE, 0.0], ratio=2)
+    assert (found.n, found.verdict) == (5, "holds")
+
+
+def test_a_difference_of_costs_has_its_unit():
+    study = {"predictions": [RELU | {"metric": "memory.allocated"}]}
+    values = [dict.fromkeys(range(5), 2**20 * size) for size in (30, 30, 10, 10)]
+    assert "+20 MiB to +20 MiB" in judge(study, CELLS, lambda metric: values)[0].reason
+
+
+def test_a_study_without_predictions_has_no_verdicts():
+    assert judge({}, CELLS, lambda metric: []) == []

@@ -1,0 +1,150 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from dlexp.analysis import DamagedRunWarning, load_metrics, load_probes, load_runs, write_runs
+from dlexp.analysis.read.folder import DamagedError, read_config, read_folder
+from tests.analysis.made import make_run, make_study
+
+AXES = {"activation": ["relu", "sigmoid"], "optimizer.lr": [0.1, 0.01]}
+
+
+def test_a_row_a_run_with_choices_settings_metrics_and_facts(tmp_path):
+    make_study(tmp_path, AXES, range(2))
+    runs = load_runs(tmp_path)
+    assert len(runs) == 8
+    assert list(runs.columns[:6]) == ["id", "study", "folder", "status", "reason", "seed"]
+    assert {"activation", "depth", "optimizer.lr", "test/acc", "best/epoch", "seconds", "num_epochs", "code"} <= {*runs}
+    assert set(runs["optimizer.lr"]) == {0.1, 0.01}
+    assert not {name for name in runs if "_target_" in name or name == "model.depth"}
+
+
+@pytest.mark.parametrize("place", ["", "made_up"])
+def test_every_level_of_outputs_can_be_loaded(tmp_path, place):
+    make_study(tmp_path, AXES, range(2))
+    (tmp_path / "made_up/.locks").mkdir()
+    (tmp_path / "made_up/sweeps/seed=1-0123456789ab").mkdir(parents=True)
+    assert len(load_runs(tmp_path / place)) == 8
+    one = next((tmp_path / "made_up").glob("activation=*"))
+    assert load_runs(str(one))["folder"].tolist() == [str(one)]
+
+
+def test_what_failed_or_was_cut_off_is_a_row(tmp_path):
+    states = ["done", "diverged", "failed", "oom", "interrupted"]
+    make_study(tmp_path, {"depth": [1]}, range(5), status=lambda cell, seed: states[seed])
+    runs = load_runs(tmp_path).sort_values("seed")
+    assert runs["status"].tolist() == states
+    assert runs["test/loss"].notna().tolist() == [True, False, False, False, False]
+    assert runs["reason"].tolist()[2] == "RuntimeError: <b>made up</b>"
+    assert runs["activation"].tolist() == ["relu"] * 5
+    assert runs["epochs"].tolist() == [12] * 5
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("summary.json", '{"id": "'),
+        ("summary.json", "[1, 2]"),
+        ("summary.json", '{"id": "ffffffffffff", "status": "done", "choices": {}}'),
+        ("summary.json", ""),
+        ("config.yaml", "a: [1"),
+        ("config.yaml", "- 1\n"),
+        ("config.yaml", "\x00"),
+        ("config.yaml", None),
+    ],
+)
+def test_a_damaged_folder_is_named_and_left_out(tmp_path, file, text):
+    make_run(tmp_path / "study", {"depth": 1}, 0)
+    bad = make_run(tmp_path / "study", {"depth": 2}, 0)
+    (bad / file).unlink() if text is None else (bad / file).write_text(text)
+    with pytest.raises(DamagedError):
+        read_folder(bad)
+    with pytest.warns(DamagedRunWarning, match=bad.name):
+        runs = load_runs(tmp_path)
+    assert runs["depth"].tolist() == [1]
+
+
+def test_metrics_have_a_row_an_epoch_with_the_run(tmp_path):
+    make_study(tmp_path, AXES, [0])
+    curves = load_metrics(tmp_path)
+    assert len(curves) == 4 * 13
+    assert {"id", "study", "status", "seed", "activation", "optimizer.lr", "epoch", "train/loss"} <= set(curves)
+    assert curves["epoch"].dtype == int
+    assert curves["train/loss"].isna().sum() == 4
+
+
+@pytest.mark.parametrize(("tail", "rows"), [("1,2", 13), ("13,130,0.001,1", 13), ("", 13)])
+def test_a_torn_last_line_is_dropped(tmp_path, tail, rows):
+    folder = make_run(tmp_path / "study", {"depth": 1}, 0, status="interrupted")
+    with (folder / "metrics.csv").open("a") as file:
+        file.write(tail)
+    assert len(load_metrics(tmp_path)) == rows
+
+
+def test_a_damaged_curve_is_named_and_left_out(tmp_path):
+    make_run(tmp_path / "study", {"depth": 1}, 0)
+    bad = make_run(tmp_path / "study", {"depth": 2}, 0)
+    (bad / "metrics.csv").write_text("epoch,train/loss\n1,x\n")
+    with pytest.warns(DamagedRunWarning, match=bad.name):
+        assert load_metrics(tmp_path)["id"].nunique() == 1
+
+
+def test_probes_keep_their_names_as_text(tmp_path):
+    make_study(tmp_path, {"depth": [1, 2]}, [0], probes=True)
+    probes = load_probes(tmp_path)
+    assert len(probes) == 8
+    assert set(probes["layer"]) == {"1.activation", "2.activation"}
+    assert probes["value"].dtype == float
+
+
+def test_runs_csv_reads_back_as_it_was_written(tmp_path):
+    make_study(tmp_path, AXES, status=lambda cell, seed: "failed" if seed == 1 else "done")
+    runs = load_runs(tmp_path)
+    write_runs(runs, tmp_path / "runs.csv")
+    again = load_runs(tmp_path / "runs.csv")
+    runs["folder"] = [text.rpartition("/")[2] for text in runs["folder"]]
+    same = [frame.astype(object).where(frame.notna(), None) for frame in (runs, again)]
+    pd.testing.assert_frame_equal(*same)
+
+
+def test_a_folder_without_runs_is_searched_for_runs_csv(tmp_path):
+    make_study(tmp_path / "outputs", AXES, [0])
+    (tmp_path / "reference/made_up").mkdir(parents=True)
+    write_runs(load_runs(tmp_path / "outputs"), tmp_path / "reference/made_up/runs.csv")
+    assert len(load_runs(tmp_path / "reference")) == 4
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "'x", "'=x", "plain", "1e5", "a,b\n"])
+def test_a_spreadsheet_executes_no_text(tmp_path, text):
+    path = tmp_path / "runs.csv"
+    write_runs(pd.DataFrame({"id": ["0123456789e1"], "reason": [text], "x": [-1.5]}), path)
+    cells = path.read_text().split("\n", 1)[1].split(",")
+    assert not cells[1].lstrip('"').startswith(("=", "+", "-", "@", "\t"))
+    assert cells[-1].strip() == "-1.5"
+    assert load_runs(path).iloc[0].tolist() == ["0123456789e1", text, -1.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "leaves"),
+    [
+        ("a: 1\nb:\n- 1\n- x\n", {"a": 1, "b": "[1,x]"}),
+        ("a:\n  b:\n    c: true\n  _target_: x\n  d: ${e}\n", {"a.b.c": True}),
+        ("a: &id001\n- 1\nb: *id001\n", {"a": "[1]", "b": "[1]"}),
+        ("a: {16: 4}\nb: {}\n", {"a.16": 4, "b": "{}"}),
+        ("a: 'x\n\n  y'\nb: null\n", {"a": "x\ny", "b": None}),
+    ],
+)
+def test_a_config_is_flat(text, leaves):
+    assert read_config(text) == leaves
+
+
+def test_nothing_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_runs(tmp_path / "nowhere")
+
+
+def test_importing_the_analysis_loads_no_torch():
+    code = "import dlexp.analysis, sys; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,181 @@
+"""The figures of made-up studies: which there are, that they show something, and what they name."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlexp.analysis import analyse
+from dlexp.analysis.report.arrange import name_of, records, settled, varying_keys
+from dlexp.analysis.report.figures import draw
+from dlexp.analysis.report.figures.probes import weight_norms
+from dlexp.analysis.report.labels import metric_label, show
+from tests.analysis.made import identity, make_run, make_study, noisy
+
+LR = {"optimizer.lr": [0.1, 0.01, 0.001]}
+
+
+def pictures(folder):
+    return {picture.name: picture for picture in draw(analyse(folder))}
+
+
+def is_drawn(png):
+    """Whether a picture has more than a background: several colours, on more than one pixel in a hundred."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    return len(image.getcolors(2**24)) > 8 and (np.asarray(image).min(2) < 200).mean() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("axes", "caption"),
+    [
+        ({"activation": ["relu", "tanh"], "depth": [1, 2, 8]}, "main_lines"),
+        ({"optimizer": ["sgd", "adam"]}, "main_points"),
+        ({"depth": [1, 2, 3], "optimizer.lr": [0.1, 0.01, 0.001]}, "main_heat"),
+        ({"activation": ["relu", "tanh", "elu", "selu"], "norm": ["bn", "gn"], "depth": [1, 2, 3]}, "main_heat"),
+    ],
+)
+def test_the_main_figure_suits_the_axes(tmp_path, axes, caption):
+    main = next(draw(analyse(make_study(tmp_path, axes, range(2)))))
+    assert main.name == "main"
+    assert main.caption == caption
+    assert is_drawn(main.png)
+
+
+@pytest.mark.parametrize(
+    "axes", [{"depth": [1, 2, 8]}, {"optimizer": ["sgd", "adam"]}, {"depth": [1, 2, 3], "optimizer.lr": [0.1, 1.0, 3.0]}]
+)
+@pytest.mark.parametrize("reference", [None, 0.5])
+def test_a_cell_with_a_diverged_run_is_drawn(tmp_path, axes, reference):
+    def status(cell, seed):
+        return "diverged" if seed else "done"
+
+    published = {"values": [{key: values[0] for key, values in axes.items()} | {"value": reference, "n": 1}]}
+    told = {"reference": published} if reference else {}
+    main = next(draw(analyse(make_study(tmp_path, axes, range(2), status=status, **told))))
+    heat = "optimizer.lr" in axes
+    assert main.caption.endswith("_diverged") == heat  # the others have a legend
+    assert ("×1" if heat else "some runs diverged").encode() in main.svg
+    assert is_drawn(main.png)
+
+
+def test_a_study_of_learning_rates_compares_them(tmp_path):
+    found = pictures(make_study(tmp_path, LR, range(2)))
+    assert {"main", "learning", "lr_01"} <= found.keys()
+    assert all(is_drawn(picture.png) for picture in found.values())
+
+
+def test_what_the_probes_saw_is_drawn(tmp_path):
+    found = pictures(make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(2), probes=True))
+    assert found["dead_units_dead"].section == "inside"
+    assert is_drawn(found["dead_units_dead"].png)
+
+
+def write_weights(run, layers):
+    """What weight_stats leaves: norms that grow with the epoch, and a bias, which is not drawn."""
+    rows = [f"{epoch},weight_stats,{layer},norm,{2 + i + epoch / 4}" for epoch in (0, 6, 12) for i, layer in enumerate(layers)]
+    (run / "probes.csv").write_text("\n".join(["epoch,probe,layer,name,value", *rows]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "shown"),
+    [(2, ["block 1 linear", "block 2 linear", "head"]), (9, [*(f"block {n} linear" for n in (1, 3, 5, 6, 8)), "head"])],
+)
+def test_the_norm_of_each_weight_is_drawn_over_the_epochs(tmp_path, blocks, shown):
+    folder = make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(2))
+    paths = [f"blocks.{n}.linear" for n in range(blocks)] + ["head"]
+    for run in folder.glob("*-*"):
+        write_weights(run, [f"{path}.{kind}" for path in paths for kind in ("weight", "bias")])
+    result = settled(analyse(folder))
+    (drawn,) = weight_norms(result)
+    for axes in drawn.figure.axes:
+        assert [line.get_label() for line in axes.lines] == shown
+        assert axes.lines[0].get_xydata().tolist() == [[0, 2], [6, 3.5], [12, 5]]
+    picture = pictures(folder)["weight_norms"]
+    assert picture.section == "inside"
+    assert is_drawn(picture.png)
+
+
+def test_arrays_of_single_runs_are_drawn(tmp_path):
+    folder = make_study(tmp_path, {"activation": ["relu"]}, range(1))
+    for run in folder.glob("*-*"):
+        write_arrays(run / "arrays")
+    found = pictures(folder)
+    assert {"confusion", "worst_errors_1", "decision_boundary", "activation_histograms"} <= found.keys()
+    assert all(is_drawn(picture.png) for picture in found.values())
+
+
+def write_arrays(shelf):
+    """What a run leaves: predictions of three classes, a boundary, histograms at two epochs."""
+    drawn = np.random.default_rng(0)
+    shelf.mkdir()
+    target, predicted = drawn.integers(0, 3, (2, 60)).astype(np.uint8)
+    confusion = np.zeros((3, 3), np.int32)
+    np.add.at(confusion, (target, predicted), 1)
+    worst = (target != predicted).nonzero()[0][:25].astype(np.int32)
+    images = drawn.integers(0, 255, (len(worst), 1, 8, 8), dtype=np.uint8)
+    probabilities = {name: drawn.random(60).astype(np.float16) for name in ("p_target", "p_predicted")}
+    answers = {"target": target, "predicted": predicted, "confusion": confusion, "worst": worst, "worst_images": images}
+    np.savez(shelf / "predictions.npz", classes=np.array(["cat", "<b>", "$x$"]), **answers, **probabilities)
+    x = np.linspace(-2, 2, 20, dtype=np.float32)
+    plane = (1 / (1 + np.exp(-3 * x[:, None] * x))).astype(np.float16)
+    points = {"points": drawn.normal(size=(30, 2)), "targets": drawn.integers(0, 2, 30).astype(np.uint8)}
+    np.savez(shelf / "decision_boundary-12.npz", probability=plane, x=x, y=x, **points)
+    for epoch in (0, 12):
+        density = drawn.random(50).astype(np.float32)
+        layers = {"blocks.0.act/density": density, "blocks.0.act/edges": np.linspace(0, 1, 51)}
+        np.savez(shelf / f"activation_stats-{epoch}.npz", **layers)
+
+
+def test_a_damaged_array_is_named_and_left_out(tmp_path):
+    folder = make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(1))
+    for run in folder.glob("*-*"):
+        (run / "arrays").mkdir()
+        (run / "arrays" / "predictions.npz").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.warns(UserWarning, match="predictions.npz is damaged"):
+        assert "confusion" not in pictures(folder)
+
+
+def test_null_is_not_absent(tmp_path):
+    cells = [{"optimizer": "sgd", "grad_clip": None}, {"optimizer": "sgd", "grad_clip": 1}, {"loss": "mse"}]
+    runs = [{"id": identity(cell, 0), "cell": cell, "seed": 0} for cell in cells]
+    folder = make_study(tmp_path, {"optimizer": ["sgd"]}, [9])
+    protocol = folder / "protocol.json"
+    told = json.loads(protocol.read_text())
+    told["study"] |= {"axes": {}, "cells": cells}
+    protocol.write_text(json.dumps(told | {"runs": runs}))
+    for cell in cells:
+        make_run(folder, cell, 0, accuracy=noisy(cell, 0))
+    result = settled(analyse(folder))
+    names = [name_of(row, varying_keys(result)) for row in records(result.cells)]
+    assert names == ["sgd, grad_clip=null", "sgd, grad_clip=1", "mse"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.01, "0.01"),
+        (8.0, "8"),
+        (True, "true"),
+        (None, "null"),
+        ([256, 128], "[256, 128]"),
+        ({"a": None}, "{a: null}"),
+        ("x", "x"),
+    ],
+)
+def test_values_are_shown_as_they_are_typed(value, text):
+    assert show(value) == text
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        ("test/acc", "test accuracy (%)"),
+        ("val/loss", "validation loss"),
+        ("train/grad_norm", "gradient norm"),
+        ("best/val/acc", "best validation accuracy (%)"),
+    ],
+)
+def test_metrics_have_their_units(metric, label):
+    assert metric_label(metric) == label

@@ -1,0 +1,177 @@
+import copy
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from dlexp.contract import ConfigError, Source, Split
+from dlexp.data.prepare import prepare
+from dlexp.data.scale import fit_scale
+
+CLASSES = ("cat", "dog", "emu")
+
+
+def split(counts, seed=0, channels=2):
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    targets = targets[torch.randperm(len(targets), generator=generator)]
+    pixels = torch.randint(0, 256, (len(targets), channels, 3, 3), generator=generator)
+    return Split(pixels.to(torch.uint8), targets)
+
+
+def images(train=(40, 30, 20), test=(5, 5, 5)):
+    return Source(train=split(train), test=split(test, seed=1), classes=CLASSES)
+
+
+def line(num_train=40):
+    x = torch.linspace(-1, 1, num_train)[:, None]
+    return Source(train=Split(x, 2 * x), test=Split(x, 2 * x), classes=())
+
+
+def prepared(source, **changes):
+    usual = {"per_class": None, "val_fraction": 0.2, "scale": "standardize", "scale_on": "train", "data_seed": 42}
+    return prepare(source, **usual | changes)
+
+
+def rows(*splits):
+    return {tuple(image.flatten().tolist()) for split in splits for image in split.inputs}
+
+
+def test_validation_split_is_cut_from_the_training_examples():
+    source = images()
+    dataset = prepared(source)
+    assert (len(dataset.train.targets), len(dataset.val.targets)) == (72, 18)
+    assert rows(dataset.train, dataset.val) == rows(source.train)
+    assert not rows(dataset.train) & rows(dataset.val)
+    assert dataset.val.targets.bincount().tolist() == [8, 6, 4]
+
+
+def test_regression_has_a_validation_split_too():
+    dataset = prepared(line(), val_fraction=0.25)
+    assert (len(dataset.train.targets), len(dataset.val.targets)) == (30, 10)
+    assert dataset.task == "regression"
+    assert torch.equal(dataset.val.targets, 2 * dataset.val.inputs)
+
+
+def test_same_seed_same_splits_other_seed_other_splits():
+    first, again, other = (prepared(images(), data_seed=seed, per_class=10) for seed in (1, 1, 2))
+    assert torch.equal(first.train.inputs, again.train.inputs)
+    assert torch.equal(first.val.inputs, again.val.inputs)
+    assert not torch.equal(first.train.inputs, other.train.inputs)
+
+
+def test_without_validation_split_nothing_is_copied():
+    source = images()
+    dataset = prepared(source, val_fraction=0)
+    assert dataset.val is None
+    assert dataset.train is source.train
+    assert dataset.test is source.test
+
+
+def test_without_validation_split_scikit_learn_is_not_imported():
+    code = """
+import sys, torch
+from dlexp.contract import Source, Split
+from dlexp.data.prepare import prepare
+part = Split(torch.zeros(4, 1), torch.tensor([0, 1, 0, 1]))
+prepare(Source(part, part, ("a", "b")), per_class=1, val_fraction=0, scale="unit", scale_on="train", data_seed=0)
+assert "sklearn" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("per_class", [1, 7, 20])
+def test_subset_is_balanced(per_class):
+    source = images()
+    dataset = prepared(source, per_class=per_class, val_fraction=0)
+    assert dataset.train.targets.bincount().tolist() == [per_class] * 3
+    assert rows(dataset.train) <= rows(source.train)
+    assert dataset.test is source.test
+
+
+def test_smaller_subset_is_part_of_a_larger_one():
+    small, large = (prepared(images(), per_class=per_class, val_fraction=0) for per_class in (5, 12))
+    assert rows(small.train) < rows(large.train)
+
+
+def test_validation_split_is_cut_from_the_subset():
+    dataset = prepared(images(), per_class=10)
+    assert dataset.train.targets.bincount().tolist() == [8, 8, 8]
+    assert dataset.val.targets.bincount().tolist() == [2, 2, 2]
+
+
+FITTED = pytest.mark.parametrize("scale", ["unit", "standardize", "standardize_features", "minmax"])
+
+
+@FITTED
+def test_scale_is_fitted_on_the_training_examples_alone(scale):
+    source = images()
+    source.test.inputs.fill_(255)
+    dataset = prepared(source, scale=scale)
+    alone = prepared(Source(dataset.train, source.test, CLASSES), val_fraction=0, scale=scale)
+    other = Source(source.train, split([5, 5, 5], seed=9), CLASSES)
+    for one in (alone, prepared(other, scale=scale)):
+        assert torch.equal(one.shift, dataset.shift)
+        assert torch.equal(one.factor, dataset.factor)
+
+
+@FITTED
+@pytest.mark.parametrize("val_fraction", [0, 0.2])
+def test_scale_on_all_is_fitted_on_every_split(scale, val_fraction):
+    source = images()
+    source.test.inputs[:, :, 0].fill_(255)
+    dataset = prepared(source, scale=scale, scale_on="all", val_fraction=val_fraction)
+    everything = torch.cat([source.train.inputs, source.test.inputs])
+    for got, expected in zip((dataset.shift, dataset.factor), fit_scale(everything, scale), strict=True):
+        assert torch.equal(got, expected)
+
+
+def test_images_stay_uint8_and_regression_targets_unscaled():
+    assert prepared(images()).train.inputs.dtype == torch.uint8
+    dataset = prepared(line(), val_fraction=0)
+    assert torch.equal(dataset.train.targets, line().train.targets)
+
+
+@pytest.mark.parametrize("changes", [{}, {"val_fraction": 0}, {"per_class": 5}, {"scale": "minmax"}])
+def test_source_is_left_as_it_is(changes):
+    source = images()
+    before = copy.deepcopy(source)
+    prepared(source, **changes)
+    for part in ("train", "test"):
+        for now, then in zip(getattr(source, part), getattr(before, part), strict=True):
+            assert torch.equal(now, then)
+
+
+def test_too_few_examples_for_a_subset_are_refused():
+    with pytest.raises(ConfigError, match=r"dataset\.per_class: expected at most 20, .* class emu, got 21\."):
+        prepared(images(), per_class=21)
+
+
+def test_subset_of_a_regression_is_refused():
+    with pytest.raises(ConfigError, match=r"dataset\.per_class: expected null.* got 5\."):
+        prepared(line(), per_class=5)
+
+
+def test_one_example_a_class_cannot_be_split():
+    with pytest.raises(ConfigError, match="^val_fraction: .* the rarest class, .*, has 1"):
+        prepared(images(), per_class=1)
+
+
+@pytest.mark.parametrize(("train", "test"), [([9, 9, 0], [5, 5, 5]), ([9, 9, 9], [5, 0, 5]), ([9, 0, 0], [0, 5, 5])])
+def test_every_class_missing_from_a_split_is_named(train, test):
+    with pytest.raises(ConfigError) as refusal:
+        prepared(images(train, test), val_fraction=0)
+    for name, counts in (("training", train), ("test", test)):
+        missing = ", ".join(label for label, count in zip(CLASSES, counts, strict=True) if count == 0)
+        assert (f"in the {name} split, got none of {missing}." in str(refusal.value)) == bool(missing)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("field", ["inputs", "targets"])
+def test_numbers_that_are_not_finite_are_refused(part, field, value):
+    source = copy.deepcopy(line())
+    getattr(getattr(source, part), field)[3] = value
+    with pytest.raises(ConfigError, match=f"expected finite numbers, got 1 NaN or infinite {field} in the {part}"):
+        prepared(source)

@@ -1,0 +1,40 @@
+"""Parts as their YAML files give them, for tests of one part."""
+
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import nn
+
+from tests import ROOT
+
+CONF = ROOT / "conf"
+
+
+def options(group: str) -> list[str]:
+    """The options of a group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def make(group: str, option: str, **keys: Any) -> Any:
+    """The factory of an option, with some keys changed."""
+    return instantiate(OmegaConf.merge(OmegaConf.load(CONF / group / f"{option}.yaml"), keys), _convert_="all")
+
+
+def make_model(
+    option: str,
+    input_shape: tuple[int, ...],
+    num_outputs: int = 10,
+    *,
+    activation: str = "relu",
+    norm: str = "none",
+    dropout: float = 0.0,
+    depth: int = 2,
+    width: int = 16,
+    **keys: Any,
+) -> nn.Module:
+    """A model, with some of its own keys changed."""
+    read = {"model": option, "activation": activation, "norm": norm}
+    config = OmegaConf.create({group: OmegaConf.load(CONF / group / f"{name}.yaml") for group, name in read.items()})
+    config = OmegaConf.merge(config, {"dropout": dropout, "depth": depth, "width": width, "model": keys})
+    return instantiate(config.model, _convert_="all")(input_shape, num_outputs)

@@ -1,0 +1,41 @@
+"""The real images, where they are: in the folder that DLEXP_DATA names, or in data/."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from dlexp.data.prepare import prepare
+from dlexp.parts.dataset import image_folder, torchvision_sets
+from tests import ROOT
+
+DATA = Path(os.environ.get("DLEXP_DATA", ROOT / "data"))
+pytestmark = pytest.mark.real_data
+
+
+def folder(name):
+    if not (DATA / name).is_dir():
+        pytest.skip(f"{DATA / name} is not there")
+    return DATA / name
+
+
+def test_fashion_mnist():
+    folder("FashionMNIST")
+    source = torchvision_sets.fashion_mnist(root=str(DATA))
+    assert source.train.inputs.shape == (60000, 1, 28, 28)
+    assert source.test.targets.bincount().tolist() == [1000] * 10
+    dataset = prepare(source, per_class=None, val_fraction=0, scale="standardize", scale_on="train", data_seed=42)
+    assert dataset.shift.item() / 255 == pytest.approx(0.2860, abs=1e-4)  # as published everywhere
+    assert 1 / dataset.factor.item() / 255 == pytest.approx(0.3530, abs=1e-4)
+
+
+def test_cifar10_images(tmp_path):
+    root = folder("cifar10_jpeg")
+    parameters = {"root": str(root), "test_fraction": None, "image_size": None, "cache_dir": str(tmp_path), "data_seed": 42}
+    source, again = image_folder.read(**parameters), image_folder.read(**parameters)
+    assert source.train.inputs.shape == (50000, 3, 32, 32)
+    assert torch.equal(source.train.inputs, again.train.inputs)
+    dataset = prepare(source, per_class=200, val_fraction=0.1, scale="standardize", scale_on="train", data_seed=42)
+    assert dataset.train.targets.bincount().tolist() == [180] * 10
+    assert (dataset.shift.flatten() / 255).tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.02)

@@ -1,0 +1,75 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax, softmax
+
+from tests.options import make, options
+
+OUTPUTS = torch.randn(7, 4, generator=torch.Generator().manual_seed(0)) * 2
+CLASSES = torch.tensor([0, 3, 1, 2, 2, 0, 1])
+ONE_HOT = np.eye(4)[CLASSES]
+
+
+def expected_focal(gamma):
+    log_p = log_softmax(OUTPUTS.double().numpy(), axis=1)[range(7), CLASSES]
+    return np.mean(-((1 - np.exp(log_p)) ** gamma) * log_p)
+
+
+def expected_mse(predictions, targets):
+    return np.mean((np.asarray(predictions) - targets) ** 2)
+
+
+def expected_smooth_cross_entropy(smoothing):
+    targets = ONE_HOT * (1 - smoothing) + smoothing / 4
+    return -(targets * log_softmax(OUTPUTS.double().numpy(), axis=1)).sum(1).mean()
+
+
+@pytest.mark.parametrize(
+    ("option", "keys", "expected"),
+    [
+        ("cross_entropy", {}, expected_smooth_cross_entropy(0.0)),
+        ("cross_entropy", {"label_smoothing": 0.2}, expected_smooth_cross_entropy(0.2)),
+        ("mse", {}, expected_mse(softmax(OUTPUTS.double().numpy(), axis=1), ONE_HOT)),
+        ("mse", {"softmax": False}, expected_mse(OUTPUTS, ONE_HOT)),
+        ("focal", {}, expected_focal(2.0)),
+        ("focal", {"gamma": 0.5}, expected_focal(0.5)),
+        ("focal", {"gamma": 0.0}, expected_smooth_cross_entropy(0.0)),
+    ],
+)
+def test_agrees_with_its_formula(option, keys, expected):
+    assert make("loss", option, **keys)()(OUTPUTS, CLASSES).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("use_softmax", [True, False])
+def test_mse_of_a_regression_is_plain(use_softmax):
+    targets = torch.randn(7, 1)
+    loss = make("loss", "mse", softmax=use_softmax)()(OUTPUTS[:, :1], targets)
+    assert loss.item() == pytest.approx(expected_mse(OUTPUTS[:, :1], targets.numpy()), rel=1e-5)
+
+
+@pytest.mark.parametrize(("option", "expected"), [("cross_entropy", math.log(4)), ("mse", (0.75**2 + 3 * 0.25**2) / 4)])
+def test_loss_of_equal_outputs_is_that_of_chance(option, expected):
+    assert make("loss", option)()(torch.zeros(7, 4), CLASSES).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+@pytest.mark.parametrize("option", options("loss"))
+def test_gradients_are_finite_also_where_the_model_is_certain(option, scale):
+    outputs = torch.tensor(ONE_HOT * scale, dtype=torch.float32, requires_grad=True)
+    make("loss", option)()(outputs, CLASSES).backward()
+    assert torch.isfinite(outputs.grad).all()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 5.0])
+def test_focal_gradients_are_finite_at_certainty_for_every_gamma(gamma):
+    outputs = torch.tensor([[200.0, -200.0], [-200.0, 200.0]], requires_grad=True)
+    make("loss", "focal", gamma=gamma)()(outputs, torch.tensor([0, 0])).backward()
+    assert torch.isfinite(outputs.grad).all()
+
+
+@pytest.mark.parametrize("option", options("loss"))
+def test_runs_on_meta(option):
+    loss = make("loss", option)()(OUTPUTS.to("meta"), CLASSES.to("meta"))
+    assert loss.shape == ()

@@ -1,0 +1,74 @@
+import csv
+import math
+import multiprocessing
+import os
+import platform
+
+import pytest
+
+from dlexp.errors import HeldError
+from dlexp.run.record import folder as record
+from tests.reliability.fetchers import fork
+
+
+def test_a_record_is_found_by_its_id_alone(tmp_path):
+    (tmp_path / "some=slug-0123456789ab").mkdir()
+    assert record.find(tmp_path, "0123456789ab") == tmp_path / "some=slug-0123456789ab"
+    assert record.find(tmp_path, "ba9876543210") is None
+
+
+def test_rows_keep_floats_to_the_last_digit(tmp_path):
+    written = record.Record(tmp_path / "run", ["epoch", "loss", "acc"], {})
+    written.row({"epoch": 1, "loss": 0.1 + 0.2})
+    written.finish({"status": "done"})
+    (row,) = csv.DictReader((tmp_path / "run" / "metrics.csv").open())
+    assert float(row["loss"]) == 0.1 + 0.2
+    assert row["acc"] == ""
+
+
+def test_the_summary_comes_last_and_holds_no_nan(tmp_path):
+    written = record.Record(tmp_path / "run", ["epoch"], {"config.yaml": "seed: 0\n", ".hydra/config.yaml": "x\n"})
+    assert record.read_summary(tmp_path / "run") is None
+    written.finish({"status": "diverged", "metrics": {"test/loss": math.nan}})
+    summary = record.read_summary(tmp_path / "run")
+    assert summary["metrics"] == {"test/loss": None}
+    assert len(summary["code"]) == 64
+
+
+def test_a_new_record_removes_what_an_earlier_start_left(tmp_path):
+    record.Record(tmp_path / "run", ["epoch"], {"old.txt": "old"}).finish({"status": "failed"})
+    record.Record(tmp_path / "run", ["epoch"], {})
+    assert not (tmp_path / "run" / "old.txt").exists()
+    assert record.read_summary(tmp_path / "run") is None
+
+
+def hold_and_tell(shelf, ready, done):
+    with record.hold(shelf, "abc"):
+        ready.set()
+        done.wait(20)
+        os._exit(0)  # dies with the lock
+
+
+def test_a_run_is_held_by_one_process_and_free_when_it_dies(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready, done = context.Event(), context.Event()
+    process = context.Process(target=hold_and_tell, args=(tmp_path, ready, done))
+    process.start()
+    assert ready.wait(20)
+    with pytest.raises(HeldError, match=f"held by process {process.pid}"), record.hold(tmp_path, "abc"):
+        pass
+    done.set()
+    process.join(20)
+    with record.hold(tmp_path, "abc"):
+        pass
+
+
+def test_what_a_killed_writer_has_left_is_removed(tmp_path):
+    dead = fork(lambda: None)
+    os.waitpid(dead, 0)
+    here = platform.node()
+    for host, pid in ((here, dead), (here, os.getppid()), ("elsewhere", dead)):
+        (tmp_path / f".x.json.{host}.{pid}.tmp").write_text("ha")
+    record.write_whole(tmp_path / "x.json", "whole")
+    left = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert left == {"x.json": "whole", f".x.json.{here}.{os.getppid()}.tmp": "ha", f".x.json.elsewhere.{dead}.tmp": "ha"}

@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+from dlexp.run.record import identity
+
+CONFIG = {
+    "seed": 0,
+    "depth": 3,
+    "epochs": 10,
+    "max_steps": None,
+    "output_dir": "outputs",
+    "model": {"depth": 3, "width": 8, "widths": None},
+    "dataset": {"root": "data"},
+    "optimizer": {"lr": 0.1},
+    "early_stopping": {"patience": None, "min_delta": 0.0},
+    "hardware": {
+        "loader": "resident",
+        "num_workers": 2,
+        "empty_cache_every": 0,
+        "persistent_workers": True,
+        "pin_memory": False,
+        "non_blocking": False,
+    },
+}
+
+
+def changed(path, value):
+    config = json.loads(json.dumps(CONFIG))
+    *parents, last = path.split(".")
+    node = config
+    for parent in parents:
+        node = node[parent]
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("seed", 1),
+        ("model.depth", 4),
+        ("epochs", 11),
+        ("max_steps", 5),
+        ("optimizer.lr", 0.2),
+        ("hardware.loader", "workers"),
+        ("hardware.empty_cache_every", 5),
+        ("test_flip", True),
+        ("on_divergence", "rollback"),
+        ("on_oom", "microbatch"),
+    ],
+)
+def test_what_can_change_the_result_changes_the_id(path, value):
+    assert identity.run_id(changed(path, value)) != identity.run_id(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("depth", 4),
+        ("output_dir", "/tmp/elsewhere"),
+        ("dataset.root", "other"),
+        ("hardware.num_workers", 4),
+        ("hardware.pin_memory", True),
+        ("early_stopping.min_delta", 0.1),
+        ("seed", 0.0),
+        ("on_divergence", "stop"),
+        ("on_oom", "fail"),
+    ],
+)
+def test_what_cannot_change_the_result_keeps_the_id(path, value):
+    assert identity.run_id(changed(path, value)) == identity.run_id(CONFIG)
+
+
+def test_a_config_of_before_there_was_a_key_is_no_changed_one():
+    assert identity.changes(CONFIG, changed("on_divergence", "stop")) == []
+    assert identity.changes(CONFIG, changed("on_divergence", "continue")) != []
+
+
+def test_what_workers_cost_is_a_result():
+    two, four = changed("hardware.loader", "workers"), changed("hardware.loader", "workers")
+    four["hardware"]["num_workers"] = 4
+    assert identity.run_id(two) != identity.run_id(four)
+
+
+def test_the_fingerprint_of_user_data_is_part_of_the_id():
+    assert len({identity.run_id(CONFIG), identity.run_id(CONFIG, "a"), identity.run_id(CONFIG, "b")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [
+        ([], "default"),
+        (["norm=gn", "depth=8"], "depth=8-norm=gn"),
+        (["model.widths=[256,128]"], "model.widths=-256-128"),
+        (["dataset.root=../../etc/x"], "dataset.root=..-..-etc-x"),
+        (["a=" + "x" * 300], "a=" + "x" * 78),
+    ],
+)
+def test_slug(differences, expected):
+    assert identity.slug(differences) == expected

@@ -1,0 +1,41 @@
+"""The ids of every option and of every study's runs stay what they were when their results were made."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from dlexp.config.compose import assemble, resolved
+from dlexp.errors import UnsupportedError
+from dlexp.run.plan import plan
+from dlexp.run.record.identity import run_id
+from dlexp.study.definition import command, read_study
+
+IDS = json.loads((Path(__file__).parent / "ids.json").read_text())
+FINGERPRINT = "a fingerprint"  # in place of that of image_folder's files, which are not there
+
+
+@pytest.mark.parametrize("overrides", IDS["options"])
+def test_an_option_has_the_id_it_always_had(overrides):
+    composed = assemble(overrides.split())
+    if composed.choices["dataset"] == "image_folder":
+        identity = run_id(resolved(composed.cfg), FINGERPRINT)
+    else:
+        identity = _identity(overrides.split())
+    assert identity == IDS["options"][overrides]
+
+
+@pytest.mark.parametrize("name", IDS["studies"])
+def test_the_runs_of_a_study_have_the_ids_they_always_had(name):
+    study = read_study(name)
+    on_cpu = {} if "hardware" in study.keys or "hardware" in study.base else {"hardware": "cpu"}
+    ids = [_identity(command(study, cell, seed, on_cpu)) for cell in study.all_cells() for seed in study.seeds]
+    assert hashlib.sha256("\n".join(ids).encode()).hexdigest() == IDS["studies"][name]
+
+
+def _identity(overrides) -> str:
+    try:
+        return plan(assemble(overrides)).identity
+    except UnsupportedError:
+        return "unsupported"

@@ -1,0 +1,101 @@
+import pytest
+
+from dlexp.errors import ConfigError
+from dlexp.run.execute import gather_facts
+from tests.runs import IMAGES, MOONS, SERIES, prepare
+
+LINE = ("dataset=noisy_line", "model=mlp", "loss=mse", "norm=none", "batch_size=16")
+
+
+def facts(*overrides, root):
+    return gather_facts(prepare(*overrides, root=root))
+
+
+REFUSED = {
+    "images wanted": ([*MOONS, "model=convnet"], "model=convnet needs images"),
+    "a series wanted": ([*LINE, "model=lstm"], "model=lstm needs a series"),
+    "layers wanted": ([*(text for text in SERIES if text != "width=8"), "depth=0"], "model=lstm needs at least one layer"),
+    "images wanted of a series": ([*SERIES, "model=resnet18", "width=${depth}"], "model=resnet18 needs images"),
+    "augmentation of a series": ([*SERIES, "augment=standard"], "augment=standard needs images"),
+    "activations of an lstm": ([*SERIES, "probe=[dead_units]"], "the model has none"),
+    "half precision of a fused lstm on a CPU": ([*SERIES, "precision=fp16"], "precision=bf16 or model.cell=loop runs"),
+    "augmentation of features": ([*MOONS, "augment=standard"], "augment=standard needs images"),
+    "mirror images of features": ([*MOONS, "test_flip=true"], "test_flip=true needs images"),
+    "layout of features": ([*MOONS, "hardware.channels_last=true"], "channels_last=true needs images"),
+    "classes wanted by cross_entropy": ([*LINE, "loss=cross_entropy"], "loss=cross_entropy needs classes"),
+    "classes wanted by focal": ([*LINE, "loss=focal"], "loss=focal needs classes"),
+    "softmax of numbers": ([*LINE, "loss.softmax=false"], "loss.softmax acts on classes"),
+    "accuracy of numbers": ([*LINE, "monitor=acc"], "monitor=acc needs classes"),
+    "subset of numbers": ([*LINE, "dataset.per_class=3"], "a regression has no classes"),
+    "a batch that never comes": ([*MOONS, "batch_size=64", "drop_last=true"], "leaves no batch of 63 training examples"),
+    "bn over one value": ([*MOONS, "batch_size=1"], r"norm=bn needs more than one value .*smallest batch of an epoch: 1 of 63"),
+    "bn over a last batch of one": ([*MOONS, "batch_size=31"], "smallest batch of an epoch: 1 of 63"),
+    "in over one value": ([*MOONS, "norm=in"], "norm=in"),
+    "ln over one value": ([*MOONS, "norm=ln", "width=1"], "norm=ln"),
+    "groups that do not divide": ([*IMAGES, "norm=gn", "width=20"], "1, 2, 4, 5, 10"),
+    "instance norm by another name": ([*IMAGES, "norm=gn", "norm.groups=16"], "norm=in"),
+    "a channel count that the map lacks": ([*IMAGES, "norm=gn", "norm.groups={8:2}"], "16"),
+    "pooled away": ([*IMAGES, "depth=6", "model.pool_every=1"], "model.pool_every=1"),
+    "more examples than there are": ([*MOONS, "dataset.per_class=200"], "dataset.per_class: expected at most 35"),
+    "a class missing from a split": ([*IMAGES, "dataset.per_class=1"], "val_fraction"),
+    "images too small for three groups": (
+        [*IMAGES[:5], "model=speednet"],
+        r"model=speednet: model.widths=\[64, 256, 256\] .*needs 9 a side",
+    ),
+    "padding beyond the image": ([*IMAGES, "augment=standard", "augment.padding=8"], "augment.padding"),
+    "parts of a batch with batch norm": (
+        [*IMAGES, "on_oom=microbatch"],
+        r"on_oom=microbatch .* norm=bn .*use norm=gn, or on_oom=microbatch_bn",
+    ),
+    "micro-batches' statistics of no batch norm": ([*IMAGES, "norm=gn", "on_oom=microbatch_bn"], "has no batch norm"),
+    "a model beyond the memory": ([*MOONS, "width=65536", "depth=9"], "lower depth or width"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_does_not_fit_together_is_refused_and_leaves_nothing(overrides, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        facts(*overrides, root=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+ALLOWED = {
+    "bn where the short batch is dropped": [*MOONS, "batch_size=31", "drop_last=true"],
+    "bn of images, one at a time": [*IMAGES, "batch_size=1"],
+    "half precision of an lstm in a loop": [*SERIES, "precision=fp16", "model.cell=loop"],
+    "a series, flattened": [*(text for text in SERIES if text != "model=lstm"), "model=mlp"],
+    "parts of a batch": [*IMAGES, "norm=gn", "on_oom=microbatch"],
+    "parts of a batch, each with its statistics": [*IMAGES, "on_oom=microbatch_bn"],
+    "batch norm without a block": [*(text for text in MOONS if text != "width=16"), "depth=0", "on_oom=microbatch"],
+    "ln on features": [*MOONS, "norm=ln"],
+    "a batch of everything": [*MOONS, "batch_size=full"],
+    "a batch beyond everything": [*MOONS, "batch_size=1000"],
+    "groups by channels": [*IMAGES, "norm=gn", "norm.groups={16:4}"],
+    "the published 32 groups": [*IMAGES, "norm=gn", "norm.groups=32", "width=64"],
+}
+
+
+@pytest.mark.parametrize("overrides", ALLOWED.values(), ids=ALLOWED.keys())
+def test_what_makes_sense_is_allowed(overrides, tmp_path):
+    assert facts(*overrides, root=tmp_path).horizon.num_steps >= 1
+
+
+def test_all_that_is_wrong_comes_at_once(tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        facts(*MOONS, "augment=standard", "hardware.channels_last=true", "batch_size=64", "drop_last=true", root=tmp_path)
+    assert len(refused.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "num_steps", "num_epochs"),
+    [
+        (["epochs=3"], 12, 3),
+        (["max_steps=9"], 9, 3),
+        (["epochs=2", "drop_last=true"], 6, 2),
+        (["epochs=5", "batch_size=full"], 5, 5),
+    ],
+)
+def test_horizon(options, num_steps, num_epochs, tmp_path):
+    small = [text for text in MOONS if not text.startswith("epochs")]
+    horizon = facts(*small, *options, root=tmp_path).horizon
+    assert (horizon.num_steps, horizon.num_epochs) == (num_steps, num_epochs)

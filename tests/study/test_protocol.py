@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from dlexp.errors import ConfigError
+from dlexp.study.protocol import run_study
+
+TINY = ("study=activation_2d", "dataset=moons", "epochs=2", "model.widths=[8]")
+
+
+def run(root, *overrides):
+    return run_study([*TINY, *overrides, f"output_dir={root}"], "python train.py study=activation_2d ...")
+
+
+def summaries(root):
+    return sorted(path.parent.name for path in root.glob("activation_2d/*/summary.json"))
+
+
+@pytest.fixture
+def protocol(tmp_path):
+    def read(folder="with-epochs=2-model.widths=-8"):
+        return json.loads((tmp_path / "activation_2d" / folder / "protocol.json").read_text())
+
+    return read
+
+
+def test_a_study_runs_what_its_axes_ask_for_and_no_more_the_second_time(tmp_path, capsys, protocol):
+    assert run(tmp_path, "seed=0,1") == 0
+    assert "6 runs: 6 done" in capsys.readouterr().out
+    assert run(tmp_path, "seed=0,1,2", "activation=relu,sigmoid") == 0
+    assert "6 runs: 2 done, 4 skipped" in capsys.readouterr().out
+    assert len(summaries(tmp_path)) == 8
+
+
+def test_the_protocol_lists_every_run_of_the_study_narrowed_or_not(tmp_path, protocol):
+    run(tmp_path, "seed=0", "activation=relu")
+    content = protocol()
+    assert content["changes"] == ["epochs=2", "model.widths=[8]"]
+    assert len(content["runs"]) == 60
+    ids = {entry["id"]: entry for entry in content["runs"]}
+    (folder,) = summaries(tmp_path)
+    assert ids[folder[-12:]] | {"id": ""} == {"id": "", "cell": {"dataset": "moons", "activation": "relu"}, "seed": 0}
+    assert folder.startswith("activation=relu-dataset=moons-epochs=2-model.widths=-8-seed=0-")
+
+
+def test_a_report_is_written_beside_the_protocol(tmp_path, capsys):
+    run(tmp_path, "seed=0", "activation=relu")
+    report = tmp_path / "activation_2d" / "with-epochs=2-model.widths=-8" / "report.html"
+    assert capsys.readouterr().out.rstrip().endswith(f"Report: {report}")
+    assert "undecided" in report.read_text()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["study=moons"], "study=moons: no such study"),
+        (["study=activation_2d,loss"], "study: give one"),
+        (["study=activation_2d", "lr=1,2"], "activation_2d has no axis lr"),
+        (["study=activation_2d", "lr=1"], "Did you mean optimizer.lr"),
+        (["study=activation_2d", "activation=rely"], "Did you mean relu"),
+        (["study=activation_2d", "epochs=0"], "epochs: must be"),
+        (["study=activation_2d", "model=convnet", "model.widths=[8]"], "model=convnet needs images"),
+    ],
+)
+def test_a_refusal_says_why_and_leaves_nothing(overrides, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        run_study([*overrides, f"output_dir={tmp_path}"], "")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,146 @@
+import json
+import re
+import shutil
+
+import pytest
+import torch
+
+from dlexp.config.compose import assemble, expand
+from dlexp.errors import ConfigError, UnsupportedError
+from dlexp.run.record import folder as record
+from dlexp.study import sweep
+from dlexp.training.learner import Learner
+from tests.runs import MOONS, only_last, prepare, run, without_volatile
+
+
+def complete(*overrides, root):
+    """The exit code of a sweep."""
+    command = only_last((*MOONS, "hardware=cpu", *overrides, f"output_dir={root}"))
+    return sweep.sweep(sweep.check_cells([assemble(cell) for cell in expand(command)]), "python train.py -m ...")
+
+
+def folders(root):
+    return sorted(path for path in (root / "adhoc").iterdir() if (path / "summary.json").exists())
+
+
+def counts(capsys):
+    return re.findall(r"^\d+ runs: .*", capsys.readouterr().out, flags=re.MULTILINE)[-1]
+
+
+def test_each_combination_is_run_once(tmp_path, capsys):
+    assert complete("norm=bn,gn", "seed=0,1,2", root=tmp_path) == 0
+    assert len(folders(tmp_path)) == 6
+    assert counts(capsys) == "6 runs: 6 done, 0 skipped, 0 failed, 0 held."
+
+
+def test_a_superset_trains_only_what_is_new(tmp_path, capsys):
+    complete("seed=0,1", root=tmp_path)
+    before = {path: (path / "summary.json").stat().st_mtime_ns for path in folders(tmp_path)}
+    capsys.readouterr()
+    complete("seed=0,1,2", root=tmp_path)
+    assert counts(capsys) == "3 runs: 1 done, 2 skipped, 0 failed, 0 held."
+    assert {path: (path / "summary.json").stat().st_mtime_ns for path in before} == before
+
+
+def test_a_run_is_the_same_alone_and_as_a_cell(tmp_path):
+    alone = run(*MOONS, "norm=ln", root=tmp_path / "alone")
+    complete("norm=bn,ln", "activation=relu,tanh", root=tmp_path / "sweep")
+    cell = prepare(*MOONS, "norm=ln", root=tmp_path / "sweep")
+    assert without_volatile(cell.summary())["metrics"] == alone[0]["metrics"]
+
+
+def test_two_cells_that_are_one_run_are_run_once(tmp_path, capsys):
+    complete("optimizer.weight_decay=1,1.0", root=tmp_path)
+    assert counts(capsys) == "1 runs: 1 done, 0 skipped, 0 failed, 0 held."
+
+
+def test_a_bad_cell_refuses_the_whole_sweep_before_anything_is_made(tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        complete("norm=bn,in", "batch_size=16,31", root=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert len(refused.value.problems) == 3  # bn at 31, and in at both sizes
+    assert all("of 4 runs" in problem for problem in refused.value.problems)
+
+
+def test_a_failing_run_does_not_stop_the_rest(tmp_path, monkeypatch, capsys):
+    original = Learner.step
+
+    def step(self, inputs, targets):
+        if len(inputs) == 20:
+            raise RuntimeError("no twenty")
+        original(self, inputs, targets)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", step)
+        assert complete("batch_size=16,20,30", root=tmp_path) == 1
+    out = capsys.readouterr().out
+    assert "3 runs: 2 done, 0 skipped, 1 failed, 0 held." in out
+    assert "RuntimeError: no twenty" in out
+    assert out.rstrip().endswith("Retry what failed: python train.py -m ... retry=failed")
+    assert complete("batch_size=16,20,30", root=tmp_path) == 1  # failed before, and not retried
+    assert complete("batch_size=16,20,30", "retry=failed", root=tmp_path) == 0
+
+
+def test_what_another_process_holds_is_passed_over(tmp_path, capsys):
+    held = prepare(*MOONS, "seed=1", root=tmp_path)
+    with record.hold(held.shelf, held.identity):
+        assert complete("seed=0,1", root=tmp_path) == 0
+    assert counts(capsys) == "2 runs: 1 done, 0 skipped, 0 failed, 1 held."
+    complete("seed=0,1", root=tmp_path)
+    assert counts(capsys) == "2 runs: 1 done, 1 skipped, 0 failed, 0 held."
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_what_the_machine_lacks_is_left_out_and_counted(tmp_path, capsys):
+    assert complete("precision=fp32,tf32", root=tmp_path) == 0
+    assert counts(capsys) == "2 runs: 1 done, 0 skipped, 0 failed, 0 held, 1 not supported by this machine."
+    with pytest.raises(UnsupportedError, match="precision=tf32"):
+        complete("precision=tf32", "seed=0,1", root=tmp_path)
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    original = Learner.step
+
+    def step(self, inputs, targets):
+        if len(inputs) == 20:
+            raise KeyboardInterrupt
+        original(self, inputs, targets)
+
+    monkeypatch.setattr(Learner, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        complete("batch_size=16,20,30", root=tmp_path)
+    monkeypatch.undo()
+    assert counts(capsys) == "3 runs: 1 done, 0 skipped, 0 failed, 0 held, 2 not reached."
+    assert complete("batch_size=16,20,30", root=tmp_path) == 0
+    assert counts(capsys) == "3 runs: 2 done, 1 skipped, 0 failed, 0 held."
+
+
+def test_the_manifest_lists_every_run(tmp_path):
+    complete("seed=0,1", root=tmp_path)
+    (manifest,) = (tmp_path / "adhoc" / "sweeps").iterdir()
+    content = json.loads(manifest.read_text())
+    assert {entry["id"] for entry in content["runs"]} == {path.name[-12:] for path in folders(tmp_path)}
+    assert content["counts"] == {"done": 2}
+    complete("seed=0,1", root=tmp_path)
+    assert len(list((tmp_path / "adhoc" / "sweeps").iterdir())) == 1
+
+
+def test_the_table_shows_swept_keys_test_metric_and_time(tmp_path, capsys):
+    complete("norm=bn,gn", "seed=0,1", root=tmp_path)
+    header = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("norm"))
+    assert header.split() == ["norm", "seed", "test/acc", "test/loss", "seconds", "status"]
+
+
+def test_runs_of_other_code_are_skipped_and_say_so(tmp_path, monkeypatch, capsys):
+    complete("seed=0,1", root=tmp_path)
+    monkeypatch.setattr(record, "code", lambda: "other")
+    capsys.readouterr()
+    complete("seed=0,1", root=tmp_path)
+    assert capsys.readouterr().out.count("done before, by other code") == 2
+
+
+def test_a_lost_folder_is_run_again(tmp_path, capsys):
+    complete("seed=0,1", root=tmp_path)
+    shutil.rmtree(folders(tmp_path)[0])
+    complete("seed=0,1", root=tmp_path)
+    assert counts(capsys) == "2 runs: 1 done, 1 skipped, 0 failed, 0 held."

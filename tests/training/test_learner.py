@@ -1,0 +1,170 @@
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from dlexp.contract import Schedule
+from dlexp.machine.precision import Precision
+from dlexp.training.learner import Learner
+
+CPU = torch.device("cpu")
+
+
+def make_batches(num_examples=40, batch_size=16):
+    generator = torch.Generator().manual_seed(3)
+    inputs = torch.randn(num_examples, 6, generator=generator)
+    targets = (inputs[:, 0] > 0).long() + (inputs[:, 1] > 0).long()
+    return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
+
+
+def make_learner(format="fp32", lr=0.1, loss=None, task="classification", **options):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    schedule = Schedule(torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0), "epoch")
+    return Learner(
+        model, loss or nn.CrossEntropyLoss(), optimizer, schedule, Precision(CPU, format=format), task=task, **options
+    )
+
+
+def test_a_step_is_what_a_hand_written_loop_does():
+    learner, plain = make_learner(), make_learner()
+    model, optimizer = plain.model, plain.optimizer
+    torch.manual_seed(1)
+    for inputs, targets in make_batches():
+        learner.step(inputs, targets)
+    torch.manual_seed(1)
+    for inputs, targets in make_batches():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+    for ours, theirs in zip(learner.model.parameters(), model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_train_numbers_are_weighted_by_examples():
+    learner, batches = make_learner(lr=1e-9), make_batches()
+    learner.model[3].p = 0.0
+    expected, correct = 0.0, 0
+    for inputs, targets in batches:
+        outputs = learner.model(inputs).detach()
+        expected += float(nn.functional.cross_entropy(outputs, targets, reduction="sum"))
+        correct += int((outputs.argmax(1) == targets).sum())
+        learner.step(inputs, targets)
+    numbers = learner.collect()
+    assert numbers["loss"] == pytest.approx(expected / 40, rel=1e-5)
+    assert numbers["acc"] == correct / 40
+    assert numbers["examples"] == 40
+
+
+def test_evaluation_is_weighted_by_examples_and_changes_nothing():
+    learner, batches = make_learner(), make_batches()
+    before, stream = copy.deepcopy(learner.model.state_dict()), torch.get_rng_state()
+    numbers = learner.evaluate(lambda: batches)
+    whole = learner.evaluate(lambda: make_batches(batch_size=40))
+    assert numbers == pytest.approx(whole)
+    assert all(torch.equal(before[name], tensor) for name, tensor in learner.model.state_dict().items())
+    assert torch.equal(stream, torch.get_rng_state())
+    assert learner.model.training
+
+
+def test_mirrored_outputs_are_the_mean_over_both_sides():
+    learner, batches, outputs = make_learner(), make_batches(), []
+    numbers = learner.evaluate(lambda: batches, outputs, mirror=True)
+    model, inputs, targets = learner.model.eval(), *(torch.cat(column) for column in zip(*batches, strict=True))
+    expected = torch.stack([model(inputs), model(inputs.flip(1))]).mean(0).detach()
+    torch.testing.assert_close(torch.cat(outputs), expected)
+    assert numbers["loss"] == pytest.approx(float(nn.functional.cross_entropy(expected, targets)), rel=1e-5)
+    assert numbers["loss"] != pytest.approx(learner.evaluate(lambda: batches)["loss"], rel=1e-3)
+
+
+def test_collect_begins_anew():
+    learner = make_learner()
+    learner.step(*make_batches()[0])
+    learner.collect()
+    assert learner.collect() == {}
+
+
+def test_gradient_norm_is_measured_before_clipping():
+    clipped, free = make_learner(grad_clip=0.01), make_learner()
+    for learner in (clipped, free):
+        torch.manual_seed(1)
+        learner.step(*make_batches()[0])
+    ours, theirs = clipped.collect(), free.collect()
+    assert ours["grad_norm"] == theirs["grad_norm"]
+    assert ours["clip_rate"] == 1.0
+    gradients = torch.cat([parameter.grad.flatten() for parameter in clipped.model.parameters()])
+    assert float(gradients.norm()) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_l2_is_half_of_sgd_weight_decay():
+    penalised, decayed = make_learner(l2=0.05), make_learner()
+    decayed.optimizer.param_groups[0]["weight_decay"] = 0.1
+    for learner in (penalised, decayed):
+        torch.manual_seed(1)
+        for batch in make_batches():
+            learner.step(*batch)
+    for ours, theirs in zip(penalised.model.parameters(), decayed.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_l1_makes_weights_small_and_stays_out_of_the_reported_loss():
+    penalised, free = make_learner(l1=0.5, lr=0.01), make_learner(lr=0.01)
+    for learner in (penalised, free):
+        torch.manual_seed(1)
+        learner.step(*make_batches()[0])
+    assert penalised.collect()["loss"] == free.collect()["loss"]
+    assert sum(p.abs().sum() for p in penalised.plain.parameters) < sum(p.abs().sum() for p in free.plain.parameters)
+
+
+def test_the_first_step_without_a_finite_loss_is_named():
+    learner = make_learner()
+    inputs, targets = make_batches()[0]
+    for scale in (1.0, 1.0, math.nan, 1.0):
+        learner.step(inputs * scale, targets)
+    learner.collect()
+    assert learner.first_bad_step == 3
+
+
+def test_fp16_counts_overflow_and_keeps_the_gradient_norm_finite():
+    learner = make_learner("fp16")
+    inputs, targets = make_batches()[0]
+    learner.precision.scaler._init_scale = 2.0**24  # the first step overflows
+    for _ in range(12):
+        learner.step(inputs, targets)
+    numbers = learner.collect()
+    assert 1 <= numbers["overflow_steps"] < 12
+    assert math.isfinite(numbers["grad_norm"])
+
+
+@pytest.mark.parametrize("format", ["bf16", "fp16"])
+def test_low_precision_stays_near_single_precision(format):
+    low, single = make_learner(format), make_learner()
+    for learner in (low, single):
+        torch.manual_seed(1)
+        for batch in make_batches():
+            learner.step(*batch)
+    assert all(parameter.dtype == torch.float32 for parameter in low.plain.parameters)
+    assert low.collect()["loss"] == pytest.approx(single.collect()["loss"], rel=0.02)
+    assert any(not torch.equal(a, b) for a, b in zip(low.plain.parameters, single.plain.parameters, strict=True))
+
+
+def test_regression_reports_rmse():
+    torch.manual_seed(0)
+    model = nn.Linear(6, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    schedule = Schedule(torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0), "epoch")
+    learner = Learner(model, nn.MSELoss(), optimizer, schedule, Precision(CPU, format="fp32"), task="regression")
+    batches = [(inputs, inputs[:, :1] * 2.0) for inputs, _ in make_batches()]
+    numbers = learner.evaluate(lambda: batches)
+    assert numbers["rmse"] == pytest.approx(numbers["loss"] ** 0.5)
+
+
+def test_weights_can_be_put_back():
+    learner = make_learner()
+    before = learner.weights()
+    learner.step(*make_batches()[0])
+    learner.load_weights(before)
+    assert all(torch.equal(before[name], tensor) for name, tensor in learner.model.state_dict().items())
