@@ -11,6 +11,8 @@ from pathlib import Path
 from homework.evidence import gather
 from homework.page import STUDIES, markdown
 
+from dlexp.machine.files import write_whole
+
 
 def main() -> int:
     """Read the command line, write the page, and say where it is.
@@ -26,7 +28,7 @@ def main() -> int:
         print(f"--reference must be a folder, got {given.reference}.", file=sys.stderr)
         return 2
     page = given.reference / "questions.md"
-    page.write_text(markdown(gather([given.outputs, given.reference], STUDIES), given.reference), encoding="utf-8")
+    write_whole(page, markdown(gather([given.outputs, given.reference], STUDIES), given.reference))
     print(page)
     return 0
 

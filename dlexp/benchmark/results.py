@@ -16,6 +16,7 @@ from dlexp.benchmark.measure import Samples, measure
 from dlexp.benchmark.same_work import DifferentWorkError
 from dlexp.errors import ConfigError, DatasetError
 from dlexp.machine import device as hardware
+from dlexp.machine.files import write_whole
 from dlexp.run.record import folder as record
 
 Document = dict[str, Any]
@@ -121,5 +122,5 @@ def write(document: Document, folder: Path) -> Path:
     name = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{document['started'][:19].replace(':', '')}-{name}.json"
-    record.write_whole(path, json.dumps(document, indent=1) + "\n")
+    write_whole(path, json.dumps(document, indent=1) + "\n")
     return path

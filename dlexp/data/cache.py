@@ -1,7 +1,6 @@
 """Results that are kept on disk, shared by the processes of one machine."""
 
 import functools
-import os
 import sys
 import zipfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import torch
 from filelock import FileLock
 
 from dlexp.contract import DatasetError
+from dlexp.machine.files import replacing
 
 
 def cached(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -33,21 +33,13 @@ def cached(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             if _load(path) is None:
                 if path.exists():
                     print(f"{path} is damaged: it is made anew.", file=sys.stderr)
-                _write(path, make())
+                with replacing(path) as temporary:
+                    torch.save(make(), temporary)
         return torch.load(path, weights_only=True, mmap=True)
     except DatasetError:
         raise
     except (OSError, RuntimeError) as error:  # torch.save says RuntimeError where the disk is full
         raise DatasetError(f"{path} cannot be written ({error}). Choose another folder with dataset.cache_dir=…") from error
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    unfinished = path.with_suffix(".tmp")  # under the lock it is ours alone
-    try:
-        torch.save(content, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from dlexp.config.compose import Composed, assemble
 from dlexp.config.lookup import look_up
 from dlexp.errors import ConfigError
+from dlexp.machine.files import write_whole
 from dlexp.run.plan import SILENT, plan
 from dlexp.run.record import disk
-from dlexp.run.record import folder as record
 from dlexp.run.record.identity import slug
 from dlexp.study.definition import CHANGED, Request, Study, ask, command, read_study, title
 from dlexp.study.sweep import check_cells, sweep
@@ -92,5 +92,5 @@ def write_protocol(study: Study, changes: Mapping[str, str], typed: str) -> Path
     content = {"study": asdict(study), "changes": told, "command": typed, "runs": runs}
     with disk.writing(folder / "protocol.json"):
         folder.mkdir(parents=True, exist_ok=True)
-        record.write_whole(folder / "protocol.json", json.dumps(content, indent=1) + "\n")
+        write_whole(folder / "protocol.json", json.dumps(content, indent=1) + "\n")
     return folder

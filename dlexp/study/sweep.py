@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from dlexp.config.compose import Composed
 from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
+from dlexp.machine.files import write_whole
 from dlexp.run.display import Display, make_display, result_line, results_table
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.plan import ADHOC, Run, plan
@@ -92,7 +93,7 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
 def _write(manifest: Path, content: dict[str, Any]) -> None:
     with disk.writing(manifest):
         manifest.parent.mkdir(parents=True, exist_ok=True)
-        record.write_whole(manifest, json.dumps(content, indent=1))
+        write_whole(manifest, json.dumps(content, indent=1))
 
 
 def _where(problem: str, cells: list[str], total: int) -> str:

@@ -132,9 +132,8 @@ def test_failure_leaves_nothing_that_is_taken_for_the_result(tmp_path):
 
     with pytest.raises(ConfigError, match="no"):
         cached(tmp_path / "x.pt", fail)
-    (tmp_path / "x.tmp").write_bytes(b"of a process that was killed")
     assert cached(tmp_path / "x.pt", Making())["name"] == "numbers"
-    assert not (tmp_path / "x.tmp").exists()
+    assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_pickled_code_is_not_run(tmp_path):

@@ -1,7 +1,6 @@
 """The report of a study: report.html, report.md, runs.csv and figures, from its run folders alone."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from dlexp.analysis.read.runs_csv import write_runs
 from dlexp.analysis.report.figures import Picture, draw
 from dlexp.analysis.report.page import Page, make_page
 from dlexp.analysis.report.text import Text
+from dlexp.machine.files import replacing, write_whole
 
 
 def build_report(folder: Path, lang: str = "en") -> Path:
@@ -41,10 +41,11 @@ def write_report(result: StudyResult, text: Text) -> Path:
         for left in (*shelf.glob("*.png"), *shelf.glob("*.svg")):
             if left.stem not in {picture.name for picture in pictures}:
                 left.unlink()
-    _replace(result.folder / "runs.csv", lambda path: write_runs(result.runs, path))
+    with replacing(result.folder / "runs.csv") as temporary:
+        write_runs(result.runs, temporary)
     page = make_page(result, pictures, text)
-    _write(result.folder / "report.md", markdown(page).encode())
-    return _write(result.folder / "report.html", html(page).encode())
+    write_whole(result.folder / "report.md", markdown(page))
+    return write_whole(result.folder / "report.html", html(page))
 
 
 def html(page: Page) -> str:
@@ -92,21 +93,6 @@ def _fenced(code: str) -> _Plain:
 
 
 def _saved(picture: Picture, shelf: Path) -> Picture:
-    _write(shelf / f"{picture.name}.png", picture.png)
-    _write(shelf / f"{picture.name}.svg", picture.svg)
+    write_whole(shelf / f"{picture.name}.png", picture.png)
+    write_whole(shelf / f"{picture.name}.svg", picture.svg)
     return picture
-
-
-def _write(path: Path, content: bytes) -> Path:
-    return _replace(path, lambda temporary: temporary.write_bytes(content))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file so that a reader sees all of it or the one before, and nothing else is left if that fails."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write(temporary)
-        return temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from dlexp.errors import CheckpointError
+from dlexp.machine.files import replacing, write_whole
 from dlexp.run.record import folder as record
 
 SCHEMA = 1  # of the state; another number is another layout
@@ -85,8 +85,8 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping
     facts |= {"files": dict(lengths), "environment": environment(torch.get_num_threads())}
     path = folder / f"step-{step:09}.pt"
     # The sidecar first: a state without one is not looked at, and one that describes another state is found out.
-    write_durably(path.with_suffix(".json"), json.dumps(facts, indent=1).encode())
-    write_durably(path, content)
+    write_whole(path.with_suffix(".json"), json.dumps(facts, indent=1), durable=True)
+    write_whole(path, content, durable=True)
     states = _states(folder)
     place = states.index(path)
     for old in states[:place] + states[place + KEEP :]:
@@ -108,9 +108,8 @@ def save_weights(run_folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
     """Write the weights that were tested to checkpoints/best.pt, a plain state dict."""
     path = run_folder / FOLDER / "best.pt"
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    torch.save(dict(weights), temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        torch.save(dict(weights), temporary)
 
 
 def newest(run_folder: Path, device: torch.device, num_threads: int) -> Found | None:
@@ -138,21 +137,6 @@ def newest(run_folder: Path, device: torch.device, num_threads: int) -> Found | 
             f"{run_folder}: no usable checkpoint, and a run never starts over by itself. force=true does.", *refused
         )
     return None
-
-
-def write_durably(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that after a crash at any instant there is all of it or none."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def environment(num_threads: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from dlexp.errors import HeldError
+from dlexp.machine.files import is_alive, replacing, write_whole
 
 PACKAGE = Path(__file__).parents[2]
 
@@ -92,20 +93,10 @@ def _holder(owner: Path) -> dict[str, Any]:
     while monotonic() < end:
         with suppress(OSError, ValueError):
             told = json.loads(owner.read_text())
-            if told["host"] != platform.node() or _lives(told["pid"]):
+            if told["host"] != platform.node() or is_alive(told["pid"]):
                 return told
         sleep(0.01)
     return {}
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 class Record:
@@ -171,9 +162,8 @@ class Record:
         if arrays:
             path = self.folder / "arrays" / f"{name}.npz"
             path.parent.mkdir(exist_ok=True)
-            with _temporary(path).open("wb") as file:
+            with replacing(path) as temporary, temporary.open("wb") as file:
                 np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            _temporary(path).replace(path)
 
     def sync(self) -> dict[str, int]:
         """Bring metrics.csv and probes.csv to the disk itself, and return how long they are, in bytes."""
@@ -198,23 +188,6 @@ class Record:
         written = _finite({**summary, "started": self.started, "ended": now(), "git_commit": git_commit(), "code": code()})
         write_whole(self.folder / "summary.json", json.dumps(written, indent=1, allow_nan=False) + "\n")
         return written
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or the one before; what a writer that was killed has left is removed."""
-    temporary = _temporary(path)
-    try:
-        temporary.write_text(text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    for left in path.parent.glob(f".{path.name}.{platform.node()}.*.tmp"):
-        if not _lives(int(left.name.split(".")[-2])):
-            left.unlink(missing_ok=True)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
 
 
 def now() -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from dlexp.config.ranges import COUNT, rule_for
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.machine import device as hardware
-from dlexp.run.record.checkpoint import write_durably
+from dlexp.machine.files import write_whole
 from dlexp.run.setup.build import build
 from dlexp.run.setup.facts import Facts
 
@@ -94,7 +94,7 @@ def _problem(kept: Any, config: Mapping[str, Any]) -> str | None:
 
 def write(folder: Path, kept: Settings) -> None:
     """Keep what was measured."""
-    write_durably(folder / FILE, json.dumps(kept, indent=1).encode())
+    write_whole(folder / FILE, json.dumps(kept, indent=1), durable=True)
 
 
 def measure(config: Mapping[str, Any], facts: Facts, overridden: set[str]) -> Settings:

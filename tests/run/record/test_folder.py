@@ -2,13 +2,11 @@ import csv
 import math
 import multiprocessing
 import os
-import platform
 
 import pytest
 
 from dlexp.errors import HeldError
 from dlexp.run.record import folder as record
-from tests.reliability.fetchers import fork
 
 
 def test_a_record_is_found_by_its_id_alone(tmp_path):
@@ -61,14 +59,3 @@ def test_a_run_is_held_by_one_process_and_free_when_it_dies(tmp_path):
     process.join(20)
     with record.hold(tmp_path, "abc"):
         pass
-
-
-def test_what_a_killed_writer_has_left_is_removed(tmp_path):
-    dead = fork(lambda: None)
-    os.waitpid(dead, 0)
-    here = platform.node()
-    for host, pid in ((here, dead), (here, os.getppid()), ("elsewhere", dead)):
-        (tmp_path / f".x.json.{host}.{pid}.tmp").write_text("ha")
-    record.write_whole(tmp_path / "x.json", "whole")
-    left = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert left == {"x.json": "whole", f".x.json.{here}.{os.getppid()}.tmp": "ha", f".x.json.elsewhere.{dead}.tmp": "ha"}

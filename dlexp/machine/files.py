@@ -1,0 +1,58 @@
+"""Write a file so that a reader, or a crash at any instant, finds all of the new content or all of the old."""
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Give a temporary file beside `path`, which replaces `path` when the block ends without an error.
+
+    Temporary files that a killed process has left for the same path are removed.
+
+    Args:
+        path: The file to write.
+        durable: Whether the content reaches the disk itself before this returns, so that it also survives a power failure.
+    """
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        if durable:
+            _sync(temporary)
+        temporary.replace(path)
+        if durable:
+            _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.{platform.node()}.*.tmp"):
+        if not is_alive(int(leftover.name.split(".")[-2])):
+            leftover.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool = False) -> Path:
+    """Write text (as UTF-8) or bytes through `replacing`; returns `path`."""
+    with replacing(path, durable=durable) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine has this id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,31 @@
+import os
+import platform
+
+import pytest
+
+from dlexp.machine.files import replacing, write_whole
+from tests.reliability.fetchers import fork
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    dead = fork(lambda: None)
+    os.waitpid(dead, 0)
+    here = platform.node()
+    for host, pid in ((here, dead), (here, os.getppid()), ("elsewhere", dead)):
+        (tmp_path / f".x.json.{host}.{pid}.tmp").write_text("ha")
+    write_whole(tmp_path / "x.json", "whole")
+    left = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert left == {"x.json": "whole", f".x.json.{here}.{os.getppid()}.tmp": "ha", f".x.json.elsewhere.{dead}.tmp": "ha"}
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_an_error_leaves_the_old_file_and_nothing_else(durable, tmp_path):
+    write_whole(tmp_path / "x", "old", durable=durable)
+
+    def fail():
+        with replacing(tmp_path / "x", durable=durable) as temporary:
+            temporary.write_text("new")
+            raise ZeroDivisionError
+
+    pytest.raises(ZeroDivisionError, fail)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x": "old"}
