@@ -146,7 +146,7 @@ START = Progress(step=0, epoch=0, batch=0, epoch_ended=True)
 
 @runtime_checkable
 class Augment(Protocol):
-    """A random change of images that is a pure function of its parameters, so that it can be drawn ahead for a whole epoch."""
+    """A random change of a training batch: a pure function of its parameters, which are drawn ahead for a whole epoch."""
 
     def parameters(self, num_examples: int, seed: int, epoch: int) -> Tensor:
         """One row of random numbers per example, [N, P], on the CPU; P may be 0.
@@ -156,9 +156,18 @@ class Augment(Protocol):
         ...
 
     def __call__(
-        self, inputs: Shaped[Tensor, "batch channels height width"], parameters: Tensor
-    ) -> Shaped[Tensor, "batch channels height width"]:
-        """Change each image [B, C, H, W] as its row of parameters [B, P] says; on whatever device both are, dtype kept."""
+        self,
+        inputs: Shaped[Tensor, "batch channels height width"],
+        targets: Shaped[Tensor, " batch *classes"],
+        parameters: Shaped[Tensor, "batch numbers"],
+    ) -> tuple[Shaped[Tensor, "batch channels height width"], Shaped[Tensor, " batch *_"]]:
+        """Change each image, and where needed its target, by its row of parameters; on the device of the three tensors.
+
+        Args:
+            inputs: Raw pixels [B, C, H, W], before scaling. The result has the same shape and dtype.
+            targets: [B] or [B, K]. Those of the result are of one kind in every batch of a run.
+            parameters: [B, P], the rows of these examples.
+        """
         ...
 
 

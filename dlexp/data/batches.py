@@ -84,7 +84,8 @@ def training_batches(
         changes = parameters.split(batch_size)[first:] if parameters.numel() else repeat(parameters)
         rest = load(indices[first:]) if indices[first:] else ()
         for (inputs, targets), change in zip(rest, changes, strict=False):
-            yield scale(augment(inputs, change)), targets
+            inputs, targets = augment(inputs, targets, change)
+            yield scale(inputs), targets
 
     return batches
 

@@ -81,6 +81,24 @@ def test_an_example_is_augmented_alike_at_any_batch_size(dataset):
     assert torch.equal(*seen)
 
 
+class MixNeighbours:
+    """Give each example a pair of targets: its own and that of its neighbour in the batch, each times a share."""
+
+    def parameters(self, num_examples, seed, epoch):
+        return torch.full((num_examples, 1), 0.25)
+
+    def __call__(self, inputs, targets, parameters):
+        return inputs, torch.cat([targets[:, None], targets.roll(1)[:, None]], 1) * torch.cat([parameters, 1 - parameters], 1)
+
+
+def test_an_augmentation_may_change_targets(dataset):
+    before = list(make(dataset, resident(dataset.train, CPU))(2, 0))
+    after = make(dataset, resident(dataset.train, CPU), augment=MixNeighbours())(2, 0)
+    for (inputs, targets), (same, soft) in zip(before, after, strict=True):
+        assert torch.equal(inputs, same)
+        assert torch.equal(soft, torch.stack([0.25 * targets, 0.75 * targets.roll(1)], dim=1))
+
+
 @pytest.mark.parametrize("first", [0, 1, 4, 5])
 def test_an_epoch_can_be_entered_at_any_batch(dataset, first):
     augment = Standard(flip="random", padding=2, padding_mode="zeros")

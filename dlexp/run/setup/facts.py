@@ -73,7 +73,8 @@ def check_facts(
     steps = steps_per_epoch(num_examples, batch_size, drop_last=config["drop_last"])
     if not problems and choices["augment"] != "none":
         augment = parts["augment"]()
-        augment(dataset.train.inputs[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
+        inputs, targets = dataset.train
+        augment(inputs[:1], targets[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
     if problems:
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
