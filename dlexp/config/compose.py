@@ -21,6 +21,7 @@ from dlexp.config.lookup import calls, hidden_names, look_up, mistakes
 from dlexp.config.options import (
     CONF,
     FIXED,
+    NOTES,
     default_choices,
     groups,
     leaves,
@@ -92,6 +93,9 @@ def composed_from(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequen
     """
     with open_dict(cfg):
         cfg.setdefault("probe", {})  # Hydra leaves out a group of which nothing is chosen
+        for part in [*cfg.values(), *cfg.probe.values()]:
+            for note in NOTES if isinstance(part, DictConfig) else ():
+                part.pop(note, None)
     own = {group: option for group, option in choices.items() if group in groups()}
     return Composed(cfg, own, _own(overrides))
 

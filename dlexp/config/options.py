@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
@@ -15,6 +15,27 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 
 Tree = dict[str, Any]
 
+NOTES = ("_traits_",)  # blocks of an option's file that describe the option and are no part of a config
+
+
+class Traits(NamedTuple):
+    """What an option needs and provides: the block `_traits_` of its file. A model needs `images`, a dataset gives them.
+
+    Args:
+        needs: What the options that it is combined with must provide.
+        gives: What a dataset holds: images, features or series.
+        has: What a model consists of, such as convolutions.
+        requires: Python packages beside torch.
+        user_files: The key that holds the path of the user's own files. Their content, not their path, enters the run's id.
+    """
+
+    needs: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+    has: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    user_files: str | None = None
+
+
 REFERENCE = re.compile(r"\$\{([A-Za-z]\w*(?:\.\w+)*)\}")  # ${depth}, ${optimizer.lr}; not ${oc.env:HOME}
 
 FIXED = (
@@ -24,20 +45,28 @@ FIXED = (
 )  # what makes an option that option: never set apart from it
 
 
-@cache
 def read(path: Path) -> Tree:
-    """The content of one YAML file, references left as text. Not to be changed by the caller.
+    """Read what one YAML file contributes to a config, references left as text. Not to be changed by the caller.
 
     Raises:
-        ConfigError: If it is none that a config may be made of.
+        ConfigError: If the file is larger or more complex than a config, or not plain YAML.
     """
+    return _read(path)[0]
+
+
+@cache
+def _read(path: Path) -> tuple[Tree, Tree]:
+    """The content of a file: what belongs into a config, and the blocks named in `NOTES`."""
     try:
         text = plain_yaml.read(path)
         plain_yaml.parse(text)  # before OmegaConf, which writes aliases out and obeys some tags
     except ValueError as error:
         raise ConfigError(f"conf/{path.parent.name}/{path.name}: {on_one_line(str(error))}.") from error
     content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-    return content if isinstance(content, dict) else {}  # type: ignore[return-value]  # an empty file is an empty list
+    if not isinstance(content, dict):
+        return {}, {}  # an empty file is an empty list
+    notes = {key: content.pop(key) for key in NOTES if key in content}
+    return content, notes  # type: ignore[return-value]  # keys are text
 
 
 @cache
@@ -59,6 +88,20 @@ def probes() -> list[str]:
 def part(group: str, option: str) -> Tree:
     """The keys of one option, as its file gives them."""
     return read(CONF / group / f"{option}.yaml")
+
+
+@cache
+def traits(group: str, option: str) -> Traits:
+    """What an option needs and provides, as its file says.
+
+    Raises:
+        ConfigError: If the file names an unknown trait.
+    """
+    block: Tree = _read(CONF / group / f"{option}.yaml")[1].get("_traits_", {})
+    if unknown := block.keys() - Traits._fields:
+        raise ConfigError(f"conf/{group}/{option}.yaml: _traits_: no such trait: {', '.join(sorted(unknown))}.")
+    values: Tree = {name: tuple(value) if isinstance(value, list) else value for name, value in block.items()}
+    return Traits(**values)
 
 
 def default_choices() -> dict[str, str]:

@@ -1,9 +1,11 @@
 """Rules between the fields of one config, each a small function that yields what it has to object to."""
 
+import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dlexp.config.options import groups, part, references_in, shown
+from dlexp.config.options import Traits, groups, part, references_in, shown, traits
 
 
 class Settings(NamedTuple):
@@ -31,35 +33,49 @@ class Settings(NamedTuple):
         """Whether the model is no more than its head."""
         return self.values.get("model.depth") == 0 and not self.values.get("model.widths")
 
+    def traits(self, group: str) -> Traits:
+        """What the chosen option of a group needs and provides."""
+        return traits(group, self.choices[group])
+
+    def choices_that_need(self, need: str) -> list[str]:
+        """The choices, such as `scheduler=plateau`, that need something."""
+        return [f"{group}={option}" for group, option in self.choices.items() if need in self.traits(group).needs]
+
     def of(self, *names: str) -> list[str]:
         """What the user set of these keys, and of all keys below them."""
         return sorted(key for key in self.given if any(key == name or key.startswith(f"{name}.") for name in names))
 
 
-# Datasets known to hold no images, so that this answers before torch has loaded.
-FEATURES = ("moons", "circles", "noisy_line")
-SERIES = ("sine",)
-CONVOLUTIONAL = ("convnet", "resnet18", "resnet50", "speednet")
-NO_WHITENING = ("mlp", "lstm", "convnet", "resnet18", "resnet50")
+def _every_need_is_met(s: Settings) -> Iterator[str]:
+    """An option has what it needs from the chosen dataset and model."""
+    for provider in ("dataset", "model"):
+        provided = {option: (*traits(provider, option).gives, *traits(provider, option).has) for option in groups()[provider]}
+        here = provided[s.choices[provider]]
+        for group, option in s.choices.items():
+            for need in traits(group, option).needs:
+                having = [name for name, things in provided.items() if need in things]
+                if not having or need in here:
+                    continue
+                fitting = [name for name in groups()[group] if set(traits(group, name).needs) <= {*here}]
+                other, names = min((group, fitting), (provider, having), key=lambda item: len(item[1]) or sys.maxsize)
+                has = " and ".join(here) if provider == "dataset" else "none"
+                yield (
+                    f"{group}={option} needs {need}, and {provider}={s.choices[provider]} has {has}: "
+                    f"use {other}={' or '.join(names)}."
+                )
 
 
-def _convolutions_have_images(s: Settings) -> Iterator[str]:
-    model, dataset = s.choices["model"], s.choices["dataset"]
-    if model in CONVOLUTIONAL and dataset in FEATURES:
-        yield f"model={model} needs images, and dataset={dataset} has features: use model=mlp."
-    if model in CONVOLUTIONAL and dataset in SERIES:
-        yield f"model={model} needs images, and dataset={dataset} is a series: use model=lstm or mlp."
+def _packages_are_installed(s: Settings) -> Iterator[str]:
+    for group, option in s.choices.items():
+        for package in traits(group, option).requires:
+            if find_spec(package) is None:
+                yield f"{group}={option} requires the package {package}, which is not installed: pip install {package}."
 
 
-def _lstm_has_a_series(s: Settings) -> Iterator[str]:
-    if s.choices["model"] == "lstm" and s.choices["dataset"] not in SERIES:
-        kind = "features" if s.choices["dataset"] in FEATURES else "images"
-        yield f"model=lstm needs a series, and dataset={s.choices['dataset']} has {kind}: use dataset={' or '.join(SERIES)}."
-
-
-def _lstm_drops_between_layers(s: Settings) -> Iterator[str]:
-    if s.choices["model"] == "lstm" and s.values["model.depth"] < 2 and s.values["model.dropout"] > 0:
-        yield "dropout: has no effect with model=lstm and one layer: it acts between layers. Use a depth of at least 2."
+def _dropout_between_layers_has_two(s: Settings) -> Iterator[str]:
+    if "dropout between layers" in s.traits("model").has and s.values["model.depth"] < 2 and s.values["model.dropout"] > 0:
+        model = s.choices["model"]
+        yield f"dropout: has no effect with model={model} and one layer: it acts between layers. Use a depth of at least 2."
 
 
 def _max_steps_takes_the_place_of_epochs(s: Settings) -> Iterator[str]:
@@ -88,7 +104,7 @@ def _users(name: str) -> str:
 
 
 def _data_seed_is_used(s: Settings) -> Iterator[str]:
-    split_by_folders = s.choices["dataset"] == "image_folder" and s.values["dataset.test_fraction"] is None
+    split_by_folders = s.values.get("dataset.test_fraction", 0) is None
     drawn = "data_seed" in s.references and not split_by_folders
     used = s.values["val_fraction"] > 0 or s.values.get("dataset.per_class") is not None or drawn
     if s.of("data_seed") and not used:
@@ -113,9 +129,7 @@ def _something_is_watched(s: Settings) -> Iterator[str]:
     needs = s.of("monitor", "evaluate_on", "target")
     if s.values["early_stopping.patience"] is not None:
         needs.append("early_stopping.patience")
-    if s.choices["scheduler"] == "plateau":
-        needs.append("scheduler=plateau")
-    for key in needs:
+    for key in needs + s.choices_that_need("a metric to watch"):
         yield f"{key}: needs a metric to watch, and there is none: set val_fraction above 0, or evaluate_on=test."
 
 
@@ -160,7 +174,7 @@ def _learning_rate_can_fall(s: Settings) -> Iterator[str]:
 
 
 def _warm_up_has_steps(s: Settings) -> Iterator[str]:
-    if s.choices["scheduler"] == "linear" and s.values["scheduler.warmup_fraction"] == 0:
+    if s.values.get("scheduler.warmup_fraction") == 0:
         for key in s.of("scheduler.start_factor"):
             yield f"{key}: has no effect with scheduler.warmup_fraction=0: leave one of the two out."
 
@@ -182,21 +196,15 @@ def _cuda_graph_has_a_batch_size(s: Settings) -> Iterator[str]:
 
 
 def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
-    if s.choices["optimizer"] == "nesterov" and s.values["optimizer.momentum"] == 0:
-        yield "optimizer.momentum: must be above 0 with optimizer=nesterov, got 0: optimizer=sgd is the one without."
+    if s.values.get("optimizer.nesterov") and s.values["optimizer.momentum"] == 0:
+        name = s.choices["optimizer"]
+        yield f"optimizer.momentum: must be above 0 with optimizer={name}, got 0: optimizer=sgd is the one without."
 
 
-def _muon_has_hidden_layers(s: Settings) -> Iterator[str]:
-    if s.choices["optimizer"] == "muon" and s.no_blocks:
-        yield "optimizer=muon: has no matrix to act on with depth=0, where the head is the only one: use optimizer=nesterov."
-
-
-def _init_has_what_it_fills(s: Settings) -> Iterator[str]:
-    init, model = s.choices["init"], s.choices["model"]
-    if init == "dirac" and model not in CONVOLUTIONAL:
-        yield f"init=dirac needs convolutions, and model={model} has none: use init=orthogonal."
-    if init == "dirac_whitening" and model in NO_WHITENING:
-        yield f"init=dirac_whitening needs a whitening layer, and model={model} has none: use model=speednet, or another init."
+def _hidden_blocks_are_there(s: Settings) -> Iterator[str]:
+    if s.no_blocks:
+        for choice in s.choices_that_need("hidden blocks"):
+            yield f"{choice} needs hidden blocks, and depth=0 leaves only the head: use another {choice.partition('=')[0]}."
 
 
 def _norm_weights_are_there(s: Settings) -> Iterator[str]:
@@ -221,9 +229,9 @@ def _every_class_has_an_example(s: Settings) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
-    _convolutions_have_images,
-    _lstm_has_a_series,
-    _lstm_drops_between_layers,
+    _every_need_is_met,
+    _packages_are_installed,
+    _dropout_between_layers_has_two,
     _max_steps_takes_the_place_of_epochs,
     _widths_take_the_place_of_depth_and_width,
     _what_is_shared_is_referred_to,
@@ -242,8 +250,7 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _cuda_graph_has_a_batch_size,
     _warm_up_has_steps,
     _nesterov_has_momentum,
-    _muon_has_hidden_layers,
-    _init_has_what_it_fills,
+    _hidden_blocks_are_there,
     _norm_weights_are_there,
     _standard_augmentation_does_something,
     _every_class_has_an_example,

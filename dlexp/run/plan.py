@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from dlexp.config.compose import Composed, check, resolved
-from dlexp.config.options import default_choices, part, scalars
+from dlexp.config.options import default_choices, part, scalars, traits
 from dlexp.data.fingerprint import fingerprint as fingerprint_of
 from dlexp.errors import ConfigError
 from dlexp.machine import device as hardware
@@ -104,8 +104,8 @@ def plan(composed: Composed, study: str = ADHOC) -> Run:
     config = resolved(composed.cfg)
     _resolve_auto(config)
     fingerprint = None
-    if composed.choices["dataset"] == "image_folder":
-        fingerprint = _fingerprint(Path(config["dataset"]["root"]), Path(config["dataset"]["cache_dir"]))
+    if key := traits("dataset", composed.choices["dataset"]).user_files:
+        fingerprint = _fingerprint(Path(config["dataset"][key]), Path(config["dataset"]["cache_dir"]))
     return Run(composed, config, run_id(config, fingerprint), study)
 
 

@@ -5,8 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from dlexp.config.compose import Composed, assemble, check, compose, problems_of, resolved
-from dlexp.config.options import CONF, default_choices, groups, template
-from dlexp.config.rules import FEATURES
+from dlexp.config.options import CONF, default_choices, groups, template, traits
 
 REPOSITORY = CONF.parent
 OPTIONS = [(group, option) for group, options in groups().items() for option in options]
@@ -120,7 +119,8 @@ def test_a_bad_value_is_refused_by_its_key(command: str, key: str) -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_the_defaults_of_every_option_pass(group: str, option: str) -> None:
-    models = {"dirac_whitening": "speednet", "sine": "lstm", **dict.fromkeys(FEATURES, "mlp")}
+    features = [dataset for dataset in groups()["dataset"] if "features" in traits("dataset", dataset).gives]
+    models = {"dirac_whitening": "speednet", "sine": "lstm", **dict.fromkeys(features, "mlp")}
     beside = {"dataset": "sine"} if option == "lstm" else {"model": models[option]} if option in models else {}
     choices = default_choices() | {group: option} | beside
     needs = ["dataset.root: must be given, as dataset.root=..."] if option == "image_folder" else []

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
+from dlexp.config.options import traits
 from dlexp.contract import Dataset, Horizon
 from dlexp.data.batches import steps_per_epoch
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import check_hardware, physical_memory
 from dlexp.training.microbatch import has_batch_norm
 
-CLASSES_ONLY = {"cross_entropy", "focal"}
 STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the optimizer, float32 each
 
 
@@ -62,7 +62,7 @@ def check_facts(
         ConfigError: With every mistake that was found.
     """
     parts["precision"](device)  # refuses what the device lacks
-    if unsupported := [*check_hardware(config["hardware"], device), *_check_lstm(config, choices["model"], device)]:
+    if unsupported := [*check_hardware(config["hardware"], device), *_check_fused_lstm(config, device)]:
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
@@ -95,7 +95,7 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
     """What the kind of data rules out, one message each."""
     name, problems = choices["dataset"], []
     if dataset.task == "regression":
-        if choices["loss"] in CLASSES_ONLY:
+        if "classes" in traits("loss", choices["loss"]).needs:
             problems.append(f"loss={choices['loss']} needs classes, and dataset={name} is a regression: use loss=mse.")
         if "loss.softmax" in overridden:
             problems.append(f"loss.softmax acts on classes, and dataset={name} is a regression: leave it out.")
@@ -118,10 +118,10 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
     return problems
 
 
-def _check_lstm(config: Mapping[str, Any], model: str, device: torch.device) -> list[str]:
+def _check_fused_lstm(config: Mapping[str, Any], device: torch.device) -> list[str]:
     """What torch's own LSTM lacks on this device."""
     half = device.type == "cpu" and config["precision"]["format"] == "fp16"
-    if half and model == "lstm" and config["model"]["cell"] == "fused":
+    if half and config["model"].get("cell") == "fused":
         return ["precision=fp16 with model.cell=fused needs a GPU; precision=bf16 or model.cell=loop runs on the CPU."]
     return []
 

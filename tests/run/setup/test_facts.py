@@ -13,7 +13,7 @@ def facts(*overrides, root):
 
 REFUSED = {
     "images wanted": ([*MOONS, "model=convnet"], "model=convnet needs images"),
-    "a series wanted": ([*LINE, "model=lstm"], "model=lstm needs a series"),
+    "a series wanted": ([*LINE, "model=lstm"], "model=lstm needs series"),
     "layers wanted": ([*(text for text in SERIES if text != "width=8"), "depth=0"], "model=lstm needs at least one layer"),
     "images wanted of a series": ([*SERIES, "model=resnet18", "width=${depth}"], "model=resnet18 needs images"),
     "augmentation of a series": ([*SERIES, "augment=standard"], "augment=standard needs images"),

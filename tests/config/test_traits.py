@@ -1,0 +1,58 @@
+"""What options need and provide, as their files say, and that no code names an option instead."""
+
+import ast
+
+import pytest
+
+from dlexp.config import options
+from dlexp.config.options import CONF, Traits, groups, part, read, traits
+from dlexp.errors import ConfigError
+
+OPTIONS = [(group, option) for group, names in groups().items() for option in names]
+PROVIDED = {thing for group, option in OPTIONS for thing in (*traits(group, option).gives, *traits(group, option).has)}
+CHECKED_BY_RULES = {"classes", "a metric to watch", "hidden blocks"}  # by dlexp/config/rules.py and dlexp/run/setup/facts.py
+MAY_NAME_OPTIONS = {
+    "analysis/judge/diagnose.py": "number of classes of runs whose summary does not say",
+    "doctor/data.py": "sizes of the downloaded data sets, to estimate memory before they are there",
+    "doctor/examine.py": "which section belongs to which model",
+    "doctor/lstm.py": "the name of a section",
+}
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_need_is_provided_by_an_option_or_checked_by_a_rule(group, option):
+    assert set(traits(group, option).needs) <= PROVIDED | CHECKED_BY_RULES
+
+
+@pytest.mark.parametrize("option", groups()["dataset"])
+def test_every_dataset_says_what_it_holds(option):
+    assert len(traits("dataset", option).gives) == 1
+
+
+def test_traits_are_read_and_are_no_part_of_a_config():
+    assert traits("model", "resnet18") == Traits(needs=("images",), has=("convolutions",), requires=("torchvision",))
+    assert traits("dataset", "image_folder").user_files == "root"
+    assert traits("activation", "relu") == Traits()
+    assert not any(key.startswith("_traits") for group, option in OPTIONS for key in part(group, option))
+
+
+def test_an_unknown_trait_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(options, "CONF", tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "made.yaml").write_text("_target_: x\n_traits_:\n  need: [images]\n")
+    assert read(tmp_path / "model" / "made.yaml") == {"_target_": "x"}
+    with pytest.raises(ConfigError, match=r"conf/model/made.yaml: _traits_: no such trait: need\."):
+        traits.__wrapped__("model", "made")
+
+
+def test_no_code_names_an_option():
+    names = {option for group in ("model", "dataset", "loss", "optimizer") for option in groups()[group]}
+    found = []
+    for path in sorted((CONF.parent / "dlexp").rglob("*.py")):
+        place = path.relative_to(CONF.parent / "dlexp").as_posix()
+        if place in MAY_NAME_OPTIONS or place.startswith(("parts/", "benchmark/")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names:
+                found.append(f"{place}:{node.lineno}: {node.value}")
+    assert found == []
