@@ -3,9 +3,6 @@
 The only entry point, and the one place where exceptions become messages and exit codes.
 """
 
-import atexit
-import gc
-import logging
 import os
 import shlex
 import signal
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dlexp.config.compose import Composed, composed_from, help_text, problems_of
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
+from dlexp.machine.process import run_command
 from dlexp.run import signals as stop
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 ERRORS = {ConfigError: 2, HeldError: 3, CheckpointError: 4, DiskError: 5, DatasetError: 7}
 EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
-NEW_OBJECTS = 100_000  # between two collections of garbage; Python's 700 cost half a second while libraries are imported
 NOT_OURS = ("config_path", "config_name", "config_dir", "experimental_rerun")  # Hydra's flags that read configs from elsewhere
 
 
@@ -107,22 +104,5 @@ def _train_one(composed: Composed) -> int:
     return EXIT_CODES[summary["status"]]
 
 
-def _leave(codes: list[int]) -> None:
-    """The last exit handler: the process ends without taking the interpreter apart, which takes a second after torch."""
-    if codes:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(codes[0])
-
-
 if __name__ == "__main__":
-    gc.set_threshold(NEW_OBJECTS)
-    codes: list[int] = []  # stays empty where an exception is left to the interpreter
-    atexit.register(_leave, codes)  # before the libraries register theirs, which therefore come first
-    try:
-        codes.append(main())
-    except SystemExit as ended:
-        if isinstance(ended.code, int):
-            codes.append(ended.code)
-        raise
+    run_command(main)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dlexp.machine.process import run_command
 from dlexp.run.display import make_display
 
 FOLDER = Path("outputs/benchmark")
@@ -109,4 +110,4 @@ def at_least_one(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_command(lambda: main(sys.argv[1:]))

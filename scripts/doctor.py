@@ -13,6 +13,7 @@ import sys
 from rich.console import Console
 
 from dlexp.errors import ConfigError
+from dlexp.machine.process import run_command
 
 FLAGS = ("--json", "--help", "-h")
 
@@ -55,4 +56,4 @@ def report(overrides: list[str], *, as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_command(lambda: main(sys.argv[1:]))

@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from dlexp.errors import ConfigError
+from dlexp.machine.process import run_command
 from dlexp.run.display import make_display, results_table
 from dlexp.run.plan import Run, plan
 from dlexp.run.record import folder as record
@@ -83,4 +84,4 @@ def cell(run: Run) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_command(lambda: main(sys.argv[1:]))

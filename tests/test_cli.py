@@ -9,9 +9,9 @@ import time
 
 import pytest
 
+from dlexp.machine.process import NEW_OBJECTS
 from tests import ROOT
 from tests.runs import MOONS, without_volatile
-from train import NEW_OBJECTS
 
 TRAIN = ROOT / "train.py"
 LONG = ("dataset=moons", "model=mlp", "epochs=100000")

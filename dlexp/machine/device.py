@@ -1,6 +1,5 @@
 """Device, threads, determinism, TF32: the only place that sets global torch state, anew for each run."""
 
-import ctypes
 import os
 import platform
 import resource
@@ -12,10 +11,7 @@ from typing import Any
 import torch
 
 from dlexp.errors import UnsupportedError
-
-# glibc's malloc and the names of its settings in malloc.h; None elsewhere.
-_LIBC = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+from dlexp.machine.process import return_freed_memory, reuse_freed_memory
 
 
 def find_device(name: str) -> torch.device:
@@ -63,7 +59,7 @@ def set_up(device: torch.device, *, num_threads: int, determinism: str, tf32: bo
     """
     torch.set_num_threads(num_threads)
     if device.type == "cpu":
-        _keep_freed_memory()
+        reuse_freed_memory()
     bitwise = determinism == "bitwise"
     if bitwise:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS makes its first handle
@@ -80,23 +76,10 @@ def set_up(device: torch.device, *, num_threads: int, determinism: str, tf32: bo
         torch.cuda.reset_peak_memory_stats(device)
 
 
-def _keep_freed_memory() -> None:
-    """Let the C library keep what a step frees for the next one, once it has given back what the run before left.
-
-    Otherwise it gives much of it back at each step, and the system has to clear and map the pages anew: up to a sixth of the
-    time of a convnet. What is kept is in pieces, though, and where addresses are short (`ulimit -v`) it is given back.
-    """
-    if _LIBC is not None and resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
-        _LIBC.malloc_trim(0)
-        _LIBC.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-        _LIBC.mallopt(_M_MMAP_THRESHOLD, 2**25)  # the largest that it takes; larger blocks are always mapped anew
-
-
 def empty_cache() -> None:
     """Give the memory that torch and the C library keep for later back; the next allocations ask for it again."""
     torch.cuda.empty_cache()
-    if _LIBC is not None:
-        _LIBC.malloc_trim(0)
+    return_freed_memory()
 
 
 def wait(device: torch.device) -> None:

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -133,31 +130,3 @@ def test_a_run_on_a_gpu_has_its_id_where_there_is_none(tmp_path):
 def test_hardware_files_differ_in_what_their_device_needs():
     assert "pin_memory: true" in (CONF / "hardware" / "cuda.yaml").read_text()
     assert "pin_memory: false" in (CONF / "hardware" / "cpu.yaml").read_text()
-
-
-FREED = """
-import resource, sys, torch
-from dlexp.machine import device as hardware
-if sys.argv[1] == "kept":
-    hardware.set_up(torch.device("cpu"), num_threads=1, determinism="seeded", tf32=False)
-faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-resident = lambda: int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
-for _ in range(3):
-    before = faults()
-    blocks = [torch.ones(2**21) for _ in range(8)]
-    del blocks
-held, taken = resident(), faults() - before
-hardware.empty_cache()
-print(taken, held - resident())
-"""
-
-
-@pytest.mark.skipif(hardware._LIBC is None, reason="needs glibc")
-def test_a_cpu_step_finds_the_memory_that_the_last_one_freed():
-    """Eight blocks of 8 MiB, which are 16,384 pages; what is kept can be given back."""
-    told = {}
-    for how in ("kept", "plain"):
-        done = subprocess.run([sys.executable, "-c", FREED, how], capture_output=True, text=True, check=True)
-        told[how] = [int(number) for number in done.stdout.split()]
-    assert 10 * told["kept"][0] < told["plain"][0]
-    assert told["kept"][1] > 2**25

@@ -1,0 +1,103 @@
+"""Settings of the process itself that save time and change no result: collector, exit, page size and malloc. Loads no torch.
+
+All are on. `DLEXP_PROCESS=gc,exit` turns on only those two, and an empty value none.
+`python scripts/benchmark.py --only process` measures what each of them gains.
+"""
+
+import atexit
+import ctypes
+import gc
+import logging
+import os
+import platform
+import resource
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import NoReturn
+
+from dlexp.errors import ConfigError
+
+VARIABLE = "DLEXP_PROCESS"
+SETTINGS = ("gc", "exit", "huge_pages", "malloc")
+NEW_OBJECTS = 100_000  # between two garbage collections; Python's default is 700
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
+
+
+def enabled() -> frozenset[str]:
+    """The settings that are on: those of `SETTINGS` that the environment variable `DLEXP_PROCESS` lists, by default all.
+
+    Raises:
+        ConfigError: If it lists something else.
+    """
+    listed = os.environ.get(VARIABLE, ",".join(SETTINGS))
+    words = [word.strip() for word in listed.split(",") if word.strip()]
+    if unknown := [word for word in words if word not in SETTINGS]:
+        raise ConfigError(*(f"{VARIABLE}: expected a list of {', '.join(SETTINGS)}, got {word}." for word in unknown))
+    return frozenset(words)
+
+
+def run_command(main: Callable[[], int]) -> NoReturn:
+    """Set up the process, call `main`, and end the process with the exit code that it returns.
+
+    - gc: fewer garbage collections. Importing the libraries makes many objects and no garbage.
+    - exit: the process ends after its exit handlers. Python would first free every object, of which torch has many.
+    - huge_pages: torch puts large tensors on pages of 2 MiB, so that a CPU has fewer page faults.
+
+    An exception of `main` is left to the interpreter.
+
+    Args:
+        main: Returns an exit code, or raises SystemExit. It must be the one to import torch, which reads the environment.
+    """
+    try:
+        settings = enabled()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    if "gc" in settings:
+        gc.set_threshold(NEW_OBJECTS)
+    if "huge_pages" in settings:
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    codes: list[int] = []  # stays empty if `main` raises another exception
+    if "exit" in settings:
+        atexit.register(_end_process, codes)  # registered before those of the libraries, so it is called after them
+    try:
+        codes.append(main())
+    except SystemExit as ended:
+        if isinstance(ended.code, int):
+            codes.append(ended.code)
+        raise
+    sys.exit(codes[0])
+
+
+def reuse_freed_memory() -> None:
+    """malloc: let the C library reuse the memory that one training step frees in the next.
+
+    By default it returns much of it to the system after each step, and the system must clear and map the pages again. The
+    memory left from an earlier run is returned first. Reuse needs more addresses, so a limit on them (`ulimit -v`) disables it.
+    """
+    libc = _glibc()
+    if libc and "malloc" in enabled() and resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        libc.malloc_trim(0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**25)  # the largest value allowed; larger blocks are always mapped separately
+
+
+def return_freed_memory() -> None:
+    """Return the memory that the C library holds for reuse to the system."""
+    if libc := _glibc():
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, or None where it is another than glibc."""
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+
+
+def _end_process(codes: list[int]) -> None:
+    if codes:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(codes[0])
