@@ -1,20 +1,71 @@
+"""Options of the test suite: the number of processes, the slow tests, and a timed sample of the slow tests."""
+
+import random
+import time
+from pathlib import Path
+
 import pytest
-import torch
+
+PROCESSES = 2
+NO_TIME = "--slow-sample: its seconds are over"
+START = pytest.StashKey[float]()
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run the long tests too")
+    parser.addoption("--slow", action="store_true", help="run the slow tests too")
+    parser.addoption(
+        "--slow-sample", type=float, metavar="SECONDS", help="run slow tests alone, in a random order, for at most this long"
+    )
+    parser.addoption("--slow-seed", default="", metavar="TEXT", help="seed of that order, for example a commit's hash")
+
+
+def pytest_configure(config):
+    config.stash[START] = time.monotonic()
+
+
+def pytest_xdist_auto_num_workers(config):
+    """The meaning of `-n auto`: no worker where all tests are in one file, so that they start at once and `print` is shown."""
+    one_file = len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file()
+    return 0 if one_file else PROCESSES
 
 
 def pytest_collection_modifyitems(config, items):
+    sample = config.getoption("--slow-sample")
+    if sample is not None:
+        config.hook.pytest_deselected(items=[item for item in items if "slow" not in item.keywords])
+        items[:] = [item for item in items if "slow" in item.keywords]
+        random.Random(config.getoption("--slow-seed")).shuffle(items)  # equally in every worker, as xdist demands
     for item in items:
-        if "slow" in item.keywords and not config.getoption("--slow"):
-            item.add_marker(pytest.mark.skip(reason="long: run with --slow"))
-        if "gpu" in item.keywords and not torch.cuda.is_available():
+        if "slow" in item.keywords and sample is None and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+        if "gpu" in item.keywords and not _has_gpu():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+def _has_gpu():
+    import torch  # takes seconds, and the process that only distributes tests does not need it
+
+    return torch.cuda.is_available()
+
+
+def pytest_runtest_setup(item):
+    sample = item.config.getoption("--slow-sample")
+    if sample is not None and time.monotonic() - item.config.stash[START] > sample:
+        pytest.skip(NO_TIME)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if (sample := config.getoption("--slow-sample")) is not None:
+        skipped = terminalreporter.stats.get("skipped", [])
+        not_started = sum(NO_TIME in str(report.longrepr) for report in skipped)
+        ran = sum(len(terminalreporter.stats.get(outcome, [])) for outcome in ("passed", "failed"))
+        seed = config.getoption("--slow-seed")
+        terminalreporter.line(f"{ran} slow tests ran in {sample:g} s, {not_started} were not started (--slow-seed={seed})")
 
 
 @pytest.fixture(autouse=True)
 def _one_thread():
     """The machine that tests run on has few cores, and none to share."""
+    import torch
+
     torch.set_num_threads(1)

@@ -16,8 +16,9 @@ import yaml
 from dlexp.analysis import analyse, load_runs, write_runs
 from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import Text
-from dlexp.analysis.report.write import _replace, build_report, html
+from dlexp.analysis.report.write import build_report, html
 from dlexp.config.compose import assemble, check
+from dlexp.machine.files import replacing
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import folder as record
@@ -250,10 +251,7 @@ def test_a_report_that_cannot_be_written_leaves_the_one_before(number, tmp_path)
     path = tmp_path / "report.html"
     path.write_text("before")
 
-    def write(temporary):
+    with pytest.raises(OSError, match="refused"), replacing(path) as temporary:  # noqa: PT012
         temporary.write_text("af")
         raise OSError(number, "refused")
-
-    with pytest.raises(OSError, match="refused"):
-        _replace(path, write)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report.html", "before")]
