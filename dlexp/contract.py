@@ -1,6 +1,6 @@
 """The types that the parts share. Every part of one group has the same signature; this file says which.
 
-| group      | the factory that its YAML names   | returns                                                    |
+| group      | factory named in the YAML         | returns                                                    |
 | ---------- | --------------------------------- | ---------------------------------------------------------- |
 | dataset    | `read()`                          | `Source`                                                   |
 | augment    | `augment()`                       | `Augment`                                                  |
@@ -9,10 +9,15 @@
 | norm       | `norm(num_features)`              | `nn.Module`, [B, C] or [B, C, H, W] → the same             |
 | init       | `init(model, examples)`           | nothing: fills the parameters in place                     |
 | loss       | `loss()`                          | `nn.Module`, (outputs, targets) → scalar mean of the batch |
-| optimizer  | `optimizer(params)`               | `torch.optim.Optimizer`                                    |
+| optimizer  | `optimizer(named_parameters)`     | `torch.optim.Optimizer`                                    |
 | scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                 |
 | precision  | `precision(device)`               | `Precision` (dlexp/machine/precision.py)                           |
 | probe      | `probe(model, dataset)`           | `Probe`, (inputs, targets, loss) → `Measured`              |
+
+Targets of a classification are int64 [B] (labels), or float32 [B, K] (soft targets: the probability of each class), which an
+augmentation may produce: every loss and score takes both. Targets of a regression are float32 [B, K].
+
+An optimizer gets `model.named_parameters()`: pairs of name and tensor, which torch's optimizers accept.
 
 Every keyword argument that such a factory has beyond these facts is listed in its YAML file, and nothing else is.
 """

@@ -1,4 +1,4 @@
-"""What is counted of a batch beside its loss: right answers, or squared errors."""
+"""The score of a batch beside its loss: the number of correct predictions, or the sum of squared errors."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from dlexp.contract import Task
 
 
 class Score(NamedTuple):
-    """How a task is scored.
+    """How the predictions of a task are scored.
 
     Args:
-        of_batch: Takes outputs and targets, and gives a number that may be added up, on their device.
-        of_all: Takes the sum of these and the number of examples, and gives what is reported: `acc` in [0, 1], or `rmse` in
+        of_batch: Takes outputs and targets of a batch; returns the sum of its examples' scores, on their device.
+        of_all: Takes the sum over all batches and the number of examples; returns the metric: `acc` in [0, 1], or `rmse` in
             units of the target.
     """
 
@@ -22,7 +22,11 @@ class Score(NamedTuple):
 
 
 def _num_correct(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs.argmax(1) == targets).sum()
+    """Number of correct predictions; with soft targets [B, K], the sum of the probabilities of the predicted classes."""
+    predictions = outputs.argmax(1)
+    if targets.is_floating_point():
+        return targets.gather(1, predictions[:, None]).sum()
+    return (predictions == targets).sum()
 
 
 def _sum_of_squares(outputs: Tensor, targets: Tensor) -> Tensor:

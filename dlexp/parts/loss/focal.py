@@ -7,15 +7,17 @@ from torch import Tensor, nn
 
 
 class Focal(nn.Module):
-    """Cross entropy in which the well-classified examples count less. For classes only.
+    """Cross entropy in which examples that are already classified well count less.
 
-    loss = -(1 - p)**gamma * log(p), p = softmax(outputs)[target]
+    loss = -sum over classes k of target[k] * (1 - p[k])**gamma * log(p[k]), p = softmax(outputs)
+
+    With a label in place of probabilities this is -(1 - p)**gamma * log(p) of that class.
 
     Args:
-        gamma: 0 is cross entropy.
+        gamma: How much less they count; 0 is cross entropy.
 
     Shape:
-        outputs [B, K], targets int64 [B].
+        outputs [B, K]; targets int64 [B] (labels) or float32 [B, K] (the probability of each class).
 
     Source: Lin et al. 2017, arXiv:1708.02002, eq. 4. Differs: softmax over K classes in place of K sigmoids; the mean is
     over examples.
@@ -25,9 +27,13 @@ class Focal(nn.Module):
         super().__init__()
         self.gamma = gamma
 
-    def forward(self, outputs: Float[Tensor, "batch classes"], targets: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def forward(
+        self, outputs: Float[Tensor, "batch classes"], targets: Int[Tensor, " batch"] | Float[Tensor, "batch classes"]
+    ) -> Float[Tensor, ""]:
         """Mean over the batch, in nats."""
-        log_p = -F.cross_entropy(outputs, targets, reduction="none")
+        soft = targets.is_floating_point()
+        log_p = outputs.log_softmax(dim=1) if soft else -F.cross_entropy(outputs, targets, reduction="none")
         # Above 0, because with gamma < 1 the slope at p = 1 is infinite: its product with log(p) = 0 would be nan.
         one_minus_p = (-log_p.expm1()).clamp_min(torch.finfo(log_p.dtype).tiny)
-        return -(one_minus_p**self.gamma * log_p).mean()
+        losses = -(one_minus_p**self.gamma * log_p)
+        return ((targets * losses).sum(dim=1) if soft else losses).mean()

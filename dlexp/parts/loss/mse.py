@@ -6,14 +6,16 @@ from torch import Tensor, nn
 
 
 class MSE(nn.Module):
-    """Mean squared error: of the outputs in a regression, against one-hot targets in a classification.
+    """Mean squared error of the outputs, or of their softmax, against targets.
+
+    Integer targets are labels: they become one-hot. Float targets are compared as they are: numbers of a regression, or the
+    probability of each class.
 
     Args:
-        softmax: Whether one-hot targets are compared with softmax(outputs) or with the outputs themselves. Has no meaning in a
-            regression.
+        softmax: Whether softmax(outputs) is compared in place of the outputs. A run passes false for a regression.
 
     Shape:
-        outputs [B, K]; targets int64 [B] (classes) or float [B, K]; the mean is over B x K.
+        outputs [B, K]; targets int64 [B] or float32 [B, K].
     """
 
     def __init__(self, *, softmax: bool) -> None:
@@ -24,7 +26,7 @@ class MSE(nn.Module):
         self, outputs: Float[Tensor, "batch outputs"], targets: Int[Tensor, " batch"] | Float[Tensor, "batch outputs"]
     ) -> Float[Tensor, ""]:
         """Mean over batch and outputs, in squared units of the output."""
-        if targets.is_floating_point():
-            return F.mse_loss(outputs, targets)
         predictions = outputs.softmax(dim=1) if self.softmax else outputs
-        return F.mse_loss(predictions, F.one_hot(targets, outputs.shape[1]).to(predictions.dtype))
+        if not targets.is_floating_point():
+            targets = F.one_hot(targets, outputs.shape[1]).to(predictions.dtype)
+        return F.mse_loss(predictions, targets)

@@ -22,7 +22,8 @@ class Muon(torch.optim.Optimizer):
     The parameters come in three groups, hidden weights first, so that a scheduler scales each group's own learning rate.
 
     Args:
-        params: All parameters, in the order of the layers. What has no gradient is left as it is.
+        named_parameters: Name and tensor of each parameter, in the order of the layers. A parameter without a gradient is not
+            changed.
         lr: Of hidden weights, in units of the weight: an update has singular values near 1.
         momentum: Of hidden weights.
         lr_head: Of the head.
@@ -41,7 +42,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        named_parameters: Iterable[tuple[str, Tensor]],
         *,
         lr: float,
         momentum: float,
@@ -52,19 +53,19 @@ class Muon(torch.optim.Optimizer):
         num_iterations: int,
         normalize: bool,
     ) -> None:
-        params = list(params)
-        matrices = [tensor for tensor in params if tensor.dim() >= 2]
+        named_parameters = list(named_parameters)
+        matrices = [(name, tensor) for name, tensor in named_parameters if tensor.dim() >= 2]
         hidden, head = matrices[:-1], matrices[-1:]
         if not hidden:
             raise ValueError("optimizer=muon needs a layer before the head, and the model has none: use optimizer=nesterov.")
-        rest = [tensor for tensor in params if tensor.dim() < 2]
+        rest = [(name, tensor) for name, tensor in named_parameters if tensor.dim() < 2]
         self.num_iterations, self.normalize = num_iterations, normalize
         groups = [
             {"params": hidden, "lr": lr, "momentum": momentum},
             {"params": head, "lr": lr_head, "momentum": momentum_sgd, "weight_decay": weight_decay / lr_head},
             {"params": rest, "lr": lr_bias, "momentum": momentum_sgd, "weight_decay": weight_decay / lr_bias},
         ]
-        super().__init__(groups, {})
+        super().__init__([group for group in groups if group["params"]], {})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # no optimizer here evaluates the loss again

@@ -13,7 +13,7 @@ from dlexp.data.batches import Batch, Epochs, Loader, Scale, evaluation_batches,
 from dlexp.data.random_streams import stream
 from dlexp.data.worker_loader import workers
 from dlexp.machine import device as hardware
-from dlexp.run.setup.factories import make_probes, part
+from dlexp.run.setup.factories import make_loss, make_probes, part
 from dlexp.run.setup.facts import Facts
 from dlexp.training.compile import compile_blocks
 from dlexp.training.learner import Learner
@@ -54,10 +54,10 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     if settings["compile"]:
         compile_blocks(model)
     torch.manual_seed(stream(config["seed"], "dropout"))
-    optimizer = part(config, "optimizer")(model.parameters())
+    optimizer = part(config, "optimizer")(model.named_parameters())
     learner = Learner(
         model,
-        part(config, "loss")(),
+        make_loss(config, facts.dataset.task),
         optimizer,
         part(config, "scheduler")(optimizer, facts.horizon),
         precision,

@@ -9,13 +9,19 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from dlexp.contract import ConfigError, Dataset, Probe, Source
+from dlexp.contract import ConfigError, Dataset, Probe, Source, Task
 from dlexp.data.prepare import prepare
 
 
 def part(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
     """The factory that a group's option names, with its hyper-parameters. The config must have passed `config.check`."""
     return instantiate(OmegaConf.create(config[group]), _convert_="all")
+
+
+def make_loss(config: Mapping[str, Any], task: Task) -> nn.Module:
+    """The loss of a run. In a regression `loss.softmax`, which acts on classes, is off."""
+    off = {"softmax": False} if task == "regression" and "softmax" in config["loss"] else {}
+    return part(config, "loss")(**off)
 
 
 def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -> dict[str, tuple[Probe, int]]:

@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode  # tensors with a shape
 from dlexp.contract import Dataset
 from dlexp.data.batches import EVALUATION_BATCH
 from dlexp.machine.precision import AUTOCAST
-from dlexp.run.setup.factories import part
+from dlexp.run.setup.factories import make_loss, part
 from dlexp.training.microbatch import has_batch_norm
 
 SHARE = 0.8  # of the free memory that a run may be planned to take; the rest is for workspaces and fragments
@@ -137,19 +137,20 @@ def _saved(config: Mapping[str, Any], dataset: Dataset, batch_size: int) -> list
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             with torch.autocast("cpu", dtype) if dtype else nullcontext():
                 outputs = model(inputs)
-            loss = part(config, "loss")()(outputs.float(), targets)
+            loss = make_loss(config, dataset.task)(outputs.float(), targets)
         del loss
         return [tensor.untyped_storage().nbytes() for tensor in kept.values()]
 
 
 def _state_bytes(make_optimizer: Callable[..., torch.optim.Optimizer], count: int) -> int:
-    """Bytes that an optimizer keeps for `count` parameters, going by what it keeps for a few after one step."""
-    few = nn.Parameter(torch.zeros(16, 16))
-    few.grad = torch.zeros_like(few)
-    optimizer = make_optimizer([few])
+    """Bytes of optimizer state for `count` parameters, in proportion to its state for two matrices after one step."""
+    matrices = {name: nn.Parameter(torch.zeros(16, 16)) for name in ("hidden", "head")}  # Muon needs both
+    for matrix in matrices.values():
+        matrix.grad = torch.zeros_like(matrix)
+    optimizer = make_optimizer(matrices.items())
     optimizer.step()
-    kept = (tensor for tensor in optimizer.state[few].values() if isinstance(tensor, Tensor) and tensor.dim() > 0)
-    return sum(_bytes(tensor) for tensor in kept) * count // few.numel()
+    tensors = (value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor))
+    return sum(_bytes(tensor) for tensor in tensors if tensor.dim() > 0) * count // sum(map(torch.numel, matrices.values()))
 
 
 def _bytes(tensor: Tensor) -> int:

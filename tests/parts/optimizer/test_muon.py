@@ -56,7 +56,7 @@ def test_a_matrix_is_orthogonalised_alike_alone_and_beside_others():
 @pytest.mark.parametrize("normalize", [True, False])
 def test_hidden_weights_follow_the_formula(normalize):
     net = make_net()
-    optimizer = make("optimizer", "muon", **SETTINGS, normalize=normalize)(net.parameters())
+    optimizer = make("optimizer", "muon", **SETTINGS, normalize=normalize)(net.named_parameters())
     weight, buffer = net[3].weight.detach().clone(), torch.zeros(8, 72)
     generator = torch.Generator().manual_seed(1)
     for _ in range(3):
@@ -73,7 +73,7 @@ def test_hidden_weights_follow_the_formula(normalize):
 
 def test_head_biases_and_norms_are_torchs_nesterov():
     net, twin = make_net(), make_net()
-    ours = make("optimizer", "muon", **SETTINGS)(net.parameters())
+    ours = make("optimizer", "muon", **SETTINGS)(net.named_parameters())
     rest = [parameter for parameter in twin.parameters() if parameter.dim() < 2]
     groups = [
         {"params": [twin[6].weight], "lr": 0.3, "weight_decay": 0.03 / 0.3},
@@ -97,7 +97,7 @@ def test_head_biases_and_norms_are_torchs_nesterov():
 def test_what_is_frozen_or_has_no_gradient_is_left_alone():
     net = make_net()
     net[0].weight.requires_grad = False
-    optimizer = make("optimizer", "muon", **SETTINGS)(net.parameters())
+    optimizer = make("optimizer", "muon", **SETTINGS)(net.named_parameters())
     before = [parameter.clone() for parameter in net.parameters()]
     optimizer.step()
     assert all(torch.equal(parameter, old) for parameter, old in zip(net.parameters(), before, strict=True))
@@ -109,20 +109,20 @@ def test_what_is_frozen_or_has_no_gradient_is_left_alone():
 def test_memory_layout_changes_no_more_than_rounding():
     nets = [make_net(), make_net().to(memory_format=torch.channels_last)]
     for net in nets:
-        train(net, make("optimizer", "muon", **SETTINGS)(net.parameters()), 2)
+        train(net, make("optimizer", "muon", **SETTINGS)(net.named_parameters()), 2)
     for one, other in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_goes_on_after_a_resume_as_if_nothing_had_happened(tmp_path):
     net = make_net()
-    optimizer = make("optimizer", "muon", **SETTINGS)(net.parameters())
+    optimizer = make("optimizer", "muon", **SETTINGS)(net.named_parameters())
     train(net, optimizer, 3)
     torch.save((net.state_dict(), optimizer.state_dict()), tmp_path / "state.pt")
     resumed = make_net()
     weights, state = torch.load(tmp_path / "state.pt", weights_only=True)
     resumed.load_state_dict(copy.deepcopy(weights))
-    again = make("optimizer", "muon", **SETTINGS)(resumed.parameters())
+    again = make("optimizer", "muon", **SETTINGS)(resumed.named_parameters())
     again.load_state_dict(state)
     for model, one in ((net, optimizer), (resumed, again)):
         train(model, one, 2, seed=2)
@@ -130,11 +130,17 @@ def test_goes_on_after_a_resume_as_if_nothing_had_happened(tmp_path):
 
 
 def test_a_scheduler_scales_all_learning_rates_together():
-    optimizer = make("optimizer", "muon", **SETTINGS)(make_net().parameters())
+    optimizer = make("optimizer", "muon", **SETTINGS)(make_net().named_parameters())
     torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05, 0.15, 0.1])
 
 
+def test_a_net_without_biases_has_no_empty_group():
+    net = nn.Sequential(nn.Linear(4, 8, bias=False), nn.Linear(8, 2, bias=False))
+    optimizer = make("optimizer", "muon", **SETTINGS)(net.named_parameters())
+    assert [group["param_names"] for group in optimizer.param_groups] == [["0.weight"], ["1.weight"]]
+
+
 def test_a_head_alone_is_refused():
     with pytest.raises(ValueError, match="optimizer=muon needs a layer before the head"):
-        make("optimizer", "muon")(nn.Linear(2, 2).parameters())
+        make("optimizer", "muon")(nn.Linear(2, 2).named_parameters())

@@ -72,7 +72,7 @@ def test_what_is_counted_is_what_a_model_holds(tmp_path):
     assert footprint.data == (160 + 20) * footprint.raw
 
 
-@pytest.mark.parametrize(("optimizer", "copies"), [("sgd", 0), ("momentum", 1), ("adamw", 2)])
+@pytest.mark.parametrize(("optimizer", "copies"), [("sgd", 0), ("momentum", 1), ("adamw", 2), ("muon", 1)])
 def test_the_state_of_the_optimizer(optimizer, copies, tmp_path):
     _, footprint = of(tmp_path, "model=mlp", f"optimizer={optimizer}")
     assert footprint.optimizer_state == copies * footprint.gradients
