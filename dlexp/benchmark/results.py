@@ -108,7 +108,7 @@ def machine() -> dict[str, Any]:
         "cpu": cpu["device"],
         "gpu": gpu,
         "cores": len(os.sched_getaffinity(0)),
-        "amx": torch.cpu._is_amx_tile_supported(),
+        "amx": torch.cpu.get_capabilities().get("amx_tile", False),
         "versions": cpu["versions"],
         "git_commit": record.git_commit(),
         "code": record.code(),

@@ -73,9 +73,10 @@ def pair(
 def bf16(request: Request) -> Iterator[Case | Missing]:
     """On a CPU; a goal is set where it has AMX."""
     name, goal = "convnet, batch 128", None
-    if torch.cpu._is_amx_tile_supported():
+    able = torch.cpu.get_capabilities()
+    if able.get("amx_tile"):
         goal = Goal("at least", 1.8, 2.7)
-    elif not torch.cpu._is_avx512_bf16_supported():
+    elif not able.get("avx512_bf16"):
         yield Missing(name, "the CPU has neither AMX nor avx512_bf16")
         return
     yield pair(

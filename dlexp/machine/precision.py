@@ -47,7 +47,7 @@ def resolve(format: str, device: torch.device) -> str:
     if device.type == "cuda":
         capability = _capability(device)
         return "bf16" if capability >= (8, 0) else "fp16" if capability >= (7, 0) else "fp32"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
+    return "bf16" if torch.cpu.get_capabilities().get("amx_tile") else "fp32"
 
 
 def _capability(device: torch.device) -> tuple[int, int]:

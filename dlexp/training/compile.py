@@ -5,6 +5,8 @@ from time import perf_counter
 import torch
 from torch import nn
 
+from dlexp.machine.private_torch import call_around_compilation
+
 _seconds, _started = 0.0, 0.0
 
 
@@ -32,12 +34,9 @@ def blocks(model: nn.Module) -> list[nn.Module]:
 
 def _count() -> None:
     """Count the seconds from now on. The limits of torch count all the nets of a sweep; beyond them it would not compile."""
-    config = torch._dynamo.config
+    config = torch.compiler.config
     config.recompile_limit, config.accumulated_recompile_limit, config.fail_on_recompile_limit_hit = 1000, 10000, True
-    handler = torch._dynamo.callback.callback_handler
-    if _begin not in handler.start_callbacks:
-        handler.register_start_callback(_begin)
-        handler.register_end_callback(_end)
+    call_around_compilation(_begin, _end)
 
 
 def _begin(_: object) -> None:

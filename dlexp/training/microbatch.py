@@ -14,6 +14,7 @@ Result = TypeVar("Result")
 
 # on_oom → examples of the smallest micro-batch; None: a batch is never split. Batch norm has no statistics of one example.
 LEAST = {"fail": None, "microbatch": 1, "microbatch_bn": 2}
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class MicroBatches:
@@ -89,4 +90,4 @@ def mark(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[], Non
 
 def has_batch_norm(model: nn.Module) -> bool:
     """Whether some module takes statistics from the whole batch in training, so that a part of it gives others."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in model.modules())
+    return any(isinstance(module, BATCH_NORMS) and module.training for module in model.modules())

@@ -39,15 +39,14 @@ def test_without_data_and_without_lightning_the_reason_is_told(tmp_path, monkeyp
 
 
 def test_a_cpu_without_bf16_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     assert reasons(settings.bf16(Request(tmp_path))) == {"the CPU has neither AMX nor avx512_bf16"}
 
 
 def test_bf16_has_a_goal_only_where_the_cpu_has_amx(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     for has_amx in (False, True):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_amx=has_amx: has_amx)
+        able = {"amx_tile": has_amx, "avx512_bf16": True}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
         (case,) = settings.bf16(Request(tmp_path))
         assert (case.figures[0].goal is not None) == has_amx
 

@@ -87,7 +87,7 @@ def test_auto_follows_from_what_the_gpu_can_do(capability, expected, monkeypatch
 
 @pytest.mark.parametrize(("amx", "expected"), [(True, "bf16"), (False, "fp32")])
 def test_auto_follows_from_what_the_cpu_can_do(amx, expected, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": amx})
     assert resolve("auto", CPU) == expected
     assert resolve("fp16", CPU) == "fp16"
 

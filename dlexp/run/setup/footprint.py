@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode  # tensors with a shape and no memory; unlike meta, they autocast
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from dlexp.contract import Dataset
 from dlexp.data.batches import EVALUATION_BATCH
 from dlexp.machine.precision import AUTOCAST
+from dlexp.machine.private_torch import FakeTensorMode
 from dlexp.run.setup.factories import make_loss, part
 from dlexp.training.microbatch import has_batch_norm
 
@@ -125,7 +126,7 @@ def _saved(config: Mapping[str, Any], dataset: Dataset, batch_size: int) -> list
     with FakeTensorMode(allow_non_fake_inputs=True):  # a part may hold a constant that was made before
         model = part(config, "model")(dataset.input_shape, dataset.num_outputs)
         own = {_storage(tensor) for tensor in (*model.parameters(), *model.buffers())}
-        kept: dict[int, Tensor] = {}  # holds on to the tensors: else the address of one could be given to another
+        kept: dict[StorageWeakRef, Tensor] = {}  # holds on to the tensors: else the address of one could be given to another
 
         def keep(tensor: Tensor) -> Tensor:
             if _storage(tensor) not in own:
@@ -157,6 +158,6 @@ def _bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
-def _storage(tensor: Tensor) -> int:
-    """What views of the same memory share."""
-    return tensor.untyped_storage()._cdata
+def _storage(tensor: Tensor) -> StorageWeakRef:
+    """The key under which all views of the same memory are equal. A tensor without memory has no address to compare."""
+    return StorageWeakRef(tensor.untyped_storage())
