@@ -1,0 +1,68 @@
+"""How the project is laid out: its folders, the direction of its imports, the mirror of its tests."""
+
+import ast
+from pathlib import PurePath
+
+from importlinter.cli import lint_imports
+
+from tests import ROOT
+
+FOLDERS = {"config", "parts", "data", "machine", "training", "run", "study", "analysis", "doctor", "benchmark"}
+COMMANDS = ("dlexp", "scripts", "hydra_plugins")
+# Tests of more than one module. Those in tests/reliability/ break whole runs; those in tests/scripts/ are of scripts/.
+OF_SEVERAL = {
+    "test_cli.py",
+    "test_conftest.py",
+    "test_settings.py",
+    "test_structure.py",
+    "analysis/test_notebook.py",
+    "analysis/report/test_report_browser.py",
+    "benchmark/test_cases.py",
+    "benchmark/test_command.py",
+    "config/test_traits.py",
+    "doctor/test_command.py",
+    "parts/dataset/test_generated.py",
+    "parts/dataset/test_options.py",
+    "parts/dataset/test_real_data.py",
+    "parts/probe/test_command.py",
+    "parts/probe/test_contract.py",
+    "run/record/test_ids.py",
+    "study/test_studies.py",
+}
+
+
+def modules():
+    """Each Python file outside tests/, with its path from the root."""
+    paths = [path for folder in COMMANDS for path in (ROOT / folder).rglob("*.py")] + [ROOT / "train.py"]
+    return {str(path.relative_to(ROOT)): path.read_text() for path in sorted(paths)}
+
+
+def files_with_tests():
+    """The path from tests/ of each file with tests."""
+    return [path.relative_to(ROOT / "tests") for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+
+
+def test_the_package_has_twelve_entries():
+    found = {path.name for path in (ROOT / "dlexp").iterdir() if not path.name.startswith("__")}
+    assert found == FOLDERS | {"contract.py", "errors.py"}
+
+
+def test_imports_run_one_way():
+    """The contracts are in pyproject.toml."""
+    assert lint_imports(str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_each_folder_is_described_in_at_most_five_lines():
+    descriptions = {name: ast.get_docstring(ast.parse(text)) for name, text in modules().items() if "__init__" in name}
+    assert [name for name, text in descriptions.items() if not text or len(text.splitlines()) > 5] == []
+
+
+def test_the_tests_of_a_module_lie_where_it_lies():
+    package, astray = ROOT / "dlexp", []
+    for path in files_with_tests():
+        tested = PurePath(path.parent, path.stem.removeprefix("test_"))
+        is_module = (package / tested).with_suffix(".py").exists()
+        is_folder = (package / tested).is_dir() or (package / tested.parent).is_dir() and tested.name == tested.parent.name
+        if not (is_module or is_folder or path.parts[0] in ("reliability", "scripts")):
+            astray.append(str(path))
+    assert set(astray) == OF_SEVERAL
