@@ -1,25 +1,32 @@
-"""The types that the parts share. Every part of one group has the same signature; this file says which.
+"""The interfaces of the parts: what each receives and returns. Read this file first.
 
-| group      | factory named in the YAML         | returns                                                    |
-| ---------- | --------------------------------- | ---------------------------------------------------------- |
-| dataset    | `read()`                          | `Source`                                                   |
-| augment    | `augment()`                       | `Augment`                                                  |
-| model      | `model(input_shape, num_outputs)` | `nn.Module`, [B, *input_shape] → [B, num_outputs]          |
-| activation | `activation()`                    | `nn.Module`, any shape → the same                          |
-| norm       | `norm(num_features)`              | `nn.Module`, [B, C] or [B, C, H, W] → the same             |
-| init       | `init(model, examples)`           | nothing: fills the parameters in place                     |
-| loss       | `loss()`                          | `nn.Module`, (outputs, targets) → scalar mean of the batch |
-| optimizer  | `optimizer(named_parameters)`     | `torch.optim.Optimizer`                                    |
-| scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                 |
-| precision  | `precision(device)`               | `Precision` (dlexp/machine/precision.py)                           |
-| probe      | `probe(model, dataset)`           | `Probe`, (inputs, targets, loss) → `Measured`              |
+A part is one option of a config group. Its file conf/<group>/<option>.yaml names a factory (`_target_`) and gives a value for
+each keyword-only parameter of the factory, no more and no fewer [1]. The run calls the factory with the arguments in the table.
+All options of a group have the same signature, so any one can replace another.
 
-Targets of a classification are int64 [B] (labels), or float32 [B, K] (soft targets: the probability of each class), which an
-augmentation may produce: every loss and score takes both. Targets of a regression are float32 [B, K].
+| group      | factory                           | returns                                                         |
+| ---------- | --------------------------------- | --------------------------------------------------------------- |
+| dataset    | `read()`                          | `Source`                                                        |
+| augment    | `augment()`                       | `Augment`                                                       |
+| model      | `model(input_shape, num_outputs)` | `nn.Module`: [B, *input_shape] → [B, num_outputs]               |
+| activation | `activation()`                    | `nn.Module`: any shape → the same shape                         |
+| norm       | `norm(num_features)`              | `nn.Module`: [B, C] or [B, C, H, W] → the same shape            |
+| init       | `init(model, examples)`           | `None`: fills the model's parameters in place                   |
+| loss       | `loss()`                          | `nn.Module`: (outputs, targets) → mean over the batch, a scalar |
+| optimizer  | `optimizer(named_parameters)`     | `torch.optim.Optimizer`                                         |
+| scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                      |
+| precision  | `precision(device)`               | `Precision`, in dlexp/machine/precision.py                      |
+| probe      | `probe(model, dataset)`           | `Probe`                                                         |
 
-An optimizer gets `model.named_parameters()`: pairs of name and tensor, which torch's optimizers accept.
+Shapes: N examples of a split, B of a batch; C channels, H height, W width; T steps, F features; K classes or predicted numbers.
 
-Every keyword argument that such a factory has beyond these facts is listed in its YAML file, and nothing else is.
+Targets of a classification are labels, int64 [B], or, where an augmentation mixes examples, soft targets: the probability of
+each class, float32 [B, K]. Losses and scores accept both. Targets of a regression are float32 [B, K].
+
+`named_parameters` are the pairs (name, tensor) of `model.named_parameters()`, which the optimizers of torch accept.
+
+[1] Other keys: `_traits_` describes the option (dlexp/config/options.py); a dataset has `per_class`, `scale` and `scale_on`
+(dlexp/data/prepare.py); a probe has `every`, the number of epochs between two measurements.
 """
 
 from collections.abc import Callable
@@ -31,24 +38,25 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from dlexp.errors import ConfigError as ConfigError  # re-exported, these three
+from dlexp.errors import ConfigError as ConfigError  # re-exported, so that a part imports from this module alone
 from dlexp.errors import DatasetError as DatasetError
 from dlexp.errors import UnsupportedError as UnsupportedError
 
 Task = Literal["classification", "regression"]
 
 Examples = Callable[[int], Tensor]
-"""Takes a number n and gives n training inputs (fewer where there are fewer), at equal distances in the order of the data,
-scaled as the model sees them but not augmented: float32 [n, *input_shape] on the CPU."""
+"""Takes a number n; returns n training inputs, or all where there are fewer, at equal distances in the order of the data.
+
+They are scaled, not augmented: float32 [n, *input_shape] on the CPU.
+"""
 
 
 class Split(NamedTuple):
     """Examples in memory.
 
     Shape:
-        inputs uint8 [N, C, H, W] (images, raw pixels), float32 [N, F] (features) or float32 [N, T, F] (series: T steps of F
-            features).
-        targets int64 [N] (classes, from 0) or float32 [N, 1] (regression).
+        inputs uint8 [N, C, H, W] (images, raw pixels), float32 [N, F] (features) or float32 [N, T, F] (series).
+        targets int64 [N] (labels, from 0) or float32 [N, 1] (regression).
     """
 
     inputs: Tensor
@@ -57,12 +65,12 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """What a dataset part reads: everything, before subset, validation split and scaling.
+    """A whole data set, as its reader returns it: before subset, validation split and scaling.
 
     Args:
-        train: Examples to train on; the validation split is cut from these.
-        test: Examples for the one look at the end.
-        classes: Their names, in the order of the targets; empty for a regression.
+        train: Examples to train on. The validation split is taken from these.
+        test: Examples for the evaluation at the end.
+        classes: Name of each class, in the order of the labels; empty for a regression.
     """
 
     train: Split
@@ -72,13 +80,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The data of one run, as the loop sees it. The model's input is `(inputs - shift) * factor`, as float32.
+    """The data of one run. The model's input is `(inputs - shift) * factor`, as float32.
 
     Args:
         train, test: As in `Source`, after the balanced subset and the validation split.
-        val: The validation split, or None where there is none.
+        val: The validation split, or None if there is none.
         classes: As in `Source`.
-        shift, factor: Float32 tensors that broadcast against one example, fitted on `train` alone unless
+        shift, factor: Float32 tensors that broadcast against one example, computed from `train` alone unless
             `dataset.scale_on=all`.
     """
 
@@ -101,27 +109,27 @@ class Dataset:
 
     @property
     def chance(self) -> float | None:
-        """Test accuracy of always naming the commonest class of the test split; None for a regression."""
+        """Test accuracy of a model that always predicts the most frequent class of the test split; None for a regression."""
         return float(self.test.targets.bincount().max()) / len(self.test.targets) if self.classes else None
 
     @property
     def num_outputs(self) -> int:
-        """Number of classes K, or of regression targets."""
+        """Number of classes, or of numbers to predict: K."""
         return len(self.classes) or self.train.targets.shape[1]
 
 
 class Horizon(NamedTuple):
-    """How long a run is meant to be: what a schedule may know. `num_epochs` counts a last, cut-off epoch as one."""
+    """The planned length of a run. `num_epochs` counts an incomplete last epoch as one."""
 
     num_epochs: int
     num_steps: int
 
 
 class Schedule(NamedTuple):
-    """A learning-rate schedule and when to call its `step`.
+    """A learning-rate schedule, and when its `step` is called.
 
     Args:
-        scheduler: One of torch's, bound to the optimizer.
+        scheduler: A scheduler of torch, bound to the optimizer.
         every: `step`: after each optimizer step; `epoch`: after each epoch; `metric`: after each epoch, with the monitored
             value (a loss or an error rate: lower is better).
     """
@@ -131,13 +139,13 @@ class Schedule(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where training stands at a boundary.
+    """The position of the training loop when it yields.
 
     Args:
-        step: Steps done.
-        epoch: Counted from 1; 0 is the untrained model.
-        batch: Batches of this epoch done.
-        epoch_ended: Whether there is no more of this epoch.
+        step: Number of steps done.
+        epoch: Number of the epoch, from 1; 0 before training.
+        batch: Number of batches of this epoch done.
+        epoch_ended: Whether this epoch is complete, or was ended by the last step of the run.
     """
 
     step: int
@@ -151,12 +159,15 @@ START = Progress(step=0, epoch=0, batch=0, epoch_ended=True)
 
 @runtime_checkable
 class Augment(Protocol):
-    """A random change of a training batch: a pure function of its parameters, which are drawn ahead for a whole epoch."""
+    """A random change of training batches.
+
+    The random numbers are drawn ahead for a whole epoch, on the CPU. The change is a pure function of them, on any device.
+    """
 
     def parameters(self, num_examples: int, seed: int, epoch: int) -> Tensor:
-        """One row of random numbers per example, [N, P], on the CPU; P may be 0.
+        """Draw one row of random numbers for each example of the epoch: [num_examples, P] on the CPU; P may be 0.
 
-        A pure function of (seed, epoch): drawn from the streams `augmentation` of the seed, one for each epoch from 1 on.
+        A pure function of seed and epoch (from 1): it uses the stream `augmentation` of dlexp/data/random_streams.py.
         """
         ...
 
@@ -166,22 +177,22 @@ class Augment(Protocol):
         targets: Shaped[Tensor, " batch *classes"],
         parameters: Shaped[Tensor, "batch numbers"],
     ) -> tuple[Shaped[Tensor, "batch channels height width"], Shaped[Tensor, " batch *_"]]:
-        """Change each image, and where needed its target, by its row of parameters; on the device of the three tensors.
+        """Return the changed inputs and targets of a batch, on the device of its tensors.
 
         Args:
-            inputs: Raw pixels [B, C, H, W], before scaling. The result has the same shape and dtype.
-            targets: [B] or [B, K]. Those of the result are of one kind in every batch of a run.
-            parameters: [B, P], the rows of these examples.
+            inputs: Raw pixels, before scaling. The result has the same shape and dtype.
+            targets: [B] or [B, K]. If the result is soft targets, it must be so for every batch.
+            parameters: The rows of these examples, [B, P].
         """
         ...
 
 
-class Measured(NamedTuple):
-    """What a probe finds in a model at one moment.
+class ProbeResult(NamedTuple):
+    """What a probe measured at one moment.
 
     Args:
-        scalars: (layer, name, value) each; a layer is the path of a module or a parameter, such as `blocks.0.act`.
-        arrays: What is more than a number, by name.
+        scalars: Triples (layer, name, value). The layer is the path of a module or a parameter, such as `blocks.0.act`.
+        arrays: Name → array.
     """
 
     scalars: list[tuple[str, str, float]]
@@ -190,11 +201,17 @@ class Measured(NamedTuple):
 
 @runtime_checkable
 class Probe(Protocol):
-    """A measurement of one model on a batch, made in eval mode. It changes nothing, `.grad` included.
+    """A measurement of one model on one batch, in eval mode. It must not change the model, gradients included.
 
-    Its factory raises `ConfigError` where model or data have nothing to measure; the model may be on the meta device there.
+    The factory raises `ConfigError` if this model or dataset has nothing to measure. It may get a model on the meta device.
     """
 
-    def __call__(self, inputs: Tensor, targets: Tensor, loss: nn.Module) -> Measured:
-        """Measure, in float32, on examples as the model gets them: [B, *input_shape] and their targets."""
+    def __call__(self, inputs: Tensor, targets: Tensor, loss: nn.Module) -> ProbeResult:
+        """Measure, in float32.
+
+        Args:
+            inputs: Scaled examples, [B, *input_shape].
+            targets: Their targets.
+            loss: The loss of the run.
+        """
         ...

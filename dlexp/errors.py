@@ -1,11 +1,11 @@
-"""What can go wrong through no fault of the code. Imports nothing, so that a refusal answers before torch has loaded."""
+"""Errors caused by the user's input or machine, with the exit codes of train.py. Imports nothing, so that it loads fast."""
 
 
 class ConfigError(ValueError):
-    """A config that cannot run as it was meant: the user's to mend. Exit code 2.
+    """The config is invalid, and its author must change it. Exit code 2.
 
     Args:
-        problems: One line each: config path, what was expected, what came, the nearest valid choice.
+        problems: One line each: config path, expected value, actual value, nearest valid choice.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -14,15 +14,15 @@ class ConfigError(ValueError):
 
 
 class UnsupportedError(ConfigError):
-    """A sound config that this machine cannot run, for want of a device or a format. Exit code 2; a sweep leaves it out."""
+    """The config is valid, but this machine lacks the device or number format. Exit code 2; a sweep skips the run."""
 
 
 class DatasetError(RuntimeError):
-    """Data that cannot be fetched or read. Exit code 7."""
+    """The data cannot be downloaded or read. Exit code 7."""
 
 
 class CheckpointError(RuntimeError):
-    """A run that was cut off and whose saved states are all damaged, or what they hang on. Exit code 4.
+    """An interrupted run cannot be resumed, because its saved states or the files they refer to are damaged. Exit code 4.
 
     Args:
         problems: One line each.
@@ -33,8 +33,8 @@ class CheckpointError(RuntimeError):
 
 
 class DiskError(RuntimeError):
-    """A disk that is full or refuses to be written. Exit code 5; what was saved before is whole."""
+    """A file cannot be written, for example because the disk is full. Exit code 5; files written before are complete."""
 
 
 class HeldError(RuntimeError):
-    """A run that another process is working on. Exit code 3; a sweep passes it over."""
+    """Another process is executing this run. Exit code 3; a sweep skips the run."""

@@ -17,11 +17,6 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
-def read(group: str, option: str) -> dict[str, Any]:
-    """The content of an option's file."""
-    return dict(OmegaConf.load(CONF / group / f"{option}.yaml"))
-
-
 def make(group: str, option: str, **keys: Any) -> Any:
     """The factory of an option, with some keys changed."""
     return instantiate(OmegaConf.merge(part(group, option), keys), _convert_="all")

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from dlexp.contract import Dataset, Measured, Probe
+from dlexp.contract import Dataset, Probe, ProbeResult
 from dlexp.data.batches import Batch, Scale
 
 NUM_EXAMPLES = 512  # of the fixed batch, at the most
@@ -34,7 +34,7 @@ class Probes:
         """What all probes of the run look at, every time."""
         return self.make_batch()
 
-    def measure(self, epoch: int, *, at_the_end: bool = False) -> Iterator[tuple[str, Measured]]:
+    def measure(self, epoch: int, *, at_the_end: bool = False) -> Iterator[tuple[str, ProbeResult]]:
         """Ask each probe that is due: at epoch 0, at every n-th, and once for the weights that are tested.
 
         Args:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlexp.contract import Measured
+from dlexp.contract import ProbeResult
 from dlexp.data.batches import Scale
 from dlexp.training.probing import NUM_EXAMPLES, Probes, fixed_batch
 from tests.parts.probe.runs import arrays, dataset_of, keys, run_with, scalars
@@ -12,7 +12,7 @@ from tests.runs import MOONS
 BATCH = (torch.zeros(4, 2), torch.zeros(4, dtype=torch.long))
 
 
-def probes(every, measure=lambda *_: Measured([], {}), model=None):
+def probes(every, measure=lambda *_: ProbeResult([], {}), model=None):
     return Probes({"one": (measure, every)}, model or nn.Linear(2, 2), nn.CrossEntropyLoss(), lambda: BATCH)
 
 
@@ -48,7 +48,7 @@ def test_a_probe_that_draws_and_sees_eval_mode_leaves_no_trace():
         seen.append([module.training for module in model.modules()])
         torch.rand(5)
         model(inputs)
-        return Measured([], {})
+        return ProbeResult([], {})
 
     torch.manual_seed(3)
     expected = torch.rand(4)

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from dlexp.contract import Dataset, Measured
+from dlexp.contract import Dataset, ProbeResult
 from dlexp.parts.probe.layers import activation_layers, look_into
 
 
@@ -32,7 +32,7 @@ class ActivationStats:
 
     def __call__(
         self, inputs: Float[Tensor, " batch *shape"], targets: Shaped[Tensor, " batch *_"], loss: nn.Module
-    ) -> Measured:
+    ) -> ProbeResult:
         """Look at each activation layer once."""
         scalars: list[tuple[str, str, float]] = []
         arrays: dict[str, np.ndarray] = {}
@@ -47,7 +47,7 @@ class ActivationStats:
             scalars.extend([(path, "mean", mean), (path, "sd", sd), (path, "saturation", saturation)])
 
         look_into(self.model, self.layers, inputs, look)
-        return Measured(scalars, arrays)
+        return ProbeResult(scalars, arrays)
 
 
 def _slopes(layer: nn.Module, given: Tensor) -> Tensor:

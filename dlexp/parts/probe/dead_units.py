@@ -3,7 +3,7 @@
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from dlexp.contract import Dataset, Measured
+from dlexp.contract import Dataset, ProbeResult
 from dlexp.parts.probe.layers import activation_layers, look_into
 
 
@@ -23,7 +23,7 @@ class DeadUnits:
 
     def __call__(
         self, inputs: Float[Tensor, " batch *shape"], targets: Shaped[Tensor, " batch *_"], loss: nn.Module
-    ) -> Measured:
+    ) -> ProbeResult:
         """Look at each activation layer once."""
         scalars: list[tuple[str, str, float]] = []
 
@@ -36,4 +36,4 @@ class DeadUnits:
             scalars.extend([(path, "dead", dead), (path, "nonpositive", nonpositive)])
 
         look_into(self.model, self.layers, inputs, look)
-        return Measured(scalars, {})
+        return ProbeResult(scalars, {})

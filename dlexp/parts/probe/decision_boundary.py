@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from dlexp.contract import ConfigError, Dataset, Measured
+from dlexp.contract import ConfigError, Dataset, ProbeResult
 
 CHUNK = 4096  # points classified at once
 
@@ -41,7 +41,7 @@ class DecisionBoundary:
 
     def __call__(
         self, inputs: Float[Tensor, " batch *shape"], targets: Shaped[Tensor, " batch *_"], loss: nn.Module
-    ) -> Measured:
+    ) -> ProbeResult:
         """Classify the grid."""
         y, x = torch.meshgrid(self.y, self.x, indexing="ij")
         grid = torch.stack([x.flatten(), y.flatten()], dim=1)
@@ -55,4 +55,4 @@ class DecisionBoundary:
             "points": self.dataset.train.inputs.numpy(),
             "targets": self.dataset.train.targets.numpy().astype(np.uint8),
         }
-        return Measured([], arrays)
+        return ProbeResult([], arrays)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from dlexp.contract import Dataset, Measured
+from dlexp.contract import Dataset, ProbeResult
 
 CHUNK = 128  # examples differentiated at once: their intermediate results are kept until the gradient is there
 
@@ -21,7 +21,7 @@ class GradFlow:
 
     def __call__(
         self, inputs: Float[Tensor, " batch *shape"], targets: Shaped[Tensor, " batch *_"], loss: nn.Module
-    ) -> Measured:
+    ) -> ProbeResult:
         """Differentiate the loss of the batch."""
         parameters = {path: tensor for path, tensor in self.model.named_parameters() if tensor.requires_grad}
         gradients = [torch.zeros_like(tensor) for tensor in parameters.values()]
@@ -32,4 +32,4 @@ class GradFlow:
         scalars: list[tuple[str, str, float]] = []
         for path, gradient in zip(parameters, gradients, strict=True):
             scalars += [(path, "mean_abs", float(gradient.abs().mean())), (path, "norm", float(gradient.norm()))]
-        return Measured(scalars, {})
+        return ProbeResult(scalars, {})

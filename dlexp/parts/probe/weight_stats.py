@@ -3,7 +3,7 @@
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from dlexp.contract import Dataset, Measured
+from dlexp.contract import Dataset, ProbeResult
 
 
 class WeightStats:
@@ -20,7 +20,7 @@ class WeightStats:
 
     def __call__(
         self, inputs: Float[Tensor, " batch *shape"], targets: Shaped[Tensor, " batch *_"], loss: nn.Module
-    ) -> Measured:
+    ) -> ProbeResult:
         """Look at each parameter tensor; at no example."""
         scalars: list[tuple[str, str, float]] = []
         for path, parameter in self.model.named_parameters():
@@ -28,4 +28,4 @@ class WeightStats:
             near_zero = int((tensor.abs() < self.near_zero).sum()) / tensor.numel()
             sd = float(tensor.std(correction=0))
             scalars += [(path, "norm", float(tensor.norm())), (path, "sd", sd), (path, "near_zero", near_zero)]
-        return Measured(scalars, {})
+        return ProbeResult(scalars, {})

@@ -10,7 +10,7 @@ import torch
 import yaml
 from torch import nn
 
-from dlexp.contract import Dataset, Measured, Split
+from dlexp.contract import Dataset, ProbeResult, Split
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record.identity import run_id
@@ -57,12 +57,12 @@ def dataset_of(inputs: torch.Tensor, targets: torch.Tensor, classes: tuple[str, 
     return Dataset(split, None, split, classes, torch.zeros(inputs.shape[1:]), torch.ones(inputs.shape[1:]))
 
 
-def measure(name: str, model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, **changed: Any) -> Measured:
+def measure(name: str, model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, **changed: Any) -> ProbeResult:
     """What one probe finds in a model; the data set is that batch."""
     made = make_probes({"probe": keys(name, **changed)}, model, dataset_of(inputs, targets))
     return made[name][0](inputs, targets, nn.CrossEntropyLoss())
 
 
-def named(measured: Measured) -> dict[tuple[str, str], float]:
+def named(measured: ProbeResult) -> dict[tuple[str, str], float]:
     """(layer, name) → value."""
     return {(layer, name): value for layer, name, value in measured.scalars}
