@@ -1,4 +1,4 @@
-"""The command as it is typed, in processes of its own."""
+"""The command as it is typed, in processes of its own; most of them are forks of one that has loaded torch."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 
 from dlexp.machine.process import NEW_OBJECTS
 from tests import ROOT
+from tests.processes import Command
 from tests.runs import MOONS, without_volatile
 
 TRAIN = ROOT / "train.py"
@@ -18,19 +19,24 @@ LONG = ("dataset=moons", "model=mlp", "epochs=100000")
 
 
 def start(*arguments, cwd):
-    command = [sys.executable, str(TRAIN), *arguments]
-    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return Command(str(TRAIN), *arguments, cwd=cwd)
 
 
-def train(*arguments, cwd, timeout=100):
+def train(*arguments, cwd):
     """Exit code, standard output and standard error."""
     process = start(*arguments, cwd=cwd)
-    out, err = process.communicate(timeout=timeout)
+    out, err = process.communicate()
     return process.returncode, out, err
 
 
+def train_in_a_fresh_process(*arguments, cwd):
+    """The same, of a process that begins with nothing loaded."""
+    done = subprocess.run([sys.executable, str(TRAIN), *arguments], cwd=cwd, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_help(tmp_path):
-    code, out, err = train("--help", cwd=tmp_path)
+    code, out, err = train_in_a_fresh_process("--help", cwd=tmp_path)
     assert (code, err) == (0, "")
     assert "python train.py activation=relu depth=8" in out
 
@@ -63,7 +69,7 @@ def test_show_the_config(tmp_path):
 
 
 def test_a_run_a_second_time_and_once_more(tmp_path):
-    code, out, err = train(*MOONS, cwd=tmp_path)
+    code, out, err = train_in_a_fresh_process(*MOONS, cwd=tmp_path)
     assert (code, err) == (0, "")
     assert len([line for line in out.splitlines() if line.startswith("epoch")]) == 3
     assert "done  test/loss" in out
@@ -132,7 +138,7 @@ def test_nothing_around_a_run_makes_a_difference(tmp_path, monkeypatch):
         for name, value in (("PYTHONHASHSEED", seed), ("LC_ALL", language), ("TZ", zone)):
             monkeypatch.setenv(name, value)
         (tmp_path / place).mkdir()
-        assert train(*MOONS, cwd=tmp_path / place)[0] == 0
+        assert train_in_a_fresh_process(*MOONS, cwd=tmp_path / place)[0] == 0
         (summary,) = (tmp_path / place).glob("outputs/adhoc/*/summary.json")
         metrics.append((summary.parent.name, without_volatile(json.loads(summary.read_text())["metrics"])))
     assert metrics[0] == metrics[1]

@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -17,7 +15,7 @@ from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
 from dlexp.training.learner import Learner
-from tests import ROOT
+from tests.processes import Command
 from tests.reliability.harness import content, fork, train, wait
 from tests.runs import IMAGES, MOONS, only_last, prepare, run
 
@@ -36,12 +34,12 @@ CONFIGS = {
 def ended(root, *, faults, numbers=(), configs=CONFIGS):
     """Finish runs whose starts are ended at random instants; by name, what the harness tells."""
     runs = {name: only_last((*configs[name], EVERY_STEP)) for name in configs}
-    command = [sys.executable, "-m", "tests.reliability.harness", str(root), "1", str(faults), json.dumps(runs)]
-    command += [str(int(number)) for number in numbers]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    harness = Command(
+        "-m", "tests.reliability.harness", str(root), "1", str(faults), json.dumps(runs), *(str(int(one)) for one in numbers)
+    )
+    out, err = harness.communicate(timeout=1000)
+    assert harness.returncode == 0, err
+    return json.loads(out)
 
 
 def folder(root):
@@ -61,7 +59,7 @@ def differing(root, told, configs=CONFIGS):
     return found
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow)])
 def test_kills_at_random_instants_change_nothing(kills, in_memory, record_property):
     """R01, R09, R10: weights, metrics.csv and summary are the same; after each kill there is a whole state."""
     told = ended(in_memory / "killed", faults=kills)

@@ -1,13 +1,10 @@
 """R04: a file operation that fails, or is cut off, loses nothing: the same command goes on and ends as if it had not."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-from tests import ROOT
+from tests.processes import Command
 from tests.reliability.harness import content
 from tests.runs import MOONS, only_last
 
@@ -16,11 +13,10 @@ SMALL = only_last((*MOONS, "dropout=0.3", "probe=[grad_flow]", "checkpoint_every
 
 @pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 19])
 def test_any_operation_may_fail(stride, in_memory, record_property):
-    command = [sys.executable, "-m", "tests.reliability.faults", str(in_memory), str(stride), *SMALL]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr + done.stdout
-    cases = json.loads(done.stdout)
+    faults = Command("-m", "tests.reliability.faults", str(in_memory), str(stride), *SMALL)
+    out, err = faults.communicate(timeout=1000)
+    assert faults.returncode == 0, err + out
+    cases = json.loads(out)
     whole = folder(in_memory / "whole")
     assert len(cases) > 20
     allowed = {"ENOSPC": {"disk", "done"}, "EIO": {"disk", "done"}}  # done: what failed was no loss

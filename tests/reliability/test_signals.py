@@ -20,6 +20,7 @@ from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.training.learner import Learner
 from tests import ROOT
+from tests.processes import Command
 from tests.reliability.harness import fork, left, wait
 from tests.reliability.test_exact_resume import CONFIGS, differing, ended
 from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
@@ -36,20 +37,18 @@ LONG = {
 
 
 def start(folder, overrides):
-    command = [sys.executable, str(TRAIN), *only_last(overrides)]
-    surroundings = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=folder, env=surroundings, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return Command(str(TRAIN), *only_last(overrides), cwd=folder)
 
 
 def holds(process, folder):
     """Wait until the process has the run, and so listens to signals."""
     end = time.monotonic() + 120
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and process.returncode is None:
         for owner in folder.glob("outputs/adhoc/.locks/*.json"):
             if f'"pid": {process.pid},' in owner.read_text():
                 return
         time.sleep(0.01)
-    raise AssertionError(process.communicate())
+    raise AssertionError(process.read())
 
 
 KILLS = [signal.SIGKILL] * 5
@@ -60,25 +59,25 @@ KILLS = [signal.SIGKILL] * 5
     [("dropout", [signal.SIGTERM, signal.SIGUSR1, *KILLS])]
     + [pytest.param(name, KILLS * 5, marks=pytest.mark.slow) for name in LONG],
 )
-def test_the_command_goes_on_after_any_signal(name, numbers, tmp_path, record_property):
+def test_the_command_goes_on_after_any_signal(name, numbers, in_memory, record_property):
     """R02, R18: the command as it is typed, ended again and again."""
     choose, overrides = random.Random(2), (*LONG[name], *SAVING, f"epochs={16 * len(numbers)}")
     for number in numbers:
-        process = start(tmp_path, overrides)
-        holds(process, tmp_path)
+        process = start(in_memory, overrides)
+        holds(process, in_memory)
         time.sleep(choose.uniform(0, 0.15))
-        process.send_signal(number)
+        os.kill(process.pid, number)
         _, err = process.communicate(timeout=60)
         assert process.returncode == (-number if number == signal.SIGKILL else stop.RESUMABLE), err
         assert number == signal.SIGKILL or "The same command goes on" in err
-        assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
-    last = start(tmp_path, overrides)
-    run(*overrides, root=tmp_path / "whole" / "outputs")
+        assert not list(in_memory.glob("outputs/adhoc/*/summary.json"))
+    last = start(in_memory, overrides)
+    run(*overrides, root=in_memory / "whole" / "outputs")
     out, err = last.communicate(timeout=120)
     assert last.returncode == 0, err
     assert "Goes on from step-" in out
     assert "not exact" not in out
-    same = left(tmp_path / "outputs") == left(tmp_path / "whole/outputs")
+    same = left(in_memory / "outputs") == left(in_memory / "whole/outputs")
     record_property("R02", [len(numbers), int(not same)])
     assert same
 
@@ -99,10 +98,10 @@ def test_a_signal_at_any_instant_is_answered_within_two_seconds(number, in_memor
 def test_a_second_signal_ends_at_once(tmp_path):
     process = start(tmp_path, (*LONG["dropout"], *SAVING, "epochs=10000"))
     holds(process, tmp_path)
-    process.send_signal(signal.SIGSTOP)  # so that both arrive before the next step can end
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGCONT)
+    os.kill(process.pid, signal.SIGSTOP)  # so that both arrive before the next step can end
+    os.kill(process.pid, signal.SIGTERM)
+    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
     process.communicate(timeout=60)
     assert process.returncode == stop.RESUMABLE
     assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
