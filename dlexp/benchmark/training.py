@@ -11,7 +11,7 @@ from dlexp.benchmark.comparison import Block, Make, Sample
 from dlexp.benchmark.measure import timed
 from dlexp.benchmark.same_work import Witness
 from dlexp.config.compose import assemble, look_up
-from dlexp.data.batches import Batch, order
+from dlexp.data.batches import Batch, draw_order
 from dlexp.errors import ConfigError
 from dlexp.machine import device as hardware
 from dlexp.run.display import Plain
@@ -57,7 +57,7 @@ class EpochSampler:
         return self.num_examples
 
     def __iter__(self) -> Iterator[int]:
-        return iter(order(self.seed, self.epoch, self.num_examples).tolist())
+        return iter(draw_order(self.seed, self.epoch, self.num_examples).tolist())
 
 
 def setting(*overrides: str) -> Setting:
@@ -185,7 +185,7 @@ def _gathered(chosen: Setting) -> Epochs:
     shift, factor = data.shift.to(device), data.factor.to(device)
 
     def batches(epoch: int) -> Iterator[Batch]:
-        shuffled = order(config["seed"], epoch, len(targets)).to(device)
+        shuffled = draw_order(config["seed"], epoch, len(targets)).to(device)
         for index in shuffled.split(facts.batch_size):
             yield inputs.index_select(0, index).sub(shift).mul_(factor), targets.index_select(0, index)
 

@@ -1,4 +1,4 @@
-"""Which examples come when: a pure function of (seed, epoch), whatever the loader."""
+"""The batches of an epoch. Their order is a pure function of seed and epoch, with any loader."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
@@ -8,40 +8,40 @@ import torch
 from torch import Tensor
 
 from dlexp.contract import Augment, Dataset, Split
-from dlexp.data.random_streams import generator
+from dlexp.data.random_streams import make_generator
 
-# Examples by kind of device: small enough for a CPU's cache, large enough to fill a GPU.
+# Batch size of an evaluation by device type: small enough for a CPU's cache, large enough to fill a GPU.
 EVALUATION_BATCH = {"cpu": 128, "cuda": 512}
 Batch = tuple[Tensor, Tensor]
 Loader = Callable[[list[Tensor]], Iterable[Batch]]
-"""Takes the indices of each batch of an epoch and yields those raw (inputs, targets), on the device."""
+"""Takes the example indices of each batch, and yields these batches of raw (inputs, targets) on the device."""
 
 
 @runtime_checkable
-class Epochs(Protocol):
-    """The batches of any epoch, counted from 1, from the batch `first` on, counted from 0."""
+class TrainingBatches(Protocol):
+    """The training batches of any epoch."""
 
     def __call__(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """Made anew at each call."""
+        """Iterate over the batches of an epoch (from 1), beginning with the batch number `first` (from 0)."""
         ...
 
 
-def order(seed: int, epoch: int, num_examples: int) -> Tensor:
-    """A permutation of the examples, int64 [N] on the CPU: the same for every arm of a comparison."""
-    return torch.randperm(num_examples, generator=generator(seed, "order", epoch))
+def draw_order(seed: int, epoch: int, num_examples: int) -> Tensor:
+    """Draw a permutation of the examples, int64 [N] on the CPU. It is the same for all models."""
+    return torch.randperm(num_examples, generator=make_generator(seed, "order", epoch))
 
 
-def steps_per_epoch(num_examples: int, batch_size: int, *, drop_last: bool) -> int:
-    """Number of batches of one epoch."""
+def count_batches(num_examples: int, batch_size: int, *, drop_last: bool) -> int:
+    """Count the batches of one epoch."""
     return num_examples // batch_size if drop_last else -(-num_examples // batch_size)
 
 
-def resident(split: Split, device: torch.device) -> Loader:
-    """A loader whose whole split lies on the device, and is gathered there."""
+def make_resident_loader(split: Split, device: torch.device) -> Loader:
+    """Copy the whole split to the device, and return a loader that gathers batches there."""
     inputs, targets = split.inputs.to(device), split.targets.to(device)
 
     def load(indices: list[Tensor]) -> Iterator[Batch]:
-        if device.type != "cpu":  # one copy to the device an epoch
+        if device.type != "cpu":  # copy the indices of the epoch at once
             indices = list(torch.cat(indices).to(device).split([len(index) for index in indices]))
         for batch in indices:
             yield inputs.index_select(0, batch), targets.index_select(0, batch)
@@ -49,8 +49,8 @@ def resident(split: Split, device: torch.device) -> Loader:
     return load
 
 
-class Scale:
-    """What stands between a raw batch and the model: `(inputs - shift) * factor` as float32, in the model's memory layout."""
+class InputScaling:
+    """Turns raw inputs into the model's inputs: `(inputs - shift) * factor` as float32, in the model's memory format."""
 
     def __init__(self, dataset: Dataset, device: torch.device, memory_format: torch.memory_format) -> None:
         self.shift, self.factor = dataset.shift.to(device), dataset.factor.to(device)
@@ -61,9 +61,9 @@ class Scale:
         return inputs.sub(self.shift).mul_(self.factor).contiguous(memory_format=self.memory_format)
 
 
-def training_batches(
+def make_training_batches(
     load: Loader,
-    scale: Scale,
+    scale: InputScaling,
     augment: Augment,
     *,
     num_examples: int,
@@ -71,27 +71,32 @@ def training_batches(
     drop_last: bool,
     seed: int,
     device: torch.device,
-) -> Epochs:
-    """The batches of any epoch, shuffled, augmented and scaled; every example once, the short last batch too unless dropped."""
+) -> TrainingBatches:
+    """Make the training batches of any epoch: shuffled, augmented, scaled. Each example is in one batch.
+
+    The last batch may be smaller than the others; with `drop_last` it is left out.
+    """
 
     def batches(epoch: int, first: int = 0) -> Iterator[Batch]:
-        shuffled = order(seed, epoch, num_examples)
-        # Drawn by example, not by place in the epoch: another batch size or order gives an example the same change.
+        shuffled = draw_order(seed, epoch, num_examples)
+        # Row i belongs to example i, so the change of an example does not depend on batch size and order.
         parameters = augment.parameters(num_examples, seed, epoch)[shuffled].to(device)
         indices = list(shuffled.split(batch_size))
         if drop_last and len(indices[-1]) < batch_size:
             indices.pop()
         changes = parameters.split(batch_size)[first:] if parameters.numel() else repeat(parameters)
-        rest = load(indices[first:]) if indices[first:] else ()
-        for (inputs, targets), change in zip(rest, changes, strict=False):
+        loaded = load(indices[first:]) if indices[first:] else ()
+        for (inputs, targets), change in zip(loaded, changes, strict=False):
             inputs, targets = augment(inputs, targets, change)
             yield scale(inputs), targets
 
     return batches
 
 
-def evaluation_batches(load: Loader, scale: Scale, num_examples: int, device: torch.device) -> Callable[[], Iterator[Batch]]:
-    """All examples of a split, once, in their order."""
+def make_evaluation_batches(
+    load: Loader, scale: InputScaling, num_examples: int, device: torch.device
+) -> Callable[[], Iterator[Batch]]:
+    """Make the batches of a split for its evaluation: all examples in their order."""
     indices = list(torch.arange(num_examples).split(EVALUATION_BATCH[device.type]))
 
     def batches() -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Results that are kept on disk, shared by the processes of one machine."""
+"""Results stored on disk, shared by the processes of one machine."""
 
 import functools
 import sys
@@ -14,12 +14,12 @@ from dlexp.contract import DatasetError
 from dlexp.machine.files import replacing
 
 
-def cached(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `make` returns: read from `path` if it is there and whole, else made by one process while the others wait.
+def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Load the result of `make` from `path`. If the file is missing or damaged, one process makes it and the others wait.
 
     Args:
-        path: File ending in `.pt`. Tensors in it are memory-mapped, so that processes share them.
-        make: Returns what `torch.load(weights_only=True)` can read: tensors, numbers, strings, lists.
+        path: File ending in `.pt`. Its tensors are memory-mapped, so that processes share them.
+        make: Its result must be readable by `torch.load(weights_only=True)`: tensors, numbers, strings, lists.
 
     Raises:
         DatasetError: If the file cannot be written.
@@ -32,13 +32,13 @@ def cached(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         with FileLock(path.with_suffix(".lock")):
             if _load(path) is None:
                 if path.exists():
-                    print(f"{path} is damaged: it is made anew.", file=sys.stderr)
+                    print(f"{path} is damaged and is made again.", file=sys.stderr)
                 with replacing(path) as temporary:
                     torch.save(make(), temporary)
         return torch.load(path, weights_only=True, mmap=True)
     except DatasetError:
         raise
-    except (OSError, RuntimeError) as error:  # torch.save says RuntimeError where the disk is full
+    except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError if the disk is full
         raise DatasetError(f"{path} cannot be written ({error}). Choose another folder with dataset.cache_dir=…") from error
 
 
@@ -49,13 +49,13 @@ def _load(path: Path) -> dict[str, Any] | None:
         if not _is_whole(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns)):
             return None
         return torch.load(path, weights_only=True, mmap=True)
-    except Exception:  # of either library, half a dozen kinds of error for bytes that are not its own
+    except Exception:  # torch and zipfile raise many types for damaged bytes
         return None
 
 
-# Once in a process: 0.15 s for the 185 MB of CIFAR-10, and every run of a sweep asks.
+# Cached, because it takes 0.15 s for the 185 MB of CIFAR-10, and every run of a sweep calls it.
 @functools.cache
 def _is_whole(path: Path, state: tuple[int, int, int]) -> bool:
-    """Whether each part of the file has the CRC-32 that torch wrote beside it, and does not look at itself."""
+    """Whether each part of the file matches its CRC-32, which torch.load does not check. `state` is the cache's key."""
     with zipfile.ZipFile(path) as archive:
         return archive.testzip() is None

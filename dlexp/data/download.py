@@ -1,8 +1,7 @@
-"""Files from the network: over https alone, by one process while others wait, and checked before they get their name."""
+"""Downloads files: over https only, by one process while others wait, with a check of their md5."""
 
 import hashlib
 import http.client
-import os
 import sys
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -13,118 +12,118 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from dlexp.data.archive import unpack
+from dlexp.machine.files import replacing
 
-ANSWER_SECONDS = 4.0  # how long a server may take to answer at all
-STALL_SECONDS = 30.0  # how long a download may stand still
-MOST_BYTES = 2**30  # of a download
+ANSWER_SECONDS = 4.0  # timeout for the first answer of a server
+STALL_SECONDS = 30.0  # timeout for each later one
+MAX_BYTES = 2**30  # of a download
 CHUNK = 2**18
 MEBIBYTE = 2**20
 
 Opener = Callable[[str, float], Any]
-"""Takes an address and the seconds after which silence is an error; gives what `urlopen` gives: headers, `read`, `close`."""
+"""Takes an address and a timeout in seconds; returns a response as `urlopen` does, with `headers`, `read` and `close`."""
 
 
 class Archive(NamedTuple):
-    """A file to download, and what is in it.
+    """An archive to download, and the files in it.
 
     Args:
-        path: Where it lies, or will.
-        md5: Of the whole of it.
-        urls: Where it is to be had, one as good as the other.
-        holds: Name inside → where that file is to lie.
+        path: Path of the archive on disk.
+        md5: Checksum of the archive.
+        urls: Addresses, each with the same content.
+        members: Name in the archive → path to unpack that file to.
     """
 
     path: Path
     md5: str
     urls: list[str]
-    holds: dict[str, Path]
+    members: dict[str, Path]
 
 
-def obtain(archives: Sequence[Archive], lock: Path, lacking: Callable[[], list[Path]], *, opener: Opener) -> None:
-    """Make the files that are missing or damaged, from archives that are fetched where they are not there.
+def obtain(archives: Sequence[Archive], lock: Path, find_bad: Callable[[], list[Path]], *, opener: Opener) -> None:
+    """Unpack the files that are missing or damaged. Archives that are missing or damaged are downloaded first.
 
-    One process does it while the others wait; the operating system frees the lock when that one dies, and the next goes on.
+    One process does this while the others wait for the lock. The operating system releases the lock of a process that dies.
 
     Args:
-        archives: That hold the files.
-        lock: File in a folder that need not be there; it is made only if a server answers.
-        lacking: Which files are to be made; asked again when it is this process's turn.
-        opener: `https`; tests have servers of their own.
+        archives: The archives that contain the files.
+        lock: Path of the lock file. Its folder is made if it does not exist, but only after a server has answered.
+        find_bad: Returns the files that are missing or damaged. Called with the lock held.
+        opener: `open_https`; tests pass one that opens a local server.
 
     Raises:
-        OSError, ValueError, EOFError, tarfile.TarError: If that cannot be done.
+        OSError, ValueError, EOFError, tarfile.TarError: If a file cannot be downloaded, unpacked or written.
     """
     if not lock.parent.exists():
-        _answer(archives[0].urls[0], opener).close()  # raises before anything is made on disk
+        _open_in_time(archives[0].urls[0], opener).close()  # raises before anything is written
         lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
-        wanted = set(lacking())
+        bad = set(find_bad())
         for archive in archives:
-            if wanted.intersection(archive.holds.values()):
+            if bad.intersection(archive.members.values()):
                 if not has_md5(archive.path, archive.md5):
                     fetch(archive.urls, archive.path, archive.md5, opener=opener)
-                unpack(archive.path, archive.holds)
+                unpack(archive.path, archive.members)
 
 
 def has_md5(path: Path, md5: str) -> bool:
-    """Whether a file is there and is the one meant."""
+    """Whether a file exists and has this checksum."""
     try:
         return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5
     except OSError:
         return False
 
 
-def https(url: str, seconds: float) -> Any:
-    """Open an address. Neither it nor any that it leads on to may be other than https."""
-    _refuse_plain(url)
+def open_https(url: str, seconds: float) -> Any:
+    """Open an address. It and all addresses that it redirects to must be https."""
+    _require_https(url)
     request = urllib.request.Request(url, headers={"User-Agent": "dlexp"})
     return urllib.request.build_opener(_Redirects).open(request, timeout=seconds)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        _refuse_plain(newurl)
+        _require_https(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _refuse_plain(url: str) -> None:
+def _require_https(url: str) -> None:
     if not url.startswith("https://"):
         raise ValueError(f"{url} is not an https address")
 
 
 def fetch(urls: Sequence[str], path: Path, md5: str, *, opener: Opener) -> None:
-    """Download a file from the first of these addresses that has it; told in a line on standard error.
+    """Download a file from the first of these addresses that works, with a line of progress on standard error.
 
     Raises:
-        ConnectionError: If none has, with what went wrong at each.
+        ConnectionError: If no address works, with the error of each.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished, reasons = path.with_name(f".{path.name}.tmp"), []
+    reasons = []
     for url in urls:
         try:
-            _receive(_answer(url, opener), unfinished, path, md5)
+            with replacing(path) as temporary:
+                _receive(_open_in_time(url, opener), temporary, path, md5)
             return
         except (OSError, http.client.HTTPException, ValueError) as error:
             reasons.append(str(error))
-        finally:
-            unfinished.unlink(missing_ok=True)
     raise ConnectionError("; ".join(reasons))
 
 
-def _answer(url: str, opener: Opener) -> Any:
-    """What an address answers; a `ConnectionError` if it does not do so within a few seconds.
+def _open_in_time(url: str, opener: Opener) -> Any:
+    """Open an address within `ANSWER_SECONDS`, or raise a `ConnectionError`.
 
-    In a thread, as no timeout bounds the look-up of a name, and a socket's timeout counts anew for each address of a server.
+    Uses a thread, because the timeout of a socket does not include the name look-up and restarts for each address of a server.
     """
     outcome: list[Any] = []
 
-    def ask() -> None:
+    def open_() -> None:
         try:
             outcome.append(opener(url, STALL_SECONDS))
         except Exception as error:
             outcome.append(error)
 
-    thread = Thread(target=ask, daemon=True)
+    thread = Thread(target=open_, daemon=True)
     thread.start()
     thread.join(ANSWER_SECONDS)
     if not outcome:
@@ -134,25 +133,24 @@ def _answer(url: str, opener: Opener) -> Any:
     return outcome[0]
 
 
-def _receive(answer: Any, unfinished: Path, path: Path, md5: str) -> None:
-    """Write what is sent to `unfinished`, and give it its name if it is what it should be."""
-    digest, got, total = hashlib.md5(usedforsecurity=False), 0, int(answer.headers.get("Content-Length") or 0)
+def _receive(response: Any, temporary: Path, path: Path, md5: str) -> None:
+    """Write a response to `temporary`. Raises an error if it is not the file `path` with this checksum."""
+    digest, received, total = hashlib.md5(usedforsecurity=False), 0, int(response.headers.get("Content-Length") or 0)
     line = f"Downloading {path.name} ({total / MEBIBYTE:.1f} MiB) to {path.parent}"
     print(line, end="", file=sys.stderr, flush=True)
     try:
-        with answer, unfinished.open("wb") as file:
-            while chunk := answer.read(CHUNK):
+        with response, temporary.open("wb") as file:
+            while chunk := response.read(CHUNK):
                 digest.update(chunk)
                 file.write(chunk)
-                got += len(chunk)
-                if got > MOST_BYTES:
-                    raise ValueError(f"{path.name} has more than {MOST_BYTES} bytes")
+                received += len(chunk)
+                if received > MAX_BYTES:
+                    raise ValueError(f"{path.name} has more than {MAX_BYTES} bytes")
                 if total and sys.stderr.isatty():
-                    print(f"\r{line}: {got / total:.0%}", end="", file=sys.stderr, flush=True)
+                    print(f"\r{line}: {received / total:.0%}", end="", file=sys.stderr, flush=True)
     finally:
         print(file=sys.stderr)
-    if got < total:
-        raise ConnectionError(f"{path.name} broke off after {got} of {total} bytes")
+    if received < total:
+        raise ConnectionError(f"{path.name} broke off after {received} of {total} bytes")
     if digest.hexdigest() != md5:
-        raise ValueError(f"the {got} bytes that were sent are not {path.name}: md5 {digest.hexdigest()}, not {md5}")
-    os.replace(unfinished, path)
+        raise ValueError(f"the {received} bytes that were sent are not {path.name}: md5 {digest.hexdigest()}, not {md5}")

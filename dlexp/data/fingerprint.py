@@ -1,17 +1,17 @@
-"""What a folder of images holds, in one number."""
+"""A hash of the images in a folder, which identifies a user's data."""
 
 import hashlib
 import os
 from pathlib import Path
 
 from dlexp.contract import ConfigError, DatasetError
-from dlexp.data.cache import cached
+from dlexp.data.cache import load_or_make
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 def list_images(root: Path) -> list[str]:
-    """Names of all image files below a folder, relative to it, sorted; what is hidden is left out."""
+    """List all image files below a folder: relative paths, sorted. Hidden files and folders are skipped."""
     names = []
     for folder, subfolders, files in os.walk(root, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
@@ -21,11 +21,11 @@ def list_images(root: Path) -> list[str]:
 
 
 def fingerprint(root: Path, cache_dir: Path | None = None) -> str:
-    """Sha256, in hex, over names and contents of the images below a folder; the same wherever the folder lies.
+    """Hash the names and contents of the images below a folder: sha256 in hex. It does not depend on the folder's path.
 
     Args:
         root: The folder.
-        cache_dir: Where the number is kept, so that files of unchanged name, size and time are read only once; None: nowhere.
+        cache_dir: Where the hash is stored, so that files with unchanged name, size and time are read only once; None: nowhere.
 
     Raises:
         ConfigError: If there is no such folder.
@@ -33,7 +33,7 @@ def fingerprint(root: Path, cache_dir: Path | None = None) -> str:
     """
     root = root.expanduser().resolve()
     if not root.is_dir():
-        raise ConfigError(f"dataset.root: expected a folder of images, got {root}, which is none.")
+        raise ConfigError(f"dataset.root: expected a folder of images, but {root} is not a folder.")
     names = list_images(root)
     if cache_dir is None:
         return _sha256(root, names)
@@ -43,7 +43,7 @@ def fingerprint(root: Path, cache_dir: Path | None = None) -> str:
         raise DatasetError(f"{error.filename} cannot be read ({error.strerror}).") from error
     state = [f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}" for name, stat in zip(names, stats, strict=True)]
     key = hashlib.sha256("\n".join([str(root), *state]).encode()).hexdigest()
-    return cached(cache_dir.expanduser() / f"files-{key[:16]}.pt", lambda: {"sha256": _sha256(root, names)})["sha256"]
+    return load_or_make(cache_dir.expanduser() / f"files-{key[:16]}.pt", lambda: {"sha256": _sha256(root, names)})["sha256"]
 
 
 def _sha256(root: Path, names: list[str]) -> str:

@@ -1,22 +1,22 @@
-"""Named streams of random numbers, so that arms which differ only in the model see the same batches."""
+"""Named random streams. Runs with the same seed see the same batches, even if their models draw different random numbers."""
 
 import hashlib
 
 import torch
 
 
-def stream(seed: int, name: str, index: int = 0) -> int:
-    """The seed of one stream of a run: a pure function, below 2**63.
+def derive_seed(seed: int, name: str, index: int = 0) -> int:
+    """Derive the seed of one random stream of a run: a pure function, below 2**63.
 
     Args:
-        seed: The run's seed.
-        name: init, order, augmentation or dropout.
-        index: The epoch, for streams that begin anew with each.
+        seed: The seed of the run.
+        name: Name of the stream: init, order, augmentation or dropout.
+        index: The epoch, if the stream restarts in each epoch.
     """
     digest = hashlib.sha256(f"{seed}/{name}/{index}".encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 
 
-def generator(seed: int, name: str, index: int = 0) -> torch.Generator:
-    """One stream of a run from its beginning, on the CPU and apart from torch's global one."""
-    return torch.Generator().manual_seed(stream(seed, name, index))
+def make_generator(seed: int, name: str, index: int = 0) -> torch.Generator:
+    """Make a CPU generator at the start of a stream. It is independent of torch's global generator."""
+    return torch.Generator().manual_seed(derive_seed(seed, name, index))

@@ -8,7 +8,7 @@ import torch
 
 from dlexp.contract import Dataset, Split
 from dlexp.doctor.findings import Finding, Section, problem
-from dlexp.parts.dataset.torchvision_sets import SETS, Presence, presence
+from dlexp.parts.dataset.torchvision_sets import SETS, FileStatus, check_files
 
 # Shape of an image, number of classes, of training and of test examples: as their authors published them.
 PUBLISHED = {
@@ -42,7 +42,7 @@ class Found:
 
 def look(root: str) -> list[Found]:
     """Each data set that lies in `data_dir` or is downloaded to it. Needs torchvision, as reading them does."""
-    return [_found(option, presence(option, root)) for option in SETS]
+    return [_found(option, check_files(option, root)) for option in SETS]
 
 
 def judge(found: list[Found], option: str, root: str) -> list[Finding]:
@@ -87,9 +87,9 @@ def stand_in(option: str, config: Mapping[str, Any]) -> Dataset:
     )
 
 
-def _found(option: str, files: Presence) -> Found:
+def _found(option: str, files: FileStatus) -> Found:
     state = "there"
-    if files.damaged or files.missing and files.whole:
+    if files.damaged or files.missing and files.complete:
         state = "incomplete"
     elif files.missing:
         state = "absent"

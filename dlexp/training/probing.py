@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dlexp.contract import Dataset, Probe, ProbeResult
-from dlexp.data.batches import Batch, Scale
+from dlexp.data.batches import Batch, InputScaling
 
 NUM_EXAMPLES = 512  # of the fixed batch, at the most
 
@@ -68,7 +68,7 @@ def _untouched(model: nn.Module, device: torch.device) -> Iterator[None]:
                 module.training = mode
 
 
-def fixed_batch(dataset: Dataset, scale: Scale, device: torch.device) -> Batch:
+def fixed_batch(dataset: Dataset, scale: InputScaling, device: torch.device) -> Batch:
     """At most `NUM_EXAMPLES` training examples, scaled but not augmented.
 
     They lie at equal distances in the order of the data, because the first ones of a folder of images are all of one class.

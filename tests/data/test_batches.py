@@ -2,8 +2,15 @@ import pytest
 import torch
 
 from dlexp.contract import Dataset, Split
-from dlexp.data.batches import Scale, evaluation_batches, order, resident, steps_per_epoch, training_batches
-from dlexp.data.worker_loader import workers
+from dlexp.data.batches import (
+    InputScaling,
+    count_batches,
+    draw_order,
+    make_evaluation_batches,
+    make_resident_loader,
+    make_training_batches,
+)
+from dlexp.data.worker_loader import make_worker_loader
 from dlexp.parts.augment.none import NoAugment
 from dlexp.parts.augment.standard import Standard
 
@@ -20,39 +27,39 @@ def dataset():
 
 
 def make(dataset, loader, *, augment=None, batch_size=5, seed=0, drop_last=False):
-    scale = Scale(dataset, CPU, torch.contiguous_format)
-    return training_batches(
+    scale = InputScaling(dataset, CPU, torch.contiguous_format)
+    return make_training_batches(
         loader, scale, augment or NoAugment(), num_examples=N, batch_size=batch_size, drop_last=drop_last, seed=seed, device=CPU
     )
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 23, 100])
 def test_every_example_is_used_once_an_epoch(dataset, batch_size):
-    batches = make(dataset, resident(dataset.train, CPU), batch_size=batch_size)
+    batches = make(dataset, make_resident_loader(dataset.train, CPU), batch_size=batch_size)
     assert sorted(torch.cat([targets for _, targets in batches(1, 0)]).tolist()) == list(range(N))
 
 
 def test_drop_last_leaves_out_the_short_batch(dataset):
-    batches = make(dataset, resident(dataset.train, CPU), drop_last=True)
+    batches = make(dataset, make_resident_loader(dataset.train, CPU), drop_last=True)
     assert [len(targets) for _, targets in batches(1, 0)] == [5, 5, 5, 5]
-    assert steps_per_epoch(N, 5, drop_last=True) == 4
-    assert steps_per_epoch(N, 5, drop_last=False) == 5
+    assert count_batches(N, 5, drop_last=True) == 4
+    assert count_batches(N, 5, drop_last=False) == 5
 
 
 def test_order_is_a_function_of_seed_and_epoch():
-    assert torch.equal(order(1, 2, N), order(1, 2, N))
-    assert not torch.equal(order(1, 2, N), order(1, 3, N))
-    assert not torch.equal(order(1, 2, N), order(2, 2, N))
+    assert torch.equal(draw_order(1, 2, N), draw_order(1, 2, N))
+    assert not torch.equal(draw_order(1, 2, N), draw_order(1, 3, N))
+    assert not torch.equal(draw_order(1, 2, N), draw_order(2, 2, N))
 
 
 def test_order_does_not_touch_the_global_stream():
     before = torch.get_rng_state()
-    order(0, 1, N)
+    draw_order(0, 1, N)
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_inputs_arrive_scaled(dataset):
-    (inputs, targets), *_ = make(dataset, resident(dataset.train, CPU))(1, 0)
+    (inputs, targets), *_ = make(dataset, make_resident_loader(dataset.train, CPU))(1, 0)
     assert inputs.dtype == torch.float32
     torch.testing.assert_close(inputs, (dataset.train.inputs[targets].float() - 100) * 0.5)
 
@@ -62,8 +69,8 @@ def test_inputs_arrive_scaled(dataset):
 def test_workers_give_what_resident_gives(dataset, num_workers, persistent):
     settings = {"num_workers": num_workers, "persistent_workers": persistent, "pin_memory": False, "non_blocking": False}
     augment = Standard(flip="alternating", padding=2, padding_mode="zeros")
-    one = make(dataset, resident(dataset.train, CPU), augment=augment)
-    other = make(dataset, workers(dataset.train, CPU, **settings), augment=augment)
+    one = make(dataset, make_resident_loader(dataset.train, CPU), augment=augment)
+    other = make(dataset, make_worker_loader(dataset.train, CPU, **settings), augment=augment)
     before = torch.get_rng_state()
     for epoch, first in ((1, 0), (2, 0), (3, 2)):
         for ours, theirs in zip(one(epoch, first), other(epoch, first), strict=True):
@@ -75,7 +82,7 @@ def test_an_example_is_augmented_alike_at_any_batch_size(dataset):
     augment = Standard(flip="alternating", padding=2, padding_mode="zeros")
     seen = []
     for batch_size in (4, 9):
-        batches = list(make(dataset, resident(dataset.train, CPU), augment=augment, batch_size=batch_size)(3, 0))
+        batches = list(make(dataset, make_resident_loader(dataset.train, CPU), augment=augment, batch_size=batch_size)(3, 0))
         inputs, targets = (torch.cat(column) for column in zip(*batches, strict=True))
         seen.append(inputs[targets.argsort()])
     assert torch.equal(*seen)
@@ -92,8 +99,8 @@ class MixNeighbours:
 
 
 def test_an_augmentation_may_change_targets(dataset):
-    before = list(make(dataset, resident(dataset.train, CPU))(2, 0))
-    after = make(dataset, resident(dataset.train, CPU), augment=MixNeighbours())(2, 0)
+    before = list(make(dataset, make_resident_loader(dataset.train, CPU))(2, 0))
+    after = make(dataset, make_resident_loader(dataset.train, CPU), augment=MixNeighbours())(2, 0)
     for (inputs, targets), (same, soft) in zip(before, after, strict=True):
         assert torch.equal(inputs, same)
         assert torch.equal(soft, torch.stack([0.25 * targets, 0.75 * targets.roll(1)], dim=1))
@@ -102,16 +109,18 @@ def test_an_augmentation_may_change_targets(dataset):
 @pytest.mark.parametrize("first", [0, 1, 4, 5])
 def test_an_epoch_can_be_entered_at_any_batch(dataset, first):
     augment = Standard(flip="random", padding=2, padding_mode="zeros")
-    batches = make(dataset, resident(dataset.train, CPU), augment=augment)
+    batches = make(dataset, make_resident_loader(dataset.train, CPU), augment=augment)
     for whole, rest in zip(list(batches(2, 0))[first:], batches(2, first), strict=True):
         torch.testing.assert_close(whole, rest, rtol=0, atol=0)
 
 
 def test_evaluation_sees_every_example_in_order(dataset):
-    batches = evaluation_batches(resident(dataset.test, CPU), Scale(dataset, CPU, torch.channels_last), N, CPU)
+    batches = make_evaluation_batches(
+        make_resident_loader(dataset.test, CPU), InputScaling(dataset, CPU, torch.channels_last), N, CPU
+    )
     assert torch.cat([targets for _, targets in batches()]).tolist() == list(range(N))
 
 
 def test_scale_gives_the_memory_format_asked_for(dataset):
-    inputs = Scale(dataset, CPU, torch.channels_last)(dataset.train.inputs[:4])
+    inputs = InputScaling(dataset, CPU, torch.channels_last)(dataset.train.inputs[:4])
     assert inputs.is_contiguous(memory_format=torch.channels_last)

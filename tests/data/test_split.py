@@ -9,14 +9,14 @@ TARGETS = torch.tensor([0] * 60 + [1] * 30 + [2] * 10)
 
 
 def test_parts_are_disjoint_and_complete():
-    kept, held_out = split_indices(TARGETS, CLASSES, 0.2, seed=0, key="val_fraction")
-    assert torch.equal(torch.cat([kept, held_out]).sort().values, torch.arange(100))
+    remaining, held_out = split_indices(TARGETS, CLASSES, 0.2, seed=0, key="val_fraction")
+    assert torch.equal(torch.cat([remaining, held_out]).sort().values, torch.arange(100))
 
 
 def test_classes_keep_their_shares():
-    kept, held_out = split_indices(TARGETS, CLASSES, 0.2, seed=0, key="val_fraction")
+    remaining, held_out = split_indices(TARGETS, CLASSES, 0.2, seed=0, key="val_fraction")
     assert TARGETS[held_out].bincount().tolist() == [12, 6, 2]
-    assert TARGETS[kept].bincount().tolist() == [48, 24, 8]
+    assert TARGETS[remaining].bincount().tolist() == [48, 24, 8]
 
 
 def test_seed_decides_which_examples():
@@ -26,9 +26,9 @@ def test_seed_decides_which_examples():
 
 
 def test_regression_is_split_plainly():
-    kept, held_out = split_indices(torch.randn(50, 1), (), 0.25, seed=0, key="val_fraction")
-    assert (len(kept), len(held_out)) == (37, 13)
-    assert len(torch.cat([kept, held_out]).unique()) == 50
+    remaining, held_out = split_indices(torch.randn(50, 1), (), 0.25, seed=0, key="val_fraction")
+    assert (len(remaining), len(held_out)) == (37, 13)
+    assert len(torch.cat([remaining, held_out]).unique()) == 50
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 
 from dlexp.config.options import groups, part
 from dlexp.doctor.data import PUBLISHED, Found, judge, look, section, stand_in
-from dlexp.parts.dataset.torchvision_sets import SETS, presence
+from dlexp.parts.dataset.torchvision_sets import SETS, check_files
 from dlexp.run.setup.factories import load_dataset
 from tests.parts.dataset.test_torchvision_sets import write_mnist
 from tests.runs import prepare
@@ -42,7 +42,7 @@ def test_archives_make_good_for_missing_files(tmp_path, monkeypatch):
     folder = write_mnist(tmp_path, "mnist", monkeypatch)
     for path in list(folder.iterdir()):
         path.rename(f"{path}.gz")
-    assert presence("mnist", str(tmp_path)).archived
+    assert check_files("mnist", str(tmp_path)).archived
     assert state(tmp_path).state == "archived"
 
 

@@ -3,7 +3,7 @@ import torch
 
 from dlexp.config.compose import CONF
 from dlexp.contract import Split
-from dlexp.data import worker_loader as workers
+from dlexp.data import worker_loader
 from dlexp.errors import UnsupportedError
 from dlexp.machine import device as hardware
 from dlexp.machine.precision import Precision, resolve
@@ -94,18 +94,18 @@ def test_auto_follows_from_what_the_cpu_can_do(amx, expected, monkeypatch):
 
 def test_every_setting_of_the_workers_reaches_the_loader(monkeypatch):
     seen = {}
-    monkeypatch.setattr(workers, "DataLoader", lambda *_, **options: seen.update(options))
+    monkeypatch.setattr(worker_loader, "DataLoader", lambda *_, **options: seen.update(options))
     split = Split(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
-    workers.workers(split, CPU, num_workers=3, persistent_workers=True, pin_memory=True, non_blocking=True)
+    worker_loader.make_worker_loader(split, CPU, num_workers=3, persistent_workers=True, pin_memory=True, non_blocking=True)
     assert seen.items() >= {"num_workers": 3, "persistent_workers": True, "pin_memory": True}.items()
 
 
 @pytest.mark.parametrize("loader", ["resident", "workers"])
 def test_the_loader_asked_for_is_the_one_used(loader, monkeypatch, tmp_path):
     used = []
-    for name in ("resident", "workers"):
-        original = getattr(build, name)
-        monkeypatch.setattr(build, name, lambda *a, n=name, o=original, **k: used.append(n) or o(*a, **k))
+    for name, function in (("resident", "make_resident_loader"), ("workers", "make_worker_loader")):
+        original = getattr(build, function)
+        monkeypatch.setattr(build, function, lambda *a, n=name, o=original, **k: used.append(n) or o(*a, **k))
     run(*MOONS, f"hardware.loader={loader}", "hardware.num_workers=1" if loader == "workers" else "seed=1", root=tmp_path)
     assert set(used) == {loader}
 

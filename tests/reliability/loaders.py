@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from dlexp.data import worker_loader as workers
+from dlexp.data import worker_loader
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from tests.reliability.fetchers import fork
@@ -58,7 +58,7 @@ def complete(root, told, *overrides):
 
 def broken(root, told, fault, at):
     """The same with workers that go wrong at their batch of that number, and with less patience."""
-    original, calls = workers._Rows.__getitems__, []
+    original, calls = worker_loader._Rows.__getitems__, []
 
     def gather(rows, index):
         calls.append(1)
@@ -66,8 +66,8 @@ def broken(root, told, fault, at):
             fault()
         return original(rows, index)
 
-    workers._Rows.__getitems__ = gather
-    workers.WORKER_SECONDS = 0.5
+    worker_loader._Rows.__getitems__ = gather
+    worker_loader.WORKER_SECONDS = 0.5
     complete(root, told)
 
 

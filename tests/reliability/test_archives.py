@@ -57,7 +57,7 @@ def test_a_hostile_archive_leaves_nothing(case, tmp_path):
     inside.mkdir(parents=True)
     archive = pack(tmp_path / "hostile.tar.gz", HOSTILE[case])
     with pytest.raises(ValueError, match=r"^it "):
-        unpack(archive, {GOOD: inside / "data" / "file"}, most_bytes=2_000_000 if case != "too many members" else 2**25)
+        unpack(archive, {GOOD: inside / "data" / "file"}, max_bytes=2_000_000 if case != "too many members" else 2**25)
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == [archive]
 
 
@@ -66,7 +66,7 @@ def test_a_bomb_of_one_file_is_given_up(tmp_path):
     archive.write_bytes(gzip.compress(bytes(50_000_000), 9))
     assert archive.stat().st_size < 60_000
     with pytest.raises(ValueError, match="unpacks to more than 1000000 bytes"):
-        unpack(archive, {"file": tmp_path / "file"}, most_bytes=1_000_000)
+        unpack(archive, {"file": tmp_path / "file"}, max_bytes=1_000_000)
     assert list(tmp_path.iterdir()) == [archive]
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dlexp.data import download as fetch
-from dlexp.data.cache import cached
+from dlexp.data.cache import load_or_make
 from dlexp.errors import DatasetError
 from tests import ROOT
 from tests.parts.dataset.test_torchvision_sets import mirror, mnist_files, pack, read, serve, write_cifar  # noqa: F401
@@ -41,7 +41,7 @@ def library(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", mnist_files())
-def test_a_damaged_file_is_fetched_anew_once(fault, name, library, mirror, tmp_path):  # noqa: F811
+def test_a_damaged_file_is_downloaded_again_once(fault, name, library, mirror, tmp_path):  # noqa: F811
     server, folder = library
     (folder / name).write_bytes(FAULTS[fault](mnist_files()[name]))
     with pytest.raises(DatasetError) as offline:
@@ -73,7 +73,7 @@ def test_what_a_server_sends_must_be_what_was_published(fault, library, mirror, 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "data:,x", "HTTPS:/x", ""])
 def test_only_https_is_opened(url):
     with pytest.raises(ValueError, match="is not an https address"):
-        fetch.https(url, 1)
+        fetch.open_https(url, 1)
 
 
 def test_no_redirect_leads_away_from_https():
@@ -103,10 +103,10 @@ def test_a_pickle_that_is_not_the_published_one_is_not_opened(tmp_path, monkeypa
 @pytest.mark.parametrize(
     "content", [b"", b"garbage", b"PK\x03\x04" + bytes(99), pickle.dumps({"a": Payload()}), b"\x80\x02]q\x00K"]
 )
-def test_a_cache_that_cannot_be_read_is_made_anew(content, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_read_is_made_again(content, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.pt").write_bytes(content)
-    assert cached(tmp_path / "x.pt", lambda: {"a": torch.ones(2)})["a"].tolist() == [1, 1]
+    assert load_or_make(tmp_path / "x.pt", lambda: {"a": torch.ones(2)})["a"].tolist() == [1, 1]
     assert not (tmp_path / "executed").exists()
 
 

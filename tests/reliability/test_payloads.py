@@ -20,7 +20,7 @@ from torch import nn
 from dlexp.analysis import DamagedRunWarning
 from dlexp.analysis.report.figures import arrays
 from dlexp.analysis.report.figures.arrays import _read
-from dlexp.data.cache import cached
+from dlexp.data.cache import load_or_make
 from dlexp.errors import CheckpointError
 from dlexp.run.record import checkpoint
 
@@ -134,7 +134,7 @@ def test_a_state_that_calls_is_refused_whoever_signed_it(payload, tmp_path):
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_cache_that_calls_is_made_anew(payload, tmp_path):
     (tmp_path / "cache.pt").write_bytes(PAYLOADS[payload]())
-    assert cached(tmp_path / "cache.pt", lambda: {"a": torch.ones(2)})["a"].tolist() == [1, 1]
+    assert load_or_make(tmp_path / "cache.pt", lambda: {"a": torch.ones(2)})["a"].tolist() == [1, 1]
     assert not (tmp_path / "executed").exists()
 
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from dlexp.contract import Split
-from dlexp.data import worker_loader as workers
-from dlexp.data.worker_loader import WORKER_TRIES, _next
+from dlexp.data import worker_loader
+from dlexp.data.worker_loader import WORKER_TRIES, _next_batch
 from tests import ROOT
 
-LATE = r"DataLoader worker [01] has not given batch \d within 1\.5 s\."
+LATE = r"DataLoader worker [01] has not returned batch \d within 1\.5 s\."
 BATCH = torch.zeros(1), torch.zeros(1)
 RUNS = 7  # of each kind
 REASONS = {
@@ -59,17 +59,17 @@ class Late(Iterator):
 
 
 def test_a_worker_that_was_stopped_is_asked_again_and_one_that_hangs_is_named():
-    assert _next(Late(WORKER_TRIES - 1), 5, 2) is BATCH
-    with pytest.raises(RuntimeError, match=r"^DataLoader worker 1 has not given batch 6 within 30 s\.$"):
-        _next(Late(WORKER_TRIES), 5, 2)
+    assert _next_batch(Late(WORKER_TRIES - 1), 5, 2) is BATCH
+    with pytest.raises(RuntimeError, match=r"^DataLoader worker 1 has not returned batch 6 within 30 s\.$"):
+        _next_batch(Late(WORKER_TRIES), 5, 2)
 
 
 def test_a_dead_worker_is_found_where_its_batch_is_asked_for_and_nowhere_else(monkeypatch):
-    monkeypatch.setattr(workers, "WORKER_SECONDS", 0.2)
+    monkeypatch.setattr(worker_loader, "WORKER_SECONDS", 0.2)
     options = {"num_workers": 2, "persistent_workers": True, "pin_memory": False, "non_blocking": False}
     split = Split(torch.arange(64.0), torch.arange(64))
     before = set(active_children())
-    waiting = iter(workers.workers(split, torch.device("cpu"), **options)(list(torch.arange(64).split(2))))
+    waiting = iter(worker_loader.make_worker_loader(split, torch.device("cpu"), **options)(list(torch.arange(64).split(2))))
     next(waiting)
     (one, other) = set(active_children()) - before
     for process in (one, other):

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from dlexp.contract import ProbeResult
-from dlexp.data.batches import Scale
+from dlexp.data.batches import InputScaling
 from dlexp.training.probing import NUM_EXAMPLES, Probes, fixed_batch
 from tests.parts.probe.runs import arrays, dataset_of, keys, run_with, scalars
 from tests.runs import MOONS
@@ -63,14 +63,16 @@ def test_a_probe_that_draws_and_sees_eval_mode_leaves_no_trace():
 def test_the_fixed_batch_holds_examples_of_the_whole_training_set():
     count = 3 * NUM_EXAMPLES + 5
     dataset = dataset_of(torch.arange(2.0 * count).view(count, 2), torch.arange(count) * 2 // count)
-    inputs, targets = fixed_batch(dataset, Scale(dataset, torch.device("cpu"), torch.contiguous_format), torch.device("cpu"))
+    inputs, targets = fixed_batch(
+        dataset, InputScaling(dataset, torch.device("cpu"), torch.contiguous_format), torch.device("cpu")
+    )
     assert len(inputs) == len(inputs.unique(dim=0)) == NUM_EXAMPLES
     assert targets.bincount().tolist() == pytest.approx([NUM_EXAMPLES // 2] * 2, abs=1)
 
 
 def test_a_small_training_set_is_looked_at_whole_and_in_order():
     dataset = dataset_of(torch.arange(20.0).view(10, 2), torch.arange(10) % 2)
-    inputs, _ = fixed_batch(dataset, Scale(dataset, torch.device("cpu"), torch.contiguous_format), torch.device("cpu"))
+    inputs, _ = fixed_batch(dataset, InputScaling(dataset, torch.device("cpu"), torch.contiguous_format), torch.device("cpu"))
     assert torch.equal(inputs, dataset.train.inputs)
 
 

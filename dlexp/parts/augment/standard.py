@@ -8,7 +8,7 @@ from jaxtyping import Int16, Int64, Shaped
 from torch import Tensor
 
 from dlexp.contract import ConfigError
-from dlexp.data.random_streams import generator
+from dlexp.data.random_streams import make_generator
 
 
 class Standard:
@@ -44,10 +44,10 @@ class Standard:
 
     def parameters(self, num_examples: int, seed: int, epoch: int) -> Int16[Tensor, "num_examples 3"]:
         """Columns flip, dy, dx; the flips are the same for every padding, and the crops for every kind of flip."""
-        draw = generator(seed, "augmentation", epoch)
+        draw = make_generator(seed, "augmentation", epoch)
         mirrored = _coins(num_examples, draw)
         if self.flip == "alternating":
-            mirrored = (_coins(num_examples, generator(seed, "augmentation", 1)) + epoch - 1) % 2
+            mirrored = (_coins(num_examples, make_generator(seed, "augmentation", 1)) + epoch - 1) % 2
         elif self.flip == "none":
             mirrored.zero_()
         offsets = torch.randint(0, 2 * self.padding + 1, (num_examples, 2), generator=draw, dtype=torch.int16)

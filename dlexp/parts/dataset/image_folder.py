@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from dlexp.contract import ConfigError, DatasetError, Source, Split
-from dlexp.data.cache import cached
+from dlexp.data.cache import load_or_make
 from dlexp.data.fingerprint import SUFFIXES, fingerprint, list_images
 from dlexp.data.split import hold_out_test
 
@@ -37,7 +37,7 @@ def read(*, root: str, test_fraction: float | None, image_size: int | None, cach
     parts = [folder / "train", folder / "test"] if test_fraction is None else [folder]
     classes = _classes(parts)
     key = hashlib.sha256(repr((DECODER, content, classes, len(parts), image_size)).encode()).hexdigest()
-    decoded = cached(cache / f"images-{key[:16]}.pt", lambda: _decode(parts, classes, image_size))
+    decoded = load_or_make(cache / f"images-{key[:16]}.pt", lambda: _decode(parts, classes, image_size))
     splits = [Split(inputs, targets) for inputs, targets in zip(decoded["inputs"], decoded["targets"], strict=True)]
     if test_fraction is None:
         return Source(train=splits[0], test=splits[1], classes=classes)

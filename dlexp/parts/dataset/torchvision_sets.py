@@ -1,4 +1,4 @@
-"""Data sets that torchvision knows: MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100; what is read is what was published."""
+"""MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100, as torchvision stores them. Only files with the published md5 are read."""
 
 import hashlib
 import pickle
@@ -12,17 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dlexp.config.options import groups, part
 from dlexp.contract import DatasetError, Source, Split
-from dlexp.data.download import Archive, has_md5, https, obtain
+from dlexp.data.download import Archive, has_md5, obtain, open_https
 
-# Where archives are fetched: over https, which torchvision's own addresses of MNIST and Fashion-MNIST are not throughout.
+# Addresses of the archives. They are https; those of MNIST and Fashion-MNIST in torchvision are not all.
 ADDRESSES = {
     "MNIST": "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "FashionMNIST": "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     "CIFAR10": "https://www.cs.toronto.edu/~kriz/",
     "CIFAR100": "https://www.cs.toronto.edu/~kriz/",
 }
-# Torchvision knows the md5 of the archives and of CIFAR's files; these are of the files that MNIST's archives hold.
+# md5 of the files in MNIST's archives. Torchvision has those of the archives, and of CIFAR's files.
 UNPACKED = {
     "MNIST": {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -40,16 +41,16 @@ UNPACKED = {
 
 
 class _Layout(NamedTuple):
-    """Where torchvision looks: the files that are read, with their md5, and the archives that hold them."""
+    """The files to read, with their md5, and the archives that contain them."""
 
     files: dict[Path, str]
     archives: list[Archive]
 
 
-class Presence(NamedTuple):
-    """Which files of a data set are whole, damaged and not there, and whether its archives are, which make them anew."""
+class FileStatus(NamedTuple):
+    """Which files of a data set are complete, damaged and missing, and whether all archives exist, to unpack them again."""
 
-    whole: list[Path]
+    complete: list[Path]
     damaged: list[Path]
     missing: list[Path]
     archived: bool
@@ -59,7 +60,7 @@ def mnist(*, root: str) -> Source:
     """Grey 28x28 images of handwritten digits. Source: LeCun et al. 1998.
 
     Args:
-        root: Folder that holds or will hold `MNIST/raw`.
+        root: Folder that contains, or will contain, `MNIST/raw`.
     """
     return _read("mnist", root)
 
@@ -68,7 +69,7 @@ def fashion_mnist(*, root: str) -> Source:
     """Grey 28x28 images of clothes. Source: Xiao et al. 2017, arXiv:1708.07747.
 
     Args:
-        root: Folder that holds or will hold `FashionMNIST/raw`.
+        root: Folder that contains, or will contain, `FashionMNIST/raw`.
     """
     return _read("fashion_mnist", root)
 
@@ -77,7 +78,7 @@ def cifar10(*, root: str) -> Source:
     """Colour 32x32 images in 10 classes. Source: Krizhevsky 2009.
 
     Args:
-        root: Folder that holds or will hold `cifar-10-batches-py`.
+        root: Folder that contains, or will contain, `cifar-10-batches-py`.
     """
     return _read("cifar10", root)
 
@@ -86,7 +87,7 @@ def cifar100(*, root: str) -> Source:
     """Colour 32x32 images in 100 classes. Source: Krizhevsky 2009.
 
     Args:
-        root: Folder that holds or will hold `cifar-100-python`.
+        root: Folder that contains, or will contain, `cifar-100-python`.
     """
     return _read("cifar100", root)
 
@@ -101,16 +102,16 @@ def _mnist_layout(kind: Any, root: Path) -> _Layout:
 
 
 def _read_mnist(kind: Any, files: Mapping[Path, bytes]) -> Source:
-    arrays = {path.name: _idx(content) for path, content in files.items()}
+    arrays = {path.name: _decode_idx(content) for path, content in files.items()}
     splits = [
-        _split(arrays[f"{part}-images-idx3-ubyte"][:, None], arrays[f"{part}-labels-idx1-ubyte"], 10)
-        for part in ("train", "t10k")
+        _split(arrays[f"{split}-images-idx3-ubyte"][:, None], arrays[f"{split}-labels-idx1-ubyte"], 10)
+        for split in ("train", "t10k")
     ]
     return Source(train=splits[0], test=splits[1], classes=tuple(kind.classes))
 
 
-def _idx(content: bytes) -> Tensor:
-    """The array in a file of MNIST's format: four bytes, of which the last is the number of axes; their sizes; the bytes."""
+def _decode_idx(content: bytes) -> Tensor:
+    """Decode a file of MNIST: 4 bytes, the last of which is the number of axes; 4 bytes for each size; the array."""
     start = 4 + 4 * content[3]
     sizes = [int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4)]
     return torch.frombuffer(bytearray(content[start:]), dtype=torch.uint8).reshape(sizes)
@@ -119,15 +120,15 @@ def _idx(content: bytes) -> Tensor:
 def _cifar_layout(kind: Any, root: Path) -> _Layout:
     folder = root / kind.base_folder
     md5s = {**dict(kind.train_list), **dict(kind.test_list), kind.meta["filename"]: kind.meta["md5"]}
-    holds = {f"{kind.base_folder}/{name}": folder / name for name in md5s}
-    archive = Archive(root / kind.filename, kind.tgz_md5, [ADDRESSES[kind.__name__] + kind.filename], holds)
+    members = {f"{kind.base_folder}/{name}": folder / name for name in md5s}
+    archive = Archive(root / kind.filename, kind.tgz_md5, [ADDRESSES[kind.__name__] + kind.filename], members)
     return _Layout({folder / name: md5 for name, md5 in md5s.items()}, [archive])
 
 
 def _read_cifar(kind: Any, files: Mapping[Path, bytes]) -> Source:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what numpy says of pickles as old as these
-        # A pickle may run anything: these are read only because their md5 is the published one.
+        warnings.simplefilter("ignore")  # numpy warns about pickles as old as these
+        # A pickle can execute code. These are safe to read because their md5 is the published one.
         content = {path.name: pickle.loads(data, encoding="latin1") for path, data in files.items()}
     classes = tuple(content[kind.meta["filename"]][kind.meta["key"]])
     splits = []
@@ -140,7 +141,7 @@ def _read_cifar(kind: Any, files: Mapping[Path, bytes]) -> Source:
 
 
 class _Set(NamedTuple):
-    """One data set: its class in torchvision, where that looks, and how what it looks at is read."""
+    """A data set: the name of its class in torchvision, where its files are, and how their content is read."""
 
     name: str
     layout: Callable[[Any, Path], _Layout]
@@ -153,28 +154,28 @@ SETS: dict[str, _Set] = {
     "cifar10": _Set("CIFAR10", _cifar_layout, _read_cifar),
     "cifar100": _Set("CIFAR100", _cifar_layout, _read_cifar),
 }
-"""Option → its data set."""
+"""Option → data set."""
 
 
-def presence(option: str, root: str) -> Presence:
-    """What there is of a data set, by the md5 of its files; nothing is fetched.
+def check_files(option: str, root: str) -> FileStatus:
+    """Check the md5 of the files of a data set. Downloads nothing.
 
     Args:
-        option: Of `SETS`.
-        root: As the function of that name takes it.
+        option: A key of `SETS`.
+        root: The folder, as in the function with the name of the option.
     """
     _, _, layout = _find(option, root)
-    there = {path: has_md5(path, md5) for path, md5 in layout.files.items() if path.is_file()}
-    return Presence(
-        whole=[path for path in there if there[path]],
-        damaged=[path for path in there if not there[path]],
-        missing=[path for path in layout.files if path not in there],
+    found = {path: has_md5(path, md5) for path, md5 in layout.files.items() if path.is_file()}
+    return FileStatus(
+        complete=[path for path in found if found[path]],
+        damaged=[path for path in found if not found[path]],
+        missing=[path for path in layout.files if path not in found],
         archived=all(archive.path.is_file() for archive in layout.archives),
     )
 
 
 def _find(option: str, root: str) -> tuple[Any, Path, _Layout]:
-    """Torchvision's class, the folder, and where the files lie."""
+    """Return the class in torchvision, the folder, and the files in it."""
     from torchvision import datasets
 
     kind, folder = getattr(datasets, SETS[option].name), Path(root).expanduser().absolute()
@@ -182,25 +183,24 @@ def _find(option: str, root: str) -> tuple[Any, Path, _Layout]:
 
 
 def _read(option: str, root: str) -> Source:
-    """Read the files, each once it is known to be what was published; what is not is fetched anew, once."""
+    """Read a data set. Files that are missing or damaged are downloaded, once."""
     kind, folder, layout = _find(option, root)
-    files = _whole(layout.files)
+    files = _load_published(layout.files)
     if len(files) < len(layout.files):
         _obtain(kind.__name__, folder, layout)
-        files = _whole(layout.files)
+        files = _load_published(layout.files)
     try:
-        if lacking := [path.name for path in layout.files if path not in files]:
-            raise ValueError(f"{', '.join(lacking)}: not as published, though fetched anew")
+        if bad := [path.name for path in layout.files if path not in files]:
+            raise ValueError(f"{', '.join(bad)}: not as published, even after a new download")
         return SETS[option].read(kind, files)
-    except Exception as error:  # whatever a parser makes of bytes that are not what it expects
+    except Exception as error:  # parsers raise many types for unexpected bytes
         raise DatasetError(
-            f"{kind.__name__} cannot be read ({error or type(error).__name__}). "
-            f"Delete or replace {', '.join(map(str, layout.files))}"
+            f"{kind.__name__} cannot be read ({error or type(error).__name__}). Delete or replace {_join(layout.files)}"
         ) from error
 
 
-def _whole(files: Mapping[Path, str]) -> dict[Path, bytes]:
-    """The content of those files that are there and have their md5."""
+def _load_published(files: Mapping[Path, str]) -> dict[Path, bytes]:
+    """Read the files that exist and have their md5."""
     found = {}
     for path, md5 in files.items():
         try:
@@ -213,7 +213,7 @@ def _whole(files: Mapping[Path, str]) -> dict[Path, bytes]:
 
 
 def _split(images: Tensor, labels: Tensor, num_classes: int) -> Split:
-    """Images [N, C, H, W] and labels [N], which must fit together."""
+    """Check that images [N, C, H, W] and labels [N] match."""
     if len(images) != len(labels):
         raise ValueError(f"{len(images)} images, but {len(labels)} labels")
     if labels.max() >= num_classes:
@@ -222,29 +222,29 @@ def _split(images: Tensor, labels: Tensor, num_classes: int) -> Split:
 
 
 def _obtain(name: str, folder: Path, layout: _Layout) -> None:
-    """Make what is missing or damaged from the archives, fetched where they are not there.
+    """Unpack the files that are missing or damaged, and download the archives first where needed.
 
     Raises:
-        DatasetError: If that fails, with what to do about it.
+        DatasetError: If that fails, with what the user can do.
     """
 
-    def lacking() -> list[Path]:
+    def find_bad() -> list[Path]:
         return [path for path, md5 in layout.files.items() if not has_md5(path, md5)]
 
     try:
-        obtain(layout.archives, folder / f".{name}.lock", lacking, opener=https)
+        obtain(layout.archives, folder / f".{name}.lock", find_bad, opener=open_https)
     except (OSError, ValueError, EOFError, tarfile.TarError) as error:
-        damaged = [path for path in lacking() if path.exists()]
-        state = f"is not whole: {_listed(damaged)} not as published," if damaged else f"is not in {folder}"
+        damaged = [path for path in find_bad() if path.exists()]
+        others = [other for other in groups()["dataset"] if part("dataset", other).get("root") != "${data_dir}"]
+        state = f"is damaged: {_join(damaged)} not as published," if damaged else f"is not in {folder}"
         raise DatasetError(
             f"{name} {state} and cannot be downloaded ({error or type(error).__name__}).\n"
-            + (f"Delete or replace {_listed(damaged)}, or\n" if damaged else "")
-            + f"put a copy in {folder}: {_listed(archive.path.relative_to(folder) for archive in layout.archives)}\n"
-            f"or unpacked: {_listed(path.relative_to(folder) for path in layout.files)}\n"
-            "These need no download: dataset=digits, moons, circles, noisy_line, sine, synthetic_images, "
-            "and image_folder with images of your own."
+            + (f"Delete or replace {_join(damaged)}, or\n" if damaged else "")
+            + f"put a copy in {folder}: {_join(archive.path.relative_to(folder) for archive in layout.archives)}\n"
+            f"or unpacked: {_join(path.relative_to(folder) for path in layout.files)}\n"
+            f"These need no download: dataset={', '.join(others)}."
         ) from error
 
 
-def _listed(paths: Iterable[Path]) -> str:
+def _join(paths: Iterable[Path]) -> str:
     return ", ".join(map(str, paths))

@@ -9,9 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from dlexp.contract import Dataset, Split
-from dlexp.data.batches import Batch, Epochs, Loader, Scale, evaluation_batches, resident, training_batches
-from dlexp.data.random_streams import stream
-from dlexp.data.worker_loader import workers
+from dlexp.data.batches import (
+    Batch,
+    InputScaling,
+    Loader,
+    TrainingBatches,
+    make_evaluation_batches,
+    make_resident_loader,
+    make_training_batches,
+)
+from dlexp.data.random_streams import derive_seed
+from dlexp.data.worker_loader import make_worker_loader
 from dlexp.machine import device as hardware
 from dlexp.run.setup.factories import make_loss, make_probes, part
 from dlexp.run.setup.facts import Facts
@@ -32,7 +40,7 @@ class Built(NamedTuple):
     """
 
     learner: Learner
-    batches: Epochs
+    batches: TrainingBatches
     evaluations: dict[str, Callable[[], Iterator[Batch]]]
     probes: Probes
     init_hash: str
@@ -46,14 +54,14 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
         facts.device, num_threads=settings["num_threads"], determinism=settings["determinism"], tf32=precision.format == "tf32"
     )
     memory_format = torch.channels_last if settings["channels_last"] else torch.contiguous_format
-    torch.manual_seed(stream(config["seed"], "init"))
+    torch.manual_seed(derive_seed(config["seed"], "init"))
     model = part(config, "model")(facts.dataset.input_shape, facts.dataset.num_outputs)
     part(config, "init")(model, partial(_examples, facts.dataset))
     init_hash = hash_weights(model)
     model.to(device=facts.device, memory_format=memory_format)
     if settings["compile"]:
         compile_blocks(model)
-    torch.manual_seed(stream(config["seed"], "dropout"))
+    torch.manual_seed(derive_seed(config["seed"], "dropout"))
     optimizer = part(config, "optimizer")(model.named_parameters())
     learner = Learner(
         model,
@@ -68,7 +76,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
         cuda_graph=settings["cuda_graph"],
         on_oom=config["on_oom"],
     )
-    scale = Scale(facts.dataset, facts.device, memory_format)
+    scale = InputScaling(facts.dataset, facts.device, memory_format)
     batch = partial(fixed_batch, facts.dataset, scale, facts.device)
     probes = Probes(make_probes(config, model, facts.dataset), model, learner.loss, batch)
     return Built(learner, *_build_batches(config, facts, scale), probes, init_hash)
@@ -76,15 +84,15 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
 
 def _examples(dataset: Dataset, count: int) -> Tensor:
     """What an init may look at: see `contract.Examples`."""
-    scale = Scale(dataset, torch.device("cpu"), torch.contiguous_format)
+    scale = InputScaling(dataset, torch.device("cpu"), torch.contiguous_format)
     return scale(dataset.train.inputs[spread(count, len(dataset.train.targets))])
 
 
 def _build_batches(
-    config: Mapping[str, Any], facts: Facts, scale: Scale
-) -> tuple[Epochs, dict[str, Callable[[], Iterator[Batch]]]]:
+    config: Mapping[str, Any], facts: Facts, scale: InputScaling
+) -> tuple[TrainingBatches, dict[str, Callable[[], Iterator[Batch]]]]:
     dataset = facts.dataset
-    batches = training_batches(
+    batches = make_training_batches(
         _loader(config["hardware"], dataset.train, facts.device),
         scale,
         part(config, "augment")(),
@@ -95,7 +103,7 @@ def _build_batches(
         device=facts.device,
     )
     evaluations = {
-        name: evaluation_batches(_loader(config["hardware"], split, facts.device), scale, len(split.targets), facts.device)
+        name: make_evaluation_batches(_loader(config["hardware"], split, facts.device), scale, len(split.targets), facts.device)
         for name, split in (("val", dataset.val), ("test", dataset.test))
         if split is not None
     }
@@ -104,9 +112,9 @@ def _build_batches(
 
 def _loader(settings: Mapping[str, Any], split: Split, device: torch.device) -> Loader:
     if settings["loader"] == "resident":
-        return resident(split, device)
+        return make_resident_loader(split, device)
     names = ("num_workers", "persistent_workers", "pin_memory", "non_blocking")
-    return workers(split, device, **{name: settings[name] for name in names})
+    return make_worker_loader(split, device, **{name: settings[name] for name in names})
 
 
 def hash_weights(model: nn.Module) -> str:

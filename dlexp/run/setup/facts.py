@@ -8,7 +8,7 @@ import torch
 
 from dlexp.config.options import traits
 from dlexp.contract import Dataset, Horizon
-from dlexp.data.batches import steps_per_epoch
+from dlexp.data.batches import count_batches
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import check_hardware, physical_memory
 from dlexp.training.microbatch import has_batch_norm
@@ -70,7 +70,7 @@ def check_facts(
     batch_size = words.get(config["batch_size"]) or int(config["batch_size"])
     if config["drop_last"] and batch_size > num_examples:
         problems.append(f"batch_size={batch_size} with drop_last=true leaves no batch of {num_examples} training examples.")
-    steps = steps_per_epoch(num_examples, batch_size, drop_last=config["drop_last"])
+    steps = count_batches(num_examples, batch_size, drop_last=config["drop_last"])
     if not problems and choices["augment"] != "none":
         augment = parts["augment"]()
         inputs, targets = dataset.train

@@ -89,7 +89,7 @@ def read(name, root):
 def mirror(monkeypatch):
     """A function that sends each download to this address instead, which need not be an https one."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(torchvision_sets, "https", lambda url, seconds: urllib.request.urlopen(url, timeout=seconds))
+    monkeypatch.setattr(torchvision_sets, "open_https", lambda url, seconds: urllib.request.urlopen(url, timeout=seconds))
 
     def redirect(url):
         monkeypatch.setattr(torchvision_sets, "ADDRESSES", dict.fromkeys(EVERY.values(), url))
@@ -134,9 +134,7 @@ DAMAGES = {
 def test_damaged_mnist_file_is_named(tmp_path, file, damage, mirror, monkeypatch):
     path = write_mnist(tmp_path, "mnist", monkeypatch) / file
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    with pytest.raises(
-        DatasetError, match=rf"(?s)MNIST is not whole: {path} not as published, .*\nDelete or replace {path}, or"
-    ):
+    with pytest.raises(DatasetError, match=rf"(?s)MNIST is damaged: {path} not as published, .*\nDelete or replace {path}, or"):
         read("mnist", tmp_path)
 
 
@@ -154,7 +152,7 @@ def test_labels_that_do_not_fit_are_refused(tmp_path, labels, problem, monkeypat
 def test_damaged_cifar_file_is_named(tmp_path, name, file, mirror, monkeypatch):
     path = write_cifar(tmp_path, name, monkeypatch) / file
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(DatasetError, match=rf"(?s)is not whole: {path} not as published, .*\nDelete or replace {path}, or"):
+    with pytest.raises(DatasetError, match=rf"(?s)is damaged: {path} not as published, .*\nDelete or replace {path}, or"):
         read(name, tmp_path)
 
 
