@@ -1,5 +1,6 @@
 """Options of the test suite: the number of processes, the slow tests, and a timed sample of the slow tests."""
 
+import gc
 import random
 import time
 from pathlib import Path
@@ -40,6 +41,10 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
         if "gpu" in item.keywords and not _has_gpu():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+def pytest_collection_finish():
+    gc.freeze()  # the modules stay to the end: a collection need not look through their million objects
 
 
 def _has_gpu():

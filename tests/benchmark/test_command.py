@@ -1,20 +1,17 @@
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from dlexp.benchmark.comparisons import COMPARISONS
 from tests import ROOT
+from tests.processes import Command
 
 
 def benchmark(*arguments, cwd):
     """Exit code, standard output and standard error."""
-    command = [sys.executable, str(ROOT / "scripts" / "benchmark.py"), *arguments]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
+    process = Command(str(ROOT / "scripts" / "benchmark.py"), *arguments, cwd=cwd)
+    out, err = process.communicate()
+    return process.returncode, out, err
 
 
 def test_list_names_every_comparison_and_measures_nothing(tmp_path):

@@ -8,18 +8,22 @@ import sys
 import pytest
 
 from tests import ROOT
+from tests.processes import Command
+
+SCRIPT = str(ROOT / "scripts" / "doctor.py")
 
 
 def doctor(*arguments, cwd):
     """Exit code, standard output and standard error."""
-    command = [sys.executable, str(ROOT / "scripts" / "doctor.py"), *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=100)
-    return done.returncode, done.stdout, done.stderr
+    process = Command(SCRIPT, *arguments, cwd=cwd)
+    out, err = process.communicate()
+    return process.returncode, out, err
 
 
 def test_a_page_in_a_pipe(tmp_path):
-    code, out, err = doctor(cwd=tmp_path)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, SCRIPT], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    code, out, err = done.returncode, done.stdout, done.stderr
     lines = out.splitlines()
     assert (code, err) == (0, "")
     names = {line.split()[0] for line in lines if line and line[0] not in " !"}
