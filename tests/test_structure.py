@@ -65,4 +65,4 @@ def test_the_tests_of_a_module_lie_where_it_lies():
         is_folder = (package / tested).is_dir() or (package / tested.parent).is_dir() and tested.name == tested.parent.name
         if not (is_module or is_folder or path.parts[0] in ("reliability", "scripts")):
             astray.append(str(path))
-    assert set(astray) == OF_SEVERAL
+    assert set(astray) <= OF_SEVERAL
