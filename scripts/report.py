@@ -1,4 +1,4 @@
-"""Writes the report of a study again, from its run folders: `python scripts/report.py outputs/depth_activation [--lang ko]`."""
+"""Write the report of a study again, from its run folders: `python scripts/report.py outputs/depth_activation [--lang ko]`."""
 
 import argparse
 import sys
@@ -10,14 +10,14 @@ from dlexp.analysis.report.write import build_report
 
 
 def main() -> int:
-    """Read the command line, write the report, and say where it is.
+    """Read the command line, write the report, and print its path.
 
     Returns:
         The exit code: 2 if the folder holds no study.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="+", help="outputs/<study>, where protocol.json lies")
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="of the page's own text")
+    parser.add_argument("folder", type=Path, nargs="+", help="folder with protocol.json: outputs/<study>")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the report's own text")
     given = parser.parse_args()
     code = 0
     for folder in given.folder:

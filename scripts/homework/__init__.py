@@ -1,1 +1,4 @@
-"""The eighteen questions of document 000's homework sheet, answered from runs: outputs/reference/questions.md."""
+"""Answer the eighteen questions of document 000's homework sheet from runs.
+
+Begin with page.py, which ../questions.py calls.
+"""

@@ -1,4 +1,4 @@
-"""Two arms compared seed by seed, and how the outcome is written."""
+"""Compare two arms seed by seed, and format the outcome."""
 
 import math
 from collections.abc import Collection
@@ -9,8 +9,8 @@ import numpy as np
 from scipy import stats
 
 from dlexp.analysis.judge.result import Judgement
-from dlexp.analysis.judge.statistics import LEVEL, TINY, paired, summarise
-from dlexp.analysis.report.tables import number, plain
+from dlexp.analysis.judge.statistics import LEVEL, TINY, standard_deviation, summarise
+from dlexp.analysis.report.tables import format_metric, format_number
 
 from .evidence import Sample
 
@@ -19,13 +19,13 @@ Side = Literal["greater", "less", "unknown"]
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference, or a ratio, of two arms: its mean over seeds, its 95 % t interval, and the seeds that have both.
+    """A difference or a ratio of two arms, over the seeds that both have.
 
     Args:
-        estimate: The mean; of ratios the geometric one.
-        low, high: The interval; nan with fewer than two seeds.
-        n: Seeds.
-        ratio: Whether it is one; equal is then 1, not 0.
+        estimate: Mean over seeds; for a ratio the geometric mean.
+        low, high: Its 95 % t interval; nan with fewer than two seeds.
+        n: Number of seeds.
+        ratio: Whether it is a ratio; equal arms then give 1, not 0.
     """
 
     estimate: float
@@ -42,8 +42,8 @@ class Difference:
         return "less" if self.high < self.ratio - TINY else "unknown"
 
 
-def stands(found: Difference, expected: Side) -> Judgement:
-    """Whether a claim that they differ this way survives."""
+def judge_difference(found: Difference, expected: Side) -> Judgement:
+    """Whether a claim that the arms differ in this direction survives."""
     return "holds" if found.side == expected else "undecided" if found.side == "unknown" else "fails"
 
 
@@ -55,7 +55,7 @@ def difference(plus: Sample, minus: Sample | float) -> Difference:
 
 
 def ratio(plus: Sample, minus: Sample) -> Difference:
-    """The ratio of two arms, taken on logarithms; seeds at which a side is not above 0 are left out."""
+    """The ratio of two arms, computed on logarithms; seeds at which a side is not above 0 are left out."""
     summary = summarise([math.log(a / b) for a, b in _pairs(plus, minus) if a > 0 and b > 0])
     estimate, low, high = (math.exp(value) for value in (summary.mean, summary.low, summary.high))
     return Difference(estimate, low, high, summary.n, ratio=True)
@@ -76,38 +76,47 @@ def average(samples: Collection[Sample]) -> Sample:
 def correlation(first: Sample, second: Sample) -> Difference:
     """Pearson's correlation over seeds with Fisher's interval; nan where a side does not vary, or below four seeds."""
     a, b = np.array(_pairs(first, second)).T if len(_pairs(first, second)) else np.zeros((2, 0))
-    if len(a) < 4 or paired(a.tolist()).deviation < TINY or paired(b.tolist()).deviation < TINY:
+    if len(a) < 4 or standard_deviation(a.tolist()) < TINY or standard_deviation(b.tolist()) < TINY:
         return Difference(math.nan, math.nan, math.nan, len(a))
-    found = float(np.clip(np.corrcoef(a, b)[0, 1], -1 + TINY, 1 - TINY))
-    half = float(stats.norm.ppf(0.5 + LEVEL / 2)) / math.sqrt(len(a) - 3)
-    low, high = (math.tanh(math.atanh(found) + sign * half) for sign in (-1, 1))
-    return Difference(found, low, high, len(a))
+    found = stats.pearsonr(a, b)
+    low, high = found.confidence_interval(LEVEL)
+    return Difference(float(found.statistic), float(low), float(high), len(a))
 
 
-def shown(sample: Sample, *, rate: bool = False) -> str:
+def format_sample(sample: Sample, *, rate: bool = False) -> str:
     """`97.78 ± 0.88 %`: mean and half-width of its interval."""
     summary = summarise(list(sample.values()))
     half = (summary.high - summary.low) / 2
-    return " ± ".join(_number(value, rate=rate) for value in (summary.mean, half)) + (" %" if rate else "")
+    return " ± ".join(_format(value, rate=rate) for value in (summary.mean, half)) + (" %" if rate else "")
 
 
-def gap(found: Difference, *, rate: bool = False) -> str:
+def format_rate(sample: Sample) -> str:
+    """A sample of rates in per cent."""
+    return format_sample(sample, rate=True)
+
+
+def format_gap(found: Difference, *, rate: bool = False) -> str:
     """`+0.22 points [-0.07 to +0.51; n = 5]`; of a ratio `0.31 times [...]`."""
     if math.isnan(found.low):
         return f"no interval [n = {found.n}]"
     estimate, low, high = (
-        _number(value, rate=rate, signed=not found.ratio) for value in (found.estimate, found.low, found.high)
+        _format(value, rate=rate, signed=not found.ratio) for value in (found.estimate, found.low, found.high)
     )
     kind = " times" if found.ratio else " points" if rate else ""
     return f"{estimate}{kind} [{low} to {high}; n = {found.n}]"
 
 
-def percent(value: float) -> str:
-    """A rate as it is published: `97.22 %`."""
-    return f"{number('acc', value)} %"
+def format_points(found: Difference) -> str:
+    """A difference of rates in percentage points."""
+    return format_gap(found, rate=True)
 
 
-def _number(value: float, *, rate: bool, signed: bool = False) -> str:
+def format_percent(value: float) -> str:
+    """A rate in per cent: `97.22 %`."""
+    return f"{format_metric('acc', value)} %"
+
+
+def _format(value: float, *, rate: bool, signed: bool = False) -> str:
     if rate:
-        return number("acc", round(value, 9) + 0.0, signed=signed)  # no minus before a 0
-    return ("+" if signed and value > 0 else "") + plain(value)
+        return format_metric("acc", round(value, 9) + 0.0, signed=signed)  # + 0.0 removes the minus of -0.0
+    return ("+" if signed and value > 0 else "") + format_number(value)

@@ -1,6 +1,7 @@
-"""What the runs at hand say about one arm of a study: a number a seed, from results, curves or probes."""
+"""Read the numbers of one arm of a study from its runs: one number per seed, from results, curves or probes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,18 +9,18 @@ import numpy as np
 import pandas as pd
 
 from dlexp.analysis.judge.analyse import analyse
-from dlexp.analysis.judge.cells import FINISHED, matches, usable
+from dlexp.analysis.judge.cells import FINISHED, matches, select_usable
 from dlexp.analysis.judge.result import StudyResult, Verdict
 
 Cell = Mapping[str, Any]
 Sample = dict[int, float]  # seed → value
 Moment = Literal["first", "last", "mean"]
 
-FEWEST = 2  # seeds that an interval takes
+MIN_SEEDS = 2  # that an interval needs
 
 
 class NotRunError(LookupError):
-    """Runs that a sentence needs are not there; `command` makes them."""
+    """Runs that a sentence needs do not exist; `command` makes them."""
 
     def __init__(self, study: str, dataset: str) -> None:
         super().__init__(f"{study} on {dataset} has not been run")
@@ -27,11 +28,10 @@ class NotRunError(LookupError):
 
 
 class Evidence:
-    """The results of the studies, and what they say seed by seed.
+    """The results of the studies, with access to their numbers by seed.
 
     Args:
-        results: Study → its results, the first that has what is asked for being the one that is believed. Those that were are
-            kept in `used`.
+        results: Study → its results. For each number the first result that has it is used, and added to `used`.
     """
 
     def __init__(self, results: Mapping[str, Sequence[StudyResult]]) -> None:
@@ -39,10 +39,10 @@ class Evidence:
         self.used: dict[str, list[StudyResult]] = {}
 
     def result(self, study: str, dataset: str, part: Literal["runs", "curves", "probes"] = "runs") -> StudyResult:
-        """The first result of a study whose every cell on this data set has two finished runs; with curves or probes of them.
+        """The first result of a study with two finished runs in every cell on this data set, and their curves or probes.
 
         Raises:
-            NotRunError: If there is none.
+            NotRunError: If no result has them.
         """
         return self._covering(study, [dataset], part)
 
@@ -50,17 +50,19 @@ class Evidence:
         for result in self.results.get(study, ()):
             if all(_covers(result, dataset, part) for dataset in datasets):
                 used = self.used.setdefault(study, [])
-                if not any(result is one for one in used):
+                if not any(result is other for other in used):
                     used.append(result)
                 return result
-        missing = (one for one in datasets if not any(_covers(result, one, part) for result in self.results.get(study, ())))
+        results = self.results.get(study, ())
+        missing = (name for name in datasets if not any(_covers(result, name, part) for result in results))
         raise NotRunError(study, next(missing, datasets[0]))
 
     def values(self, study: str, cell: Cell, metric: str) -> Sample:
-        """A metric of each finished run; of those arms that the cell leaves open, the mean."""
+        """A metric of each finished run; the mean at a seed where the cell matches several arms."""
         runs = self.result(study, cell["dataset"]).runs
-        good = usable(runs[matches(runs, cell)], metric)
-        return self._enough(study, cell, {seed: float(some.mean()) for seed, some in _by_seed(good, metric)})
+        usable = select_usable(runs[matches(runs, cell)], metric)
+        means = usable[metric].astype(float).groupby(usable["seed"]).mean() if len(usable) else pd.Series(dtype=float)
+        return self._require_seeds(study, cell, {int(str(seed)): float(mean) for seed, mean in means.items()})
 
     def runs(self, study: str, cell: Cell) -> pd.DataFrame:
         """The finished runs of an arm."""
@@ -68,11 +70,11 @@ class Evidence:
         return runs[matches(runs, cell) & runs["status"].isin(FINISHED)]
 
     def curve(self, study: str, cell: Cell, column: str, read: Callable[[pd.Series], float]) -> Sample:
-        """What `read` makes of a column of each run's epochs, from the first (indexed by epoch, without the untrained row)."""
+        """A number that `read` computes from a column of each run's curve, which is indexed by epoch from 1."""
         curves = self.result(study, cell["dataset"], "curves").curves
-        mine = curves[matches(curves, cell) & (curves["epoch"] > 0)].sort_values("epoch", kind="stable")
-        found = {seed: read(some.set_index("epoch")[column].astype(float)) for seed, some in mine.groupby("seed")}
-        return self._enough(study, cell, {int(str(seed)): value for seed, value in found.items() if np.isfinite(value)})
+        rows = curves[matches(curves, cell) & (curves["epoch"] > 0)].sort_values("epoch", kind="stable")
+        found = {seed: read(run.set_index("epoch")[column].astype(float)) for seed, run in rows.groupby("seed")}
+        return self._require_seeds(study, cell, {int(str(seed)): value for seed, value in found.items() if np.isfinite(value)})
 
     def last_epoch(self, study: str, cell: Cell) -> int:
         """The last epoch of an arm's runs."""
@@ -80,31 +82,31 @@ class Evidence:
         return int(curves.loc[matches(curves, cell), "epoch"].max())
 
     def layers(self, study: str, cell: Cell, name: str, moment: Moment) -> dict[str, Sample]:
-        """What a probe measured in each layer at the first or last measurement, or on average; of gradients the weights' alone.
+        """A probe's measurements in each layer: the first, the last or their mean; for gradients only those of weights.
 
         Args:
-            study: Whose runs.
-            cell: Their arm.
+            study: The study.
+            cell: The arm.
             name: `<probe>/<name>`, such as `dead_units/dead`.
-            moment: Of the training.
+            moment: `first`, `last` or `mean`.
 
         Returns:
             Layer → seed → value, from input to output.
         """
         probes = self.result(study, cell["dataset"], "probes").probes
         probe, _, what = name.partition("/")
-        mine = probes[matches(probes, {**cell, "probe": probe, "name": what})]
+        rows = probes[matches(probes, {**cell, "probe": probe, "name": what})]
         if probe == "grad_flow":
-            mine = mine[mine["layer"].str.endswith("weight")]
+            rows = rows[rows["layer"].str.endswith("weight")]
         if moment != "mean":
-            mine = mine[mine["epoch"] == getattr(mine["epoch"], {"first": "min", "last": "max"}[moment])()]
-        table = mine.groupby(["layer", "seed"], sort=False)["value"].mean().dropna()
+            rows = rows[rows["epoch"] == getattr(rows["epoch"], {"first": "min", "last": "max"}[moment])()]
+        table = rows.groupby(["layer", "seed"], sort=False)["value"].mean().dropna()
         found = {
-            layer: {int(seed): float(value) for seed, value in table[layer].items()} for layer in dict.fromkeys(mine["layer"])
+            layer: {int(seed): float(value) for seed, value in table[layer].items()} for layer in dict.fromkeys(rows["layer"])
         }
         if not found:
             raise NotRunError(study, cell["dataset"])
-        return {layer: self._enough(study, cell, sample) for layer, sample in found.items()}
+        return {layer: self._require_seeds(study, cell, sample) for layer, sample in found.items()}
 
     def published(self, study: str, cell: Cell) -> float:
         """The published number of a cell; nan where there is none."""
@@ -112,42 +114,34 @@ class Evidence:
         return float(cells.loc[matches(cells, cell), "reference"].mean())
 
     def verdict(self, study: str, datasets: Sequence[str], claim: str) -> Verdict:
-        """The study's verdict on a prediction about these data sets, by its words."""
+        """The study's verdict on the prediction with this claim, which is about these data sets."""
         found = [verdict for verdict in self._covering(study, datasets).verdicts if verdict.claim == claim]
         if not found or not found[0].n:
             raise NotRunError(study, datasets[0])
         return found[0]
 
-    def _enough(self, study: str, cell: Cell, sample: Sample) -> Sample:
-        if len(sample) < FEWEST:
+    def _require_seeds(self, study: str, cell: Cell, sample: Sample) -> Sample:
+        if len(sample) < MIN_SEEDS:
             raise NotRunError(study, cell["dataset"])
         return sample
 
 
-Finding = Callable[[Evidence], str]  # one or two sentences of an answer; NotRunError where it has no runs
+Finding = Callable[[Evidence], str]  # returns one or two sentences of an answer; raises NotRunError without runs
 
 
 def _covers(result: StudyResult, dataset: str, part: str) -> bool:
-    mine = result.cells[matches(result.cells, {"dataset": dataset})]
-    there = matches(getattr(result, part), {"dataset": dataset}).any()
-    return bool(there and len(mine) and (mine["n"] >= FEWEST).all())
+    cells = result.cells[matches(result.cells, {"dataset": dataset})]
+    has_part = matches(getattr(result, part), {"dataset": dataset}).any()
+    return bool(has_part and len(cells) and (cells["n"] >= MIN_SEEDS).all())
 
 
-def _by_seed(runs: pd.DataFrame, metric: str) -> list[tuple[int, pd.Series]]:
-    return [(int(str(seed)), some[metric].astype(float)) for seed, some in runs.groupby("seed")]
-
-
-def each(finding: Callable[[Evidence, str], str], datasets: Sequence[str]) -> list[Finding]:
-    """The same sentence on each data set."""
-
-    def on(dataset: str) -> Finding:
-        return lambda evidence: finding(evidence, dataset)
-
-    return [on(dataset) for dataset in datasets]
+def on_each(finding: Callable[..., str], datasets: Sequence[str]) -> list[Finding]:
+    """The same finding on each data set."""
+    return [partial(finding, dataset=dataset) for dataset in datasets]
 
 
 def gather(folders: Sequence[Path], studies: Sequence[str]) -> Evidence:
-    """The results of these studies below each of these folders, where one has a protocol.json."""
+    """Analyse these studies below each of these folders, where there is a protocol.json."""
     return Evidence(
         {
             study: [analyse(folder / study) for folder in folders if (folder / study / "protocol.json").exists()]

@@ -1,15 +1,15 @@
-"""questions.md: the sheet's questions in its order, with what the runs at hand answer."""
+"""Render questions.md: the sheet's questions in its order, with the answers that the runs give."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlexp.analysis.report.write import markdown_environment
+from dlexp.analysis.judge.cells import FINISHED
+from dlexp.analysis.report.write import markdown_environment, tidy_markdown
 
 from . import activations, general, loss, optimizers
 from .evidence import Evidence, Finding, NotRunError
-from .words import say, texts
+from .words import load_texts, say
 
 FINDINGS: Mapping[str, Sequence[Finding]] = {
     **general.FINDINGS,
@@ -23,7 +23,7 @@ COMMAND = "python scripts/questions.py"
 
 @dataclass(frozen=True)
 class Link:
-    """A file beside the page that shows what a sentence says."""
+    """A figure or report next to the page, with the evidence for an answer."""
 
     label: str
     path: str
@@ -31,10 +31,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Answer:
-    """One question and what the runs say; `not_run` holds the commands that would say more."""
+    """One question and its answer; `not_run` holds the commands of the runs that are missing."""
 
     number: str
-    asks: str
+    question: str
     sentences: list[str]
     not_run: list[str]
     links: list[Link] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a study's numbers come from."""
+    """The origin of a study's numbers."""
 
     study: str
     runs: str
@@ -50,10 +50,10 @@ class Source:
     code: str
 
 
-def answers(evidence: Evidence, shelf: Path) -> dict[str, list[Answer]]:
-    """Part of the sheet → its questions, answered. Links lead to files that lie on the shelf."""
+def answer_questions(evidence: Evidence, folder: Path) -> dict[str, list[Answer]]:
+    """Answer the questions: part of the sheet → answers. Their links lead to files in the folder."""
     found: dict[str, list[Answer]] = {}
-    for part, questions in texts()["questions"].items():
+    for part, questions in load_texts()["questions"].items():
         for place, (key, question) in enumerate(questions.items(), 1):
             sentences, not_run = [], []
             for finding in FINDINGS[key]:
@@ -61,33 +61,32 @@ def answers(evidence: Evidence, shelf: Path) -> dict[str, list[Answer]]:
                     sentences.append(finding(evidence))
                 except NotRunError as error:
                     not_run.append(error.command)
-            links = [link for shown in question["shown"] for link in _links(shelf, shown)]
-            said = Answer(f"{part} {place}", question["asks"], sentences, list(dict.fromkeys(not_run)), links)
-            found.setdefault(part, []).append(said)
+            links = [link for pattern in question["evidence"] for link in _find_links(folder, pattern)]
+            answer = Answer(f"{part} {place}", question["question"], sentences, list(dict.fromkeys(not_run)), links)
+            found.setdefault(part, []).append(answer)
     return found
 
 
-def _links(shelf: Path, pattern: str) -> list[Link]:
-    paths = sorted(path.relative_to(shelf) for path in shelf.glob(pattern))
+def _find_links(folder: Path, pattern: str) -> list[Link]:
+    paths = sorted(path.relative_to(folder) for path in folder.glob(pattern))
     return [Link(f"{path.parts[0]}: {path.stem}", path.as_posix()) for path in paths]
 
 
-def sources(evidence: Evidence) -> list[Source]:
-    """The runs that answers were made of: how many, on what, made by which code."""
+def list_sources(evidence: Evidence) -> list[Source]:
+    """The runs that the answers use: how many, their devices and the code that made them."""
     rows = []
     for study in STUDIES:
         for result in evidence.used.get(study, ()):
-            runs = result.runs[result.runs["status"].isin(["done", "early_stopped", "diverged"])]
+            runs = result.runs[result.runs["status"].isin(FINISHED)]
             devices = ", ".join(dict.fromkeys(runs["device"].dropna())) if "device" in runs else ""
             kind = say("source", "folders" if len(result.curves) else "sheet", runs=len(runs), planned=len(result.runs))
             rows.append(Source(study, kind, devices, ", ".join(code[:8] for code in result.codes)))
     return rows
 
 
-def markdown(evidence: Evidence, shelf: Path) -> str:
-    """The page as Markdown."""
-    page = markdown_environment().from_string((Path(__file__).parent / "questions.md.j2").read_text(encoding="utf-8"))
-    facts = {"parts": texts()["parts"], "page": texts()["page"], "title": say("title"), "intro": say("intro")}
-    found = answers(evidence, shelf)
-    written = page.render(answers=found, sources=sources(evidence), command=COMMAND, **facts)
-    return re.sub(r"\n{3,}", "\n\n", written).strip() + "\n"
+def render_markdown(evidence: Evidence, folder: Path) -> str:
+    """Render the page as Markdown."""
+    template = markdown_environment().from_string((Path(__file__).parent / "questions.md.j2").read_text(encoding="utf-8"))
+    texts = {"parts": load_texts()["parts"], "page": load_texts()["page"], "title": say("title"), "intro": say("intro")}
+    answers = answer_questions(evidence, folder)
+    return tidy_markdown(template.render(answers=answers, sources=list_sources(evidence), command=COMMAND, **texts))

@@ -1,4 +1,4 @@
-"""The sentences of the answers, chosen by outcome and filled with numbers; they are in questions.yaml."""
+"""The sentences of the answers, chosen by outcome and filled with values; questions.yaml holds them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -7,42 +7,44 @@ from typing import Any
 
 import yaml
 
-from dlexp.analysis.judge.curves import LAST, REACHED
+from dlexp.analysis.judge.curves import CONVERGED_SHARE, LAST_EPOCHS
 from dlexp.analysis.judge.result import Judgement
 from dlexp.analysis.judge.statistics import LEVEL
 
 
 @cache
-def texts() -> dict[str, Any]:
-    """What questions.yaml holds: `parts`, `questions`, `sentences`, `page`, `names` and `published`."""
+def load_texts() -> dict[str, Any]:
+    """Load questions.yaml: `parts`, `questions`, `sentences`, `claims`, `page`, `names` and `published`."""
     return yaml.safe_load((Path(__file__).parent / "questions.yaml").read_text(encoding="utf-8"))
 
 
-def say(key: str, outcome: str | None = None, /, **facts: Any) -> str:
-    """A sentence, filled; of several the one for this outcome."""
-    sentence = texts()["sentences"][key]
-    return _filled(sentence[outcome] if outcome else sentence, facts)
+def say(key: str, outcome: str | None = None, /, **values: Any) -> str:
+    """Fill a sentence with values; `dataset` is replaced by its name. Some sentences differ by outcome."""
+    sentence = load_texts()["sentences"][key]
+    return _fill(sentence[outcome] if outcome else sentence, values)
 
 
-def _filled(sentence: str, facts: Mapping[str, Any]) -> str:
-    level, reached = (f"{100 * share:g} %" for share in (LEVEL, REACHED))
-    known = {"document": texts()["published"]["document"], "level": level, "reached": reached, "last": LAST}
-    return sentence.format(**{**known, **facts}).strip()
+def _fill(sentence: str, values: Mapping[str, Any]) -> str:
+    level, reached = (f"{100 * share:g} %" for share in (LEVEL, CONVERGED_SHARE))
+    known = {"document": load_texts()["published"]["document"], "level": level, "reached": reached, "last": LAST_EPOCHS}
+    if "dataset" in values:
+        known["dataset"] = display_name(values["dataset"])
+    return sentence.format(**{**values, **known}).strip()
 
 
-def name(option: str) -> str:
-    """What an option, a data set or a layer is called in a sentence."""
-    return texts()["names"].get(option, option)
+def display_name(option: str) -> str:
+    """The name of an option or a data set in a sentence."""
+    return load_texts()["names"].get(option, option)
 
 
-def published(key: str, *path: str) -> Any:
-    """A number that the document gives outside the studies' tables of reference."""
-    found = texts()["published"][key]
+def document_value(key: str, *path: str) -> Any:
+    """A number that the document gives, and that is not in the `reference` of a study."""
+    value = load_texts()["published"][key]
     for step in path:
-        found = found[step]
-    return found
+        value = value[step]
+    return value
 
 
-def claim(judgement: Judgement, key: str, **facts: Any) -> str:
-    """Whether something that was published survives, with its number beside ours."""
-    return say(f"claim_{judgement}", claim=_filled(texts()["claims"][key], facts))
+def judge_claim(judgement: Judgement, key: str, **values: Any) -> str:
+    """Say whether a published claim survives, with the published number and ours."""
+    return say(f"claim_{judgement}", claim=_fill(load_texts()["claims"][key], values))

@@ -1,4 +1,4 @@
-"""Made-up studies on disk: protocol.json and run folders as training would leave them, without training."""
+"""Write made-up studies: protocol.json and run folders as training would write them, without training."""
 
 import hashlib
 import itertools
@@ -24,7 +24,7 @@ def noisy(cell: Cell, seed: int) -> float:
 
 
 def identity(cell: Cell, seed: int, **changed: Any) -> str:
-    """The id that a made-up run is given."""
+    """The id of a made-up run."""
     return hashlib.sha256(f"{cell}{seed}{changed}".encode()).hexdigest()[:12]
 
 
@@ -50,35 +50,40 @@ def make_study(
         seconds: train/seconds of a run; its speed is 12000 examples over that, its GPU memory a MiB for each second.
         status: Of a run: `done`, `diverged`, `failed`, `oom`, `interrupted` (no summary), `missing` (no folder), `damaged`.
         probes: Whether runs have a probes.csv (dead_units, two layers, epochs 0 and 12).
-        changes: What the command changed; protocol.json then lies in `with-<slug>/`.
-        study: What else its YAML says: metric, pairing, predictions, reference, name, question ...
+        changes: Overrides of the command; protocol.json is then in `with-<slug>/`.
+        study: Other keys of its YAML: metric, pairing, predictions, reference, name, question ...
 
     Returns:
         The folder with protocol.json.
     """
     name = study.setdefault("name", "made_up")
-    told: dict[str, Any] = {"question": "Does it matter?", "background": "Made up.", "metric": "test/acc", "pairing": "paired"}
-    told |= {"axes": {key: list(values) for key, values in axes.items()}, "cells": [], "seeds": list(seeds)}
-    told |= {"predictions": [], "reference": {}} | study
+    content: dict[str, Any] = {
+        "question": "Does it matter?",
+        "background": "Made up.",
+        "metric": "test/acc",
+        "pairing": "paired",
+    }
+    content |= {"axes": {key: list(values) for key, values in axes.items()}, "cells": [], "seeds": list(seeds)}
+    content |= {"predictions": [], "reference": {}} | study
     cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     runs: list[dict[str, Any]] = [{"id": identity(cell, seed), "cell": cell, "seed": seed} for cell in cells for seed in seeds]
     for run in runs:
         state = status(run["cell"], run["seed"])
         if state != "missing":
-            told_of = run["cell"], run["seed"]
-            numbers = {"accuracy": accuracy(*told_of), "seconds": seconds(*told_of)}
-            make_run(root / name, *told_of, **numbers, status=state, probes=probes)
+            where = run["cell"], run["seed"]
+            numbers = {"accuracy": accuracy(*where), "seconds": seconds(*where)}
+            make_run(root / name, *where, **numbers, status=state, probes=probes)
     folder = root / name / ("with-" + "-".join(changes) if changes else "")
     folder.mkdir(parents=True, exist_ok=True)
     command = " ".join(["python train.py", f"study={name}", *changes])
     (folder / "protocol.json").write_text(
-        json.dumps({"study": told, "changes": list(changes), "command": command, "runs": runs})
+        json.dumps({"study": content, "changes": list(changes), "command": command, "runs": runs})
     )
     return folder
 
 
 def make_run(
-    shelf: Path,
+    root: Path,
     cell: Cell,
     seed: int,
     *,
@@ -91,7 +96,7 @@ def make_run(
     """Write one run folder.
 
     Args:
-        shelf: The study's folder.
+        root: The study's folder.
         cell: Groups, plain keys or dotted keys → values; `arm` sets nothing.
         seed: Its seed.
         accuracy, seconds, status, probes: As in `make_study`.
@@ -101,15 +106,15 @@ def make_run(
         Its folder.
     """
     run = identity(cell, seed, **changed)
-    folder = shelf / f"{'-'.join(f'{key}={value}' for key, value in cell.items())}-{run}"
+    folder = root / f"{'-'.join(f'{key}={value}' for key, value in cell.items())}-{run}"
     folder.mkdir(parents=True)
-    told = {**cell, **changed}
-    choices = {group: told.get(group, option) for group, option in CHOICES.items()}
+    settings = {**cell, **changed}
+    choices = {group: settings.get(group, option) for group, option in CHOICES.items()}
     config: dict[str, Any] = {group: {"_target_": f"made.{option}", "_partial_": True} for group, option in choices.items()}
     config["optimizer"]["lr"] = 0.001
     config["model"]["depth"] = "${depth}"
     config |= {**PLAIN, "seed": seed}
-    for key, value in told.items():
+    for key, value in settings.items():
         if key not in choices and key != "arm":
             group, _, leaf = key.rpartition(".")
             (config[group] if group else config)[leaf] = value
@@ -138,7 +143,12 @@ def _summary(run: str, choices: dict[str, str], epochs: int, accuracy: Number, s
     metrics |= {"train/seconds": seconds, "train/examples_per_s": 12000 / seconds}
     measured = {"metrics": metrics, "epochs": epochs, "steps": 10 * epochs, "first_bad_step": 7 if bad else None}
     measured |= {"selected_on_test": False, "restored_epoch": None, "num_parameters": 1234, "num_examples": 1000}
-    measured |= {"num_test_examples": 400, "init_hash": "abc", "memory": {"process": 10**8, "allocated": int(seconds * 2**20)}}
+    measured |= {
+        "num_test_examples": 400,
+        "chance": 0.1,
+        "init_hash": "abc",
+        "memory": {"process": 10**8, "allocated": int(seconds * 2**20)},
+    }
     measured |= {"seconds": {"setup": 0.1, "warmup": 0.1, "train": seconds, "evaluation": 1.0, "record": 0.1}}
     return known | measured | environment
 

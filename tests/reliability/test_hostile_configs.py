@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from dlexp.analysis import load_runs
 from dlexp.analysis.judge.analyse import analyse
-from dlexp.analysis.read.folder import DamagedError, read_folder
+from dlexp.analysis.read.folder import DamagedError, read_run_folder
 from dlexp.config import options
 from dlexp.config.compose import look_up
 from dlexp.config.plain_yaml import parse
@@ -91,7 +91,7 @@ def test_a_run_folder_that_holds_a_bomb_is_left_out(bomb, file, tmp_path, quickl
     folder = make_run(tmp_path, {"depth": 1}, 0, status="interrupted")
     (folder / file).write_text(BOMBS[bomb])
     with pytest.raises(DamagedError):
-        read_folder(folder)
+        read_run_folder(folder)
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 100_000, f'{{"id": "{"x" * 5_000_000}"}}', "1" * 5000, "NaN"])
@@ -106,7 +106,7 @@ def test_json_that_is_a_bomb_is_refused(text, file, tmp_path, quickly):
             analyse(folder)
     else:
         with pytest.raises(DamagedError):
-            read_folder(path.parent)
+            read_run_folder(path.parent)
 
 
 def test_where_nothing_looks_a_bomb_goes_off(tmp_path, monkeypatch):

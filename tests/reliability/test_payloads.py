@@ -19,7 +19,7 @@ from torch import nn
 
 from dlexp.analysis import DamagedRunWarning
 from dlexp.analysis.report.figures import arrays
-from dlexp.analysis.report.figures.arrays import _read
+from dlexp.analysis.report.figures.arrays import read_arrays
 from dlexp.data.cache import load_or_make
 from dlexp.errors import CheckpointError
 from dlexp.run.record import checkpoint
@@ -147,19 +147,19 @@ def test_without_weights_only_it_would_have_been_executed(payload, tmp_path):
     assert (tmp_path / "executed").exists()
 
 
-def test_arrays_of_objects_are_not_read(tmp_path):
+def test_arrays_of_objects_are_notread_arrays(tmp_path):
     np.savez(tmp_path / "predictions.npz", target=np.array([Call(os.system, "touch executed")], dtype=object))
     with pytest.warns(DamagedRunWarning, match=r"predictions\.npz is damaged"):
-        assert _read(tmp_path, "predictions") == {}
+        assert read_arrays(tmp_path, "predictions") == {}
     assert not (tmp_path / "executed").exists()
     with np.load(tmp_path / "predictions.npz", allow_pickle=True) as file:
         file["target"]
     assert (tmp_path / "executed").exists()  # the negative control
 
 
-def test_arrays_without_end_are_not_read(tmp_path, monkeypatch):
+def test_arrays_without_end_are_notread_arrays(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "predictions.npz", target=np.zeros(2**20, np.uint8), other=np.zeros(2**20, np.uint8))
-    assert len(_read(tmp_path, "predictions")[0]) == 2
-    monkeypatch.setattr(arrays, "MOST_BYTES", 2**20)
+    assert len(read_arrays(tmp_path, "predictions")[0]) == 2
+    monkeypatch.setattr(arrays, "MAX_UNPACKED_BYTES", 2**20)
     with pytest.warns(DamagedRunWarning, match="unpacks to"):
-        assert _read(tmp_path, "predictions") == {}
+        assert read_arrays(tmp_path, "predictions") == {}

@@ -12,33 +12,33 @@ from scipy import stats
 
 from scripts.homework import activations, compare, loss, optimizers
 from scripts.homework.evidence import Evidence, NotRunError, gather
-from scripts.homework.page import FINDINGS, STUDIES, answers, markdown
-from scripts.homework.words import texts
+from scripts.homework.page import FINDINGS, STUDIES, answer_questions, render_markdown
+from scripts.homework.words import load_texts
 from tests import ROOT
 from tests.scripts.made_sheet import accuracy_of, make_sheet_study
 
 SETS = {**dict.fromkeys(STUDIES, activations.DATASETS), loss.STUDY: loss.DATASETS, optimizers.STUDY: optimizers.DATASETS}
-QUESTIONS = [key for part in texts()["questions"].values() for key in part]
+QUESTIONS = [key for part in load_texts()["questions"].values() for key in part]
 
 
 @pytest.fixture(scope="module")
-def shelves(tmp_path_factory):
+def roots(tmp_path_factory):
     """Two folders of runs: all of one's effects are the other way in the other."""
-    roots = {tilt: tmp_path_factory.mktemp("outputs") for tilt in (1, -1)}
-    for tilt, root in roots.items():
+    folders = {tilt: tmp_path_factory.mktemp("outputs") for tilt in (1, -1)}
+    for tilt, root in folders.items():
         for study, datasets in SETS.items():
             make_sheet_study(root, study, datasets, tilt=tilt)
-    return roots
+    return folders
 
 
 @pytest.fixture(scope="module")
-def told(shelves):
+def answers(roots):
     """Tilt → question → its answer."""
-    return {tilt: by_question(gather([root], STUDIES)) for tilt, root in shelves.items()}
+    return {tilt: by_question(gather([root], STUDIES)) for tilt, root in roots.items()}
 
 
-def by_question(evidence, shelf=Path("nowhere")):
-    found = [answer for part in answers(evidence, shelf).values() for answer in part]
+def by_question(evidence, folder=Path("nowhere")):
+    found = [answer for part in answer_questions(evidence, folder).values() for answer in part]
     return dict(zip(QUESTIONS, found, strict=True))
 
 
@@ -47,19 +47,19 @@ def words(answer):
 
 
 def test_there_are_eighteen_questions_and_each_has_findings():
-    assert [len(part) for part in texts()["questions"].values()] == [5, 4, 4, 5]
+    assert [len(part) for part in load_texts()["questions"].values()] == [5, 4, 4, 5]
     assert sorted(FINDINGS) == sorted(QUESTIONS)
 
 
 @pytest.mark.parametrize("key", QUESTIONS)
-def test_every_question_is_answered_from_runs(told, key):
-    assert told[1][key].sentences
-    assert not told[1][key].not_run
+def test_every_question_is_answered_from_runs(answers, key):
+    assert answers[1][key].sentences
+    assert not answers[1][key].not_run
 
 
 @pytest.mark.parametrize("key", QUESTIONS)
-def test_other_runs_give_other_words(told, key):
-    assert words(told[1][key]) != words(told[-1][key])
+def test_other_runs_give_other_words(answers, key):
+    assert words(answers[1][key]) != words(answers[-1][key])
 
 
 @pytest.mark.parametrize("key", QUESTIONS)
@@ -79,32 +79,35 @@ def strings(tree):
 
 @pytest.mark.parametrize("kind", ["page", "parts", "names", "claims", "sentences"])
 def test_no_sentence_holds_a_number(kind):
-    assert not [text for text in strings(texts()[kind]) if re.search(r"\d", re.sub(r"\{\w+\}", "", text))]
+    assert not [text for text in strings(load_texts()[kind]) if re.search(r"\d", re.sub(r"\{\w+\}", "", text))]
 
 
 def test_no_question_and_no_template_holds_a_number():
     assert not [
-        item["asks"] for part in texts()["questions"].values() for item in part.values() if re.search(r"\d", item["asks"])
+        item["question"]
+        for part in load_texts()["questions"].values()
+        for item in part.values()
+        if re.search(r"\d", item["question"])
     ]
     template = (Path(compare.__file__).parent / "questions.md.j2").read_text()
     assert not re.search(r"\d", re.sub(r"\.j2|md5", "", template))
 
 
-def test_a_number_of_the_page_is_that_of_the_runs(told):
+def test_a_number_of_the_page_is_that_of_the_runs(answers):
     cells = {name: {**arm, "dataset": "digits"} for name, arm in (("entropy", loss.CE), ("mse", loss.MSE))}
     cells["entropy"] = {"loss": "cross_entropy", "dataset": "digits"}
     values = {name: [accuracy_of(cell, seed, 1) for seed in range(5)] for name, cell in cells.items()}
     differences = 100 * np.subtract(values["entropy"], values["mse"])
     half = stats.t.ppf(0.975, 4) * stats.sem(differences)
-    text = " ".join(told[1]["entropy_faster"].sentences).replace("−", "-")
+    text = " ".join(answers[1]["entropy_faster"].sentences).replace("−", "-")
     low, high = differences.mean() - half, differences.mean() + half
     assert f"{100 * np.mean(values['entropy']):.2f} ±" in text
     assert f"{differences.mean():+.2f} points [{low:+.2f} to {high:+.2f}; n = 5]" in text
     assert "98.33 % and 96.94 %" in text
 
 
-def test_a_claim_is_judged_both_ways(told):
-    survives, falls = (" ".join(told[tilt]["mse_slower"].sentences) for tilt in (1, -1))
+def test_a_claim_is_judged_both_ways(answers):
+    survives, falls = (" ".join(answers[tilt]["mse_slower"].sentences) for tilt in (1, -1))
     assert "that cross entropy converges faster (its own epochs: cross entropy 3, MSE 3) survives" in survives
     assert "that cross entropy converges faster (its own epochs: cross entropy 3, MSE 3) does not survive" in falls
 
@@ -117,13 +120,13 @@ def test_what_is_missing_is_named_beside_what_is_there(tmp_path):
     assert answer.not_run == ["python train.py study=loss dataset=fashion_mnist"]
 
 
-def test_a_table_of_runs_answers_what_needs_no_curves(tmp_path, shelves):
+def test_a_table_of_runs_answers_what_needs_no_curves(tmp_path, roots):
     make_sheet_study(tmp_path, "optimizer_lr", ["digits"], curves=False)
     found = by_question(gather([tmp_path], STUDIES))
     assert found["curves_differ"].sentences
     assert found["adam_starts_fast"].sentences == []
     assert found["adam_starts_fast"].not_run == ["python train.py study=optimizer_lr dataset=digits"]
-    both = by_question(gather([tmp_path, shelves[1]], STUDIES))
+    both = by_question(gather([tmp_path, roots[1]], STUDIES))
     assert both["adam_starts_fast"].sentences
 
 
@@ -133,27 +136,27 @@ def test_one_seed_is_no_evidence(tmp_path):
         gather([tmp_path], STUDIES).values("loss", {**loss.CE, "dataset": "digits"}, "test/acc")
 
 
-def test_links_lead_to_files_that_are_there(tmp_path, shelves):
+def test_links_lead_to_files_that_are_there(tmp_path, roots):
     figures = tmp_path / "activation_2d" / "figures"
     figures.mkdir(parents=True)
     for name in ("grad_flow.png", "learning.png"):
         (figures / name).touch()
-    page = markdown(gather([shelves[1]], STUDIES), tmp_path)
+    page = render_markdown(gather([roots[1]], STUDIES), tmp_path)
     links = re.findall(r"\]\(([^)]*)\)", page)
     assert {*links} == {"activation_2d/figures/grad_flow.png", "activation_2d/figures/learning.png"}
 
 
-def test_the_page_names_its_runs_and_no_path_of_the_machine(shelves):
-    page = markdown(gather([shelves[1]], STUDIES), Path("nowhere"))
+def test_the_page_names_its_runs_and_no_path_of_the_machine(roots):
+    page = render_markdown(gather([roots[1]], STUDIES), Path("nowhere"))
     assert "| loss | 30 of 30, from run folders | made up | cccccccc |" in page
     assert "| optimizer\\_lr | 90 of 180, from run folders | made up | cccccccc |" in page
-    assert str(shelves[1]) not in page
+    assert str(roots[1]) not in page
     assert not re.search(r"\bnan\b|\{|\}", page)
 
 
-def test_the_script_writes_the_page(tmp_path, shelves):
+def test_the_script_writes_the_page(tmp_path, roots):
     root = ROOT
-    command = [sys.executable, str(root / "scripts" / "questions.py"), str(shelves[1]), "--reference"]
+    command = [sys.executable, str(root / "scripts" / "questions.py"), str(roots[1]), "--reference"]
     environment = os.environ | {"PYTHONPATH": str(root)}
     refused = subprocess.run([*command, str(tmp_path / "no")], capture_output=True, text=True, env=environment)
     assert (refused.returncode, refused.stderr) == (2, f"--reference must be a folder, got {tmp_path / 'no'}.\n")
@@ -178,7 +181,7 @@ def test_the_interval_chooses_the_word(plus, minus, side):
 def test_a_ratio_leaves_out_what_has_no_logarithm():
     found = compare.ratio({0: 2.0, 1: 4.0, 2: 0.0}, {0: 1.0, 1: 1.0, 2: 1.0})
     assert (found.n, found.estimate) == (2, pytest.approx(8**0.5))
-    assert compare.gap(compare.ratio({0: 2.0, 1: 2.0}, {0: 1.0, 1: 1.0})) == "2 times [2 to 2; n = 2]"
+    assert compare.format_gap(compare.ratio({0: 2.0, 1: 2.0}, {0: 1.0, 1: 1.0})) == "2 times [2 to 2; n = 2]"
 
 
 def test_only_seeds_that_both_arms_have_are_compared():
@@ -189,6 +192,6 @@ def test_only_seeds_that_both_arms_have_are_compared():
 def test_a_correlation_has_fishers_interval_and_none_where_nothing_varies():
     drawn = np.random.default_rng(0).normal(size=(2, 12))
     first, second = (dict(enumerate(map(float, row))) for row in drawn)
-    found, theirs = compare.correlation(first, second), stats.pearsonr(*drawn)
-    assert [found.estimate, found.low, found.high] == pytest.approx([theirs.statistic, *theirs.confidence_interval()])
+    found, expected = compare.correlation(first, second), stats.pearsonr(*drawn)
+    assert [found.estimate, found.low, found.high] == pytest.approx([expected.statistic, *expected.confidence_interval()])
     assert np.isnan(compare.correlation(first, dict.fromkeys(first, 1.0)).low)

@@ -1,1 +1,1 @@
-"""Means, intervals and verdicts."""
+"""Aggregate the runs of a study over its seeds and judge its predictions. Begin with analyse.py."""

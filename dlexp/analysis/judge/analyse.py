@@ -1,64 +1,77 @@
-"""A study's folder → StudyResult: the runs that protocol.json lists, their cells, verdicts and curves, and what lies beside."""
+"""Analyse a study's folder: the runs that protocol.json lists, their cells, verdicts and curves, and the runs outside of it."""
 
 import json
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from dlexp.analysis.judge import curves as derive
-from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate, usable
-from dlexp.analysis.judge.diagnose import MANY, chance_of, diagnose, evaluated
+from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate, select_usable
+from dlexp.analysis.judge.curves import (
+    best_gap,
+    convergence_epoch,
+    document_convergence,
+    document_volatility,
+    evaluated_split,
+    stability,
+    trend,
+)
+from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, diagnose
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.verdict import judge
-from dlexp.analysis.read.folder import NAME, DamagedError, RunFolder, find_folders, plain, read_folder, read_json
-from dlexp.analysis.read.load import DamagedRunWarning, is_whole, stack, table, tabulate
-from dlexp.analysis.read.outside_protocol import others
-from dlexp.analysis.read.runs_csv import read_sheet
+from dlexp.analysis.read.folder import (
+    RUN_FOLDER_NAME,
+    DamagedError,
+    RunFolder,
+    find_run_folders,
+    flatten,
+    read_json,
+    read_run_folder,
+)
+from dlexp.analysis.read.load import build_frame, build_runs, concatenate_csv, holds_whole_numbers, warn_damaged
+from dlexp.analysis.read.outside_protocol import describe_outside_runs
+from dlexp.analysis.read.runs_csv import read_runs
 
-DERIVED = ["diagnosis", "advice", "diagnosed_epoch", "convergence_epoch", "stability", "trend", "best_gap"]
-DERIVED += ["document_convergence", "document_volatility"]
+CURVE_COLUMNS = ["diagnosis", "advice", "diagnosed_epoch", "convergence_epoch", "stability", "trend", "best_gap"]
+CURVE_COLUMNS += ["document_convergence", "document_volatility"]
 
 
 def analyse(folder: str | Path) -> StudyResult:
     """Aggregate and judge the runs of one protocol.
 
     Args:
-        folder: That holds protocol.json: `outputs/<study>/`, or `outputs/<study>/with-.../`. Where no run folders are, the
-            runs are those of its runs.csv, without curves and probes.
+        folder: The folder that holds protocol.json: `outputs/<study>/`, or `outputs/<study>/with-.../`. Where it has no run
+            folders, the runs are read from its runs.csv, without curves and probes.
 
     Raises:
-        FileNotFoundError: If it holds none.
-        DamagedError: If protocol.json is not one.
+        FileNotFoundError: If there is no protocol.json.
+        DamagedError: If protocol.json cannot be read.
     """
     folder = Path(folder)
     protocol = _read_protocol(folder / "protocol.json")
     study, planned = protocol["study"], protocol["runs"]
     keys = list(dict.fromkeys([*study.get("axes", {}), *(key for run in planned for key in run["cell"])]))
-    shelf = folder.parent if folder.name.startswith("with-") else folder
-    found, damaged = _read(find_folders(shelf))
-    loaded = table(found[run["id"]] for run in planned if run["id"] in found)
-    if not found and (folder / "runs.csv").exists():
-        loaded = read_sheet(folder / "runs.csv")
-    runs = _runs(planned, keys, loaded, damaged)
-    mine = {run["id"]: found[run["id"]] for run in planned if run["id"] in found}
+    found, damaged = _read_run_folders(find_run_folders(folder.parent if folder.name.startswith("with-") else folder))
+    listed = [found[run["id"]] for run in planned if run["id"] in found]
+    loaded = read_runs(folder / "runs.csv") if not found and (folder / "runs.csv").exists() else build_runs(listed)
+    runs = _build_planned(planned, keys, loaded, damaged)
     fields = {row["id"]: {name: row[name] for name in ("id", "seed", *keys)} for row in runs.to_dict("records")}
-    curves = stack((run.path / "metrics.csv", fields[run.id]) for run in mine.values())
-    probes = stack((run.path / "probes.csv", fields[run.id]) for run in mine.values())
-    metric = study.get("metric", "test/acc")
-    runs = _with_derived(runs, curves)
+    curves = concatenate_csv((run.path / "metrics.csv", fields[run.id]) for run in listed)
+    probes = concatenate_csv((run.path / "probes.csv", fields[run.id]) for run in listed)
+    runs = _add_curve_columns(runs, curves)
+    cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
     return StudyResult(
         folder,
         protocol,
         keys,
         runs,
-        add_reference(aggregate(runs, keys, metric), study.get("reference")),
-        judge(study, _cells(planned), lambda name: _values(planned, runs, name)),
-        _with_columns(curves, ["id", "seed", *keys, "epoch", "step", "lr", "train/loss", "seconds"]),
-        _with_columns(probes, ["id", "seed", *keys, "epoch", "probe", "layer", "name", "value"]),
-        others(mine, [run for run in found.values() if run.id not in fields]),
+        add_reference(aggregate(runs, keys, study.get("metric", "test/acc")), study.get("reference")),
+        judge(study, cells, lambda metric: _values_by_cell(planned, runs, metric)),
+        _ensure_columns(curves, ["id", "seed", *keys, "epoch", "step", "lr", "train/loss", "seconds"]),
+        _ensure_columns(probes, ["id", "seed", *keys, "epoch", "probe", "layer", "name", "value"]),
+        describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
     )
 
@@ -73,45 +86,40 @@ def _read_protocol(path: Path) -> dict[str, Any]:
     raise DamagedError(f"{path}: not a study's protocol: each run needs id, cell and seed.")
 
 
-def _read(folders: Iterable[Path]) -> tuple[dict[str, RunFolder], dict[str, str]]:
-    """The runs by id, of two folders of one id the first, as training finds them; and what is wrong with the damaged ones."""
+def _read_run_folders(folders: Iterable[Path]) -> tuple[dict[str, RunFolder], dict[str, str]]:
+    """The runs by id, and a message on each damaged one. Of two folders with one id the first counts, as in training."""
     found: dict[str, RunFolder] = {}
     damaged: dict[str, str] = {}
     for path in folders:
         try:
-            run = read_folder(path)
+            run = read_run_folder(path)
             found.setdefault(run.id, run)
         except DamagedError as error:
-            warnings.warn(f"{path} is damaged and was left out: {error}", DamagedRunWarning, stacklevel=3)
-            if name := NAME.search(path.name):
+            warn_damaged(path, error)
+            if name := RUN_FOLDER_NAME.search(path.name):
                 damaged[name[1]] = f"{path.name} is damaged: {error}"
     return found, damaged
 
 
-def _runs(
+def _build_planned(
     planned: Sequence[Mapping[str, Any]], keys: list[str], loaded: pd.DataFrame, damaged: Mapping[str, str]
 ) -> pd.DataFrame:
-    """A row a run of the protocol, in its order; the values of a cell are those that the protocol has."""
+    """Build one row per run of the protocol, in its order, with the cell values that the protocol has."""
     rows = {row["id"]: row for row in loaded.to_dict("records")}
     merged: list[dict[Any, Any]] = [
         rows.get(run["id"], {"status": "missing", "folder": None, "reason": damaged.get(run["id"])})
         | {"id": run["id"], "seed": run["seed"]}
-        | {key: plain(run["cell"].get(key)) for key in keys}
+        | {key: flatten(run["cell"].get(key)) for key in keys}
         for run in planned
     ]
-    first = ["id", "seed", "status", "folder", "reason", *keys]
-    whole = {name for name in loaded.columns if is_whole(loaded[name])}
-    return tabulate(merged, dict.fromkeys([*first, *loaded.columns]), {*keys, *whole})
+    columns = dict.fromkeys(["id", "seed", "status", "folder", "reason", *keys, *loaded.columns])
+    return build_frame(merged, columns, {*keys, *(name for name in loaded.columns if holds_whole_numbers(loaded[name]))})
 
 
-def _cells(planned: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
-
-
-def _values(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: str) -> list[dict[int, float]]:
-    """Of each cell, in the order of `_cells`: seed → usable value."""
-    good = usable(runs, metric)
-    known = dict(zip(good["id"], good[metric].astype(float), strict=True)) if len(good) else {}
+def _values_by_cell(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: str) -> list[dict[int, float]]:
+    """The usable values of each cell, in the order of the protocol: seed → value."""
+    usable = select_usable(runs, metric)
+    known = dict(zip(usable["id"], usable[metric].astype(float), strict=True)) if len(usable) else {}
     values: dict[str, dict[int, float]] = {json.dumps(run["cell"]): {} for run in planned}
     for run in planned:
         if run["id"] in known:
@@ -119,41 +127,41 @@ def _values(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: st
     return list(values.values())
 
 
-def _with_derived(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """The runs with what their curves say: for finished runs; null for the others."""
+def _add_curve_columns(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Add what is computed from the curves of finished runs; null for other runs."""
     if curves.empty:
-        return runs.reindex(columns=list(dict.fromkeys([*runs.columns, *DERIVED])))
+        return runs.reindex(columns=list(dict.fromkeys([*runs.columns, *CURVE_COLUMNS])))
     by_run = {str(identity): curve for identity, curve in curves.groupby("id", sort=False)}
-    derived = [
-        _derived(by_run[run["id"]], run.to_dict()) if run["status"] in FINISHED and run["id"] in by_run else {}
-        for _, run in runs.iterrows()
+    rows = [
+        _analyse_curve(by_run[run["id"]], run) if run["status"] in FINISHED and run["id"] in by_run else {}
+        for run in runs.to_dict("records")
     ]
-    return pd.concat([runs, pd.DataFrame(derived, columns=DERIVED, index=runs.index)], axis=1)
+    return pd.concat([runs, pd.DataFrame(rows, columns=CURVE_COLUMNS, index=runs.index)], axis=1)
 
 
-def _derived(curve: pd.DataFrame, run: Mapping[Any, Any]) -> dict[str, Any]:
-    num_examples = run.get("num_test_examples")
-    many = float(num_examples) if num_examples is not None and num_examples == num_examples else MANY
-    diagnosis = diagnose(curve, status=run["status"], chance=chance_of(run), num_examples=many)
+def _analyse_curve(curve: pd.DataFrame, run: Mapping[Any, Any]) -> dict[str, Any]:
+    recorded = {name: float(run[name]) for name in ("chance", "num_test_examples") if pd.notna(run.get(name))}
+    num_examples = recorded.get("num_test_examples", DEFAULT_TEST_EXAMPLES)
+    diagnosis = diagnose(curve, status=run["status"], chance=recorded.get("chance"), num_examples=num_examples)
     trained = curve[curve["epoch"] > 0].sort_values("epoch")
-    split = evaluated(trained) or "train"
+    split = evaluated_split(trained) or "train"
     losses = trained[f"{split}/loss"].to_numpy(float)
     accuracy = trained[f"{split}/acc"].to_numpy(float) if f"{split}/acc" in trained else losses[:0]
-    judged, rising = (accuracy, True) if len(accuracy) and pd.notna(accuracy).any() else (losses, False)
+    has_accuracy = not np.isnan(accuracy).all()
     learned = diagnosis.name not in ("diverged", "at chance")
     return {
         "diagnosis": diagnosis.name,
         "advice": diagnosis.advice,
         "diagnosed_epoch": diagnosis.epoch,
-        "convergence_epoch": derive.convergence_epoch(accuracy, learned=learned),
-        "stability": derive.stability(losses),
-        "trend": derive.trend(losses),
-        "best_gap": derive.best_gap(judged, rising=rising),
-        "document_convergence": derive.document_convergence(accuracy),
-        "document_volatility": derive.document_volatility(losses),
+        "convergence_epoch": convergence_epoch(accuracy, learned=learned),
+        "stability": stability(losses),
+        "trend": trend(losses),
+        "best_gap": best_gap(accuracy if has_accuracy else losses, rising=has_accuracy),
+        "document_convergence": document_convergence(accuracy),
+        "document_volatility": document_volatility(losses),
     }
 
 
-def _with_columns(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """An empty table with its columns, so that nobody need ask whether there are any."""
+def _ensure_columns(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Give an empty table its columns, so that callers need not check for them."""
     return pd.DataFrame(columns=columns) if frame.empty else frame

@@ -1,19 +1,19 @@
-"""Metrics that are costs, such as a time: what they are called, their unit, and which way is better."""
+"""The metrics that are costs, such as training time: their names and units."""
 
 from typing import NamedTuple
 
 
 class Cost(NamedTuple):
-    """A metric that tells what a result costs.
+    """A metric that measures what a result costs.
 
     Args:
-        words: What it is called.
-        unit: As it is shown.
-        factor: What it is multiplied by to have that unit.
-        is_memory: Whether it is memory, and not a time or a speed.
+        label: Name for readers.
+        unit: Unit in which it is displayed.
+        factor: Factor that converts the recorded value to that unit.
+        is_memory: Whether it is an amount of memory rather than a time or a speed.
     """
 
-    words: str
+    label: str
     unit: str
     factor: float = 1.0
     is_memory: bool = False
@@ -30,5 +30,5 @@ COSTS = {
 
 
 def is_cost(metric: str) -> bool:
-    """Whether a metric tells what a result costs, and not how good it is."""
+    """Whether a metric measures a cost and not the quality of the result."""
     return metric in COSTS

@@ -1,4 +1,4 @@
-"""What a learning curve says beyond its last row. Curves run over the epochs 1, 2, 3 …, without the untrained row."""
+"""Numbers computed from learning curves. A curve has one value per epoch 1, 2, 3 …, without the untrained epoch 0."""
 
 from collections.abc import Sequence
 
@@ -7,64 +7,62 @@ import pandas as pd
 
 Curve = Sequence[float] | np.ndarray
 
-LAST = 10  # epochs that stability and trend look at
-REACHED = 0.95  # of the best accuracy: converged
-WINDOW = 5  # epochs of a smoothed curve
+LAST_EPOCHS = 10  # that stability and trend are computed from
+CONVERGED_SHARE = 0.95  # of the best accuracy, at which a run counts as converged
+SMOOTHING_WINDOW = 5  # epochs
 
 
 def convergence_epoch(accuracy: Curve, *, learned: bool = True) -> int | None:
     """First epoch, from 1, whose accuracy reaches 95 % of the best; None for a run that diverged or ended at chance.
 
     Args:
-        accuracy: Of each epoch.
+        accuracy: Accuracy of each epoch.
         learned: Whether the run neither diverged nor ended at chance.
     """
-    values = np.asarray(accuracy, float)
-    if not learned or not len(values) or not np.isfinite(values).all():
+    if not learned or not len(accuracy) or not np.isfinite(accuracy).all():
         return None
-    return document_convergence(values)
+    return document_convergence(accuracy)
 
 
 def document_convergence(accuracy: Curve) -> int | None:
-    """As document 000 counts it: first epoch, from 1, at 95 % of the best, so that a run at chance "converges" at epoch 1."""
-    values = np.asarray(accuracy, float)
-    reached = values >= REACHED * np.nanmax(values) if np.isfinite(values).any() else np.array([False])
-    return int(np.argmax(reached)) + 1 if reached.any() else None
+    """Convergence as document 000 defines it: the same epoch, also for a run at chance, which then "converges" at epoch 1."""
+    if not np.isfinite(accuracy).any():
+        return None
+    return epochs_to_target(accuracy, CONVERGED_SHARE * np.nanmax(accuracy), rising=True)
 
 
 def stability(losses: Curve) -> float | None:
     """Standard deviation (n - 1) of the last ten losses, in units of the loss; None if there are fewer or one is not finite."""
-    last = _last(losses)
+    last = _last_epochs(losses)
     return None if last is None else float(np.std(last, ddof=1))
 
 
 def document_volatility(losses: Curve) -> float | None:
-    """As document 000 computes it: standard deviation (n, not n - 1) of the last ten losses."""
-    last = _last(losses)
+    """Stability as document 000 computes it: standard deviation (n, not n - 1) of the last ten losses."""
+    last = _last_epochs(losses)
     return None if last is None else float(np.std(last))
 
 
 def trend(losses: Curve) -> float | None:
-    """Slope of the line through the last ten losses, in units of the loss per epoch."""
-    last = _last(losses)
-    return None if last is None else float(np.polyfit(np.arange(LAST), last, 1)[0])
+    """Slope of the line fitted to the last ten losses, in units of the loss per epoch."""
+    last = _last_epochs(losses)
+    return None if last is None else float(np.polyfit(np.arange(LAST_EPOCHS), last, 1)[0])
 
 
-def _last(losses: Curve) -> np.ndarray | None:
-    last = np.asarray(losses, float)[-LAST:]
-    return last if len(last) == LAST and np.isfinite(last).all() else None
+def _last_epochs(losses: Curve) -> np.ndarray | None:
+    last = np.asarray(losses, float)[-LAST_EPOCHS:]
+    return last if len(last) == LAST_EPOCHS and np.isfinite(last).all() else None
 
 
 def best_gap(values: Curve, *, rising: bool) -> float | None:
-    """By how much the last value falls short of the best, at least 0, in the unit of the values."""
-    finite = np.asarray(values, float)
-    if not len(finite) or not np.isfinite(finite[-1]):
+    """Distance of the last value from the best one, at least 0, in the unit of the values."""
+    if not len(values) or not np.isfinite(values[-1]):
         return None
-    return float(np.nanmax(finite) - finite[-1] if rising else finite[-1] - np.nanmin(finite))
+    return float(np.nanmax(values) - values[-1] if rising else values[-1] - np.nanmin(values))
 
 
-def smooth(values: Curve, window: int = WINDOW) -> np.ndarray:
-    """Mean of each value and those before it, `window` in all; fewer at the start."""
+def smooth(values: Curve, window: int = SMOOTHING_WINDOW) -> np.ndarray:
+    """Mean of each value and those before it, `window` values in all; fewer at the start."""
     return pd.Series(np.asarray(values, float)).rolling(window, min_periods=1).mean().to_numpy()
 
 
@@ -79,21 +77,27 @@ def time_to_target(curves: pd.DataFrame, metric: str, target: float) -> pd.Serie
     """Seconds of training (no warm-up, no evaluation) until each run first reaches a value, to the end of that epoch.
 
     Args:
-        curves: A row an epoch, as `load_metrics` or `StudyResult.curves` have them.
-        metric: Its column; an accuracy is to rise to the target, anything else to fall to it.
-        target: The value.
+        curves: One row per epoch, as `load_metrics` or `StudyResult.curves` have them.
+        metric: A column of `curves`. An accuracy must rise to the target, any other metric must fall to it.
+        target: Value to reach.
 
     Returns:
-        Indexed by the run's id; nan where it is never reached.
+        Indexed by the run's id; nan where the target is never reached.
     """
     trained = curves[curves["epoch"] > 0].sort_values("epoch", kind="stable")
-    found = {}
+    seconds = {}
     for identity, curve in trained.groupby("id", sort=False):
         epoch = epochs_to_target(curve[metric].to_numpy(), target, rising=is_rising(metric))
-        found[identity] = float(curve["seconds"].iloc[:epoch].sum()) if epoch else float("nan")
-    return pd.Series(found, name=f"seconds to {metric} {target}", dtype=float)
+        seconds[identity] = float(curve["seconds"].iloc[:epoch].sum()) if epoch else float("nan")
+    return pd.Series(seconds, name=f"seconds to {metric} {target}", dtype=float)
 
 
 def is_rising(metric: str) -> bool:
-    """Whether more of it is better."""
+    """Whether a higher value of this metric is better."""
     return metric.rpartition("/")[2] in ("acc", "examples_per_s")
+
+
+def evaluated_split(curves: pd.DataFrame) -> str | None:
+    """The split that was evaluated every epoch: `val`, else `test`, else None."""
+    splits = {"val/loss": "val", "test/loss": "test"}
+    return next((split for loss, split in splits.items() if loss in curves and curves[loss].notna().any()), None)

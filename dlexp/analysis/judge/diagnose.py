@@ -1,52 +1,51 @@
-"""What ails a run, told from its curves by fixed rules, with one line of advice. A diagnosis is never a status.
+"""Diagnose a run from its learning curves by fixed rules, with one line of advice. A diagnosis is not a status.
 
-The rules, in this order; the first that applies is the diagnosis. *Evaluated* is the split that was evaluated every epoch
-(val, else test); without one, only what the training curve tells. The *fall* of the training loss is that of its first epoch
-less its lowest, and at least a tenth of the first. *Ends* is the median of the last quarter of the epochs, three at the most.
+The first rule that applies, in this order, is the diagnosis. *Evaluated* refers to the split that was evaluated every epoch
+(val, else test); without one, only the training curve is used. The *fall* of the training loss is its first value minus its
+lowest, and at least a tenth of the first. *Ends* refers to the median of the last quarter of the epochs, at most three.
 
 - diverged: the status is, or a training loss is not finite.
-- at chance: the accuracy ends within three binomial sd of what a constant answer gets.
+- at chance: the accuracy ends within three binomial sd of that of a constant answer, which the run recorded as `chance`.
 - too short: fewer than four epochs.
-- overshoot: the training loss ends more than 20 % of its fall above its lowest, or rises by more than 5 % of its fall in a
-  third of the epochs or more.
-- overfit: the evaluated loss ends more than 10 % above its lowest, and that is more than 5 % of its first; or the training
-  accuracy ends more than 10 points above the evaluated one; in a regression, the evaluated error ends above 1.5 times the
-  training error.
-- slow: the training loss fell in three quarters of the steps of the last half, and the last quarter still brings more than
-  10 % of all that it fell; 2 % are enough where all that is less than a tenth of the first loss.
+- overshoot: the training loss ends more than 20 % of its fall above its lowest value, or rises by more than 5 % of its fall in
+  at least a third of the epochs.
+- overfit: the evaluated loss ends more than 10 % above its lowest value, and by more than 5 % of its first value; or the
+  training accuracy ends more than 10 points above the evaluated one; in a regression, the evaluated error ends above 1.5 times
+  the training error.
+- slow: the training loss fell in three quarters of the steps of the last half, and the last quarter contributes more than 10 %
+  of the whole fall; 2 % are enough where the whole fall is less than a tenth of the first loss.
 - underfit: the training accuracy ends less than half way from chance to 1; in a regression, the evaluated loss ends above half
   of the untrained model's.
 - fine: none of these.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from dlexp.analysis.judge.statistics import noise_floor
+from dlexp.analysis.judge.curves import evaluated_split
+from dlexp.analysis.judge.statistics import binomial_sd
 
 ADVICE = {
     "diverged": "Lower the learning rate, or clip the gradient.",
-    "at chance": "It answers as if it saw no data: divide the learning rate by ten, or change initialisation or norm.",
+    "at chance": "Its predictions ignore the data: divide the learning rate by ten, or change initialisation or norm.",
     "too short": "Train for more epochs before judging it.",
     "overshoot": "The steps are too long: lower the learning rate, or let a schedule lower it.",
     "overfit": "Regularise (augmentation, dropout, weight decay), add data, or stop early.",
     "slow": "It is still learning: train longer, or raise the learning rate.",
-    "underfit": "It has stopped learning too soon: take a larger net, or a better learning rate, activation or norm.",
+    "underfit": "It stopped learning too soon: use a larger network, or a better learning rate, activation or norm.",
     "fine": "Nothing stands out.",
 }
-CLASSES = {"digits": 10, "moons": 2, "circles": 2, "fashion_mnist": 10, "mnist": 10, "cifar10": 10, "cifar100": 100}
-MANY = 10_000  # test examples, where the summary does not say
+DEFAULT_TEST_EXAMPLES = 10_000  # where the summary has no number
 
 
 class Diagnosis(NamedTuple):
-    """What ails a run.
+    """The diagnosis of one run.
 
     Args:
         name: A key of `ADVICE`.
-        epoch: Where the evaluated loss was lowest, of an overfit run; else None.
+        epoch: The epoch of the lowest evaluated loss of an overfit run; else None.
     """
 
     name: str
@@ -54,56 +53,35 @@ class Diagnosis(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """One line."""
+        """Advice in one line."""
         return ADVICE[self.name] + (f" The evaluated loss was lowest at epoch {self.epoch}." if self.epoch else "")
 
 
-def chance_of(run: Mapping[str, Any]) -> float | None:
-    """The accuracy of a constant answer: `chance` of the summary if it is there, else of balanced classes; None if unknown."""
-    known = run.get("chance")
-    if known is not None and known == known:
-        return float(known)
-    classes = CLASSES.get(str(run.get("dataset")), run.get("dataset.num_classes"))
-    return 1 / float(classes) if classes is not None and classes == classes else None
-
-
-def evaluated(curve: pd.DataFrame) -> str | None:
-    """The split that was evaluated every epoch."""
-    return next((split for split in ("val", "test") if f"{split}/loss" in curve and curve[f"{split}/loss"].notna().any()), None)
-
-
-def is_at_chance(accuracy: np.ndarray, chance: float | None, num_examples: float = MANY) -> bool:
-    """Whether it ends within three binomial standard deviations of a constant answer's accuracy."""
-    if chance is None or not len(accuracy):
-        return False
-    return bool(_end(accuracy) <= chance + 3 * noise_floor(chance, num_examples))
-
-
 def diagnose(
-    curve: pd.DataFrame, *, status: str = "done", chance: float | None = None, num_examples: float = MANY
+    curve: pd.DataFrame, *, status: str = "done", chance: float | None = None, num_examples: float = DEFAULT_TEST_EXAMPLES
 ) -> Diagnosis:
     """Diagnose one run.
 
     Args:
-        curve: Its metrics.csv.
-        status: Its status.
-        chance: Accuracy of a constant answer; None where that is not known: then nothing is "at chance".
-        num_examples: That an accuracy is counted on.
+        curve: The run's metrics.csv.
+        status: The run's status.
+        chance: Accuracy of a constant answer, as the run recorded it. None if unknown: then no run is "at chance".
+        num_examples: Number of examples that the accuracy is computed on.
     """
     trained = curve[curve["epoch"] > 0].sort_values("epoch")
-    split = evaluated(trained)
+    split = evaluated_split(trained)
     losses = trained["train/loss"].to_numpy(float)
     if status == "diverged" or not np.isfinite(losses).all():
         return Diagnosis("diverged")
     accuracy = trained.get("train/acc", pd.Series(dtype=float)).dropna().to_numpy(float)
-    judged = trained[f"{split}/acc"].to_numpy(float) if split and len(accuracy) else accuracy
-    if is_at_chance(judged, chance, num_examples):
+    evaluated = trained[f"{split}/acc"].to_numpy(float) if split and len(accuracy) else accuracy
+    if chance is not None and len(evaluated) and _end(evaluated) <= chance + 3 * binomial_sd(chance, num_examples):
         return Diagnosis("at chance")
     if len(losses) < 4:
         return Diagnosis("too short")
     if _overshoots(losses):
         return Diagnosis("overshoot")
-    if split and (lowest := _overfits(trained, split, regression=not len(accuracy))):
+    if split and (lowest := _overfit_epoch(trained, split, regression=not len(accuracy))):
         return Diagnosis("overfit", lowest)
     if _is_slow(losses):
         return Diagnosis("slow")
@@ -129,8 +107,8 @@ def _overshoots(losses: np.ndarray) -> bool:
     return bool(ends_high or rises >= 1 / 3)
 
 
-def _overfits(trained: pd.DataFrame, split: str, *, regression: bool) -> int | None:
-    """The epoch of the lowest evaluated loss, if the run overfits."""
+def _overfit_epoch(trained: pd.DataFrame, split: str, *, regression: bool) -> int | None:
+    """The epoch of the lowest evaluated loss if the run overfits, else None."""
     losses = trained[f"{split}/loss"].to_numpy(float)
     if not np.isfinite(losses).all():
         return None

@@ -1,4 +1,4 @@
-"""Means, intervals and tests over seeds. Plain numbers in, plain numbers out."""
+"""Means, intervals and tests over seeds. Functions take plain numbers and return plain numbers."""
 
 import math
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
-FEWEST = 5  # seeds that a verdict takes
-MOST = 1000  # seeds that are thought of
-TINY = 1e-12  # below this a deviation is rounding
+MIN_SEEDS = 5  # that a verdict needs
+MAX_SEEDS = 1000  # up to which the number of seeds needed is computed
+TINY = 1e-12  # a smaller deviation is a rounding error
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class Summary:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A difference of means and how well it is known.
+    """A difference of means and its uncertainty.
 
     Args:
         estimate: The difference.
-        n: Seeds, or runs of the smallest cell.
-        se: Its standard error; nan where n does not allow one.
+        n: Number of seeds, or of runs in the smallest cell.
+        se: Standard error of the difference; nan where n is too small for one.
         df: Degrees of freedom of `se`.
-        deviation: Standard error times √n, if every cell had n runs.
-        df_share: Degrees of freedom for each seed beyond the first.
+        deviation: The standard error times √n that the difference would have if every cell had n runs.
+        df_per_seed: Degrees of freedom that each seed beyond the first adds.
     """
 
     estimate: float
@@ -42,24 +42,24 @@ class Contrast:
     se: float
     df: float
     deviation: float
-    df_share: float = 1.0
+    df_per_seed: float = 1.0
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """The t interval; a point where all seeds agree."""
+        """The t interval; a single point where all seeds agree."""
         half = float(stats.t.ppf(0.5 + level / 2, self.df)) * self.se if self.se else 0.0
         return self.estimate - half, self.estimate + half
 
     def p(self, boundary: float) -> float:
-        """Two-sided p-value of the difference being `boundary`."""
+        """Two-sided p-value of the hypothesis that the difference is `boundary`."""
         distance = abs(self.estimate - boundary)
         if self.se == 0:
             return 0.0 if distance > TINY else 1.0
         return float(2 * stats.t.sf(distance / self.se, self.df))
 
-    def needed(self, boundary: float, level: float = LEVEL) -> int | None:
-        """Seeds, at least five and more than now, whose interval would keep clear of `boundary`; None if 1000 would not do."""
-        seeds = np.arange(max(FEWEST, self.n + 1), MOST + 1)
-        t = stats.t.ppf(0.5 + level / 2, self.df_share * (seeds - 1))
+    def seeds_needed(self, boundary: float, level: float = LEVEL) -> int | None:
+        """Number of seeds whose interval would exclude `boundary`: at least five, more than now; None if above 1000."""
+        seeds = np.arange(max(MIN_SEEDS, self.n + 1), MAX_SEEDS + 1)
+        t = stats.t.ppf(0.5 + level / 2, self.df_per_seed * (seeds - 1))
         enough = t * self.deviation / np.sqrt(seeds) < abs(self.estimate - boundary) - TINY
         return int(seeds[enough.argmax()]) if enough.any() else None
 
@@ -69,75 +69,71 @@ def summarise(values: Sequence[float]) -> Summary:
     n = len(values)
     if n == 0:
         return Summary(0, math.nan, math.nan, math.nan, math.nan)
-    mean = float(np.mean(values))
     if n == 1:
-        return Summary(1, mean, math.nan, math.nan, math.nan)
-    contrast = paired(values)
-    return Summary(n, mean, contrast.deviation, *contrast.interval())
+        return Summary(1, float(np.mean(values)), math.nan, math.nan, math.nan)
+    contrast = contrast_paired(values)
+    return Summary(n, contrast.estimate, contrast.deviation, *contrast.interval())
 
 
-def paired(differences: Sequence[float]) -> Contrast:
-    """The contrast of which each seed gives one value; at least one seed."""
-    n, estimate = len(differences), float(np.mean(differences))
-    sd = _deviation(differences)
-    return Contrast(estimate, n, sd / math.sqrt(n), n - 1, sd)
+def contrast_paired(differences: Sequence[float]) -> Contrast:
+    """The mean of one difference per seed; at least one seed."""
+    n, sd = len(differences), standard_deviation(differences)
+    return Contrast(float(np.mean(differences)), n, sd / math.sqrt(n), n - 1, sd)
 
 
-def independent(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]]) -> Contrast:
-    """Mean of the plus cells' means less that of the minus cells', with Satterthwaite's degrees of freedom.
+def contrast_independent(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]]) -> Contrast:
+    """Mean of the plus cells' means minus that of the minus cells' means, with Satterthwaite's degrees of freedom.
 
-    With one cell on each side this is Welch's test. At least one run a cell.
+    With one cell on each side this is Welch's test. Each cell has at least one run.
     """
     samples = [*plus, *minus]
     weights = np.array([1 / len(plus)] * len(plus) + [-1 / len(minus)] * len(minus))
     sizes = np.array([len(sample) for sample in samples])
     estimate = float(weights @ [np.mean(sample) for sample in samples])
-    parts = weights**2 * np.array([_deviation(sample) for sample in samples]) ** 2
-    n, total = int(sizes.min()), float((parts / sizes).sum())
-    if not total > 0:  # nan where a cell has one run; 0 where all agree
+    variances = weights**2 * np.array([standard_deviation(sample) for sample in samples]) ** 2
+    n, total = int(sizes.min()), float((variances / sizes).sum())
+    if not total > 0:  # nan where a cell has one run; 0 where all runs agree
         return Contrast(estimate, n, total, n - 1, total)
-    df = total**2 / float(((parts / sizes) ** 2 / (sizes - 1)).sum())
-    share = float(parts.sum() ** 2 / (parts**2).sum())
-    return Contrast(estimate, n, math.sqrt(total), df, math.sqrt(float(parts.sum())), share)
+    df = total**2 / float(((variances / sizes) ** 2 / (sizes - 1)).sum())
+    df_per_seed = float(variances.sum() ** 2 / (variances**2).sum())
+    return Contrast(estimate, n, math.sqrt(total), df, math.sqrt(float(variances.sum())), df_per_seed)
 
 
-def _deviation(values: Sequence[float]) -> float:
-    """Standard deviation (n - 1); nan of one value; 0 of what differs only by rounding."""
+def standard_deviation(values: Sequence[float]) -> float:
+    """Standard deviation (n - 1); nan of a single value; 0 of values that differ only by rounding."""
     if len(values) < 2:
         return math.nan
     sd = float(np.std(values, ddof=1))
     return sd if sd > TINY * max(1.0, float(np.abs(values).max())) else 0.0
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction over a family whose size was fixed beforehand: a p-value that is not there yet counts as 1."""
-    known = [1.0 if p is None else p for p in p_values]
-    corrected = [0.0] * len(known)
-    largest = 0.0
-    for rank, i in enumerate(sorted(range(len(known)), key=known.__getitem__)):
-        largest = max(largest, min(1.0, (len(known) - rank) * known[i]))
-        corrected[i] = largest
-    return [None if p is None else q for p, q in zip(p_values, corrected, strict=True)]
+def correct_holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's correction over a family whose size was fixed beforehand: a missing p-value (None) counts as 1."""
+    known = np.array([1.0 if p is None else p for p in p_values])
+    order = np.argsort(known, kind="stable")
+    corrected = np.minimum(1.0, np.maximum.accumulate((len(known) - np.arange(len(known))) * known[order]))
+    by_place = dict(zip(order.tolist(), corrected.tolist(), strict=True))
+    return [None if p is None else by_place[place] for place, p in enumerate(p_values)]
 
 
 def probability_paired(plus: Sequence[float], minus: Sequence[float]) -> float:
-    """The share of seeds at which plus is the larger, ties half."""
+    """The share of seeds at which plus is larger; a tie counts half."""
     return float(np.mean((np.sign(np.subtract(plus, minus)) + 1) / 2))
 
 
 def probability_crossed(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]]) -> float:
-    """P(plus > minus), ties half, over all pairs of a plus run and a minus run; pairs of cells count alike."""
+    """P(plus > minus) over all pairs of a plus run and a minus run; a tie counts half, pairs of cells have equal weight."""
     shares = [np.mean((np.sign(np.subtract.outer(a, b)) + 1) / 2) for a in plus for b in minus]
     return float(np.mean(shares))
 
 
 def correlation(plus: Sequence[float], minus: Sequence[float]) -> float | None:
-    """Pearson's over seeds; None with fewer than three, or where a side does not vary."""
-    if len(plus) < 3 or not _deviation(plus) or not _deviation(minus):
+    """Pearson's correlation over seeds; None with fewer than three, or where one side does not vary."""
+    if len(plus) < 3 or not standard_deviation(plus) or not standard_deviation(minus):
         return None
     return float(np.corrcoef(plus, minus)[0, 1])
 
 
-def noise_floor(rate: float, num_examples: float) -> float:
-    """Binomial sd of a rate that was counted on so many test examples: `sqrt(rate (1 - rate) / num_examples)`."""
+def binomial_sd(rate: float, num_examples: float) -> float:
+    """Binomial standard deviation of a rate counted on this many examples: `sqrt(rate (1 - rate) / num_examples)`."""
     return math.sqrt(rate * (1 - rate) / num_examples)

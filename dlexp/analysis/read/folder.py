@@ -1,4 +1,4 @@
-"""One run folder as training left it: what its config says, what its summary measured, or why it cannot be read."""
+"""Read one run folder: its config, the numbers of its summary, or the reason why it cannot be read."""
 
 import json
 import os
@@ -11,31 +11,30 @@ from typing import Any
 
 from dlexp.config import plain_yaml
 
-NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # ends the name of every run folder: its id
-NO_RUNS = {"sweeps", "figures", "arrays", "checkpoints"}
-MADE_OF = {"metrics", "choices", "overrides", "seconds", "memory", "versions", "id", "status", "reason", "epochs", "steps"}
-Leaves = tuple[tuple[str, Any], ...]
-
-MOST_BYTES = 2**22  # of a JSON file; those that training writes have a thousandth of it, or in a large study a tenth
+RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
+FOLDERS_WITHOUT_RUNS = {"sweeps", "figures", "arrays", "checkpoints"}
+MAX_JSON_BYTES = 2**22  # training writes files a thousandth of this size, in a large study a tenth
+# Keys of summary.json that RunFolder holds elsewhere, or under other names, than in `summary`.
+RENAMED_KEYS = {"metrics", "choices", "overrides", "seconds", "memory", "versions", "id", "status", "reason", "epochs", "steps"}
 
 
 class DamagedError(ValueError):
-    """A run folder or a study's protocol that cannot be read, with what is wrong with it."""
+    """A run folder or a study's protocol that cannot be read, and why."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What one run folder holds.
+    """The content of one run folder.
 
     Args:
-        id: The run's.
-        path: Where it lies.
-        status: Of its summary, or `interrupted` where there is none: cut off, or still running.
-        reason: Why it failed, or None.
+        id: The run's id.
+        path: The folder.
+        status: The status in the summary, or `interrupted` where there is no summary: cut off, or still running.
+        reason: Why the run failed, or None.
         choices: Group → option.
         config: Every leaf of config.yaml under its dotted path, without targets and references to other keys.
-        metrics: Slashed names; not a number where the summary has null.
-        facts: The rest of the summary, `seconds` being the seconds of training.
+        metrics: Metrics under their slashed names; nan where the summary has null.
+        summary: The rest of the summary, flat; `seconds` are the seconds of training.
     """
 
     id: str
@@ -45,37 +44,37 @@ class RunFolder:
     choices: dict[str, str]
     config: dict[str, Any]
     metrics: dict[str, float] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
 
 
-def find_folders(root: Path) -> Iterator[Path]:
+def find_run_folders(root: Path) -> Iterator[Path]:
     """Every run folder at or below a folder, in the order of their names."""
-    if NAME.search(root.name):
+    if RUN_FOLDER_NAME.search(root.name):
         yield root
         return
     with os.scandir(root) as entries:
-        inside = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    for name in inside:
-        if name not in NO_RUNS and not name.startswith("."):
-            yield from find_folders(root / name)
+        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    for name in names:
+        if name not in FOLDERS_WITHOUT_RUNS and not name.startswith("."):
+            yield from find_run_folders(root / name)
 
 
-def read_folder(path: Path) -> RunFolder:
+def read_run_folder(path: Path) -> RunFolder:
     """Read a run folder.
 
     Raises:
-        DamagedError: If a file is missing, cut off, or not what training writes.
+        DamagedError: If a file is missing, cut off, or not of the form that training writes.
     """
-    named = NAME.search(path.name)
+    name = RUN_FOLDER_NAME.search(path.name)
     try:
         config = read_config(plain_yaml.read(path / "config.yaml"))
         try:
             summary = read_json(path / "summary.json")
         except FileNotFoundError:
-            return RunFolder(named[1] if named else path.name, path, "interrupted", None, _choices(path), config)
-        if named and summary["id"] != named[1]:
+            return RunFolder(name[1] if name else path.name, path, "interrupted", None, _read_choices(path), config)
+        if name and summary["id"] != name[1]:
             raise DamagedError(f"summary.json is of run {summary['id']}")
-        return _finished(path, config, summary)
+        return _build_finished(path, config, summary)
     except OSError as error:
         raise DamagedError(f"{Path(error.filename or path).name}: {error.strerror}") from error
     except (KeyError, TypeError, AttributeError) as error:
@@ -85,34 +84,34 @@ def read_folder(path: Path) -> RunFolder:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file says.
+    """Parse a JSON file.
 
     Raises:
-        ValueError: If it is none, or larger than any that training writes.
+        ValueError: If it is not JSON, or larger than any file that training writes.
         OSError: If it cannot be read.
     """
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise ValueError(f"{path.name} has {size} bytes, and training writes no more than {MOST_BYTES}")
+    if (size := path.stat().st_size) > MAX_JSON_BYTES:
+        raise ValueError(f"{path.name} has {size} bytes, and training writes no more than {MAX_JSON_BYTES}")
     try:
         return json.loads(path.read_bytes())
     except RecursionError as error:
         raise ValueError(f"{path.name} is nested too deeply") from error
 
 
-def _finished(path: Path, config: dict[str, Any], summary: Mapping[str, Any]) -> RunFolder:
+def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, Any]) -> RunFolder:
     seconds = summary.get("seconds", {})
-    facts = {key: value for key, value in summary.items() if key not in MADE_OF}
-    facts |= {"seconds": seconds.get("train"), "num_epochs": summary.get("epochs"), "num_steps": summary.get("steps")}
-    facts |= {f"seconds.{name}": value for name, value in seconds.items() if name != "train"}
-    facts |= {f"{group}.{name}": value for group in ("memory", "versions") for name, value in summary.get(group, {}).items()}
+    rest = {key: value for key, value in summary.items() if key not in RENAMED_KEYS}
+    rest |= {"seconds": seconds.get("train"), "num_epochs": summary.get("epochs"), "num_steps": summary.get("steps")}
+    rest |= {f"seconds.{name}": value for name, value in seconds.items() if name != "train"}
+    rest |= {f"{group}.{name}": value for group in ("memory", "versions") for name, value in summary.get(group, {}).items()}
     metrics = {name: float("nan" if value is None else value) for name, value in summary.get("metrics", {}).items()}
     return RunFolder(
-        summary["id"], path, summary["status"], summary.get("reason"), dict(summary["choices"]), config, metrics, facts
+        summary["id"], path, summary["status"], summary.get("reason"), dict(summary["choices"]), config, metrics, rest
     )
 
 
-def _choices(path: Path) -> dict[str, str]:
-    """The choices of a run that has no summary."""
+def _read_choices(path: Path) -> dict[str, str]:
+    """The choices of a run without a summary, from Hydra's own record; empty if that cannot be read."""
     try:
         hydra = plain_yaml.parse(plain_yaml.read(path / ".hydra/hydra.yaml"))
         return dict(hydra["hydra"]["runtime"]["choices"])
@@ -123,39 +122,39 @@ def _choices(path: Path) -> dict[str, str]:
 def read_config(text: str) -> dict[str, Any]:
     """Every leaf of a config, under its dotted path.
 
-    Configs of one study are nearly the same, so each top-level block is parsed only where its text is new.
+    The configs of one study are nearly the same, so each top-level block is parsed only where its text is new.
     """
     starts = [match.start() for match in re.finditer(r"^[^\s#-]", text, re.MULTILINE)]
     if starts[:1] == [0] and "&" not in text:  # an anchor may be used in another block
         blocks = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
         if len({block.partition(":")[0] for block in blocks}) < len(blocks):
             raise DamagedError("config.yaml has a key twice")
-        return {key: value for block in blocks for key, value in _leaves(block)}
-    return dict(_leaves(text))
+        return {key: value for block in blocks for key, value in _parse_leaves(block)}
+    return dict(_parse_leaves(text))
 
 
 @lru_cache(maxsize=4096)
-def _leaves(text: str) -> Leaves:
-    parsed = plain_yaml.parse(text)
-    if not isinstance(parsed, Mapping):
+def _parse_leaves(text: str) -> tuple[tuple[str, Any], ...]:
+    config = plain_yaml.parse(text)
+    if not isinstance(config, Mapping):
         raise DamagedError("config.yaml is not a config")
-    return tuple(_flat(parsed, ""))
+    return tuple(_walk_leaves(config, ""))
 
 
-def _flat(tree: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _walk_leaves(tree: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if key in ("_target_", "_partial_") or (isinstance(value, str) and value.startswith("${")):
             continue
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _walk_leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", plain(value)
+            yield f"{prefix}{key}", flatten(value)
 
 
-def plain(value: Any) -> Any:
-    """A value that fits into a table: lists and mappings as they are typed.
+def flatten(value: Any) -> Any:
+    """Convert a value for a table cell: lists and mappings become text, as a user would type them.
 
-    >>> plain([256, {16: None}])
+    >>> flatten([256, {16: None}])
     '[256,{16:null}]'
     """
     if isinstance(value, list | tuple | Mapping):

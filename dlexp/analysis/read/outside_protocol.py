@@ -1,48 +1,48 @@
-"""Runs of a study's folder that its protocol does not list, each with what differs from the nearest one that it lists."""
+"""List the runs of a study's folder that its protocol does not list, each with its differences from the nearest one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from dlexp.analysis.read.folder import RunFolder
 
-NOT_THERE = "not there"
-# Say where files lie and how a run is watched, not what it is; record.py has the whole list.
-SILENT = {"force", "retry", "data_dir", "output_dir", "study", "dataset.root", "dataset.cache_dir"}
+# Keys that say where files are and how a run is executed; dlexp/run/record/identity.py has the whole list.
+IGNORED_KEYS = {"force", "retry", "data_dir", "output_dir", "study", "dataset.root", "dataset.cache_dir"}
 
 
-def others(mine: Mapping[str, RunFolder], rest: Sequence[RunFolder]) -> pd.DataFrame:
-    """A row a run: `id, folder, status, differs`.
+def describe_outside_runs(listed: Iterable[RunFolder], outside: Iterable[RunFolder]) -> pd.DataFrame:
+    """Build a table with one row per outside run: `id, folder, status, differs`.
 
     Args:
-        mine: The protocol's runs that are there.
-        rest: The runs that are not the protocol's.
+        listed: The runs of the protocol that exist.
+        outside: The runs that the protocol does not list.
     """
-    known = [_told(run) for run in mine.values()]
-    rows = [
-        {"id": run.id, "folder": str(run.path), "status": run.status, "differs": _nearest(_told(run), known)} for run in rest
-    ]
+    known = [_comparable_settings(run) for run in listed]
+    rows = [(run.id, str(run.path), run.status, _describe_nearest(run, known)) for run in outside]
     return pd.DataFrame(rows, columns=["id", "folder", "status", "differs"])
 
 
-def _told(run: RunFolder) -> dict[str, str]:
-    return {key: _text(value) for key, value in {**run.config, **run.choices}.items() if key not in SILENT}
+def _comparable_settings(run: RunFolder) -> dict[str, str]:
+    return {key: _to_text(value) for key, value in {**run.config, **run.choices}.items() if key not in IGNORED_KEYS}
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _nearest(told: dict[str, str], known: list[dict[str, str]]) -> str:
+def _describe_nearest(run: RunFolder, known: list[dict[str, str]]) -> str:
     if not known:
-        return "no run of the protocol is there to compare with"
-    differences = min((_differences(told, one) for one in known), key=len)
-    return ", ".join(differences) or "nothing that its config tells"
+        return "no run of the protocol exists to compare with"
+    settings = _comparable_settings(run)
+    differences = min((_list_differences(settings, other) for other in known), key=len)
+    return ", ".join(differences) or "no setting of its config"
 
 
-def _differences(told: dict[str, str], known: dict[str, str]) -> list[str]:
-    """Keys that differ; below a group whose option differs, only the option."""
-    keys = [key for key in dict.fromkeys([*told, *known]) if told.get(key) != known.get(key)]
+def _list_differences(settings: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Keys that differ; where a group's option differs, only the option and not the keys below it."""
+    keys = [key for key in dict.fromkeys([*settings, *other]) if settings.get(key) != other.get(key)]
     groups = tuple(f"{key}." for key in keys)
-    return [f"{key}={told.get(key, NOT_THERE)} (not {known.get(key, NOT_THERE)})" for key in keys if not key.startswith(groups)]
+    return [
+        f"{key}={settings.get(key, 'absent')} (not {other.get(key, 'absent')})" for key in keys if not key.startswith(groups)
+    ]

@@ -1,4 +1,4 @@
-"""What of a study goes where: which key is the horizontal axis, which are lines, which are panels."""
+"""Decide how a study is laid out: its numeric axes, the keys that distinguish cells, and the names of cells."""
 
 import math
 from collections.abc import Sequence
@@ -12,16 +12,19 @@ from scipy import stats
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.labels import show
 
+# Keys whose values are clear without the key: config groups, and the named arms of a study.
+SELF_EXPLANATORY_KEYS = {"arm", "activation", "norm", "optimizer", "loss", "dataset", "model", "init", "hardware", "precision"}
+
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table row by row."""
+    """The rows of a table as dictionaries."""
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def values_of(result: StudyResult, key: str) -> list[Any]:
-    """The values of a key, in the order of the study's axis, else numbers ascending, else as they come."""
+def axis_values(result: StudyResult, key: str) -> list[Any]:
+    """The values of a key: in the order of the study's axis, else numbers ascending, else in the order of the cells."""
     axis = (result.protocol["study"].get("axes") or {}).get(key)
-    present = {show(value): value for value in result.cells[key] if not is_absent(value)}
+    present = {show(value): value for value in result.cells[key] if value is not ABSENT}
     if axis:
         ordered = [value for value in axis if show(value) in present]
         return ordered + [value for name, value in present.items() if name not in set(map(show, axis))]
@@ -30,7 +33,7 @@ def values_of(result: StudyResult, key: str) -> list[Any]:
 
 
 class _Absent:
-    """What a cell says about a key that it does not have; in a table, a null cannot be told from it."""
+    """The value of a key that a cell does not have. In a table, null cannot be distinguished from it."""
 
     def __repr__(self) -> str:
         return "–"
@@ -39,54 +42,46 @@ class _Absent:
 ABSENT = _Absent()
 
 
-def settled(result: StudyResult) -> StudyResult:
-    """The result with `ABSENT` where a cell does not have a key, and None where it is null. Doing it twice changes nothing."""
+def mark_absent(result: StudyResult) -> StudyResult:
+    """Put `ABSENT` where a cell does not have a key, and None where its value is null. A second call changes nothing."""
     cells = {run["id"]: run["cell"] for run in result.protocol["runs"]}
-    known: dict[tuple[str, ...], set[str]] = {}
+    keys_of: dict[tuple[str, ...], set[str]] = {}
     for row in records(result.runs):
-        known.setdefault(_spelled(row, result.keys), set(cells.get(row["id"], row)))
+        keys_of.setdefault(spell_cell(row, result.keys), set(cells.get(row["id"], row)))
 
-    def settle(frame: pd.DataFrame) -> pd.DataFrame:
-        rows = [(row, known.get(_spelled(row, result.keys), set(result.keys))) for row in records(frame[result.keys])]
-        said = {key: [_said(row[key]) if key in has else ABSENT for row, has in rows] for key in result.keys}
-        return frame.assign(**{key: pd.Series(values, frame.index, dtype=object) for key, values in said.items()})
+    def mark(frame: pd.DataFrame) -> pd.DataFrame:
+        rows = [(row, keys_of.get(spell_cell(row, result.keys), set(result.keys))) for row in records(frame[result.keys])]
+        columns = {key: [_to_null(row[key]) if key in present else ABSENT for row, present in rows] for key in result.keys}
+        return frame.assign(**{key: pd.Series(values, frame.index, dtype=object) for key, values in columns.items()})
 
     return replace(
-        result,
-        runs=settle(result.runs),
-        cells=settle(result.cells),
-        curves=settle(result.curves),
-        probes=settle(result.probes),
+        result, runs=mark(result.runs), cells=mark(result.cells), curves=mark(result.curves), probes=mark(result.probes)
     )
 
 
-def _spelled(row: dict[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
-    """A cell's values as text; what is null and what is absent look the same here."""
+def spell_cell(row: dict[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
+    """A cell's values as text, to compare cells by; null and absent are equal."""
     return tuple("null" if row[key] is ABSENT else show(row[key]) for key in keys)
 
 
-def _said(value: Any) -> Any:
+def _to_null(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def is_absent(value: Any) -> bool:
-    """Whether a cell says nothing about a key."""
-    return value is ABSENT
-
-
 def is_number(value: Any) -> bool:
-    """Whether a value has a place on an axis."""
+    """Whether a value is a number, and not a boolean."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
 
 
 def numeric_keys(result: StudyResult) -> list[str]:
-    """Keys whose values are at least three numbers, the one with most values first."""
-    found = [key for key in result.keys if len(values_of(result, key)) >= 3 and all(map(is_number, values_of(result, key)))]
-    return sorted(found, key=lambda key: -len(values_of(result, key)))
+    """Keys with at least three values, all of them numbers; the key with most values first."""
+    values = {key: axis_values(result, key) for key in result.keys}
+    numeric = [key for key in result.keys if len(values[key]) >= 3 and all(map(is_number, values[key]))]
+    return sorted(numeric, key=lambda key: -len(values[key]))
 
 
 def varying_keys(result: StudyResult) -> list[str]:
-    """Keys that tell cells apart: those with more than one value; where arms are named, only as many as it takes."""
+    """Keys with more than one value; where arms are named, only as many as are needed to distinguish the cells."""
     rows = records(result.cells)
     varying = [key for key in result.keys if len({show(row[key]) for row in rows}) > 1]
     if "arm" in varying:
@@ -97,45 +92,34 @@ def varying_keys(result: StudyResult) -> list[str]:
     return varying or list(result.keys)
 
 
-def name_of(row: Any, keys: Sequence[str]) -> str:
-    """What a cell is called: its values; with the key where the value alone would not say what it is."""
-    parts = []
+def cell_name(row: Any, keys: Sequence[str]) -> str:
+    """The name of a cell: its values, each with its key where the value alone would not be clear."""
+    names = []
     for key in keys:
-        value = row[key]
-        if not is_absent(value):
-            plain = isinstance(value, str) and key in (
-                "arm",
-                "activation",
-                "norm",
-                "optimizer",
-                "loss",
-                "dataset",
-                "model",
-                "init",
-                "hardware",
-                "precision",
-            )
-            parts.append(show(value) if plain else f"{short(key)}={show(value)}")
-    return ", ".join(parts) or "all"
+        if (value := row[key]) is not ABSENT:
+            is_clear = isinstance(value, str) and key in SELF_EXPLANATORY_KEYS
+            names.append(show(value) if is_clear else f"{key.rsplit('.', 1)[-1]}={show(value)}")
+    return ", ".join(names) or "all"
 
 
-def short(key: str) -> str:
-    """`optimizer.lr` → `lr`."""
-    return key.rsplit(".", 1)[-1]
+def cell_names(result: StudyResult) -> list[str]:
+    """The names of the study's cells, in their order."""
+    keys = varying_keys(result)
+    return [cell_name(row, keys) for row in records(result.cells)]
 
 
-def named(frame: pd.DataFrame, keys: Sequence[str], column: str = "cell") -> pd.DataFrame:
-    """A copy with what each row's cell is called."""
-    return frame.assign(**{column: [name_of(row, keys) for row in records(frame[list(keys)])]})
+def add_cell_names(frame: pd.DataFrame, keys: Sequence[str], column: str = "cell") -> pd.DataFrame:
+    """A copy of the table with a column of cell names; without keys the names are empty."""
+    return frame.assign(**{column: [cell_name(row, keys) for row in records(frame[list(keys)])] if keys else ""})
 
 
-def band(frame: pd.DataFrame, column: str, by: Sequence[str] = ("epoch",)) -> pd.DataFrame:
-    """Mean and 95 % t interval over seeds of one column; rows that are not finite are left out.
+def mean_over_seeds(frame: pd.DataFrame, column: str, by: str = "epoch") -> pd.DataFrame:
+    """Mean and 95 % t interval of a column over seeds; rows that are not finite are left out.
 
     Returns:
-        A row a value of `by`, with columns `mean`, `low`, `high`; the interval is the mean where there is one seed.
+        One row per value of `by`, with columns `mean`, `low`, `high`; with one seed the interval is the mean itself.
     """
-    known = frame[np.isfinite(frame[column].astype(float))]
-    grouped = known.groupby(list(by), sort=True)[column].agg(["mean", "sem", "count"]).reset_index()
+    finite = frame[np.isfinite(frame[column].astype(float))]
+    grouped = finite.groupby(by, sort=True)[column].agg(["mean", "sem", "count"]).reset_index()
     half = (grouped["sem"] * stats.t.ppf(0.975, np.maximum(grouped["count"] - 1, 1))).fillna(0.0)
     return grouped.assign(low=grouped["mean"] - half, high=grouped["mean"] + half)

@@ -1,4 +1,4 @@
-"""What metrics, keys and values are called."""
+"""The labels of metrics, keys and values."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,6 @@ KEY_LABELS = {
     "optimizer.lr": "learning rate",
     "dataset.per_class": "training examples per class",
     "model.order": "order",
-    "seed": "seed",
 }
 METRIC_LABELS = {
     "acc": "accuracy (%)",
@@ -27,40 +26,40 @@ RATES = ("acc", "error", "clip_rate")
 
 
 def is_rate(metric: str) -> bool:
-    """Whether a metric lies in [0, 1] and is shown in per cent."""
+    """Whether a metric lies in [0, 1] and is displayed in per cent."""
     return metric.rsplit("/", 1)[-1] in RATES
 
 
-def factor(metric: str) -> float:
-    """What a metric is multiplied by where it is shown."""
+def display_factor(metric: str) -> float:
+    """The factor that converts a recorded value to the displayed unit."""
     return 100.0 if is_rate(metric) else COSTS[metric].factor if metric in COSTS else 1.0
 
 
-def unit(metric: str) -> str:
-    """What is written behind a number: ` %`, ` s`; nothing where it has no unit."""
+def unit_suffix(metric: str) -> str:
+    """The unit with a leading space: ` %`, ` s`; empty where the metric has no unit."""
     return " %" if is_rate(metric) else f" {COSTS[metric].unit}" if metric in COSTS else ""
 
 
 def metric_label(metric: str) -> str:
     """`test/acc` → `test accuracy (%)`."""
     if metric in COSTS:
-        return f"{COSTS[metric].words} ({COSTS[metric].unit})"
+        return f"{COSTS[metric].label} ({COSTS[metric].unit})"
     best, split, name = "", *metric.rpartition("/")[::2]
     if split.startswith("best/"):
         best, split = "best ", split.removeprefix("best/")
-    words = METRIC_LABELS.get(name, name.replace("_", " "))
+    label = METRIC_LABELS.get(name, name.replace("_", " "))
     if name in ("grad_norm", "clip_rate"):
-        return best + words
-    return f"{best}{SPLITS.get(split, split)} {words}".strip()
+        return best + label
+    return f"{best}{SPLITS.get(split, split)} {label}".strip()
 
 
 def key_label(key: str) -> str:
-    """`batch_size` → `batch size (examples)`; other keys as they are typed."""
+    """`batch_size` → `batch size (examples)`; a key without a label as it is typed."""
     return KEY_LABELS.get(key, key)
 
 
 def show(value: Any) -> str:
-    """A value as it would be typed: `0.01`, `8`, `true`, `null`, `[256, 128]`."""
+    """A value as a user would type it: `0.01`, `8`, `true`, `null`, `[256, 128]`."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,36 +1,35 @@
-"""How many times as fast, or as small, each cell of a study of costs is as its partner: ratios with intervals, and a grid."""
+"""Compare the cells of a study of costs: how many times as fast, or as small, each is as its partner; and a grid of means."""
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dlexp.analysis.judge import statistics
-from dlexp.analysis.judge.cells import usable
+from dlexp.analysis.judge.cells import select_usable
 from dlexp.analysis.judge.costs import COSTS, is_cost
 from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import name_of, records, values_of, varying_keys
+from dlexp.analysis.report.arrange import axis_values, cell_name, records, spell_cell, varying_keys
 from dlexp.analysis.report.labels import key_label, show
-from dlexp.analysis.report.tables import Table, number, plain
+from dlexp.analysis.report.tables import Table, format_metric, format_number
 from dlexp.analysis.report.text import Text
 
 MAX_COLUMNS = 12
-IN_MILLISECONDS = "train/seconds"  # as document 003 gives it
+MILLISECONDS_METRIC = "train/seconds"  # displayed in ms in the grid, as document 003 does
 
 
 @dataclass(frozen=True)
 class SpeedUp:
-    """One cell beside its partner: above 1 it is faster, or smaller.
+    """One cell compared with its partner: above 1 it is faster, or smaller.
 
     Args:
         cell: Its row of `StudyResult.cells`.
         ratio: Geometric mean over seeds.
-        low, high: Its 95 % t interval, taken on logarithms; nan with one seed.
-        n: Seeds that both have, or runs of the smaller cell where the arms are independent.
+        low, high: Its 95 % t interval, computed on logarithms; nan with one seed.
+        n: Number of seeds that both have, or of runs in the smaller cell where the cells are independent.
         published: The same ratio of the published numbers; nan where there are none.
     """
 
@@ -42,103 +41,96 @@ class SpeedUp:
     published: float
 
 
-def compared(result: StudyResult) -> str:
-    """The key along which cells are partners: the arm where arms are named, else the study's first."""
+def compared_key(result: StudyResult) -> str:
+    """The key in which partners differ: the arm where arms are named, else the study's first key."""
     keys = varying_keys(result)
     return "arm" if "arm" in keys else keys[0]
 
 
-def partner_of(result: StudyResult) -> str:
-    """What cells are compared with, as it is shown: `cpu`, `resident`."""
-    key = compared(result)
-    return name_of({key: values_of(result, key)[0]}, [key])
+def partner_name(result: StudyResult) -> str:
+    """The value of the compared key that all others are compared with: `cpu`, `resident`."""
+    key = compared_key(result)
+    return cell_name({key: axis_values(result, key)[0]}, [key])
 
 
-def speed_ups(result: StudyResult) -> list[SpeedUp]:
-    """Each cell beside the one that differs from it in the first value of the compared key alone; for a study of costs."""
-    metric = result.protocol["study"]["metric"]
-    if not is_cost(metric) or len(varying_keys(result)) == 0:
+def compute_speed_ups(result: StudyResult) -> list[SpeedUp]:
+    """Compare each cell with the one that differs from it only in having the first value of the compared key.
+
+    Empty for a study whose metric is not a cost.
+    """
+    metric, varying = result.protocol["study"]["metric"], varying_keys(result)
+    if not is_cost(metric) or not varying:
         return []
-    key, others = compared(result), [name for name in varying_keys(result) if name != compared(result)]
+    key = compared_key(result)
+    others = [name for name in varying if name != key]
     rows = records(result.cells)
-    first = show(values_of(result, key)[0])
-    partners = {_spelled(row, others): row for row in rows if show(row[key]) == first}
-    good = usable(result.runs, metric)
-    by_cell: dict[str, dict[int, float]] = {}
-    for run in records(good):
+    first = show(axis_values(result, key)[0])
+    partners = {spell_cell(row, others): row for row in rows if show(row[key]) == first}
+    logarithms: dict[tuple[str, ...], dict[int, float]] = {}
+    for run in records(select_usable(result.runs, metric)):
         if run[metric] > 0:
-            by_cell.setdefault(_spelled(run, result.keys), {})[run["seed"]] = math.log(run[metric])
+            logarithms.setdefault(spell_cell(run, result.keys), {})[run["seed"]] = math.log(run[metric])
     found = []
     for row in rows:
-        partner = partners.get(_spelled(row, others))
+        partner = partners.get(spell_cell(row, others))
         if partner is None or partner is row:
             continue
-        mine, theirs = (by_cell.get(_spelled(one, result.keys), {}) for one in (row, partner))
-        if made := _speed_up(result, row, partner, mine, theirs):
-            found.append(made)
+        both = [logarithms.get(spell_cell(cell, result.keys), {}) for cell in (row, partner)]
+        if contrast := _contrast(*both, paired=result.protocol["study"].get("pairing") != "independent"):
+            found.append(_speed_up(row, partner, contrast, 1 if is_rising(metric) else -1))
     return found
 
 
-def _speed_up(
-    result: StudyResult, row: dict[str, Any], partner: dict[str, Any], mine: dict[int, float], theirs: dict[int, float]
-) -> SpeedUp | None:
-    """The ratio of two cells from their logarithms by seed; None where they share none."""
-    study = result.protocol["study"]
-    sign = 1 if is_rising(study["metric"]) else -1
-    if study.get("pairing") == "independent":
-        if not mine or not theirs:
-            return None
-        contrast = statistics.independent([list(mine.values())], [list(theirs.values())])
-    else:
-        seeds = sorted(mine.keys() & theirs.keys())
-        if not seeds:
-            return None
-        contrast = statistics.paired([mine[seed] - theirs[seed] for seed in seeds])
+def _contrast(plus: Mapping[int, float], minus: Mapping[int, float], *, paired: bool) -> statistics.Contrast | None:
+    """The difference of two cells, each seed → value; None where nothing can be compared."""
+    if paired:
+        seeds = sorted(plus.keys() & minus.keys())
+        return statistics.contrast_paired([plus[seed] - minus[seed] for seed in seeds]) if seeds else None
+    return statistics.contrast_independent([list(plus.values())], [list(minus.values())]) if plus and minus else None
+
+
+def _speed_up(row: dict[str, Any], partner: dict[str, Any], contrast: statistics.Contrast, sign: int) -> SpeedUp:
     ends = contrast.interval() if contrast.n > 1 else (math.nan, math.nan)
     low, high = sorted(math.exp(sign * end) for end in ends)
     published = float(row["reference"] / partner["reference"]) ** sign if partner["reference"] else math.nan
     return SpeedUp(row, math.exp(sign * contrast.estimate), low, high, contrast.n, published)
 
 
-def _spelled(row: dict[str, Any], keys: Sequence[str]) -> str:
-    return json.dumps([show(row[key]) for key in keys])
-
-
-def ratios(result: StudyResult, text: Text) -> Table | None:
+def build_ratios(result: StudyResult, text: Text) -> Table | None:
     """The speed-ups as a table, each with its interval."""
-    found = speed_ups(result)
+    found = compute_speed_ups(result)
     if not found:
         return None
-    keys, published = varying_keys(result), any(np.isfinite(one.published) for one in found)
+    keys, published = varying_keys(result), any(np.isfinite(item.published) for item in found)
     head = [text("cell"), text("ratio_head"), text("interval_head"), text("n"), *[text("published")] * published]
     rows = []
-    for one in found:
-        ends = "–" if math.isnan(one.low) else f"{one.low:.3g} – {one.high:.3g}"
-        line = [name_of(one.cell, keys), f"{one.ratio:.3g}", ends, str(one.n)]
-        rows.append(line + ([f"{one.published:.3g}" if np.isfinite(one.published) else "–"] if published else []))
-    what = "caption_memory_ratios" if COSTS[result.protocol["study"]["metric"]].is_memory else "caption_ratios"
-    return Table(text(what, partner=partner_of(result)), head, rows, frozenset(range(1, len(head))))
+    for item in found:
+        ends = "–" if math.isnan(item.low) else f"{item.low:.3g} – {item.high:.3g}"
+        row = [cell_name(item.cell, keys), f"{item.ratio:.3g}", ends, str(item.n)]
+        rows.append(row + [f"{item.published:.3g}" if np.isfinite(item.published) else "–"] * published)
+    caption = "caption_memory_ratios" if COSTS[result.protocol["study"]["metric"]].is_memory else "caption_ratios"
+    return Table(text(caption, partner=partner_name(result)), head, rows, frozenset(range(1, len(head))))
 
 
-def grid(result: StudyResult, text: Text) -> Table | None:
-    """The means as document 003 lays them out: a row a value of the first key, a column a combination of the others."""
+def build_grid(result: StudyResult, text: Text) -> Table | None:
+    """The means as document 003 lays them out: one row per value of the first key, one column per combination of the others."""
     metric, keys = result.protocol["study"]["metric"], varying_keys(result)
     if not is_cost(metric) or len(keys) < 2:
         return None
     first, others, cells = keys[0], keys[1:], records(result.cells)
-    columns = list(dict.fromkeys(name_of(row, others) for row in cells))
+    columns = list(dict.fromkeys(cell_name(row, others) for row in cells))
     if len(columns) > MAX_COLUMNS or len(columns) == len(cells):
         return None
-    at = {(show(row[first]), name_of(row, others)): row for row in cells}
+    by_place = {(show(row[first]), cell_name(row, others)): row for row in cells}
     rows = []
-    for value in map(show, values_of(result, first)):
-        mine = [at.get((value, column), {"mean": math.nan, "reference": math.nan}) for column in columns]
-        rows.append([value, *(_in_grid(metric, row["mean"]) for row in mine)])
-        if any(np.isfinite(row["reference"]) for row in mine):
-            rows.append([f"{value}, {text('published')}", *(_in_grid(metric, row["reference"]) for row in mine)])
-    what = text("milliseconds") if metric == IN_MILLISECONDS else text.metric(metric)
-    return Table(text("caption_grid", metric=what), [key_label(first), *columns], rows, frozenset(range(1, len(columns) + 1)))
+    for value in map(show, axis_values(result, first)):
+        line = [by_place.get((value, column), {"mean": math.nan, "reference": math.nan}) for column in columns]
+        rows.append([value, *(_format_in_grid(metric, row["mean"]) for row in line)])
+        if any(np.isfinite(row["reference"]) for row in line):
+            rows.append([f"{value}, {text('published')}", *(_format_in_grid(metric, row["reference"]) for row in line)])
+    label = text("milliseconds") if metric == MILLISECONDS_METRIC else text.metric(metric)
+    return Table(text("caption_grid", metric=label), [key_label(first), *columns], rows, frozenset(range(1, len(columns) + 1)))
 
 
-def _in_grid(metric: str, value: float) -> str:
-    return plain(1000 * value) if metric == IN_MILLISECONDS else number(metric, value)
+def _format_in_grid(metric: str, value: float) -> str:
+    return format_number(1000 * value) if metric == MILLISECONDS_METRIC else format_metric(metric, value)

@@ -1,4 +1,4 @@
-"""The report of a study: report.html, report.md, runs.csv and figures, from its run folders alone."""
+"""Write the report of a study: report.html, report.md, runs.csv and figures, from its run folders alone."""
 
 import re
 from pathlib import Path
@@ -20,10 +20,10 @@ def build_report(folder: Path, lang: str = "en") -> Path:
 
     Args:
         folder: `outputs/<study>`, or `outputs/<study>/with-<changes>`.
-        lang: Of the page's own text: `en` or `ko`.
+        lang: Language of the report's own text: `en` or `ko`.
 
     Returns:
-        report.html.
+        The path of report.html.
 
     Raises:
         FileNotFoundError: If there is no protocol.json: the study was never started.
@@ -33,66 +33,69 @@ def build_report(folder: Path, lang: str = "en") -> Path:
 
 
 def write_report(result: StudyResult, text: Text) -> Path:
-    """Draw the figures and write the page, each file whole. What an earlier report drew and this does not is removed."""
-    shelf = result.folder / "figures"
-    shelf.mkdir(parents=True, exist_ok=True)
-    pictures = [_saved(picture, shelf) for picture in draw(result)]
-    if len(result.curves):  # without run folders, figures of them are not drawn, and not taken away
-        for left in (*shelf.glob("*.png"), *shelf.glob("*.svg")):
-            if left.stem not in {picture.name for picture in pictures}:
-                left.unlink()
+    """Draw the figures and write the page, each file whole. Figures of an earlier report that are not drawn are removed."""
+    figures = result.folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    pictures = [_save(picture, figures) for picture in draw(result)]
+    if len(result.curves):  # without run folders their figures cannot be drawn again, so they stay
+        for path in (*figures.glob("*.png"), *figures.glob("*.svg")):
+            if path.stem not in {picture.name for picture in pictures}:
+                path.unlink()
     with replacing(result.folder / "runs.csv") as temporary:
         write_runs(result.runs, temporary)
     page = make_page(result, pictures, text)
-    write_whole(result.folder / "report.md", markdown(page))
-    return write_whole(result.folder / "report.html", html(page))
+    write_whole(result.folder / "report.md", render_markdown(page))
+    return write_whole(result.folder / "report.html", render_html(page))
 
 
-def html(page: Page) -> str:
-    """The page as one file that needs no other; whatever comes from configs and runs is escaped."""
-    environment = _environment(autoescape=True)
-    return environment.get_template("report.html.j2").render(page=page)
+def _save(picture: Picture, folder: Path) -> Picture:
+    write_whole(folder / f"{picture.name}.png", picture.png)
+    write_whole(folder / f"{picture.name}.svg", picture.svg)
+    return picture
 
 
-def markdown(page: Page) -> str:
-    """The page as Markdown; its figures lie in figures/. Whatever is inserted is escaped unless the template says `plain`."""
-    written = markdown_environment().get_template("report.md.j2").render(page=page)
-    return re.sub(r"\n{3,}", "\n\n", written).strip() + "\n"
+def render_html(page: Page) -> str:
+    """Render the page as one self-contained file; all text from configs and runs is escaped."""
+    return _make_environment(autoescape=True).get_template("report.html.j2").render(page=page)
+
+
+def render_markdown(page: Page) -> str:
+    """Render the page as Markdown, with its figures in figures/."""
+    return tidy_markdown(markdown_environment().get_template("report.md.j2").render(page=page))
+
+
+def tidy_markdown(text: str) -> str:
+    """Reduce repeated blank lines to one, and end with a single newline."""
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def markdown_environment() -> Environment:
-    """The templates of Markdown pages: whatever they insert is escaped, unless they say `plain` or `fenced`."""
-    environment = _environment(autoescape=False, finalize=_escaped)
-    environment.filters |= {"plain": _Plain, "fenced": _fenced}
+    """The environment of Markdown templates: inserted text is escaped, unless its filter is `literal` or `fenced`."""
+    environment = _make_environment(autoescape=False, finalize=_escape)
+    environment.filters |= {"literal": _Literal, "fenced": _fence}
     return environment
 
 
-def _environment(**settings: Any) -> Environment:
+def _make_environment(**settings: Any) -> Environment:
     loader = PackageLoader("dlexp.analysis.report", "templates")
     return Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, **settings)  # noqa: S701
 
 
-class _Plain(str):
-    """Text that the Markdown template vouches for."""
+class _Literal(str):
+    """Text from the template itself, which is not escaped."""
 
 
-def _escaped(value: Any) -> str:
-    """Text that Markdown shows as it is: no markup, no link, no table column, no new line comes from it."""
-    if isinstance(value, _Plain):
+def _escape(value: Any) -> str:
+    """Escape text so that Markdown displays it literally: no markup, link, table column or new line comes from it."""
+    if isinstance(value, _Literal):
         return value
     text = re.sub(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+", " ", str(value))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text).replace("://", ":\u200b//")
 
 
-def _fenced(code: str) -> _Plain:
+def _fence(code: str) -> _Literal:
     """A code block whose fence is longer than any in the code."""
-    ticks = max((len(run) for run in re.findall("`+", code)), default=0)
-    fence = "`" * max(3, ticks + 1)
-    return _Plain(f"{fence}\n{code}\n{fence}")
-
-
-def _saved(picture: Picture, shelf: Path) -> Picture:
-    write_whole(shelf / f"{picture.name}.png", picture.png)
-    write_whole(shelf / f"{picture.name}.svg", picture.svg)
-    return picture
+    longest = max((len(run) for run in re.findall("`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return _Literal(f"{fence}\n{code}\n{fence}")

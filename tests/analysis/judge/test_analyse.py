@@ -27,7 +27,7 @@ def test_a_study_is_aggregated_and_judged(tmp_path):
     assert result.other.empty
 
 
-def test_what_became_of_each_run_is_counted(tmp_path):
+def test_statuses_of_runs_are_counted(tmp_path):
     states = ["done", "diverged", "failed", "oom", "interrupted", "missing", "done"]
     folder = make_study(
         tmp_path,
@@ -107,7 +107,7 @@ def test_cells_one_by_one_need_not_share_their_keys(tmp_path):
 def test_a_study_without_a_finished_run_has_tables_all_the_same(tmp_path, status):
     result = analyse(make_study(tmp_path, AXES, status=lambda cell, seed: status, predictions=[CLAIM]))
     assert result.cells["n"].tolist() == [0] * 4
-    assert (result.verdicts[0].verdict, result.verdicts[0].cause) == ("undecided", "missing")
+    assert (result.verdicts[0].verdict, result.verdicts[0].cause) == ("undecided", "no_runs")
     assert {"id", "epoch"} <= set(result.curves)
     assert {"probe", "value"} <= set(result.probes)
     assert "diagnosis" in result.runs

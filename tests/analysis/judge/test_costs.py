@@ -9,8 +9,8 @@ from dlexp.analysis import analyse
 from dlexp.analysis.judge.costs import COSTS
 from dlexp.analysis.report.figures import draw
 from dlexp.analysis.report.labels import metric_label
-from dlexp.analysis.report.speedup import grid, ratios, speed_ups
-from dlexp.analysis.report.tables import number, results
+from dlexp.analysis.report.speedup import build_grid, build_ratios, compute_speed_ups
+from dlexp.analysis.report.tables import build_results, format_metric
 from dlexp.analysis.report.text import Text
 from dlexp.analysis.report.write import build_report
 from tests.analysis.made import make_study
@@ -33,9 +33,9 @@ def seconds(cell, seed):
     return TIMES[cell["hardware"]] * 32 / cell["batch_size"] * (1 + 0.01 * ((3 * seed + cell["batch_size"]) % 7))
 
 
-def study(root, metric="train/seconds", axes=AXES, seeds=range(5), **told):
-    told = {"seconds": seconds, "reference": REFERENCE, "predictions": [FASTER]} | told
-    return make_study(root, axes, seeds, metric=metric, **told)
+def study(root, metric="train/seconds", axes=AXES, seeds=range(5), **more):
+    more = {"seconds": seconds, "reference": REFERENCE, "predictions": [FASTER]} | more
+    return make_study(root, axes, seeds, metric=metric, **more)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_a_diverged_run_has_no_cost(tmp_path):
 
 
 def test_a_ratio_is_that_of_pairs_of_runs(result):
-    found = next(one for one in speed_ups(result) if one.cell["batch_size"] == 256)
+    found = next(one for one in compute_speed_ups(result) if one.cell["batch_size"] == 256)
     table = result.runs[(result.runs["batch_size"] == 256) & (result.runs["optimizer.lr"] == found.cell["optimizer.lr"])]
     times = table.pivot(index="seed", columns="hardware", values="train/seconds")
     logarithms = np.log(times["cpu"] / times["cuda"])
@@ -80,13 +80,13 @@ def test_a_ratio_is_that_of_pairs_of_runs(result):
 
 def test_above_one_is_better_for_times_speeds_and_memory_alike(tmp_path):
     for metric in ("train/seconds", "train/examples_per_s", "memory.allocated"):
-        found = speed_ups(analyse(study(tmp_path / metric.replace("/", "."), metric, reference={})))
+        found = compute_speed_ups(analyse(study(tmp_path / metric.replace("/", "."), metric, reference={})))
         assert [one.cell["hardware"] for one in found] == ["cuda"] * 6
         assert all(one.ratio == pytest.approx(5, rel=0.1) and one.low <= one.ratio <= one.high for one in found)
 
 
 def test_published_numbers_have_their_ratio(result):
-    published = [one.published for one in speed_ups(result)]
+    published = [one.published for one in compute_speed_ups(result)]
     assert published[0] == pytest.approx(42.466 / 15.425)
     assert np.isnan(published[1:]).all()
 
@@ -95,7 +95,7 @@ def test_arms_are_compared_with_the_first_of_their_device(tmp_path):
     axes = {"hardware": ["cpu", "cuda"], "arm": ["resident", "two", "four"]}
     quick = {"resident": 1.0, "two": 2.0, "four": 4.0}
     folder = study(tmp_path, axes=axes, seconds=lambda cell, seed: quick[cell["arm"]] * (1 + seed), reference={})
-    assert [(one.cell["arm"], one.ratio) for one in speed_ups(analyse(folder))] == [
+    assert [(one.cell["arm"], one.ratio) for one in compute_speed_ups(analyse(folder))] == [
         ("two", pytest.approx(0.5)),
         ("four", pytest.approx(0.25)),
     ] * 2
@@ -103,19 +103,19 @@ def test_arms_are_compared_with_the_first_of_their_device(tmp_path):
 
 def test_what_is_no_cost_has_no_speed_up(tmp_path):
     plain = analyse(study(tmp_path, "test/acc", reference={}))
-    assert (speed_ups(plain), ratios(plain, EN), grid(plain, EN)) == ([], None, None)
+    assert (compute_speed_ups(plain), build_ratios(plain, EN), build_grid(plain, EN)) == ([], None, None)
 
 
 def test_a_partner_that_did_not_run_leaves_no_ratio(tmp_path):
     folder = study(tmp_path, status=lambda cell, seed: "missing" if cell["hardware"] == "cuda" else "done")
     result = analyse(folder)
-    assert speed_ups(result) == []
+    assert compute_speed_ups(result) == []
     assert "speed_up" not in {picture.name for picture in draw(result)}
-    assert grid(result, EN).rows[2][1:] == ["–"] * 6
+    assert build_grid(result, EN).rows[2][1:] == ["–"] * 6
 
 
 def test_the_table_has_the_median_and_the_quality_beside_the_speed(result):
-    table = results(result, EN)
+    table = build_results(result, EN)
     assert table.head[:6] == ["cell", "this study", "test accuracy (%)", "n", "sd", "median"]
     row = result.cells.iloc[0]
     assert table.rows[0][1].split(" ± ")[0] == f"{row['mean']:.4g}"
@@ -125,7 +125,7 @@ def test_the_table_has_the_median_and_the_quality_beside_the_speed(result):
 
 
 def test_the_grid_is_that_of_the_document_in_milliseconds(result):
-    table = grid(result, EN)
+    table = build_grid(result, EN)
     assert table.head == ["hardware", *(f"batch_size={size}, lr={lr}" for size in (32, 256, 512) for lr in (0.001, 0.002))]
     assert [row[0] for row in table.rows] == ["cpu", "cpu, published", "cuda", "cuda, published"]
     assert [row[1] for row in table.rows[1::2]] == ["42\N{NARROW NO-BREAK SPACE}466", "15\N{NARROW NO-BREAK SPACE}425"]
@@ -138,7 +138,7 @@ def test_the_grid_is_that_of_the_document_in_milliseconds(result):
 )
 def test_the_speed_up_figure_suits_the_axes(axes, caption, tmp_path):
     picture = {picture.name: picture for picture in draw(analyse(study(tmp_path, axes=axes, reference={})))}["speed_up"]
-    assert (picture.caption, picture.section, picture.facts) == (caption, "results", {"partner": "cpu"})
+    assert (picture.caption, picture.section, picture.values) == (caption, "results", {"partner": "cpu"})
     assert is_drawn(picture.png)
 
 
@@ -159,13 +159,13 @@ def test_costs_have_their_units_and_are_never_per_cent(metric):
     ],
 )
 def test_costs_are_shown_in_their_unit(metric, value, text):
-    assert number(metric, value) == text
+    assert format_metric(metric, value) == text
 
 
 @pytest.mark.parametrize(
     ("lang", "words"), [("en", ["expected: greater than 4", "of the ratio"]), ("ko", ["예측: 4보다 큼", "비의"])]
 )
-def test_the_report_tells_of_ratios_and_no_points(lang, words, tmp_path):
+def test_the_report_has_ratios_and_no_points(lang, words, tmp_path):
     folder = study(tmp_path)
     build_report(folder, lang)
     verdicts = (folder / "report.md").read_text().split("\n## ")[1]

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dlexp.analysis.judge.diagnose import ADVICE, Diagnosis, chance_of, diagnose
+from dlexp.analysis.judge.diagnose import ADVICE, Diagnosis, diagnose
 
 EPOCHS = np.arange(1, 31)
 RATE = np.exp(-EPOCHS / 4)
@@ -66,21 +66,11 @@ def test_a_diverged_status_is_a_diagnosis_too():
     assert diagnose(LABELLED[0][1], status="diverged").name == "diverged"
 
 
-def test_overfitting_tells_where_it_began():
+def test_overfit_names_the_epoch_of_the_lowest_loss():
     curve = curve_of(2 * RATE, 0.99, 0.5 + 0.01 * (EPOCHS - 7) ** 2, 0.95)
     assert diagnose(curve, chance=0.1) == Diagnosis("overfit", 7)
     assert diagnose(curve, chance=0.1).advice.endswith("lowest at epoch 7.")
 
 
-@pytest.mark.parametrize(
-    ("run", "chance"),
-    [
-        ({"dataset": "digits"}, 0.1),
-        ({"dataset": "digits", "chance": 0.7}, 0.7),
-        ({"dataset": "digits", "chance": float("nan")}, 0.1),
-        ({"dataset": "synthetic_images", "dataset.num_classes": 4}, 0.25),
-        ({"dataset": "noisy_line"}, None),
-    ],
-)
-def test_chance_is_of_a_constant_answer(run, chance):
-    assert chance_of(run) == chance
+def test_without_a_recorded_chance_no_run_is_at_chance():
+    assert diagnose(LABELLED[2][1]).name != "at chance"

@@ -13,25 +13,25 @@ B = [0.90, 0.91, 0.86, 0.95, 0.90, 0.89]
 
 
 def test_mean_and_interval_are_statsmodels():
-    told = DescrStatsW(A)
+    expected = DescrStatsW(A)
     found = statistics.summarise(A)
-    assert (found.n, found.mean, found.sd) == pytest.approx((6, told.mean, np.std(A, ddof=1)))
-    assert (found.low, found.high) == pytest.approx(told.tconfint_mean())
+    assert (found.n, found.mean, found.sd) == pytest.approx((6, expected.mean, np.std(A, ddof=1)))
+    assert (found.low, found.high) == pytest.approx(expected.tconfint_mean())
 
 
 @pytest.mark.parametrize("boundary", [0.0, 0.01, -0.05])
 def test_paired_contrast_is_scipys_paired_test(boundary):
-    told = stats.ttest_rel(A, [b + boundary for b in B])
-    found = statistics.paired(np.subtract(A, B).tolist())
-    assert found.p(boundary) == pytest.approx(told.pvalue)
+    expected = stats.ttest_rel(A, [b + boundary for b in B])
+    found = statistics.contrast_paired(np.subtract(A, B).tolist())
+    assert found.p(boundary) == pytest.approx(expected.pvalue)
     assert found.interval() == pytest.approx(stats.ttest_rel(A, B).confidence_interval())
 
 
 @pytest.mark.parametrize("second", [B, B[:4], [*B, 0.7, 0.99]], ids=["equal n", "fewer", "more"])
 def test_independent_contrast_of_two_cells_is_welchs(second):
-    found = statistics.independent([A], [second])
-    told = stats.ttest_ind(A, second, equal_var=False)
-    assert (found.p(0.0), found.df) == pytest.approx((told.pvalue, told.df))
+    found = statistics.contrast_independent([A], [second])
+    expected = stats.ttest_ind(A, second, equal_var=False)
+    assert (found.p(0.0), found.df) == pytest.approx((expected.pvalue, expected.df))
     interval = CompareMeans(DescrStatsW(A), DescrStatsW(second)).tconfint_diff(usevar="unequal")
     assert found.interval() == pytest.approx(interval)
 
@@ -39,7 +39,7 @@ def test_independent_contrast_of_two_cells_is_welchs(second):
 def test_independent_contrast_of_several_cells_has_satterthwaites_degrees_of_freedom():
     cells = [A, B, [0.8, 0.85, 0.79], [0.7, 0.75, 0.78, 0.71]]
     parts = [np.var(cell, ddof=1) / (4 * len(cell)) for cell in cells]
-    found = statistics.independent(cells[:2], cells[2:])
+    found = statistics.contrast_independent(cells[:2], cells[2:])
     assert found.estimate == pytest.approx(np.mean([np.mean(A), np.mean(B)]) - np.mean([np.mean(c) for c in cells[2:]]))
     assert found.se == pytest.approx(math.sqrt(sum(parts)))
     assert found.df == pytest.approx(sum(parts) ** 2 / sum(p**2 / (len(c) - 1) for p, c in zip(parts, cells, strict=True)))
@@ -47,17 +47,17 @@ def test_independent_contrast_of_several_cells_has_satterthwaites_degrees_of_fre
 
 @pytest.mark.parametrize("p_values", [[0.01, 0.04, 0.03], [0.5], [0.02, 0.02, 0.9, 0.0001], [1.0, 1.0]])
 def test_holm_is_statsmodels(p_values):
-    assert statistics.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+    assert statistics.correct_holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
 
 
 def test_holm_counts_a_p_value_that_is_not_there_as_one():
-    assert statistics.holm([0.01, None, 0.02]) == pytest.approx([0.03, None, 0.04])
+    assert statistics.correct_holm([0.01, None, 0.02]) == pytest.approx([0.03, None, 0.04])
 
 
 @pytest.mark.parametrize(("plus", "minus"), [(A, B), ([1.0, 2.0], [2.0, 2.0]), ([0.5], [0.5])])
 def test_crossed_probability_is_mann_whitneys(plus, minus):
-    told = stats.mannwhitneyu(plus, minus).statistic / (len(plus) * len(minus))
-    assert statistics.probability_crossed([plus], [minus]) == pytest.approx(told)
+    expected = stats.mannwhitneyu(plus, minus).statistic / (len(plus) * len(minus))
+    assert statistics.probability_crossed([plus], [minus]) == pytest.approx(expected)
 
 
 def test_paired_probability_counts_ties_half():
@@ -70,26 +70,28 @@ def test_correlation_is_pearsons_and_none_where_a_side_does_not_vary():
     assert statistics.correlation(A[:2], B[:2]) is None
 
 
-@pytest.mark.parametrize("contrast", [statistics.paired([0.03, -0.02, 0.04]), statistics.independent([A[:3]], [B[:3]])])
+@pytest.mark.parametrize(
+    "contrast", [statistics.contrast_paired([0.03, -0.02, 0.04]), statistics.contrast_independent([A[:3]], [B[:3]])]
+)
 def test_needed_seeds_are_the_first_whose_interval_keeps_clear(contrast):
     def half_width(n):
-        return stats.t.ppf(0.975, contrast.df_share * (n - 1)) * contrast.deviation / math.sqrt(n)
+        return stats.t.ppf(0.975, contrast.df_per_seed * (n - 1)) * contrast.deviation / math.sqrt(n)
 
-    needed = contrast.needed(0.0)
+    needed = contrast.seeds_needed(0.0)
     assert half_width(needed) < abs(contrast.estimate) <= half_width(needed - 1)
 
 
 @pytest.mark.parametrize(("differences", "needed"), [([0.1, 0.1, 0.1], 5), ([0.0, 0.0], None), ([0.001, -0.9, 0.9], None)])
 def test_needed_seeds_at_the_edges(differences, needed):
-    assert statistics.paired(differences).needed(0.0) == needed
+    assert statistics.contrast_paired(differences).seeds_needed(0.0) == needed
 
 
 @pytest.mark.parametrize("values", [[0.1] * 5, [0.1 + 1e-16, 0.1, 0.1 - 1e-17]])
 def test_seeds_that_agree_make_a_point_and_no_warning(values):
-    contrast = statistics.paired(values)
+    contrast = statistics.contrast_paired(values)
     assert contrast.interval() == pytest.approx((0.1, 0.1))
     assert (contrast.p(0.0), contrast.p(0.1)) == (0.0, 1.0)
-    assert statistics.independent([values], [values]).p(0.0) == 1.0
+    assert statistics.contrast_independent([values], [values]).p(0.0) == 1.0
 
 
 @pytest.mark.parametrize(("values", "n"), [([], 0), ([0.4], 1)])
@@ -100,5 +102,5 @@ def test_no_interval_without_two_values(values, n):
     assert math.isnan(found.low)
 
 
-def test_noise_floor_is_the_deviation_of_a_binomial_share():
-    assert statistics.noise_floor(0.9, 360) == pytest.approx(stats.binom(360, 0.9).std() / 360)
+def test_binomial_sd_is_the_deviation_of_a_binomial_share():
+    assert statistics.binomial_sd(0.9, 360) == pytest.approx(stats.binom(360, 0.9).std() / 360)

@@ -89,13 +89,14 @@ def test_a_difference_on_the_boundary_is_never_decided():
 
 
 @pytest.mark.parametrize(
-    ("empty", "named"), [({}, "no usable run of activation=sigmoid depth=8"), ({7: 0.5}, "no seed has every cell")]
+    ("values_of_last", "cause", "reason"),
+    [({}, "no_runs", "no usable run of activation=sigmoid depth=8"), ({7: 0.5}, "no_common_seed", "no seed has every cell")],
 )
-def test_no_verdict_where_a_cell_is_missing(empty, named):
-    values = [dict.fromkeys(range(5), 0.5) for _ in CELLS[:3]] + [empty]
+def test_no_verdict_where_a_cell_is_missing(values_of_last, cause, reason):
+    values = [dict.fromkeys(range(5), 0.5) for _ in CELLS[:3]] + [values_of_last]
     found = judge({"predictions": [RELU]}, CELLS, lambda metric: values)[0]
-    assert (found.verdict, found.cause, found.n, found.needed) == ("undecided", "missing", 0, 5)
-    assert named in found.reason
+    assert (found.verdict, found.cause, found.n, found.needed) == ("undecided", cause, 0, 5)
+    assert reason in found.reason
 
 
 def test_only_seeds_that_have_every_cell_are_paired():
@@ -143,7 +144,7 @@ def test_the_interval_of_a_ratio_decides(ratios, prediction, verdict):
     assert ratio_of(ratios, **prediction).verdict == verdict
 
 
-def test_a_ratio_is_told_as_one_and_is_that_of_logarithms():
+def test_a_ratio_is_reported_as_one_and_is_that_of_logarithms():
     found = ratio_of(TWICE, ratio=2)
     logarithms = np.log(TWICE)
     half = stats.t.ppf(0.975, 4) * logarithms.std(ddof=1) / math.sqrt(5)

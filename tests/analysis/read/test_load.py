@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from dlexp.analysis import DamagedRunWarning, load_metrics, load_probes, load_runs, write_runs
-from dlexp.analysis.read.folder import DamagedError, read_config, read_folder
+from dlexp.analysis.read.folder import DamagedError, read_config, read_run_folder
 from tests.analysis.made import make_run, make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "optimizer.lr": [0.1, 0.01]}
 
 
-def test_a_row_a_run_with_choices_settings_metrics_and_facts(tmp_path):
+def test_each_run_is_a_row_with_choices_settings_metrics_and_summary(tmp_path):
     make_study(tmp_path, AXES, range(2))
     runs = load_runs(tmp_path)
     assert len(runs) == 8
@@ -31,7 +31,7 @@ def test_every_level_of_outputs_can_be_loaded(tmp_path, place):
     assert load_runs(str(one))["folder"].tolist() == [str(one)]
 
 
-def test_what_failed_or_was_cut_off_is_a_row(tmp_path):
+def test_failed_and_interrupted_runs_are_rows(tmp_path):
     states = ["done", "diverged", "failed", "oom", "interrupted"]
     make_study(tmp_path, {"depth": [1]}, range(5), status=lambda cell, seed: states[seed])
     runs = load_runs(tmp_path).sort_values("seed")
@@ -60,7 +60,7 @@ def test_a_damaged_folder_is_named_and_left_out(tmp_path, file, text):
     bad = make_run(tmp_path / "study", {"depth": 2}, 0)
     (bad / file).unlink() if text is None else (bad / file).write_text(text)
     with pytest.raises(DamagedError):
-        read_folder(bad)
+        read_run_folder(bad)
     with pytest.warns(DamagedRunWarning, match=bad.name):
         runs = load_runs(tmp_path)
     assert runs["depth"].tolist() == [1]

@@ -3,7 +3,7 @@
 import pytest
 
 from dlexp.analysis import analyse
-from dlexp.analysis.report.cards import card
+from dlexp.analysis.report.cards import make_card
 from dlexp.analysis.report.text import Text
 from tests.analysis.made import make_study
 
@@ -12,7 +12,7 @@ WORDS = {"en": "{lost} of {planned} {what} lack a value", "ko": "{what} {planned
 NAMES = {("en", "paired"): "seeds", ("en", "independent"): "runs", ("ko", "paired"): "시드", ("ko", "independent"): "실행"}
 
 
-def lines_of(root, lang, *, metric, at_chance=(), bad=(), claim=CLAIM, **told):
+def lines_of(root, lang, *, metric, at_chance=(), bad=(), claim=CLAIM, **study):
     """The lines of the card of a study whose named (activation, seed) learn nothing, or diverge."""
 
     def accuracy(cell, seed):
@@ -23,14 +23,14 @@ def lines_of(root, lang, *, metric, at_chance=(), bad=(), claim=CLAIM, **told):
 
     predictions = [claim | {"metric": metric}]
     axes = {"activation": ["relu", "tanh"]}
-    folder = make_study(root, axes, range(6), accuracy=accuracy, status=status, predictions=predictions, **told)
-    return " ".join(card(analyse(folder).verdicts[0], predictions[0], Text(lang)).lines)
+    folder = make_study(root, axes, range(6), accuracy=accuracy, status=status, predictions=predictions, **study)
+    return " ".join(make_card(analyse(folder).verdicts[0], predictions[0], Text(lang)).lines)
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize(("pairing", "lost", "planned"), [("paired", 2, 6), ("independent", 3, 12)])
 def test_a_card_says_how_many_never_converged(tmp_path, lang, pairing, lost, planned):
-    at_chance = {("relu", 1), ("tanh", 1), ("tanh", 4)}  # seed 1 in both arms: no other cell tells of it
+    at_chance = {("relu", 1), ("tanh", 1), ("tanh", 4)}  # seed 1 in both arms: so no other cell shows it
     lines = lines_of(tmp_path, lang, metric="convergence_epoch", at_chance=at_chance, pairing=pairing)
     assert WORDS[lang].format(lost=lost, planned=planned, what=NAMES[lang, pairing]) in lines
 

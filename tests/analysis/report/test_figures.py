@@ -1,4 +1,4 @@
-"""The figures of made-up studies: which there are, that they show something, and what they name."""
+"""The figures of made-up studies: which are drawn, that they are not empty, and their labels."""
 
 import io
 import json
@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from dlexp.analysis import analyse
-from dlexp.analysis.report.arrange import name_of, records, settled, varying_keys
+from dlexp.analysis.report.arrange import cell_names, mark_absent
 from dlexp.analysis.report.figures import draw
-from dlexp.analysis.report.figures.probes import weight_norms
+from dlexp.analysis.report.figures.probes import draw_weight_norms
 from dlexp.analysis.report.labels import metric_label, show
 from tests.analysis.made import identity, make_run, make_study, noisy
 
@@ -52,8 +52,8 @@ def test_a_cell_with_a_diverged_run_is_drawn(tmp_path, axes, reference):
         return "diverged" if seed else "done"
 
     published = {"values": [{key: values[0] for key, values in axes.items()} | {"value": reference, "n": 1}]}
-    told = {"reference": published} if reference else {}
-    main = next(draw(analyse(make_study(tmp_path, axes, range(2), status=status, **told))))
+    study = {"reference": published} if reference else {}
+    main = next(draw(analyse(make_study(tmp_path, axes, range(2), status=status, **study))))
     heat = "optimizer.lr" in axes
     assert main.caption.endswith("_diverged") == heat  # the others have a legend
     assert ("×1" if heat else "some runs diverged").encode() in main.svg
@@ -66,14 +66,14 @@ def test_a_study_of_learning_rates_compares_them(tmp_path):
     assert all(is_drawn(picture.png) for picture in found.values())
 
 
-def test_what_the_probes_saw_is_drawn(tmp_path):
+def test_measurements_of_probes_are_drawn(tmp_path):
     found = pictures(make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(2), probes=True))
     assert found["dead_units_dead"].section == "inside"
     assert is_drawn(found["dead_units_dead"].png)
 
 
 def write_weights(run, layers):
-    """What weight_stats leaves: norms that grow with the epoch, and a bias, which is not drawn."""
+    """Write probes.csv of weight_stats: norms that grow with the epoch; those of a bias are not drawn."""
     rows = [f"{epoch},weight_stats,{layer},norm,{2 + i + epoch / 4}" for epoch in (0, 6, 12) for i, layer in enumerate(layers)]
     (run / "probes.csv").write_text("\n".join(["epoch,probe,layer,name,value", *rows]) + "\n")
 
@@ -87,8 +87,8 @@ def test_the_norm_of_each_weight_is_drawn_over_the_epochs(tmp_path, blocks, show
     paths = [f"blocks.{n}.linear" for n in range(blocks)] + ["head"]
     for run in folder.glob("*-*"):
         write_weights(run, [f"{path}.{kind}" for path in paths for kind in ("weight", "bias")])
-    result = settled(analyse(folder))
-    (drawn,) = weight_norms(result)
+    result = mark_absent(analyse(folder))
+    (drawn,) = draw_weight_norms(result)
     for axes in drawn.figure.axes:
         assert [line.get_label() for line in axes.lines] == shown
         assert axes.lines[0].get_xydata().tolist() == [[0, 2], [6, 3.5], [12, 5]]
@@ -106,10 +106,10 @@ def test_arrays_of_single_runs_are_drawn(tmp_path):
     assert all(is_drawn(picture.png) for picture in found.values())
 
 
-def write_arrays(shelf):
-    """What a run leaves: predictions of three classes, a boundary, histograms at two epochs."""
+def write_arrays(folder):
+    """Write the arrays of a run: predictions of three classes, a decision boundary, histograms at two epochs."""
     drawn = np.random.default_rng(0)
-    shelf.mkdir()
+    folder.mkdir()
     target, predicted = drawn.integers(0, 3, (2, 60)).astype(np.uint8)
     confusion = np.zeros((3, 3), np.int32)
     np.add.at(confusion, (target, predicted), 1)
@@ -117,15 +117,15 @@ def write_arrays(shelf):
     images = drawn.integers(0, 255, (len(worst), 1, 8, 8), dtype=np.uint8)
     probabilities = {name: drawn.random(60).astype(np.float16) for name in ("p_target", "p_predicted")}
     answers = {"target": target, "predicted": predicted, "confusion": confusion, "worst": worst, "worst_images": images}
-    np.savez(shelf / "predictions.npz", classes=np.array(["cat", "<b>", "$x$"]), **answers, **probabilities)
+    np.savez(folder / "predictions.npz", classes=np.array(["cat", "<b>", "$x$"]), **answers, **probabilities)
     x = np.linspace(-2, 2, 20, dtype=np.float32)
     plane = (1 / (1 + np.exp(-3 * x[:, None] * x))).astype(np.float16)
     points = {"points": drawn.normal(size=(30, 2)), "targets": drawn.integers(0, 2, 30).astype(np.uint8)}
-    np.savez(shelf / "decision_boundary-12.npz", probability=plane, x=x, y=x, **points)
+    np.savez(folder / "decision_boundary-12.npz", probability=plane, x=x, y=x, **points)
     for epoch in (0, 12):
         density = drawn.random(50).astype(np.float32)
         layers = {"blocks.0.act/density": density, "blocks.0.act/edges": np.linspace(0, 1, 51)}
-        np.savez(shelf / f"activation_stats-{epoch}.npz", **layers)
+        np.savez(folder / f"activation_stats-{epoch}.npz", **layers)
 
 
 def test_a_damaged_array_is_named_and_left_out(tmp_path):
@@ -142,14 +142,13 @@ def test_null_is_not_absent(tmp_path):
     runs = [{"id": identity(cell, 0), "cell": cell, "seed": 0} for cell in cells]
     folder = make_study(tmp_path, {"optimizer": ["sgd"]}, [9])
     protocol = folder / "protocol.json"
-    told = json.loads(protocol.read_text())
-    told["study"] |= {"axes": {}, "cells": cells}
-    protocol.write_text(json.dumps(told | {"runs": runs}))
+    content = json.loads(protocol.read_text())
+    content["study"] |= {"axes": {}, "cells": cells}
+    protocol.write_text(json.dumps(content | {"runs": runs}))
     for cell in cells:
         make_run(folder, cell, 0, accuracy=noisy(cell, 0))
-    result = settled(analyse(folder))
-    names = [name_of(row, varying_keys(result)) for row in records(result.cells)]
-    assert names == ["sgd, grad_clip=null", "sgd, grad_clip=1", "mse"]
+    result = mark_absent(analyse(folder))
+    assert cell_names(result) == ["sgd, grad_clip=null", "sgd, grad_clip=1", "mse"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,10 @@ from markdown_it import MarkdownIt
 
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.diagnose import ADVICE
+from dlexp.analysis.judge.result import Cause
 from dlexp.analysis.report.page import make_page
-from dlexp.analysis.report.text import SECTIONS, Text, _texts
-from dlexp.analysis.report.write import build_report, html, write_report
-from dlexp.analysis.report.write import markdown as markdown_of
+from dlexp.analysis.report.text import SECTIONS, Text, load_texts
+from dlexp.analysis.report.write import build_report, render_html, render_markdown, write_report
 from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "depth": [1, 2, 8]}
@@ -39,8 +40,8 @@ def status(cell, seed):
 def folder(tmp_path_factory):
     """A study with a failed, a missing and a diverged run, and its report."""
     root = tmp_path_factory.mktemp("outputs")
-    told = {"predictions": [PREDICTION], "reference": REFERENCE}
-    folder = make_study(root, AXES, range(6), accuracy=accuracy, status=status, probes=True, **told)
+    study = {"predictions": [PREDICTION], "reference": REFERENCE}
+    folder = make_study(root, AXES, range(6), accuracy=accuracy, status=status, probes=True, **study)
     build_report(folder)
     return folder
 
@@ -83,8 +84,8 @@ def test_verdicts_come_first(page):
 def test_a_verdict_shows_word_claim_reason_and_numbers(result, page):
     verdict = result.verdicts[0]
     card = page[page.index('class="verdict') :].split("</div>")[0]
-    for told in (verdict.verdict, "ReLU wins", verdict.reason, f"n = {verdict.n}"):
-        assert told in card
+    for text in (verdict.verdict, "ReLU wins", verdict.reason, f"n = {verdict.n}"):
+        assert text in card
 
 
 def test_failed_and_missing_runs_are_listed_with_reasons(markdown):
@@ -100,7 +101,7 @@ def test_the_command_is_exact(markdown):
 
 def test_marks_warn_of_what_weakens_a_verdict(result):
     runs = result.runs.assign(selected_on_test=True)
-    page = html(make_page(replace(result, runs=runs, codes=["a" * 64, "b" * 64]), [], Text("en")))
+    page = render_html(make_page(replace(result, runs=runs, codes=["a" * 64, "b" * 64]), [], Text("en")))
     assert "Selected on the test set: 36 of the runs" in page
     assert "2 versions of the code (aaaaaaaa, bbbbbbbb)" in page
 
@@ -128,7 +129,7 @@ def test_every_number_comes_from_the_study(folder, result, markdown):
     cells, runs = result.cells, result.runs
     known = [json.dumps(result.protocol), (folder / "report.md").name]
     known += [*runs["id"], *runs["code"].dropna(), *runs["versions.python"].dropna(), *runs["versions.torch"].dropna()]
-    known += [text[language] for text in _texts().values() for language in text if language == "en"]
+    known += [text[language] for text in load_texts().values() for language in text if language == "en"]
     known += [*ADVICE.values(), *(verdict.reason for verdict in result.verdicts)]
     words = set(re.findall(r"\d+(?:\.\d+)?", " ".join(map(str, known))))
     values = [*cells["mean"], *cells["sd"], *(cells["high"] - cells["low"]) / 2, *cells["noise"], *cells["rank"]]
@@ -149,12 +150,12 @@ def test_every_number_comes_from_the_study(folder, result, markdown):
 
 def test_another_number_is_another_page(result):
     changed = replace(result, cells=result.cells.assign(mean=0.12346))
-    table = markdown_of(make_page(changed, [], Text("en"))).split("## Results")[1].split("## ")[0]
+    table = render_markdown(make_page(changed, [], Text("en"))).split("## Results")[1].split("## ")[0]
     assert table.count("12.35 ±") == len(result.cells)
 
 
 def test_korean_page_has_korean_headings_and_english_names(result):
-    page = html(make_page(result, [], Text("ko")))
+    page = render_html(make_page(result, [], Text("ko")))
     assert '<html lang="ko">' in page
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings
@@ -166,13 +167,14 @@ def test_korean_page_has_korean_headings_and_english_names(result):
 
 
 def test_every_text_is_there_in_both_languages():
-    korean = _texts()["advice"]
-    assert korean.keys() == ADVICE.keys()
-    for key, text in _texts().items():
-        if key != "advice":
+    korean = {key: load_texts()[key] for key in ("advice", "causes", "metrics")}
+    assert korean["advice"].keys() == ADVICE.keys()
+    assert {*get_args(Cause), "interval", "interval_ratio", "lost_seeds", "lost_runs"} == korean["causes"].keys()
+    for key, text in load_texts().items():
+        if key not in korean:
             assert text.keys() == {"en", "ko"}, key
             assert len({tuple(sorted(re.findall(r"{\w+}", words))) for words in text.values()}) == 1, key
-    assert set(SECTIONS) <= _texts().keys()
+    assert set(SECTIONS) <= load_texts().keys()
 
 
 def test_a_study_that_was_not_started_has_a_page(tmp_path):
@@ -266,9 +268,9 @@ def hostile(result, payload):
 def test_no_text_of_a_study_becomes_markup(result, payload, lang):
     page = make_page(hostile(result, payload), [], Text(lang))
     nodes = Nodes()
-    nodes.feed(html(page))
+    nodes.feed(render_html(page))
     assert not nodes.bad
-    outside = re.sub(r"^(`{3,})\n.*?\n\1$", "", markdown_of(page), flags=re.S | re.M)
+    outside = re.sub(r"^(`{3,})\n.*?\n\1$", "", render_markdown(page), flags=re.S | re.M)
     assert not re.search(r"<\w|(?<!\\)\]\(javascript|^# heading", outside, flags=re.M)
 
 

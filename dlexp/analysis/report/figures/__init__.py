@@ -1,4 +1,4 @@
-"""The figures of a study, from its result: drawn with matplotlib, saved as PNG and SVG, told in the page's language."""
+"""Draw the figures of a study with matplotlib, as PNG and SVG; their captions are in templates/text.yaml."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,27 +7,32 @@ from typing import Any
 import matplotlib
 
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import settled
-from dlexp.analysis.report.figures.learning import learning_curves
-from dlexp.analysis.report.figures.main import main_figure
-from dlexp.analysis.report.figures.predictions import confusions, decision_boundaries, galleries
-from dlexp.analysis.report.figures.probes import activation_histograms, gradient_flow, layer_heat_maps, weight_norms
-from dlexp.analysis.report.figures.rates import lr_comparison
-from dlexp.analysis.report.figures.speed import speed_up_figure
-from dlexp.analysis.report.figures.style import Drawn, style, to_files
+from dlexp.analysis.report.arrange import mark_absent
+from dlexp.analysis.report.figures.learning import draw_learning_curves
+from dlexp.analysis.report.figures.main import draw_main_figure
+from dlexp.analysis.report.figures.predictions import draw_confusions, draw_decision_boundaries, draw_galleries
+from dlexp.analysis.report.figures.probes import (
+    draw_activation_histograms,
+    draw_gradient_flow,
+    draw_layer_heat_maps,
+    draw_weight_norms,
+)
+from dlexp.analysis.report.figures.rates import draw_lr_comparison
+from dlexp.analysis.report.figures.speed import draw_speed_ups
+from dlexp.analysis.report.figures.style import DrawnFigure, render, style
 
-SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[Drawn]]]] = [
-    ("results", main_figure),
-    ("results", speed_up_figure),
-    ("learning", learning_curves),
-    ("rates", lr_comparison),
-    ("inside", layer_heat_maps),
-    ("inside", activation_histograms),
-    ("inside", gradient_flow),
-    ("inside", weight_norms),
-    ("inside", decision_boundaries),
-    ("errors", confusions),
-    ("errors", galleries),
+SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[DrawnFigure]]]] = [
+    ("results", draw_main_figure),
+    ("results", draw_speed_ups),
+    ("learning", draw_learning_curves),
+    ("rates", draw_lr_comparison),
+    ("inside", draw_layer_heat_maps),
+    ("inside", draw_activation_histograms),
+    ("inside", draw_gradient_flow),
+    ("inside", draw_weight_norms),
+    ("inside", draw_decision_boundaries),
+    ("errors", draw_confusions),
+    ("errors", draw_galleries),
 ]
 
 
@@ -36,20 +41,20 @@ class Picture:
     """A figure as files.
 
     Args:
-        name: Of its files, and of its place on the page.
-        section: Of the page.
-        caption: Its key among the page's texts; `facts` fill it.
-        facts: Also what comes from configs, unescaped.
-        inches: Its width, at which its text has ten points.
-        wide: Whether it scrolls in its box on a phone.
-        raster: Whether the page is better off with the PNG.
-        png, svg: The files.
+        name: Name of its files, and of its anchor on the page.
+        section: The section of the page that holds it.
+        caption: Key of its caption in text.yaml.
+        values: Values that fill the caption, unescaped.
+        inches: Width at which its text has ten points.
+        wide: Whether it scrolls sideways on a phone.
+        raster: Whether the page should embed the PNG.
+        png, svg: The content of the files.
     """
 
     name: str
     section: str
     caption: str
-    facts: dict[str, Any]
+    values: dict[str, Any]
     inches: float
     wide: bool
     raster: bool
@@ -58,11 +63,11 @@ class Picture:
 
 
 def draw(result: StudyResult) -> Iterator[Picture]:
-    """Each figure that this study has something for, one at a time."""
-    result = settled(result)
-    for section, figures in SECTIONS:
+    """Draw every figure that this study has data for, one at a time."""
+    result = mark_absent(result)
+    for section, draw_figures in SECTIONS:
         with matplotlib.rc_context(style()):
-            for drawn in figures(result):
-                png, svg = to_files(drawn)
+            for drawn in draw_figures(result):
+                png, svg = render(drawn)
                 width = drawn.figure.get_figwidth()
-                yield Picture(drawn.name, section, drawn.caption, drawn.facts, width, drawn.wide, drawn.raster, png, svg)
+                yield Picture(drawn.name, section, drawn.caption, drawn.values, width, drawn.wide, drawn.raster, png, svg)

@@ -1,7 +1,6 @@
-"""The arrays that runs left beside their tables: which run stands for a cell, and what it kept."""
+"""Load the arrays that runs saved, such as predictions and histograms, from the run that represents each cell."""
 
 import re
-import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,69 +8,68 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.read.load import DamagedRunWarning
-from dlexp.analysis.report.arrange import name_of, named, records, varying_keys
+from dlexp.analysis.read.load import warn_damaged
+from dlexp.analysis.report.arrange import add_cell_names, cell_names, records, varying_keys
 from dlexp.analysis.report.labels import show
 
-MOST_BYTES = 2**28  # that the arrays of a file may unpack to; those of 50,000 test examples of 100 classes have a hundredth
+MAX_UNPACKED_BYTES = 2**28  # of one file; the predictions of 50,000 test examples in 100 classes have a hundredth of it
 
 Arrays = Mapping[str, np.ndarray]
 
 
-class Kept(NamedTuple):
-    """The run that stands for a cell, and its arrays by epoch (0 for what has none)."""
+class CellArrays(NamedTuple):
+    """The arrays of the run that represents a cell: epoch → arrays; epoch 0 for arrays without one."""
 
     cell: str
     seed: Any
     arrays: dict[int, Arrays]
 
 
-def kept(result: StudyResult, name: str) -> list[Kept]:
-    """Of each cell, in order, the finished run of the first seed that kept such arrays."""
-    keys = varying_keys(result)
-    runs = named(result.runs[result.runs["status"].isin(["done", "early_stopped", "diverged"])], keys)
+def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
+    """For each cell, in order, the arrays of this name of its first finished run, by seed, that saved them."""
+    runs = add_cell_names(result.runs[result.runs["status"].isin(FINISHED)], varying_keys(result))
     found = []
-    for cell in (name_of(row, keys) for row in records(result.cells)):
+    for cell in cell_names(result):
         for run in runs[runs["cell"] == cell].sort_values("seed").to_dict("records"):
-            if arrays := _read(Path(run["folder"]) / "arrays", name):
-                found.append(Kept(cell, run["seed"], arrays))
+            if arrays := read_arrays(Path(run["folder"]) / "arrays", name):
+                found.append(CellArrays(cell, run["seed"], arrays))
                 break
     return found
 
 
-def best_and_worst(result: StudyResult, found: list[Kept], limit: int = 4) -> list[Kept]:
-    """All, if they are few; else those of the cells with the highest and the lowest mean on each data set."""
+def best_and_worst(result: StudyResult, found: list[CellArrays], limit: int = 4) -> list[CellArrays]:
+    """All items if they are few; else those of the cells with the highest and the lowest mean on each data set."""
     if len(found) <= limit:
         return found
-    keys = varying_keys(result)
-    rows = {name_of(row, keys): row for row in records(result.cells)}
-    sets: dict[str, list[Kept]] = {}
+    rows = dict(zip(cell_names(result), records(result.cells), strict=True))
+    by_dataset: dict[str, list[CellArrays]] = {}
     for item in sorted(found, key=lambda item: -rows[item.cell]["mean"]):
-        sets.setdefault(show(rows[item.cell].get("dataset")), []).append(item)
-    return [item for some in sets.values() for item in ([some[0], some[-1]] if len(some) > 1 else some)]
+        by_dataset.setdefault(show(rows[item.cell].get("dataset")), []).append(item)
+    return [item for items in by_dataset.values() for item in ([items[0], items[-1]] if len(items) > 1 else items)]
 
 
-def seeds(some: Sequence[Kept]) -> str:
-    """The seeds of these runs; mostly one."""
-    return ", ".join(dict.fromkeys(show(item.seed) for item in some))
+def list_seeds(items: Sequence[CellArrays]) -> str:
+    """The distinct seeds of these runs; usually there is only one."""
+    return ", ".join(dict.fromkeys(show(item.seed) for item in items))
 
 
-def _read(shelf: Path, name: str) -> dict[int, Arrays]:
-    """The files `<name>.npz` and `<name>-<epoch>.npz`; a damaged one is named in a warning and left out."""
+def read_arrays(folder: Path, name: str) -> dict[int, Arrays]:
+    """Read the files `<name>.npz` and `<name>-<epoch>.npz`; a damaged one is named in a warning and left out."""
     found: dict[int, Arrays] = {}
-    for path in shelf.glob(f"{name}*.npz"):
+    for path in folder.glob(f"{name}*.npz"):
         if match := re.fullmatch(rf"{name}(?:-(\d+))?\.npz", path.name):
             try:
                 _check_size(path)
                 with np.load(path, allow_pickle=False) as file:
                     found[int(match[1] or 0)] = dict(file)
             except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-                warnings.warn(f"{path} is damaged and was left out: {error}", DamagedRunWarning, stacklevel=2)
+                warn_damaged(path, error)
     return dict(sorted(found.items()))
 
 
 def _check_size(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
-        if (size := sum(member.file_size for member in archive.infolist())) > MOST_BYTES:
-            raise ValueError(f"it unpacks to {size} bytes, and may to {MOST_BYTES} at most")
+        if (size := sum(member.file_size for member in archive.infolist())) > MAX_UNPACKED_BYTES:
+            raise ValueError(f"it unpacks to {size} bytes, more than {MAX_UNPACKED_BYTES}")

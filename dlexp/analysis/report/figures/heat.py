@@ -1,4 +1,4 @@
-"""Heat maps: a number a cell, written into it."""
+"""Draw heat maps: one number per cell, written into it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,41 +9,40 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import is_absent, name_of, records, values_of
-from dlexp.analysis.report.figures.style import Drawn
-from dlexp.analysis.report.labels import factor, key_label, metric_label, show
+from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, records
+from dlexp.analysis.report.figures.style import DrawnFigure
+from dlexp.analysis.report.labels import display_factor, key_label, metric_label, show
 
-MAP = matplotlib.colormaps["cividis"]
+COLOUR_MAP = matplotlib.colormaps["cividis"]
 
 
-def heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[str]) -> Drawn:
-    """The mean of each cell: two numeric axes, a panel for each combination of the others; or one axis by all combinations."""
+def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[str]) -> DrawnFigure:
+    """The mean of each cell over two numeric axes, one panel per combination of the others; or one axis by all combinations."""
     metric = result.protocol["study"]["metric"]
-    scale, cells = factor(metric), records(result.cells)
+    factor, cells = display_factor(metric), records(result.cells)
     x, y = numeric[0], numeric[1] if len(numeric) > 1 else None
-    columns = [show(value) for value in sorted(values_of(result, x))]
-    if y:
-        panels = list(dict.fromkeys(name_of(row, others) for row in cells)) if others else [""]
-        rows = [show(value) for value in sorted(values_of(result, y), reverse=True)]  # as on an axis: upwards
-    else:
-        panels, rows = [""], list(dict.fromkeys(name_of(row, others) for row in cells))
+    columns = [show(value) for value in sorted(axis_values(result, x))]
+    names = [cell_name(row, others) if others else "" for row in cells]
+    values_of_y = sorted(axis_values(result, y), reverse=True) if y else []  # the largest at the top
+    rows = list(map(show, values_of_y)) if y else list(dict.fromkeys(names))
+    panels = list(dict.fromkeys(names)) if y else [""]
     tables = {panel: np.full((3, len(rows), len(columns)), np.nan) for panel in panels}
-    for row in cells:
-        if is_absent(row[x]) or (y and is_absent(row[y])):
+    for row, name in zip(cells, names, strict=True):
+        if row[x] is ABSENT or (y and row[y] is ABSENT):
             continue
-        panel = name_of(row, others) if y and others else ""
-        place = rows.index(show(row[y]) if y else name_of(row, others)), columns.index(show(row[x]))
-        tables[panel][(slice(None), *place)] = row["mean"] * scale, (row["high"] - row["low"]) / 2 * scale, row["diverged"]
+        place = rows.index(show(row[y]) if y else name), columns.index(show(row[x]))
+        values = row["mean"] * factor, (row["high"] - row["low"]) / 2 * factor, row["diverged"]
+        tables[name if y else ""][(slice(None), *place)] = values
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
     width = max(5.6, across * (1.6 + 0.72 * len(columns)) + (0 if y else 0.07 * max(map(len, rows))))
     figure = Figure((width, down * (1.5 + 0.42 * len(rows))), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False).ravel()
-    everything = np.stack([table[0] for table in tables.values()])
-    limits = float(np.nanmin(everything)), float(np.nanmax(everything))
+    all_means = np.stack([table[0] for table in tables.values()])
+    limits = float(np.nanmin(all_means)), float(np.nanmax(all_means))
     for axes, panel in zip(grid, panels, strict=False):
         means, halves, diverged = tables[panel]
-        image = grid_of_numbers(axes, means, limits=limits, halves=halves, diverged=diverged)
+        image = draw_number_grid(axes, means, limits=limits, halves=halves, diverged=diverged)
         axes.set_xticks(range(len(columns)), columns)
         axes.set_yticks(range(len(rows)), rows)
         axes.set_xlabel(key_label(x))
@@ -53,10 +52,10 @@ def heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[str])
         axes.remove()
     figure.colorbar(image, ax=list(grid[: len(panels)]), label=metric_label(metric), shrink=0.9)
     caption = "main_heat_diverged" if any(row["diverged"] for row in cells) else "main_heat"
-    return Drawn("main", figure, caption, {"metrics": [metric]}, wide=width > 6.5)
+    return DrawnFigure("main", figure, caption, {"metrics": [metric]}, wide=width > 6.5)
 
 
-def grid_of_numbers(
+def draw_number_grid(
     axes: Axes,
     table: np.ndarray,
     *,
@@ -66,13 +65,22 @@ def grid_of_numbers(
     digits: int = 1,
     size: float = 8.5,
 ) -> Any:
-    """Colours with their numbers written in, in black or white as the colour needs; empty where there is none.
+    """Draw a table as colours with its numbers written in black or white; `–` where there is no number.
+
+    Args:
+        axes: The panel.
+        table: The numbers.
+        limits: The ends of the colour scale.
+        halves: Half-widths of the numbers' intervals.
+        diverged: How many runs of each cell diverged.
+        digits: Decimals.
+        size: Font size, in points.
 
     Returns:
         The image, for a colour bar.
     """
     low, high = limits if limits[1] > limits[0] else (limits[0] - 0.5, limits[0] + 0.5)
-    image = axes.imshow(np.ma.masked_invalid(table), cmap=MAP, vmin=low, vmax=high, aspect="auto")
+    image = axes.imshow(np.ma.masked_invalid(table), cmap=COLOUR_MAP, vmin=low, vmax=high, aspect="auto")
     axes.set_facecolor("#EEEEEE")
     axes.grid(visible=False)
     axes.tick_params(length=0)
@@ -87,6 +95,7 @@ def grid_of_numbers(
             text += f"\n±{halves[row, column]:.{digits}f}"
         if diverged is not None and diverged[row, column]:
             text += f"\n×{diverged[row, column]:.0f}"
-        dark = sum(w * c for w, c in zip((0.299, 0.587, 0.114), MAP((value - low) / (high - low))[:3], strict=True)) < 0.55
-        axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black", size=size, linespacing=0.95)
+        brightness = np.dot((0.299, 0.587, 0.114), COLOUR_MAP((value - low) / (high - low))[:3])
+        colour = "white" if brightness < 0.55 else "black"
+        axes.text(column, row, text, ha="center", va="center", color=colour, size=size, linespacing=0.95)
     return image

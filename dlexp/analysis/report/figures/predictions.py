@@ -1,4 +1,4 @@
-"""What single runs answered: decision boundaries, confusion matrices, and the images they were most wrong about."""
+"""Draw the predictions of single runs: decision boundaries, confusion matrices, and the images with the worst errors."""
 
 from collections.abc import Iterator
 
@@ -9,33 +9,31 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.figures.arrays import Arrays, best_and_worst, kept, seeds
-from dlexp.analysis.report.figures.heat import MAP, grid_of_numbers
-from dlexp.analysis.report.figures.panels import batched, numbered, panels
-from dlexp.analysis.report.figures.style import COLOURS, Drawn, legend, wrapped
+from dlexp.analysis.report.figures.arrays import Arrays, best_and_worst, list_seeds, load_cell_arrays
+from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
+from dlexp.analysis.report.figures.panels import make_figures
+from dlexp.analysis.report.figures.style import COLOURS, DrawnFigure, add_legend, set_title
 
-ACROSS, DOWN = 6, 3  # images of a gallery
+GALLERY_COLUMNS, GALLERY_ROWS = 6, 3
 # From the colour of class 0 to that of class 1, pale enough for points on it to be seen.
-PLANE = LinearSegmentedColormap.from_list("plane", ["#8FC1E3", "#F7F7F7", "#F3B58C"])
+PROBABILITY_MAP = LinearSegmentedColormap.from_list("plane", ["#8FC1E3", "#F7F7F7", "#F3B58C"])
 
 
-def decision_boundaries(result: StudyResult) -> Iterator[Drawn]:
-    """The probability of class 1 over the plane at the end of training, a panel a cell."""
-    found = kept(result, "decision_boundary")
-    for i, some in enumerate(batched(found)):
-        figure, grid = panels(len(some), 3.4, 2.8)
-        for axes, item in zip(grid, some, strict=True):
-            image = _plane(axes, item.arrays[max(item.arrays)])
-            axes.set_title(wrapped(item.cell, 36), loc="left", size=9)
+def draw_decision_boundaries(result: StudyResult) -> Iterator[DrawnFigure]:
+    """The probability of class 1 over the plane at the end of training, one panel per cell."""
+    name = "decision_boundary"
+    for number, batch, figure, grid in make_figures(name, load_cell_arrays(result, name), 3.4, 2.8):
+        for axes, item in zip(grid, batch, strict=True):
+            image = _draw_plane(axes, item.arrays[max(item.arrays)])
+            set_title(axes, item.cell, 36)
         figure.colorbar(image, ax=list(grid), label="probability of class 1", shrink=0.9, ticks=[0, 0.25, 0.5, 0.75, 1])
-        legend(figure, markerscale=2)
-        name = numbered("decision_boundary", i)
-        yield Drawn(name, figure, "decision_boundary", {"seed": seeds(some)}, wide=len(some) > 1)
+        add_legend(figure, markerscale=2)
+        yield DrawnFigure(number, figure, name, {"seed": list_seeds(batch)}, wide=len(batch) > 1)
 
 
-def _plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet:
+def _draw_plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet:
     probability = np.nan_to_num(arrays["probability"].astype(float), nan=0.5)
-    image = axes.contourf(arrays["x"], arrays["y"], probability, levels=np.linspace(0, 1, 51), cmap=PLANE)
+    image = axes.contourf(arrays["x"], arrays["y"], probability, levels=np.linspace(0, 1, 51), cmap=PROBABILITY_MAP)
     axes.contour(arrays["x"], arrays["y"], probability, levels=[0.5], colors="black", linewidths=1.2)
     for label, colour, marker in ((0, COLOURS[0], "o"), (1, COLOURS[1], "^")):
         points = arrays["points"][arrays["targets"] == label]
@@ -46,69 +44,68 @@ def _plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet:
     return image
 
 
-def confusions(result: StudyResult) -> Iterator[Drawn]:
+def draw_confusions(result: StudyResult) -> Iterator[DrawnFigure]:
     """Rows of true, columns of predicted classes, in per cent of the row; of all cells, or of the best and the worst."""
-    found = [item for item in kept(result, "predictions") if "confusion" in item.arrays[0]]
-    some = best_and_worst(result, found)
-    if not some:
+    found = [item for item in load_cell_arrays(result, "predictions") if "confusion" in item.arrays[0]]
+    selected = best_and_worst(result, found)
+    if not selected:
         return
-    classes = [str(name) for name in some[0].arrays[0]["classes"]]
-    side = min(5.2, max(2.6, 1.3 + 0.36 * len(classes)))
-    figure = Figure((max(5.6, 2 * side) if len(some) > 1 else 5.6, side * -(-len(some) // 2) + 0.4), layout="constrained")
-    grid = figure.subplots(-(-len(some) // 2), min(2, len(some)), squeeze=False).ravel()
-    for axes, item in zip(grid, some, strict=False):
-        counts = item.arrays[0]["confusion"].astype(float)
-        shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
-        names = [str(name) for name in item.arrays[0]["classes"]]
-        if len(names) <= 12:
-            grid_of_numbers(axes, shares, limits=(0, 100), digits=0, size=7)
-        else:
-            axes.imshow(shares, cmap=MAP, vmin=0, vmax=100)
-            axes.grid(visible=False)
-        if len(names) <= 20:
-            axes.set_xticks(
-                range(len(names)),
-                names,
-                size=8,
-                rotation=45 if max(map(len, names)) > 2 else 0,
-                ha="right" if max(map(len, names)) > 2 else "center",
-            )
-            axes.set_yticks(range(len(names)), names, size=8)
-        axes.set_xlabel("predicted class")
-        axes.set_ylabel("true class")
-        axes.set_title(wrapped(item.cell, int(side * 11)), loc="left", size=9)
-    for axes in grid[len(some) :]:
+    side = min(5.2, max(2.6, 1.3 + 0.36 * len(selected[0].arrays[0]["classes"])))
+    down, across = -(-len(selected) // 2), min(2, len(selected))
+    figure = Figure((max(5.6, 2 * side) if across > 1 else 5.6, side * down + 0.4), layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, item in zip(grid, selected, strict=False):
+        _draw_confusion(axes, item.arrays[0])
+        set_title(axes, item.cell, int(side * 11))
+    for axes in grid[len(selected) :]:
         axes.remove()
-    key = "confusion" if len(some) == len(found) else "confusion_some"
-    yield Drawn("confusion", figure, key, {"seed": seeds(some)}, wide=len(some) > 1)
+    caption = "confusion" if len(selected) == len(found) else "confusion_some"
+    yield DrawnFigure("confusion", figure, caption, {"seed": list_seeds(selected)}, wide=across > 1)
 
 
-def galleries(result: StudyResult) -> Iterator[Drawn]:
+def _draw_confusion(axes: Axes, arrays: Arrays) -> None:
+    counts = arrays["confusion"].astype(float)
+    shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    names = [str(name) for name in arrays["classes"]]
+    if len(names) <= 12:
+        draw_number_grid(axes, shares, limits=(0, 100), digits=0, size=7)
+    else:
+        axes.imshow(shares, cmap=COLOUR_MAP, vmin=0, vmax=100)
+        axes.grid(visible=False)
+    if len(names) <= 20:
+        rotation, alignment = (45, "right") if max(map(len, names)) > 2 else (0, "center")
+        axes.set_xticks(range(len(names)), names, size=8, rotation=rotation, ha=alignment)
+        axes.set_yticks(range(len(names)), names, size=8)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+
+
+def draw_galleries(result: StudyResult) -> Iterator[DrawnFigure]:
     """The test images to whose true class a run gave the least probability; of all cells, or of the best and the worst."""
-    found = [item for item in kept(result, "predictions") if len(item.arrays[0].get("worst_images", ()))]
+    found = [item for item in load_cell_arrays(result, "predictions") if len(item.arrays[0].get("worst_images", ()))]
     for i, item in enumerate(best_and_worst(result, found)):
-        facts = {"group": item.cell, "seed": item.seed}
-        yield Drawn(f"worst_errors_{i + 1}", _gallery(item.arrays[0]), "gallery", facts, wide=True, raster=True)
+        values = {"group": item.cell, "seed": item.seed}
+        yield DrawnFigure(f"worst_errors_{i + 1}", _draw_gallery(item.arrays[0]), "gallery", values, wide=True, raster=True)
 
 
-def _gallery(arrays: Arrays) -> Figure:
-    """The images in rows of six; above each its class, what it was taken for, and how surely."""
-    images = arrays["worst_images"][: ACROSS * DOWN]
-    down = -(-len(images) // ACROSS)
+def _draw_gallery(arrays: Arrays) -> Figure:
+    """The images in rows of six; above each its class, the predicted class, and the probability of that prediction."""
+    images = arrays["worst_images"][: GALLERY_COLUMNS * GALLERY_ROWS]
+    down = -(-len(images) // GALLERY_COLUMNS)
     figure = Figure((7.4, 1.5 * down + 0.1), layout="constrained")
     axes = figure.subplots()
-    brightest = images.max()  # of digits it is 16
+    brightest = images.max()  # 16 in Digits
     for place, (image, index) in enumerate(zip(images, arrays["worst"], strict=False)):
-        x, y = 1.25 * (place % ACROSS), -1.4 * (place // ACROSS)
+        x, y = 1.25 * (place % GALLERY_COLUMNS), -1.4 * (place // GALLERY_COLUMNS)
         pixels = image.transpose(1, 2, 0)
         height, width = (side / max(pixels.shape[:2]) for side in pixels.shape[:2])
-        shown = pixels[:, :, 0] if len(image) != 3 else pixels
-        axes.imshow(shown, cmap="gray", vmin=0, vmax=brightest, extent=(x, x + width, y, y + height))
+        pixels = pixels[:, :, 0] if len(image) != 3 else pixels
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=brightest, extent=(x, x + width, y, y + height))
         true, predicted = (str(arrays["classes"][arrays[name][index]])[:16] for name in ("target", "predicted"))
-        sure = float(arrays["p_predicted"][index])
-        surely = f" ({100 * sure:.0f} %)" if np.isfinite(sure) else ""
-        axes.text(x, y + height + 0.05, f"{true}\n→ {predicted}{surely}", size=8, va="bottom")
-    axes.set_xlim(-0.05, 1.25 * ACROSS - 0.2)
+        probability = float(arrays["p_predicted"][index])
+        per_cent = f" ({100 * probability:.0f} %)" if np.isfinite(probability) else ""
+        axes.text(x, y + height + 0.05, f"{true}\n→ {predicted}{per_cent}", size=8, va="bottom")
+    axes.set_xlim(-0.05, 1.25 * GALLERY_COLUMNS - 0.2)
     axes.set_ylim(-1.4 * (down - 1) - 0.05, 1.36)
     axes.axis("off")
     return figure

@@ -1,4 +1,4 @@
-"""How every figure looks: its colours, labels, units and legend, and how it is saved."""
+"""The style that all figures share: colours, axes and legends, and how they are saved."""
 
 import io
 import re
@@ -9,6 +9,7 @@ from math import ceil
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ from PIL import Image
 
 from dlexp.analysis.report.labels import is_rate
 
-# Okabe and Ito's colours, told apart by colour-blind readers; yellow, too pale for a line on white, is left out.
+# Okabe and Ito's colours, which colour-blind readers can distinguish; without yellow, which is too pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5, 1, 1.5)), (0, (1, 1)))
@@ -40,52 +41,52 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
     "text.color": INK,
-    "text.parse_math": False,  # a `$` in a name is a `$`
+    "text.parse_math": False,  # so that a `$` in a name is drawn as `$`
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.minor.visible": False,
     "svg.fonttype": "path",
-    "svg.hashsalt": "dlexp",  # the same figure is the same file
+    "svg.hashsalt": "dlexp",  # so that equal figures are equal files
 }
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnFigure:
     """A figure before it is saved.
 
     Args:
-        name: Of its files.
-        figure: matplotlib's.
-        caption: Its key among the page's texts.
-        facts: What fills the caption.
-        wide: Whether its text is too small on a phone, so that it scrolls in its box there.
+        name: Name of its files.
+        figure: The matplotlib figure.
+        caption: Key of its caption in text.yaml.
+        values: Values that fill the caption.
+        wide: Whether it scrolls sideways on a phone, because its text would be too small.
         raster: Whether it holds images rather than lines.
     """
 
     name: str
     figure: Figure
     caption: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     wide: bool = False
     raster: bool = False
 
 
 def style() -> Any:
-    """The settings under which figures are made and saved, with fonts that this machine has for what DejaVu lacks."""
+    """The settings to draw and save figures with, including this machine's fonts for characters that DejaVu lacks."""
     present = set(font_manager.get_font_names())
     return STYLE | {"font.family": ["DejaVu Sans", *(font for font in FALLBACK_FONTS if font in present)]}
 
 
-def colours(values: Sequence[Any]) -> list[Any]:
-    """A colour each: along a scale for numbers, well apart for names."""
+def choose_colours(values: Sequence[Any]) -> list[Any]:
+    """One colour per value: along a scale for numbers, clearly different ones for names."""
     if len(values) > 2 and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         scale = matplotlib.colormaps["viridis"]
         return [scale(0.88 * i / (len(values) - 1)) for i in range(len(values))]
     return [COLOURS[i % len(COLOURS)] for i in range(len(values))]
 
 
-def legend(figure: Figure, title: str = "", *, markerscale: float = 1) -> None:
-    """One legend for the figure, above its panels, where it covers no data."""
+def add_legend(figure: Figure, title: str = "", *, markerscale: float = 1) -> None:
+    """Add one legend for all panels, above them, where it covers no data."""
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -96,7 +97,7 @@ def legend(figure: Figure, title: str = "", *, markerscale: float = 1) -> None:
     handles = [entries[label] for label in labels]
     longest = max(map(len, labels)) + 6
     fitting = max(1, min(len(labels), int(figure.get_figwidth() * 12 / longest)))
-    columns = ceil(len(labels) / ceil(len(labels) / fitting))  # as few rows, and these as even as they can be
+    columns = ceil(len(labels) / ceil(len(labels) / fitting))  # in as few rows as possible, evenly filled
     figure.legend(
         handles,
         labels,
@@ -109,60 +110,70 @@ def legend(figure: Figure, title: str = "", *, markerscale: float = 1) -> None:
     )
 
 
-def log_ticks(axes: Axes, values: Iterable[float], base: int) -> None:
-    """A logarithmic x-axis that names the values measured, and no others."""
-    ticks = sorted(set(values))
-    axes.set_xscale("log", base=base)
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
+def set_numeric_axis(axes: Axes, values: Iterable[float], label: str) -> None:
+    """Label the horizontal axis and put its ticks at the given values; on a logarithmic scale if they span a factor of 16."""
+    ticks = sorted(map(float, set(values)))
+    names = [f"{tick:g}" for tick in ticks]
+    if len(ticks) > 2 and ticks[0] > 0 and ticks[-1] / ticks[0] >= 16:
+        axes.set_xscale("log", base=2 if all(float(np.log2(tick)).is_integer() for tick in ticks) else 10)
+        axes.set_xticks(ticks, names)
+        axes.minorticks_off()
+    elif len(ticks) <= 12:
+        axes.set_xticks(ticks, names)
+    axes.set_xlabel(label)
 
 
-def log_axis(axes: Axes) -> None:
-    """A logarithmic vertical axis labelled with plain numbers: `0.01`, or `1e-05` where that is shorter."""
-    axes.set_yscale("log", nonpositive="clip")
-    axis = axes.yaxis
+def set_log_axis(axes: Axes, *, vertical: bool = True, max_ratio: float = 30) -> None:
+    """Make an axis logarithmic, labelled with plain numbers: `0.01`, or `1e-05` where that is shorter.
+
+    Args:
+        axes: The panel.
+        vertical: Whether it is the vertical axis.
+        max_ratio: Largest ratio of the ends of the axis at which 2 and 5 are labelled too, besides powers of ten.
+    """
+    (axes.set_yscale if vertical else axes.set_xscale)("log")
+    axis = axes.yaxis if vertical else axes.xaxis
     low, high = sorted(axis.get_view_interval())
-    few = high / low < 30 if low > 0 else False
-    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if few else (1,), numticks=8))
+    dense = low > 0 and high / low < max_ratio
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if dense else (1,), numticks=8))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 
 
-def within_rates(panels: Iterable[Axes], metric: str, *, vertical: bool = True) -> None:
-    """Let the axis of a rate end at 0 and 100 %, however wide an interval is; once all panels are drawn."""
+def limit_to_rates(panels: Iterable[Axes], metric: str, *, vertical: bool = True) -> None:
+    """Limit the axis of a rate to 0 to 100 %, however wide an interval is. Call it when all panels are drawn."""
     for axes in panels if is_rate(metric) else ():
         low, high = axes.get_ylim() if vertical else axes.get_xlim()
         if low < -2 or high > 102:
             (axes.set_ylim if vertical else axes.set_xlim)(max(low, -2), min(high, 102))
 
 
-def wrapped(text: str, width: int) -> str:
-    """A title in as many lines as it needs."""
+def wrap(text: str, width: int) -> str:
+    """Break a text into lines of at most `width` characters."""
     return "\n".join(textwrap.wrap(text, width)) or text
 
 
-def is_geometric(values: Sequence[float]) -> bool:
-    """Whether values are better spread on a logarithmic axis."""
-    ordered = sorted(values)
-    return ordered[0] > 0 and ordered[-1] / ordered[0] >= 16 and len(ordered) > 2
+def set_title(axes: Axes, title: str, width: int) -> None:
+    """Give a panel a title, wrapped at `width` characters."""
+    axes.set_title(wrap(title, width), loc="left", size=9)
 
 
-def to_files(drawn: Drawn) -> tuple[bytes, bytes]:
-    """The PNG and the SVG of a figure, small; the same figure gives the same bytes."""
+def render(drawn: DrawnFigure) -> tuple[bytes, bytes]:
+    """Render a figure as a small PNG and a small SVG; equal figures give equal bytes."""
     figure = drawn.figure
-    png = _saved(figure, "png", {"Software": None})
+    png = _save(figure, "png", {"Software": None})
     if not drawn.raster:
         image = Image.open(io.BytesIO(png)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
         buffer = io.BytesIO()
         image.save(buffer, "png", optimize=True)
         png = buffer.getvalue()
-    figure.set_layout_engine("none")  # it has been laid out
-    svg = _saved(figure, "svg", {"Date": None})
-    # A hundredth of a point is enough for a path.
+    figure.set_layout_engine("none")  # the layout of the PNG is kept
+    svg = _save(figure, "svg", {"Date": None})
+    # Two decimals, in points, are precise enough for a path.
     return png, re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
 
 
-def _saved(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
+def _save(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=150, facecolor="white", metadata=metadata)
     return buffer.getvalue()
