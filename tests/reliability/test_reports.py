@@ -16,7 +16,7 @@ import yaml
 from dlexp.analysis import analyse, load_runs, write_runs
 from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import Text
-from dlexp.analysis.report.write import build_report, html
+from dlexp.analysis.report.write import build_report, render_html
 from dlexp.config.compose import assemble, check
 from dlexp.machine.files import replacing
 from dlexp.run.display import Plain
@@ -133,7 +133,7 @@ def test_no_text_on_disk_becomes_markup(folder):
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_payload_alone_becomes_markup(payload, folder):
-    nodes = looked_through(html(make_page(hostile(analyse(folder), payload), [], Text("en"))))
+    nodes = looked_through(render_html(make_page(hostile(analyse(folder), payload), [], Text("en"))))
     assert nodes.bad == []
     assert nodes.policies == [POLICY]
 
