@@ -8,19 +8,20 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from dlexp.config.compose import Composed, composed_from, help_text, problems_of
+from dlexp.config.check import check, find_problems
+from dlexp.config.compose import Composed, compose
+from dlexp.config.flags import read_flags, show
+from dlexp.config.help import help_text
+from dlexp.config.lookup import is_multirun
+from dlexp.config.overrides import parse
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
 from dlexp.machine.process import run_command
 from dlexp.run import signals as stop
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from dlexp.study.request import compose_runs, names_study, read_command
 
 ERRORS = {ConfigError: 2, HeldError: 3, CheckpointError: 4, DiskError: 5, DatasetError: 7}
 EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
-NOT_OURS = ("config_path", "config_name", "config_dir", "experimental_rerun")  # Hydra's flags that read configs from elsewhere
 
 
 def main() -> int:
@@ -56,36 +57,43 @@ def _fail(code: int, *lines: str) -> int:
 
 
 def _command(arguments: list[str]) -> int:
-    """Answer what needs no training; refuse what cannot run; leave the rest to Hydra."""
+    """Answer what needs no training; refuse what cannot run; train the rest."""
     if {"-h", "--help"}.intersection(arguments):
         print(help_text())
         return 0
-    import hydra
-    from hydra._internal.utils import get_args_parser
-
-    flags = get_args_parser().parse_args(arguments)
-    refused = [f"--{flag.replace('_', '-')}: configs come from conf/ alone." for flag in NOT_OURS if getattr(flags, flag)]
-    if any(text.startswith("study=") for text in flags.overrides) and not refused:
-        from dlexp.study.protocol import run_study
-
+    flags = read_flags(arguments)
+    overrides = flags.overrides
+    if names_study(overrides):
         if flags.cfg or flags.info:
             raise ConfigError("A study is many runs: python scripts/plan.py study=... lists them.")
-        return run_study(flags.overrides, shlex.join(["python", "train.py", *flags.overrides]))
-    if problems := refused + problems_of(flags.overrides, multirun=flags.multirun):
+        study, request = read_command(overrides)
+        runs = compose_runs(study, request)
+        from dlexp.study.protocol import run_study  # loads torch: not before the configs have passed
+
+        return run_study(study, runs, request.changes, shlex.join(["python", "train.py", *overrides]))
+    if problems := find_problems(overrides, multirun=flags.multirun):
         raise ConfigError(*problems)
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands exceptions on to `_attempt` instead of ending the process
-    hydra.main(version_base="1.3", config_path="conf", config_name="config")(_job)()
+    if flags.multirun or flags.by_hydra or is_multirun(map(parse, overrides)):
+        return _run_hydra(arguments)
+    composed = compose(overrides)
+    if flags.cfg:
+        if flags.cfg == "all":
+            _run_hydra(["--cfg", "hydra", *overrides])
+        print(show(composed, package=flags.package, resolve=flags.resolve), end="")
+        return 0
+    if problems := check(composed):
+        raise ConfigError(*problems)
+    return _train_one(composed)
+
+
+def _run_hydra(arguments: list[str]) -> int:
+    """Let Hydra sweep, with hydra_plugins/dlexp/sweeper.py, or show what only it knows."""
+    import hydra
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises exceptions instead of ending the process
+    sys.argv[1:] = arguments
+    hydra.main(version_base="1.3", config_path="conf", config_name="config")(lambda config: None)()
     return 0
-
-
-def _job(config: "DictConfig") -> None:
-    """One run, called by Hydra; a sweep goes through hydra_plugins/dlexp/sweeper.py instead."""
-    from hydra.core.hydra_config import HydraConfig
-
-    given = HydraConfig.get()
-    composed = composed_from(config, given.runtime.choices, given.overrides.task)
-    # Hydra would catch an exception, print a line of its own and lose the exit code.
-    raise SystemExit(_attempt(lambda: _train_one(composed)))
 
 
 def _train_one(composed: Composed) -> int:

@@ -17,7 +17,7 @@ from dlexp.run.display import make_display, results_table
 from dlexp.run.plan import Run, plan
 from dlexp.run.record import folder as record
 from dlexp.study.definition import read_study, studies
-from dlexp.study.protocol import assemble_runs, understand
+from dlexp.study.request import compose_runs, read_command
 
 
 def main(overrides: list[str]) -> int:
@@ -46,8 +46,8 @@ def all_studies() -> tuple[Table, str]:
 
 def one_study(overrides: list[str]) -> tuple[Table, str]:
     """Each run that a command would go through, and the counts with the expected time."""
-    study, request = understand(overrides)
-    runs = [plan(composed, study.name) for composed in assemble_runs(study, request)]
+    study, request = read_command(overrides)
+    runs = [plan(composed, study.name) for composed in compose_runs(study, request)]
     summaries = [run.summary() for run in runs]
     pairs = list(zip(runs, summaries, strict=True))
     took = {run.identity: seconds(summary) for run, summary in pairs if summary and "seconds" in summary}
@@ -80,7 +80,7 @@ def estimate(run: Run, runs: list[Run], took: dict[str, float]) -> float:
 
 def cell(run: Run) -> list[str]:
     """What names a run, without its seed."""
-    return [text for text in run.said if not text.startswith("seed=")]
+    return [text for text in run.label if not text.startswith("seed=")]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from dlexp.config.options import part
+from dlexp.config.options import read_option
 from tests import ROOT
 
 CONF = ROOT / "conf"
@@ -19,7 +19,7 @@ def options(group: str) -> list[str]:
 
 def make(group: str, option: str, **keys: Any) -> Any:
     """The factory of an option, with some keys changed."""
-    return instantiate(OmegaConf.merge(part(group, option), keys), _convert_="all")
+    return instantiate(OmegaConf.merge(read_option(group, option), keys), _convert_="all")
 
 
 def make_model(
@@ -36,6 +36,6 @@ def make_model(
 ) -> nn.Module:
     """A model, with some of its own keys changed."""
     read = {"model": option, "activation": activation, "norm": norm}
-    config = OmegaConf.create({group: part(group, name) for group, name in read.items()})
+    config = OmegaConf.create({group: read_option(group, name) for group, name in read.items()})
     config = OmegaConf.merge(config, {"dropout": dropout, "depth": depth, "width": width, "model": keys})
     return instantiate(config.model, _convert_="all")(input_shape, num_outputs)

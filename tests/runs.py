@@ -4,7 +4,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from dlexp.config.compose import assemble, look_up
+from dlexp.config.compose import compose
+from dlexp.config.lookup import look_up
 from dlexp.errors import ConfigError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
@@ -48,7 +49,7 @@ def prepare(*overrides: str, root: Path) -> Run:
     command = only_last(("hardware=cpu", f"output_dir={root}", *overrides))
     if problems := look_up(command, multirun=False):
         raise ConfigError(*problems)
-    return plan(assemble(command))
+    return plan(compose(command))
 
 
 def run(*overrides: str, root: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:

@@ -7,8 +7,7 @@ import pytest
 import torch
 from hydra.utils import get_method
 
-from dlexp.config.compose import CONF, groups
-from dlexp.config.options import part
+from dlexp.config.options import CONF, groups, read_option
 from tests.parts.dataset.test_image_folder import CLASSES, write_image
 from tests.parts.dataset.test_torchvision_sets import write_cifar, write_mnist
 from tests.runs import IMAGES, MOONS, SERIES, run
@@ -79,7 +78,7 @@ FOR_EVERY_DATASET = {"per_class", "scale", "scale_on"}  # used by dlexp.data.pre
 
 @pytest.mark.parametrize("option", [option for option in OWN if not option.startswith("precision")])
 def test_a_file_lists_every_parameter_that_its_factory_takes_from_the_config(option):
-    content = part(*option.split("="))
+    content = read_option(*option.split("="))
     parameters = inspect.signature(get_method(content["_target_"])).parameters.values()
     taken = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
     assert set(content) - {"_target_", "_partial_"} - FOR_EVERY_DATASET == taken

@@ -19,7 +19,6 @@ OF_SEVERAL = {
     "analysis/report/test_report_browser.py",
     "benchmark/test_cases.py",
     "benchmark/test_command.py",
-    "config/test_traits.py",
     "doctor/test_command.py",
     "parts/dataset/test_generated.py",
     "parts/dataset/test_options.py",

@@ -19,7 +19,7 @@ from dlexp.config.options import CONF
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.plan import plan
-from dlexp.study.protocol import assemble_runs, understand
+from dlexp.study.request import compose_runs, read_command
 
 STUDY = "cifar10_speedrun"  # its first cell is the whole recipe
 RUNS = 5  # of a block
@@ -69,10 +69,10 @@ def _block(runs: Runs) -> Block:
 def our_runs(folder: Path, num_runs: int) -> list[Trained]:
     """Runs of the study's first cell, one for each of the first seeds."""
     seeds = ",".join(str(seed) for seed in range(num_runs))
-    study, request = understand([f"study={STUDY}", f"seed={seeds}", f"output_dir={folder}", "force=true"])
+    study, request = read_command([f"study={STUDY}", f"seed={seeds}", f"output_dir={folder}", "force=true"])
     request = replace(request, cells=request.cells[:1])
     trained = []
-    for composed in assemble_runs(study, request):
+    for composed in compose_runs(study, request):
         run = plan(composed, study.name)
         summary = execute(run, gather_facts(run), Plain()) or {}
         trained.append(counted(summary))

@@ -12,7 +12,8 @@ from time import perf_counter
 from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
 from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.same_work import DifferentWorkError
-from dlexp.config.compose import assemble, expand
+from dlexp.config.compose import compose
+from dlexp.config.overrides import expand
 from dlexp.study.sweep import check_cells, sweep
 
 WORK = ("warmup", "train", "compile", "evaluation")  # of a summary's seconds: what the run was asked for
@@ -50,7 +51,7 @@ def sweeps(folder: Path) -> Block:
 
 def _run(num_runs: int, place: str) -> None:
     seeds = ",".join(str(seed) for seed in range(num_runs))
-    cells = [assemble(cell) for cell in expand([*TINY, f"seed={seeds}", f"output_dir={place}"])]
+    cells = [compose(cell) for cell in expand([*TINY, f"seed={seeds}", f"output_dir={place}"])]
     with redirect_stdout(io.StringIO()):
         sweep(check_cells(cells), "python scripts/benchmark.py")
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from dlexp.benchmark.comparison import Block, Make, Sample
 from dlexp.benchmark.measure import timed
 from dlexp.benchmark.same_work import Witness
-from dlexp.config.compose import assemble, look_up
+from dlexp.config.compose import compose
+from dlexp.config.lookup import look_up
 from dlexp.data.batches import Batch, draw_order
 from dlexp.errors import ConfigError
 from dlexp.machine import device as hardware
@@ -69,7 +70,7 @@ def setting(*overrides: str) -> Setting:
     command = list({text.partition("=")[0]: text for text in overrides}.values())
     if problems := look_up(command, multirun=False):
         raise ConfigError(*problems)
-    run = plan(assemble(command))
+    run = plan(compose(command))
     return Setting(run.config, gather_facts(run))
 
 

@@ -1,8 +1,8 @@
-"""What `python train.py --help` says: one screen, made from the files in conf/."""
+"""The text of `python train.py --help`: one screen, built from the files in conf/."""
 
 from textwrap import wrap
 
-from dlexp.config.options import default_choices, groups, leaves, probes, scalars, shown
+from dlexp.config.options import default_choices, groups, leaves, list_groups, scalars, shown
 
 WIDTH = 100
 
@@ -15,12 +15,12 @@ EXAMPLES = """\
 
 
 def help_text() -> str:
-    """Usage, groups with their options, plain keys with their defaults, examples, exit codes."""
+    """Usage, groups with their options, plain keys with their defaults, examples and exit codes."""
     defaults = default_choices()
     options = {
         group: " ".join(f"*{name}" if name == defaults[group] else name for name in groups()[group]) for group in defaults
     }
-    plain = " ".join(f"{path}={_typed(value)}" for path, value in leaves(scalars()))
+    plain = " ".join(f"{path}={_format(value)}" for path, value in leaves(scalars()))
     return "\n".join(
         [
             "Train what a config says, and leave a record in outputs/.",
@@ -31,7 +31,11 @@ def help_text() -> str:
             "",
             "Groups and their options (* the default); the keys of an option stand in conf/<group>/<option>.yaml",
             *(line for group, names in options.items() for line in _block(f"{group:11}", names)),
-            *_block(f"{'probe':11}", f"{' '.join(probes())} (a list: probe=[{','.join(probes()[:2])}])"),
+            *(
+                line
+                for group, names in list_groups().items()
+                for line in _block(f"{group:11}", f"{' '.join(names)} (a list: {group}=[{','.join(names[:2])}])")
+            ),
             "",
             "Keys and their defaults, explained in conf/config.yaml",
             *_block("", plain),
@@ -51,5 +55,5 @@ def _block(name: str, words: str) -> list[str]:
     return wrap(words, WIDTH, initial_indent=f"  {name}", subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _typed(value: object) -> str:
+def _format(value: object) -> str:
     return value if isinstance(value, str) else shown(value)

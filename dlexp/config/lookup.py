@@ -1,4 +1,4 @@
-"""The look-up of a command in conf/, before Hydra composes anything: every mistake at once, and nothing imported or run."""
+"""Look up a command in conf/ before anything is composed: find every mistake at once, and import or run nothing."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,120 +8,135 @@ from dlexp.config.options import (
     FIXED,
     REFERENCE,
     default_choices,
+    default_lists,
     groups,
     keys_of,
     leaves,
+    list_groups,
     on_one_line,
-    probes,
     reference,
     references_in,
     scalars,
     shown,
 )
-from dlexp.config.overrides import LARGEST, Given, read
+from dlexp.config.overrides import LARGEST, Override, parse
 from dlexp.config.suggestion import nearest_key, nearest_option
 from dlexp.errors import ConfigError
 
 HYDRA_KEYS = ("hydra.mode", "hydra.sweeper.params")
+AXIS = "hydra.sweeper.params."  # begins a key that holds one axis of a sweep
 
-Chosen = Mapping[str, Sequence[str]]  # group, probe included → the options that the command uses; none where that is not clear
+Chosen = Mapping[str, Sequence[str]]  # group → the options that the command uses; none where that is not clear
 
 
 def look_up(overrides: Sequence[str], *, multirun: bool) -> list[str]:
-    """Every mistake in the overrides of one command that can be seen without composing it.
+    """Find every mistake in the overrides of one command that can be seen without composing it.
 
     Args:
-        overrides: As typed, those of `hydra.` too.
+        overrides: As typed, including those of `hydra.`.
         multirun: Whether the command sweeps (-m).
 
     Returns:
         One line each: what was typed, what is wrong with it, the nearest valid choice.
     """
-    return [line for lines in mistakes(overrides, multirun=multirun).values() for line in lines]
+    return [line for lines in find_mistakes(overrides, multirun=multirun).values() for line in lines]
 
 
-def mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list[str]]:
+def find_mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list[str]]:
     """As `look_up`, by the position of the override that the lines are about."""
-    command: dict[int, Given] = {}
+    command: dict[int, Override] = {}
     wrong: dict[int, list[str]] = {}
     for position, typed in enumerate(overrides):
         try:
-            command[position] = read(typed)
+            command[position] = parse(typed)
         except ConfigError as error:
             wrong[position] = error.problems
-    chosen = _chosen(command.values())
+    chosen = _find_chosen(command.values())
     for group, options in chosen.items():
         for option in options:
-            keys_of(group, option)  # a file that is none that a config may be made of is refused before Hydra reads it
-    multirun = multirun or "hydra.mode=MULTIRUN" in overrides
+            keys_of(group, option)  # raises if the file is no plain YAML
+    sweeps = multirun or is_multirun(command.values())
     first: dict[str, str] = {}
     num_cells = 1
-    for position, given in command.items():
-        lines = list(_look(given, chosen, multirun))
-        if given.key in first:
-            lines.append(f"{given.text}: {on_one_line(given.key)} is set twice, here and by {first[given.key]}.")
-        first.setdefault(given.key, given.text)
-        num_cells *= max(1, len(given.values))
+    for position, override in command.items():
+        if override.key == "hydra.mode" and override.values == ["RUN"] and multirun:
+            wrong[position] = [f"{override.text}: contradicts -m: leave one of the two out."]
+            continue
+        lines = list(_check_override(override, chosen, sweeps))
+        for key in (override.key, *_sweeper_axes(override)):
+            if key in first:
+                lines.append(f"{override.text}: {on_one_line(key)} is set twice, here and by {first[key]}.")
+            first.setdefault(key, override.text)
+        num_cells *= max(1, len(override.values))
         if num_cells > LARGEST:
-            lines.append(f"{given.text}: makes a sweep of more than {LARGEST} runs.")
+            lines.append(f"{override.text}: makes a sweep of more than {LARGEST} runs.")
             num_cells = 1
         if lines:
             wrong[position] = lines
     return dict(sorted(wrong.items()))
 
 
-def _chosen(command: Iterable[Given]) -> Chosen:
+def is_multirun(command: Iterable[Override]) -> bool:
+    """Whether a command asks for a sweep by a setting of Hydra, which is the same as -m."""
+    return any(override.key == "hydra.mode" and override.values == ["MULTIRUN"] for override in command)
+
+
+def _find_chosen(command: Iterable[Override]) -> Chosen:
     chosen: dict[str, Sequence[str]] = {group: [option] for group, option in default_choices().items()}
-    chosen["probe"] = []
-    for given in command:
-        if given.key == "probe":
-            chosen["probe"] = [name for value in given.values if isinstance(value, list) for name in value if name in probes()]
-        elif given.key in chosen:
-            clear = all(value in groups()[given.key] for value in given.values)
-            chosen[given.key] = given.values if clear else []
+    chosen |= default_lists()
+    for override in command:
+        if options := list_groups().get(override.key):
+            lists = [value for value in override.values if isinstance(value, list)]
+            chosen[override.key] = [name for value in lists for name in value if name in options]
+        elif override.key in chosen:
+            is_clear = all(value in groups()[override.key] for value in override.values)
+            chosen[override.key] = override.values if is_clear else []
     return chosen
 
 
-def _look(given: Given, chosen: Chosen, multirun: bool) -> Iterator[str]:
-    """What is wrong with one override."""
-    key, text, override = given.key, given.text, given.override
+def _check_override(override: Override, chosen: Chosen, sweeps: bool) -> Iterator[str]:
+    key, text, parsed = override.key, override.text, override.parsed
     names = re.split(r"[./]", key)
-    if name := next((name for name in [*names, *hidden_names(given.values)] if name.startswith("_")), None):
+    if name := next((name for name in [*names, *underscored_keys(override.values)] if name.startswith("_")), None):
         yield f"{text}: {on_one_line(name)} is not for a command to set: the options of the groups alone choose what code runs."
-    elif call := next(calls(given.values), None):
+    elif call := next(resolver_calls(override.values), None):
         yield f"{text}: {on_one_line(call)} is not a reference to a key, such as ${{depth}}; nothing else is looked up."
     elif names[0] == "hydra":
-        yield from _look_at_hydra(given)
-    elif override.is_delete():
+        yield from _check_hydra_key(override, sweeps)
+    elif parsed.is_delete():
         alternative = f"; {key}=none leaves it out" if "none" in groups().get(key, []) else ""
         yield f"{text}: nothing can be deleted from a config{alternative}."
-    elif override.package is not None:
-        yield f"{text}: a group has one place: write {key}={given.typed_value}."
+    elif parsed.package is not None:
+        yield f"{text}: a group has one place: write {key}={_value_text(override)}."
     else:
-        look = _look_at_probes if key == "probe" else _look_at_group if key in chosen else _look_at_key
-        found = list(look(given, chosen))
+        check = _check_list if key in list_groups() else _check_option if key in chosen else _check_key
+        found = list(check(override, chosen))
         yield from found
-        if not found and (override.is_add() or override.is_force_add()):
-            yield f"{text}: {key} is there already: write {key}={given.typed_value}."
-        if override.is_sweep_override() and not multirun:
+        if not found and (parsed.is_add() or parsed.is_force_add()):
+            yield f"{text}: {key} is there already: write {key}={_value_text(override)}."
+        if parsed.is_sweep_override() and not sweeps:
             yield f"{text}: several values: add -m to sweep over them."
-        if len({repr(value) for value in given.values}) < len(given.values):
+        if len({repr(value) for value in override.values}) < len(override.values):
             yield f"{text}: the same value comes twice."
 
 
-def hidden_names(node: Any) -> Iterator[str]:
+def _value_text(override: Override) -> str:
+    return override.text.partition("=")[2]
+
+
+def underscored_keys(node: Any) -> Iterator[str]:
     """The keys in a value that begin with an underscore: `_target_`, and what else Hydra's `instantiate` would obey."""
-    return (str(key) for key in _inside(node)[0] if str(key).startswith("_"))
+    return (str(key) for key in _keys_and_values(node)[0] if str(key).startswith("_"))
 
 
-def calls(node: Any) -> Iterator[str]:
-    """The interpolations in a value that are more than a reference: `${oc.env:HOME}`."""
-    texts = (str(item) for items in _inside(node) for item in items)
+def resolver_calls(node: Any) -> Iterator[str]:
+    """The interpolations in a value that are more than a reference, such as `${oc.env:HOME}`."""
+    texts = (str(item) for items in _keys_and_values(node) for item in items)
     return (call for text in texts for call in re.findall(r"\$\{[^}]*\}?", text) if not REFERENCE.fullmatch(call))
 
 
-def _inside(node: Any) -> tuple[list[Any], list[Any]]:
-    """What lists and maps hold at any depth, or `node` itself: the keys of the maps, and the values."""
+def _keys_and_values(node: Any) -> tuple[list[Any], list[Any]]:
+    """The keys and the values at any depth of lists and maps."""
     keys: list[Any] = []
     values: list[Any] = []
     rest = [node]
@@ -137,49 +152,57 @@ def _inside(node: Any) -> tuple[list[Any], list[Any]]:
     return keys, values
 
 
-def _look_at_hydra(given: Given) -> Iterator[str]:
-    key, override = given.key, given.override
-    below = key.startswith("hydra.sweeper.params.")
-    if key not in HYDRA_KEYS and not below or override.is_delete() or override.package is not None:
-        yield f"{given.text}: of hydra only {', '.join(HYDRA_KEYS)} may be set."
-    elif any(word in (override.input_line or "") for word in ("_target_", "(", "class")):
-        yield f"{given.text}: nothing that names code may be set in hydra."
-    elif override.is_sweep_override():
-        yield f"{given.text}: a setting of hydra takes one value."
-    elif key == "hydra.mode" and given.values[0] not in ("RUN", "MULTIRUN"):
-        yield f"{given.text}: must be RUN or MULTIRUN."
+def _check_hydra_key(override: Override, sweeps: bool) -> Iterator[str]:
+    key, parsed = override.key, override.parsed
+    if key not in HYDRA_KEYS and not key.startswith(AXIS) or parsed.is_delete() or parsed.package is not None:
+        yield f"{override.text}: of hydra only {', '.join(HYDRA_KEYS)} may be set."
+    elif any(word in override.typed for word in ("_target_", "(", "class")):
+        yield f"{override.text}: nothing that names code may be set in hydra."
+    elif parsed.is_sweep_override():
+        yield f"{override.text}: a setting of hydra takes one value."
+    elif key == "hydra.mode" and override.value not in ("RUN", "MULTIRUN"):
+        yield f"{override.text}: must be RUN or MULTIRUN."
     elif key.startswith("hydra.sweeper.params"):
-        value = given.values[0]
-        axes = {key.removeprefix("hydra.sweeper.params."): value} if below else value if isinstance(value, dict) else {}
-        yield from look_up([f"{axis}={values}" for axis, values in axes.items()], multirun=True)
+        if not sweeps:
+            yield f"{override.text}: has no effect without a sweep: add -m, or leave it out."
+        yield from look_up([f"{axis}={values}" for axis, values in _sweeper_axes(override).items()], multirun=True)
 
 
-def _look_at_probes(given: Given, chosen: Chosen) -> Iterator[str]:
-    for value in given.values:
+def _sweeper_axes(override: Override) -> dict[str, Any]:
+    """The keys that an override of Hydra's sweeper sweeps over, with their values as text."""
+    if override.key.startswith(AXIS):
+        return {override.key.removeprefix(AXIS): value for value in override.values[:1]}
+    is_map = override.key == "hydra.sweeper.params" and override.values and isinstance(override.value, dict)
+    return {str(axis): values for axis, values in override.value.items()} if is_map else {}
+
+
+def _check_list(override: Override, chosen: Chosen) -> Iterator[str]:
+    key, options = override.key, list_groups()[override.key]
+    for value in override.values:
         if not isinstance(value, list):
-            yield f"{given.text}: takes a list, such as probe=[{', '.join(probes()[:2])}]."
+            yield f"{override.text}: takes a list, such as {key}=[{', '.join(options[:2])}]."
             continue
         for name in value:
-            if name not in probes():
-                nearest = nearest_option(name, probes()) if isinstance(name, str) else ""
-                yield f"probe=[{on_one_line(str(name))}]: no such option. Options: {', '.join(probes())}.{nearest}"
+            if name not in options:
+                nearest = nearest_option(name, options) if isinstance(name, str) else ""
+                yield f"{key}=[{on_one_line(str(name))}]: no such option. Options: {', '.join(options)}.{nearest}"
         if len({repr(name) for name in value}) < len(value):
-            yield f"{given.text}: the same probe comes twice."
+            yield f"{override.text}: the same {key} comes twice."
 
 
-def _look_at_group(given: Given, chosen: Chosen) -> Iterator[str]:
-    options = groups()[given.key]
+def _check_option(override: Override, chosen: Chosen) -> Iterator[str]:
+    options = groups()[override.key]
     listed = f"Options: {', '.join(options)}."
-    for value in given.values:
+    for value in override.values:
         if value not in options:
             name = on_one_line(value if isinstance(value, str) else shown(value))
-            yield f"{given.key}={name}: no such option. {listed}{nearest_option(name, options)}"
-    if not given.values:
-        yield f"{given.text}: matches no option. {listed}"
+            yield f"{override.key}={name}: no such option. {listed}{nearest_option(name, options)}"
+    if not override.values:
+        yield f"{override.text}: matches no option. {listed}"
 
 
-def _look_at_key(given: Given, chosen: Chosen) -> Iterator[str]:
-    key, group = given.key, given.key.partition(".")[0]
+def _check_key(override: Override, chosen: Chosen) -> Iterator[str]:
+    key, group = override.key, override.key.partition(".")[0]
     known = dict(leaves(scalars()))
     for name, options in chosen.items():
         for option in options or groups().get(name, []):
@@ -188,25 +211,25 @@ def _look_at_key(given: Given, chosen: Chosen) -> Iterator[str]:
     lacking = [option for option in chosen.get(group, []) if option not in having]
     if elsewhere := _elsewhere(key, known):
         kind = "group" if elsewhere.partition(".")[0] in chosen else "key"
-        yield f"{given.text}: set it on the {kind}: {elsewhere}={given.typed_value}."
+        yield f"{override.text}: set it on the {kind}: {elsewhere}={_value_text(override)}."
     elif key in FIXED and having:
-        yield f"{given.text}: follows from the option: choose another one of {group} ({', '.join(groups()[group])})."
+        yield f"{override.text}: follows from the option: choose another one of {group} ({', '.join(groups()[group])})."
     elif having and lacking:
         name = key.removeprefix(f"{group}.")
         verb = "have" if having[1:] else "has"
-        yield f"{given.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}."
+        yield f"{override.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}."
     elif below := [path for path in known if path.startswith(f"{key}.") and key not in chosen]:
-        yield f"{given.text}: its keys are set one by one: {', '.join(below)}."
-    elif group == "probe" and key.split(".")[1] in set(probes()) - set(chosen["probe"]):
-        yield f"{given.text}: this probe is not chosen: add it to probe=[...]."
+        yield f"{override.text}: its keys are set one by one: {', '.join(below)}."
+    elif group in list_groups() and key.split(".")[1] in set(list_groups()[group]) - set(chosen[group]):
+        yield f"{override.text}: this {group} is not chosen: add it to {group}=[...]."
     elif key not in known:
-        yield f"{given.text}: no such key.{nearest_key(key, _settable(known))}"
-    elif not given.values:
-        yield f"{given.text}: no values."
+        yield f"{override.text}: no such key.{nearest_key(key, _settable(known))}"
+    elif not override.values:
+        yield f"{override.text}: no values."
     else:
-        for name in sorted(references_in(given.values) - known.keys()):
+        for name in sorted(references_in(override.values) - known.keys()):
             suggestion = "" if name in groups() else nearest_key(name, _settable(known))
-            yield f"{given.text}: ${{{on_one_line(name)}}} refers to no key.{suggestion}"
+            yield f"{override.text}: ${{{on_one_line(name)}}} refers to no key.{suggestion}"
 
 
 def _settable(known: Mapping[str, Any]) -> list[str]:

@@ -72,21 +72,27 @@ def _read(path: Path) -> tuple[Tree, Tree]:
 @cache
 def groups() -> dict[str, list[str]]:
     """Each group of which a run has one option, with its options, both sorted. Not to be changed by the caller."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(CONF.glob("*/*.yaml")):
-        if path.parent.name not in ("probe", "study"):
-            found.setdefault(path.parent.name, []).append(path.stem)
-    return found
+    return {group: _options(group) for group, default in sorted(_defaults().items()) if isinstance(default, str)}
 
 
 @cache
-def probes() -> list[str]:
-    """The options of the group `probe`, of which a run may have several. Not to be changed by the caller."""
-    return sorted(path.stem for path in (CONF / "probe").glob("*.yaml"))
+def list_groups() -> dict[str, list[str]]:
+    """The same for the groups of which a run has a list of options: those with a list as default, such as `probe: []`."""
+    return {group: _options(group) for group, default in sorted(_defaults().items()) if isinstance(default, list)}
 
 
-def part(group: str, option: str) -> Tree:
-    """The keys of one option, as its file gives them."""
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def _defaults() -> dict[str, str | list[str]]:
+    """The default of each group, in the order of config.yaml."""
+    entries = [entry for entry in read(CONF / "config.yaml")["defaults"] if isinstance(entry, dict)]
+    return {group: default for entry in entries for group, default in entry.items() if (CONF / group).is_dir()}
+
+
+def read_option(group: str, option: str) -> Tree:
+    """The keys of one option, as its file gives them. Not to be changed by the caller."""
     return read(CONF / group / f"{option}.yaml")
 
 
@@ -105,10 +111,13 @@ def traits(group: str, option: str) -> Traits:
 
 
 def default_choices() -> dict[str, str]:
-    """The option of each group when nothing else is asked for, in the order of config.yaml."""
-    entries = read(CONF / "config.yaml")["defaults"]
-    choices = {group: option for entry in entries if isinstance(entry, dict) for group, option in entry.items()}
-    return {group: option for group, option in choices.items() if group in groups()}
+    """The default option of each group of `groups()`, in the order of config.yaml."""
+    return {group: option for group, option in _defaults().items() if isinstance(option, str)}
+
+
+def default_lists() -> dict[str, list[str]]:
+    """The default options of each group of `list_groups()`, in the order of config.yaml."""
+    return {group: options for group, options in _defaults().items() if isinstance(options, list)}
 
 
 def scalars() -> Tree:
@@ -116,10 +125,16 @@ def scalars() -> Tree:
     return {key: value for key, value in read(CONF / "config.yaml").items() if key not in ("defaults", "hydra")}
 
 
-def template(choices: Mapping[str, str], chosen_probes: Iterable[str] = ()) -> Tree:
-    """The whole config as the files give it for these choices, references left as text."""
-    parts = {group: part(group, option) for group, option in choices.items()}
-    return parts | {"probe": {probe: part("probe", probe) for probe in chosen_probes}} | scalars()
+def template(choices: Mapping[str, str], lists: Mapping[str, Iterable[str]]) -> Tree:
+    """The whole config as the files give it for these choices, references left as text. Not to be changed by the caller.
+
+    Args:
+        choices: Group → option.
+        lists: Group → options, of the groups with a list.
+    """
+    single = {group: read_option(group, option) for group, option in choices.items()}
+    several = {group: {option: read_option(group, option) for option in lists.get(group, ())} for group in list_groups()}
+    return single | several | scalars()
 
 
 def leaves(tree: Tree, above: str = "") -> Iterator[tuple[str, Any]]:
@@ -135,7 +150,7 @@ def leaves(tree: Tree, above: str = "") -> Iterator[tuple[str, Any]]:
 @cache
 def keys_of(group: str, option: str) -> Tree:
     """Config path → default, of all keys of one option, `optimizer._target_` included. Not to be changed by the caller."""
-    return dict(leaves(part(group, option), f"probe.{option}." if group == "probe" else f"{group}."))
+    return dict(leaves(read_option(group, option), f"{group}.{option}." if group in list_groups() else f"{group}."))
 
 
 def reference(value: object) -> str | None:

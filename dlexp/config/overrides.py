@@ -1,12 +1,13 @@
-"""Overrides as they are typed: read one, and spell a sweep out into its cells. What they mean is for lookup.py to judge."""
+"""Parse the overrides of a command, and split a sweep into its cells. Whether they make sense is checked in lookup.py."""
 
 import itertools
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString, RangeSweep
+from hydra.core.override_parser.types import Glob, IntervalSweep, QuotedString, RangeSweep
+from hydra.core.override_parser.types import Override as HydraOverride
 
 from dlexp.config.options import groups, on_one_line
 from dlexp.errors import ConfigError
@@ -15,28 +16,38 @@ LONGEST = 10_000  # characters of one override
 LARGEST = 100_000  # values in one sweep, and cells
 
 
-class Given(NamedTuple):
-    """One override, read.
+class Override(NamedTuple):
+    """A parsed override.
 
     Args:
-        override: As Hydra's parser gives it.
-        text: As typed, made fit for a message.
-        values: What it gives its key: one value, or those of a sweep, at most `LARGEST` + 1.
+        typed: As it was typed.
+        parsed: As Hydra's parser returns it.
+        values: Its value, or those of a sweep, at most `LARGEST` + 1. Not to be changed.
     """
 
-    override: Override
-    text: str
+    typed: str
+    parsed: HydraOverride
     values: list[Any]
 
     @property
     def key(self) -> str:
         """The group or key that is set."""
-        return self.override.key_or_group
+        return self.parsed.key_or_group
 
     @property
-    def typed_value(self) -> str:
-        """What stands behind the equals sign."""
-        return self.text.partition("=")[2]
+    def value(self) -> Any:
+        """The value of an override that has only one."""
+        return self.values[0]
+
+    @property
+    def value_text(self) -> str:
+        """The value as it was typed."""
+        return self.typed.partition("=")[2]
+
+    @property
+    def text(self) -> str:
+        """As it was typed, printable and not too long: for messages."""
+        return on_one_line(self.typed)
 
 
 @cache
@@ -44,8 +55,9 @@ def _parser() -> OverridesParser:
     return OverridesParser.create()
 
 
-def read(typed: str) -> Given:
-    """One override in Hydra's grammar.
+@lru_cache(maxsize=4096)  # the cells of a sweep have most of their overrides in common
+def parse(typed: str) -> Override:
+    """Parse one override in Hydra's grammar.
 
     Raises:
         ConfigError: If it is none, with the place where reading stopped, or if it is a sweep without a list of values.
@@ -60,7 +72,7 @@ def read(typed: str) -> Given:
         override = _parser().parse_override(typed)
     except Exception as error:  # generated code on arbitrary text: HydraException, RecursionError and what else there may be
         raise ConfigError(f"{text}: {_reason(typed, error)}") from None
-    return Given(override, text, _values(override, text))
+    return Override(typed, override, _values(override, text))
 
 
 def _reason(typed: str, error: Exception) -> str:
@@ -78,7 +90,7 @@ def _reason(typed: str, error: Exception) -> str:
     return f"{where} Text with special characters stands in quotes: 'key=\"a=b\"'."
 
 
-def _values(override: Override, text: str) -> list[Any]:
+def _values(override: HydraOverride, text: str) -> list[Any]:
     found = override.value()
     if isinstance(found, Glob):
         return found.filter(groups().get(override.key_or_group, []))
@@ -107,19 +119,14 @@ def expand(overrides: Sequence[str]) -> list[tuple[str, ...]]:
     >>> expand(["norm=bn,gn", "seed=0", "depth=range(1,3)"])[1]
     ('norm=bn', 'seed=0', 'depth=2')
     """
-    return list(itertools.product(*(spelled_out(text) for text in overrides)))
+    return list(itertools.product(*(split(text) for text in overrides)))
 
 
-def spelled_out(typed: str) -> list[str]:
-    """The overrides, of one value each, that one override of a sweep stands for."""
-    given = read(typed)
-    if isinstance(given.override.value(), Glob):
-        return [f"{given.key}={option}" for option in given.values]
-    if given.override.is_sweep_override():
-        return [f"{given.key}={value}" for value in given.override.sweep_string_iterator()]
+def split(typed: str) -> list[str]:
+    """Split an override of a sweep into overrides of one value each."""
+    override = parse(typed)
+    if isinstance(override.parsed.value(), Glob):
+        return [f"{override.key}={option}" for option in override.values]
+    if override.parsed.is_sweep_override():
+        return [f"{override.key}={value}" for value in override.parsed.sweep_string_iterator()]
     return [typed]
-
-
-def overridden_keys(overrides: Sequence[str]) -> set[str]:
-    """The keys and groups that these overrides set."""
-    return {override.lstrip("+~").partition("=")[0] for override in overrides}

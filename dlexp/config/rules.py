@@ -1,11 +1,11 @@
-"""Rules between the fields of one config, each a small function that yields what it has to object to."""
+"""Rules between the settings of one config, each a small function that yields a line for each problem."""
 
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dlexp.config.options import Traits, groups, part, references_in, shown, traits
+from dlexp.config.options import Traits, groups, read_option, references_in, shown, traits
 
 
 class Settings(NamedTuple):
@@ -99,7 +99,7 @@ def _what_is_shared_is_referred_to(s: Settings) -> Iterator[str]:
 def _users(name: str) -> str:
     """A sentence that says which options refer to `name`."""
     options = [(group, option) for group, names in groups().items() for option in names]
-    users = [f"{group}={option}" for group, option in options if name in references_in(part(group, option))]
+    users = [f"{group}={option}" for group, option in options if name in references_in(read_option(group, option))]
     return f"These do: {', '.join(users)}." if users else "Leave it out."
 
 
@@ -257,6 +257,6 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
 )
 
 
-def objections(settings: Settings) -> list[str]:
-    """All that the rules have to say, in their order."""
+def check_rules(settings: Settings) -> list[str]:
+    """Apply all rules, in their order. Returns one line for each problem."""
     return [problem for rule in RULES for problem in rule(settings)]

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from dlexp.config.compose import Composed, assemble, check, overridden_keys, problems_of, resolved
+from dlexp.config.check import check, find_problems
+from dlexp.config.compose import Composed, compose
 from dlexp.doctor import cpu, data, fit, gpu, lstm, software, storage
 from dlexp.doctor import memory as main_memory
 from dlexp.doctor.findings import Section
@@ -49,12 +50,12 @@ def examine(overrides: Sequence[str]) -> list[Section]:
     Raises:
         ConfigError: With all that is wrong with the overrides, as train.py says it.
     """
-    if problems := problems_of(overrides, multirun=False):
+    if problems := find_problems(overrides, multirun=False):
         raise ConfigError(*problems)
-    composed = assemble(overrides)
+    composed = compose(overrides)
     if problems := check(composed):
         raise ConfigError(*problems)
-    config, packages = resolved(composed.cfg), software.look()
+    config, packages = composed.config, software.look()
     sets = data.look(_root(config, composed)) if software.works(packages, "torchvision") else []
     # Memory is looked at before the run's data takes its part of it.
     machine = _Machine(memory.look(), gpu.look(), cpu.look(), packages, sets)
@@ -83,7 +84,7 @@ def _sections(machine: _Machine, composed: Composed, patient: _Patient) -> list[
 
 
 def _examine_run(composed: Composed, config: dict[str, Any], machine: _Machine) -> _Patient:
-    title, device = " ".join(composed.overrides) or "the default run", None
+    title, device = " ".join(composed.command) or "the default run", None
     try:
         run = plan(composed)
         config, device = run.config, run.device.type
@@ -106,8 +107,9 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
     else:
         parts = {group: part(run.config, group) for group in ("augment", "model", "precision")}
         parts["probe"] = partial(make_probes, run.config)
-        overridden = overridden_keys(run.composed.overrides)
-        facts = check_facts(run.config, choices, overridden, parts, data.stand_in(option, run.config), run.device)
+        facts = check_facts(
+            run.config, choices, run.composed.overridden_keys, parts, data.stand_in(option, run.config), run.device
+        )
     on_gpu, asked = run.device.type == "cuda", run.config["batch_size"]
     free = machine.gpu.gpus[torch.cuda.current_device()].free_memory if on_gpu else machine.memory.available
     takes = measure(run.config, facts.dataset, run.device)

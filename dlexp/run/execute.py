@@ -10,7 +10,6 @@ import yaml
 from omegaconf import OmegaConf
 
 from dlexp.config import plain_yaml
-from dlexp.config.compose import overridden_keys
 from dlexp.config.options import shown
 from dlexp.contract import Dataset
 from dlexp.errors import CheckpointError, ConfigError
@@ -50,7 +49,7 @@ def gather_facts(run: Run) -> Facts:
         facts = _check(run, facts.dataset, size)
     if run.config["hardware"]["tune"]:
         # Refuses where there is nothing to choose.
-        tune.candidates(run.config, facts, overridden_keys(run.composed.overrides))
+        tune.candidates(run.config, facts, run.composed.overridden_keys)
     return facts
 
 
@@ -59,7 +58,7 @@ def _check(run: Run, dataset: Dataset, size: int | None = None) -> Facts:
     config = run.config if size is None else {**run.config, "batch_size": size}
     parts = {group: part(config, group) for group in ("augment", "model", "precision")}
     parts["probe"] = partial(make_probes, config)
-    return check_facts(config, run.composed.choices, overridden_keys(run.composed.overrides), parts, dataset, run.device)
+    return check_facts(config, run.composed.choices, run.composed.overridden_keys, parts, dataset, run.device)
 
 
 def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
@@ -144,7 +143,7 @@ def _measure(run: Run, facts: Facts) -> tune.Settings:
         kept = batch_size.settle(run.config, facts, partial(_check, run, facts.dataset))
         facts, _ = _settled(run, facts, kept["chosen"])
     if run.config["hardware"]["tune"]:
-        timed = tune.measure(run.config, facts, overridden_keys(run.composed.overrides))
+        timed = tune.measure(run.config, facts, run.composed.overridden_keys)
         kept |= timed | {"chosen": kept["chosen"] | timed["chosen"]}
     return kept
 
@@ -206,7 +205,7 @@ def _files(run: Run) -> dict[str, str]:
     """What stands in a run folder from the start."""
     return {
         "config.yaml": yaml.safe_dump(run.config, sort_keys=False),
-        ".hydra/config.yaml": OmegaConf.to_yaml(run.composed.cfg),
-        ".hydra/overrides.yaml": yaml.safe_dump(list(run.composed.overrides)),
+        ".hydra/config.yaml": OmegaConf.to_yaml(run.composed.tree),
+        ".hydra/overrides.yaml": yaml.safe_dump(run.composed.command),
         ".hydra/hydra.yaml": yaml.safe_dump({"hydra": {"runtime": {"choices": run.composed.choices}}}),
     }

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from dlexp.config.compose import Composed, check, resolved
-from dlexp.config.options import default_choices, part, scalars, traits
+from dlexp.config.check import check
+from dlexp.config.compose import Composed
+from dlexp.config.options import default_choices, read_option, scalars, traits
 from dlexp.data.fingerprint import fingerprint as fingerprint_of
 from dlexp.errors import ConfigError
 from dlexp.machine import device as hardware
@@ -19,7 +19,7 @@ from dlexp.run.record import folder as record
 from dlexp.run.record.identity import run_id, slug
 
 ADHOC = "adhoc"  # the shelf of runs without a study
-SILENT = {"force", "retry", "profile", "checkpoint_every", "data_dir", "output_dir"}  # say nothing of what is run
+NOT_IN_LABEL = {"force", "retry", "profile", "checkpoint_every", "data_dir", "output_dir"}  # keys that do not change the run
 
 
 @dataclass(frozen=True)
@@ -56,26 +56,25 @@ class Run:
     def folder(self) -> Path:
         """The folder that is there under its id, or the one to be made."""
         found = record.find(self.shelf, self.identity)
-        return found or self.shelf / f"{slug(self.said if self.composed.told else self.differences)}-{self.identity}"
+        return found or self.shelf / f"{slug(self.label if self.composed.label else self.differences)}-{self.identity}"
 
     @cached_property
     def differences(self) -> list[str]:
-        """The overrides that say something new: not what is the default anyway; sorted."""
-        pairs = dict(override.split("=", 1) for override in self.composed.overrides)
+        """The overrides that change the run, without those that set a default; sorted."""
         defaults = scalars() | default_choices()
-        new = {key for key, value in pairs.items() if yaml.safe_load(value) != defaults.get(key, ...)}
-        return sorted(f"{key}={pairs[key]}" for key in new - SILENT)
+        changing = [override for override in self.composed.overrides if override.key not in NOT_IN_LABEL]
+        return sorted(override.typed for override in changing if override.value != defaults.get(override.key, ...))
 
     @property
-    def said(self) -> list[str]:
-        """The overrides that are about the run, and not about where files lie; in the order typed."""
-        told = self.composed.told or self.composed.overrides
-        return [override for override in told if override.partition("=")[0] not in SILENT]
+    def label(self) -> list[str]:
+        """The overrides that distinguish the run from others, in the order typed."""
+        overrides = self.composed.label or self.composed.overrides
+        return [override.typed for override in overrides if override.key not in NOT_IN_LABEL]
 
     @property
     def title(self) -> str:
         """What it is called in a line of the terminal."""
-        return " ".join(self.said) or "the default run"
+        return " ".join(self.label) or "the default run"
 
     def summary(self) -> dict[str, Any] | None:
         """What an earlier start left, or None where there is none or it was cut off."""
@@ -101,7 +100,7 @@ def plan(composed: Composed, study: str = ADHOC) -> Run:
     """
     if problems := check(composed):
         raise ConfigError(*problems)
-    config = resolved(composed.cfg)
+    config = dict(composed.config)
     _resolve_auto(config)
     fingerprint = None
     if key := traits("dataset", composed.choices["dataset"]).user_files:
@@ -116,9 +115,9 @@ _fingerprint = cache(fingerprint_of)
 def _resolve_auto(config: dict[str, Any]) -> None:
     """Put what `auto` stands for on this machine in its place; what the user set beside it stays."""
     if config["hardware"]["device"] == "auto":
-        auto, device = part("hardware", "auto"), hardware.find_device("auto")
+        auto, device = read_option("hardware", "auto"), hardware.find_device("auto")
         kept = {key: value for key, value in config["hardware"].items() if value != auto[key]}
-        config["hardware"] = {**part("hardware", device.type), **kept}
+        config["hardware"] = {**read_option("hardware", device.type), **kept}
     if config["precision"]["format"] == "auto":
         device = hardware.find_device(config["hardware"]["device"])
-        config["precision"] = dict(part("precision", precision.resolve("auto", device)))
+        config["precision"] = dict(read_option("precision", precision.resolve("auto", device)))

@@ -1,15 +1,11 @@
-"""A study: a question, the runs that answer it, and what it predicts. Read from conf/study/, told as plain overrides.
-
-A study's runs are commands that a person could have typed; so all that is checked of a command is checked of them.
-"""
+"""A study: a question, the runs that answer it, and what it predicts. Read from a file in conf/study/. Loads no torch."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dlexp.config.options import CONF, on_one_line, read, shown
-from dlexp.config.overrides import read as read_override
 from dlexp.config.suggestion import nearest_option
 from dlexp.errors import ConfigError
 from dlexp.run.record.identity import slug
@@ -73,21 +69,6 @@ class Study:
         return (product if self.axes else []) + self.cells
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a command asks of a study.
-
-    Args:
-        cells: To be run, narrowed by the command.
-        seeds: Of each cell.
-        changes: Key → text of the value, for every run: what makes it another protocol than the file's.
-    """
-
-    cells: list[Cell]
-    seeds: list[int]
-    changes: dict[str, str]
-
-
 def studies() -> list[str]:
     """The names of all studies."""
     return sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
@@ -100,8 +81,8 @@ def read_study(name: str) -> Study:
         ConfigError: If there is no such study, or if its file does not say what a study must.
     """
     if name not in studies():
-        told = on_one_line(name)
-        raise ConfigError(f"study={told}: no such study. Studies: {', '.join(studies())}.{nearest_option(told, studies())}")
+        typed = on_one_line(name)
+        raise ConfigError(f"study={typed}: no such study. Studies: {', '.join(studies())}.{nearest_option(typed, studies())}")
     if name != slug([name]) or name in TAKEN or name.startswith(CHANGED):
         raise ConfigError(
             f"study={on_one_line(name)}: names a folder, and must be of letters, digits and .=_- (at most 80), not "
@@ -133,7 +114,7 @@ def _problems(study: Study) -> Iterator[str]:
     numbers = {"value", "sd", "n"}
     selectors = [({key: item for key, item in entry.items() if key not in numbers}, "reference") for entry in values]
     for condition in study.when:
-        if not any(condition in _spelled(cell, {}) for cell in cells):
+        if not any(meets(cell, condition) for cell in cells):
             yield f"when: {condition} selects no cell."
     for prediction in study.predictions:
         if unknown := sorted(prediction.keys() - PREDICTION):
@@ -164,51 +145,14 @@ def _bounds(prediction: Mapping[str, Any]) -> Iterator[str]:
         yield f"predictions: ratio must be a number {least}, got {shown(ratio)}."
 
 
-def ask(study: Study, overrides: Sequence[str]) -> Request:
-    """What a command with these overrides, `study=` apart, asks of a study.
-
-    Raises:
-        ConfigError: If a key that is no axis has several values, or if a key comes twice.
-    """
-    items = [read_override(text) for text in overrides]
-    given = {item.key: item for item in items}
-    problems = [f"{item.text}: {item.key} is set twice." for item in items if item is not given[item.key]]
-    problems += [
-        f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed'])}."
-        for key, item in given.items()
-        if len(item.values) > 1 and key not in (*study.keys, "seed")
-    ]
-    if problems:
-        raise ConfigError(*problems)
-    narrowed = {key: item.values for key, item in given.items() if key in study.keys}
-    axes = {key: narrowed.get(key, values) for key, values in study.axes.items()}
-    kept = [cell for cell in study.cells if all(key in cell and cell[key] in values for key, values in narrowed.items())]
-    only_axes = all(key in study.axes for key in narrowed)  # an axis-made cell has no value for the other keys
-    product = Study(study.name, "", "", axes=axes).all_cells() if only_axes else []
-    cells = product + kept
-    if not cells:
-        raise ConfigError(
-            f"study={study.name}: no cell has {', '.join(f'{key}={values}' for key, values in narrowed.items())}."
-        )
-    changes = {key: item.typed_value for key, item in given.items() if key not in narrowed and key != "seed"}
-    return Request(cells, given["seed"].values if "seed" in given else study.seeds, changes)
+def meets(cell: Cell, condition: str) -> bool:
+    """Whether a cell has the value that a condition of `when` names, such as `norm=gn`."""
+    return condition in [f"{key}={value}" for key, value in overrides_of(cell).items()]
 
 
-def command(study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
-    """The overrides of one run: the cell wins over `when`, `when` over `base`, and what a command changes over all."""
-    own = _spelled(cell, {})
-    added = {key: value for condition, some in study.when.items() if condition in own for key, value in some.items()}
-    return _spelled({**study.base, **added, **cell, "seed": seed}, changes)
-
-
-def title(cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
-    """The overrides that tell one run from the others of its study."""
-    return _spelled({**cell, "seed": seed}, changes)
-
-
-def _spelled(said: Cell, changes: Mapping[str, str]) -> tuple[str, ...]:
-    texts = {key: spell(value) for key, value in said.items() if key != ARM}
-    return tuple(f"{key}={text}" for key, text in {**texts, **changes}.items())
+def overrides_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """The keys that a cell, or another map of a study, sets, each with its value as it is typed."""
+    return {key: spell(value) for key, value in values.items() if key != ARM}
 
 
 def spell(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dlexp.config.check import describe_problem
 from dlexp.config.compose import Composed
 from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
 from dlexp.machine.files import write_whole
@@ -71,7 +72,7 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     """
     runs: dict[str, Run] = {}
     unsupported: list[str] = []
-    problems: dict[str, list[str]] = {}
+    problems: dict[str, list[Composed]] = {}
     for cell in cells:
         try:
             run = plan(cell, study)
@@ -82,9 +83,9 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
             unsupported.append(" ".join(error.problems))
         except ConfigError as error:
             for problem in error.problems:
-                problems.setdefault(problem, []).append(" ".join(cell.overrides))
+                problems.setdefault(problem, []).append(cell)
     if problems:
-        raise ConfigError(*(_where(problem, where, len(cells)) for problem, where in problems.items()))
+        raise ConfigError(*(describe_problem(problem, having, len(cells)) for problem, having in problems.items()))
     if not runs:
         raise UnsupportedError(*dict.fromkeys(unsupported))
     return Checked(list(runs.values()), unsupported)
@@ -94,10 +95,6 @@ def _write(manifest: Path, content: dict[str, Any]) -> None:
     with disk.writing(manifest):
         manifest.parent.mkdir(parents=True, exist_ok=True)
         write_whole(manifest, json.dumps(content, indent=1))
-
-
-def _where(problem: str, cells: list[str], total: int) -> str:
-    return problem if len(cells) == total else f"{problem} (in {len(cells)} of {total} runs; first: {cells[0]})"
 
 
 def _complete(run: Run, display: Display) -> Row:
@@ -129,13 +126,12 @@ def _complete(run: Run, display: Display) -> Row:
 
 def _swept_keys(runs: Sequence[Run]) -> list[str]:
     """The keys in which the runs differ, in the order typed."""
-    keys = dict.fromkeys(override.partition("=")[0] for run in runs for override in run.composed.overrides)
+    keys = dict.fromkeys(override.key for run in runs for override in run.composed.overrides)
     return [key for key in keys if len({_value(run, key) for run in runs}) > 1]
 
 
 def _value(run: Run, key: str) -> str:
-    values = (override.partition("=")[2] for override in run.composed.overrides if override.startswith(f"{key}="))
-    return next(values, "")
+    return next((override.value_text for override in run.composed.overrides if override.key == key), "")
 
 
 def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, command: str, display: Display) -> None:

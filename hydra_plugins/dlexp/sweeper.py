@@ -1,4 +1,4 @@
-"""Hydra's door to dlexp's sweeps. Hydra takes sweepers from this namespace alone, and imports it at every start."""
+"""The sweeper that Hydra calls for -m. Hydra looks for sweepers in this namespace only, and imports it at every start."""
 
 import shlex
 import sys
@@ -8,27 +8,30 @@ from hydra.plugins.sweeper import Sweeper as HydraSweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from dlexp.config.compose import assemble, expand
+from dlexp.config.check import check_all
+from dlexp.config.compose import compose
+from dlexp.config.overrides import expand
 
 
 class Sweeper(HydraSweeper):
-    """Composes each cell of a sweep once, and hands all of them on.
+    """Compose each cell of a sweep once, check all of them, and run them.
 
     Args:
-        max_batch_size: Of Hydra's own sweeper; must stay null.
-        params: Axes that a config sets: key → values, as they would be typed.
+        max_batch_size: A setting of Hydra's own sweeper; must stay null.
+        params: Axes that `hydra.sweeper.params` sets: key → values, as they would be typed.
     """
 
     def __init__(self, max_batch_size: int | None = None, params: dict[str, str] | None = None) -> None:
         self.params = params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Nothing is taken over: `assemble` makes a cell's config as Hydra would, at a thirtieth of the time."""
+        """Does nothing: `compose` composes a cell as Hydra would, in a thirtieth of the time."""
 
     def sweep(self, arguments: list[str]) -> NoReturn:
         """Run the cells, and end the process with the sweep's exit code. Called by Hydra, which would lose a returned one."""
-        from dlexp.study.sweep import check_cells, sweep
-
         axes = [f"{key}={values}" for key, values in self.params.items()]
-        cells = [assemble(cell) for cell in expand([*axes, *arguments])]
+        cells = [compose(cell) for cell in expand([*axes, *arguments])]
+        check_all(cells)
+        from dlexp.study.sweep import check_cells, sweep  # loads torch: not before the configs have passed
+
         raise SystemExit(sweep(check_cells(cells), shlex.join(["python", *sys.argv])))

@@ -12,7 +12,8 @@ from dlexp.benchmark.comparison import Missing, Request
 from dlexp.benchmark.comparisons import COMPARISONS
 from dlexp.benchmark.measure import measure
 from dlexp.benchmark.same_work import DifferentWorkError
-from dlexp.config.compose import assemble, check
+from dlexp.config.check import check
+from dlexp.config.compose import compose
 from dlexp.config.lookup import look_up
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
@@ -63,7 +64,7 @@ def test_the_settings_of_the_gpu_are_sound(ours):
     for net in (settings.RESNET, (*settings.SMALL, "batch_size=2")):
         run = list({text.partition("=")[0]: text for text in (*net, "hardware=cuda", *ours)}.values())
         assert look_up(run, multirun=False) == []
-        assert check(assemble(run)) == []
+        assert check(compose(run)) == []
 
 
 def test_the_loaders_give_the_same_examples_in_the_same_order(tmp_path, monkeypatch):

@@ -1,11 +1,17 @@
 import subprocess
 import sys
+from copy import deepcopy
+from dataclasses import replace
+from functools import reduce
 
 import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from dlexp.config.compose import Composed, assemble, check, compose, problems_of, resolved
-from dlexp.config.options import CONF, default_choices, groups, template, traits
+from dlexp.config.check import check, find_problems
+from dlexp.config.compose import Composed, compose
+from dlexp.config.options import CONF, NOTES, default_choices, default_lists, groups, list_groups, template, traits
 
 REPOSITORY = CONF.parent
 OPTIONS = [(group, option) for group, options in groups().items() for option in options]
@@ -98,16 +104,17 @@ TARGETS = [
 
 def made(*overrides: str, **changes: object) -> Composed:
     """A config made of sound overrides; `a__b=1` then sets a.b to anything at all."""
-    composed = assemble(overrides)
+    composed = compose(overrides)
     for path, value in changes.items():
-        OmegaConf.update(composed.cfg, path.replace("__", "."), value, merge=False, force_add=True)
+        *above, name = path.replace("__", ".").split(".")
+        reduce(lambda node, key: node[key], above, composed.tree)[name] = value
     return composed
 
 
 def refusals(command: str, *, multirun: bool = False) -> list[str]:
     """What train.py would say to a command."""
     overrides = command.split()
-    return problems_of(overrides, multirun=multirun) or check(made(*overrides))
+    return find_problems(overrides, multirun=multirun) or check(made(*overrides))
 
 
 @pytest.mark.parametrize(("command", "key"), BAD_VALUES)
@@ -124,18 +131,20 @@ def test_the_defaults_of_every_option_pass(group: str, option: str) -> None:
     beside = {"dataset": "sine"} if option == "lstm" else {"model": models[option]} if option in models else {}
     choices = default_choices() | {group: option} | beside
     needs = ["dataset.root: must be given, as dataset.root=..."] if option == "image_folder" else []
-    assert check(Composed(OmegaConf.create(template(choices)), choices, ())) == needs
+    assert check(Composed(template(choices, default_lists()), choices)) == needs
 
 
 def test_composing_gives_what_the_files_say() -> None:
     composed = compose(["norm=gn", "seed=3"])
     choices = default_choices() | {"norm": "gn"}
     assert composed.choices == choices
-    assert composed.overrides == ("norm=gn", "seed=3")
-    assert OmegaConf.to_container(composed.cfg) == template(choices) | {"seed": 3}
+    assert composed.command == ["norm=gn", "seed=3"]
+    assert composed.overridden_keys == {"norm", "seed"}
+    assert composed.tree == template(choices, default_lists()) | {"seed": 3}
 
 
 EVERY_OPTION = [(f"{group}={option}",) for group, options in groups().items() for option in options]
+EVERY_OPTION += [(f"{group}=[{option}]",) for group, options in list_groups().items() for option in options]
 COMMANDS = [
     (),
     ("norm=gn", "norm.groups={16:4}", "model.widths=[16,32]"),
@@ -146,19 +155,45 @@ COMMANDS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def hydra():
+    """Hydra's own composition: the tree without what describes an option, and the choices."""
+
+    def compose_with_hydra(overrides):
+        cfg = hydra_compose("config", list(overrides), return_hydra_config=True)
+        choices = {group: option for group, option in cfg.hydra.runtime.choices.items() if group in groups()}
+        tree = OmegaConf.to_container(cfg)
+        del tree["hydra"]
+        for group, part in tree.items():
+            for option in part.values() if group in list_groups() else [part]:
+                for note in NOTES if isinstance(option, dict) else ():
+                    option.pop(note, None)
+        return {group: {} for group in list_groups()} | tree, choices
+
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield compose_with_hydra
+
+
 @pytest.mark.parametrize("overrides", [*COMMANDS, *EVERY_OPTION])
-def test_assembling_gives_what_hydra_composes(overrides: tuple[str, ...]) -> None:
-    assert assemble(overrides) == compose(overrides)
+def test_composing_gives_what_hydra_composes(overrides: tuple[str, ...], hydra) -> None:
+    composed = compose(overrides)
+    assert (composed.tree, composed.choices) == hydra(overrides)
 
 
 def test_composing_is_independent_of_the_working_directory(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert compose().cfg == compose(["hydra.verbose=false"]).cfg
-    assert compose(["hydra.verbose=false"]).overrides == ()
+    assert compose().tree == compose(["hydra.mode=RUN"]).tree
+    assert compose(["hydra.mode=RUN"]).overrides == ()
+
+
+def test_composing_changes_no_default() -> None:
+    before = deepcopy(template(default_choices(), default_lists()))
+    made("model.widths=[16]", "early_stopping.patience=3", optimizer__betas=[0, 0]).tree["model"]["dropout"]["p"] = 0.9
+    assert template(default_choices(), default_lists()) == before
 
 
 def test_resolving_leaves_no_reference_and_no_environment() -> None:
-    config = resolved(compose(["depth=5"]).cfg)
+    config = compose(["depth=5"]).config
     assert config["model"]["depth"] == 5
     assert "${" not in str(config)
     assert not OmegaConf.has_resolver("oc.env")
@@ -167,7 +202,7 @@ def test_resolving_leaves_no_reference_and_no_environment() -> None:
 def test_a_resolved_config_passes_too() -> None:
     composed = compose(["norm=gn", "norm.groups={16:4,32:8}", "model.widths=[16,32]"])
     assert check(composed) == []
-    assert check(composed._replace(cfg=OmegaConf.create(resolved(composed.cfg)))) == []
+    assert check(replace(composed, tree=composed.config)) == []
 
 
 def test_all_mistakes_of_a_command_come_at_once() -> None:
@@ -214,12 +249,12 @@ def test_a_config_with_a_resolver_in_it_is_refused(value: object) -> None:
 def test_a_config_that_lacks_a_key_is_refused(path: str) -> None:
     composed = made()
     above, _, name = path.rpartition(".")
-    del (OmegaConf.select(composed.cfg, above) if above else composed.cfg)[name]
+    del reduce(lambda node, key: node[key], above.split(".") if above else [], composed.tree)[name]
     assert check(composed) == [f"{path}: is missing."]
 
 
 def test_an_unknown_choice_is_refused() -> None:
-    assert check(made()._replace(choices=default_choices() | {"norm": "../bn"}))[0].startswith("norm=../bn: no such option.")
+    assert check(replace(made(), choices=default_choices() | {"norm": "../bn"}))[0].startswith("norm=../bn: no such option.")
 
 
 def test_no_hostile_command_runs_or_imports_anything() -> None:
@@ -227,10 +262,10 @@ def test_no_hostile_command_runs_or_imports_anything() -> None:
     program = f"""
 import sys
 sys.path.insert(0, {str(REPOSITORY)!r})
-from dlexp.config.compose import check, compose, problems_of
+from dlexp.config.check import check, find_problems
 from tests.config.test_compose import TARGETS, made
 composed = made()
-problems_of(["norm=bm"], multirun=False), check(composed)
+find_problems(["norm=bm"], multirun=False), check(composed)
 events = []
 def watch(event, arguments):
     writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
@@ -243,7 +278,7 @@ for target in TARGETS:
                f"optimizer.lr={{code}}", f"+init={{code}}", f"model.widths=[{{code}}]",
                f"hydra.callbacks.x._target_={{target}}", f"hydra.launcher._target_={{target}}",
                f"hydra.sweeper.params={{{{x:{{code}}}}}}", f"loss={{target}}"]
-    assert len(problems_of(command, multirun=False)) == len(command)
+    assert len(find_problems(command, multirun=False)) == len(command)
     assert check(made(activation___target_=target)) and check(made(norm__x={{"_target_": target}}))
 if not events:
     import webbrowser  # the hook does see an import
@@ -256,8 +291,8 @@ sys.exit(str(sorted(set(events))))
 
 def test_a_refusal_needs_no_torch() -> None:
     program = (
-        "import sys; from dlexp.config.compose import problems_of; "
-        "assert problems_of(['lr=1'], multirun=False); print(*sys.modules)"
+        "import sys; from dlexp.config.check import find_problems; "
+        "assert find_problems(['lr=1'], multirun=False); print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY, check=True)
     assert not {"torch", "numpy", "jaxtyping", "dlexp.contract"} & set(done.stdout.split())

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 from dlexp.config.help import help_text
-from dlexp.config.options import default_choices, groups, leaves, probes, scalars
+from dlexp.config.options import default_choices, groups, leaves, list_groups, scalars
 
 
 def test_help_fits_one_screen() -> None:
@@ -18,7 +18,7 @@ def test_help_names_every_group_every_option_and_every_key() -> None:
         for group in default_choices()
     }
     options = {name for several in names.values() for name in several}
-    assert {*probes(), *names, *options, *dict(leaves(scalars()))} <= set(words)
+    assert {*list_groups()["probe"], *list_groups(), *names, *options, *dict(leaves(scalars()))} <= set(words)
 
 
 def test_help_needs_neither_hydra_nor_torch() -> None:

@@ -109,9 +109,31 @@ def test_every_key_of_every_option_can_be_set_or_says_where(group: str) -> None:
             )
 
 
-@pytest.mark.parametrize("command", ["hydra.mode=RUN", "hydra.sweeper.params.depth='1,2'"])
-def test_some_of_hydra_may_be_set(command: str) -> None:
-    assert look_up([command], multirun=False) == []
+@pytest.mark.parametrize(
+    ("command", "multirun"),
+    [
+        (["hydra.mode=RUN"], False),
+        (["hydra.sweeper.params.depth='1,2'"], True),
+        (["hydra.mode=MULTIRUN", "hydra.sweeper.params.depth='1,2'"], False),
+    ],
+)
+def test_some_of_hydra_may_be_set(command: list[str], multirun: bool) -> None:
+    assert look_up(command, multirun=multirun) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "multirun", "message"),
+    [
+        (["hydra.sweeper.params.depth='1,2'"], False, "has no effect without a sweep: add -m, or leave it out."),
+        (["hydra.sweeper.params={depth:'1,2'}"], False, "has no effect without a sweep: add -m, or leave it out."),
+        (["hydra.mode=RUN"], True, "contradicts -m: leave one of the two out."),
+        (["depth=3", "hydra.sweeper.params.depth='1,2'"], True, "depth is set twice, here and by depth=3."),
+        (["hydra.sweeper.params.depth='1,2'", "depth=3"], True, "set twice, here and by hydra.sweeper.params.depth='1,2'."),
+    ],
+)
+def test_a_setting_of_hydra_that_would_be_ignored_is_refused(command: list[str], multirun: bool, message: str) -> None:
+    (line,) = look_up(command, multirun=multirun)
+    assert line.endswith(message)
 
 
 @pytest.mark.parametrize(

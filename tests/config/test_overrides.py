@@ -3,7 +3,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from dlexp.config.options import groups
-from dlexp.config.overrides import expand, overridden_keys
+from dlexp.config.overrides import expand, parse
 
 COMMANDS = [
     [],
@@ -30,5 +30,15 @@ def test_a_glob_stands_for_the_options_that_match() -> None:
     assert expand(["optimizer=glob(adam*)"]) == [("optimizer=adam",), ("optimizer=adamw",)]
 
 
-def test_overridden_keys_are_what_stands_before_the_equals_sign() -> None:
-    assert overridden_keys(["norm=bn", "optimizer.lr=0.1,0.2", "data_dir=a=b"]) == {"norm", "optimizer.lr", "data_dir"}
+@pytest.mark.parametrize(
+    ("typed", "key", "values", "value_text"),
+    [
+        ("norm=bn", "norm", ["bn"], "bn"),
+        ("optimizer.lr=0.1,1e-2", "optimizer.lr", [0.1, 0.01], "0.1,1e-2"),
+        ("data_dir='a=b'", "data_dir", ["a=b"], "'a=b'"),
+        ("+x={a:[1]}", "x", [{"a": [1]}], "{a:[1]}"),
+    ],
+)
+def test_an_override_is_parsed_into_key_and_values(typed, key, values, value_text) -> None:
+    override = parse(typed)
+    assert (override.key, override.values, override.value_text, override.text) == (key, values, value_text, typed)

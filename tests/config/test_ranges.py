@@ -1,12 +1,12 @@
 import pytest
 
-from dlexp.config.options import default_choices, groups, keys_of, leaves, probes, reference, scalars
+from dlexp.config.options import default_choices, groups, keys_of, leaves, list_groups, reference, scalars
 from dlexp.config.ranges import KINDS, RANGES, either, integer, list_of, map_of, map_with, number, odd, one_of, rule_for
 
 KEYS = [
     *leaves(scalars()),
     *(item for group in default_choices() for option in groups()[group] for item in keys_of(group, option).items()),
-    *(item for probe in probes() for item in keys_of("probe", probe).items()),
+    *(item for group, options in list_groups().items() for option in options for item in keys_of(group, option).items()),
 ]
 ODDITIES = [None, True, "1", "", [], [1], {}, {1: 1}, float("nan"), float("inf"), -float("inf"), 10**400, -(10**400), object()]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.config.options import groups, part
+from dlexp.config.options import groups, read_option
 from dlexp.doctor.data import PUBLISHED, Found, judge, look, section, stand_in
 from dlexp.parts.dataset.torchvision_sets import SETS, check_files
 from dlexp.run.setup.factories import load_dataset
@@ -15,7 +15,7 @@ def state(root, option="mnist"):
 
 
 def test_every_data_set_in_data_dir_is_looked_for():
-    there = {option for option in groups()["dataset"] if part("dataset", option).get("root") == "${data_dir}"}
+    there = {option for option in groups()["dataset"] if read_option("dataset", option).get("root") == "${data_dir}"}
     assert there == set(SETS) == set(PUBLISHED)
 
 

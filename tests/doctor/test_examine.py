@@ -1,11 +1,12 @@
 import importlib
 import inspect
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from dlexp.config.options import groups, part
+from dlexp.config.options import groups, read_option
 from dlexp.doctor import examine as examination
 from dlexp.doctor import software
 from dlexp.doctor.examine import BUILT_WITH_TORCHVISION, examine
@@ -104,15 +105,15 @@ def test_the_models_that_need_torchvision_are_known():
         option
         for option in groups()["model"]
         if "from torchvision"
-        in inspect.getsource(importlib.import_module(part("model", option)["_target_"].rpartition(".")[0]))
+        in inspect.getsource(importlib.import_module(read_option("model", option)["_target_"].rpartition(".")[0]))
     }
     assert found == set(BUILT_WITH_TORCHVISION)
 
 
 def test_an_lstm_is_told_of_its_kernels(tmp_path, monkeypatch):
-    composed = examination.assemble(list(MOONS))
-    chosen = composed._replace(choices=composed.choices | {"model": "lstm"})
-    patient = examination._examine_run(composed, examination.resolved(composed.cfg), _machine())
+    composed = examination.compose(list(MOONS))
+    chosen = replace(composed, choices=composed.choices | {"model": "lstm"})
+    patient = examination._examine_run(composed, composed.config, _machine())
     names = [section.name for section in examination._sections(_machine(), chosen, patient)]
     assert names[-2:] == ["lstm", "run"]
     assert "lstm" not in [section.name for section in examination._sections(_machine(), composed, patient)]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dlexp.config.compose import CONF
+from dlexp.config.options import CONF
 from dlexp.contract import Split
 from dlexp.data import worker_loader
 from dlexp.errors import UnsupportedError

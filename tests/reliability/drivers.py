@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from dlexp.config.compose import assemble, expand
+from dlexp.config.compose import compose
+from dlexp.config.overrides import expand
 from dlexp.study.sweep import check_cells, sweep
 from tests.reliability.fetchers import fork
 from tests.runs import MOONS, only_last
@@ -29,7 +30,7 @@ def complete(root):
     """The whole command."""
     command = only_last((*MOONS, "hardware=cpu", "epochs=6", "checkpoint_every=0", f"output_dir={root}", *CELLS))
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        if sweep(check_cells([assemble(cell) for cell in expand(command)]), "python train.py -m"):
+        if sweep(check_cells([compose(cell) for cell in expand(command)]), "python train.py -m"):
             raise SystemExit(1)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlexp.config.compose import Composed, assemble
+from dlexp.config.compose import Composed, compose
 from dlexp.run import signals as stop
 from dlexp.study.sweep import check_cells, sweep
 from tests import ROOT
@@ -37,7 +37,7 @@ class Start:
 
 def cells(root: Path, *more: str) -> list[Composed]:
     """The three runs, below this folder."""
-    return [assemble(only_last((*run, *SAVING, f"output_dir={root}", *more))) for run in RUNS.values()]
+    return [compose(only_last((*run, *SAVING, f"output_dir={root}", *more))) for run in RUNS.values()]
 
 
 def sweep_of(root: Path) -> int:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dlexp.config.compose import check, problems_of
+from dlexp.config.check import check, find_problems
 from dlexp.errors import ConfigError
 from dlexp.run.execute import gather_facts
 from tests.config.test_compose import made
@@ -30,7 +30,7 @@ MISSING = [
 @pytest.mark.parametrize(("command", "key"), MISSING)
 def test_a_bad_value_is_refused_by_its_key(command, key):
     overrides = [command] if "\n" in command else command.split()
-    problems = problems_of(overrides, multirun=False) or check(made(*overrides))
+    problems = find_problems(overrides, multirun=False) or check(made(*overrides))
     assert len(problems) == 1
     assert problems[0].startswith((f"{key}:", f"{key}="))
     assert problems[0].isprintable()

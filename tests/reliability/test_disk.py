@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from dlexp.config.compose import assemble
+from dlexp.config.compose import compose
 from dlexp.errors import DiskError
 from dlexp.run.record import disk
 from dlexp.study.sweep import check_cells, sweep
@@ -109,7 +109,7 @@ def test_a_log_that_cannot_grow_ends_the_run_with_5(tmp_path, uninterrupted):
 def test_a_manifest_that_cannot_be_written_ends_a_sweep_with_5(tmp_path, capfd):
     def limited():
         at_most(600)  # less than it, more than is said
-        cells = [assemble([*RUN, f"output_dir={tmp_path}", f"seed={seed}"]) for seed in range(6)]
+        cells = [compose([*RUN, f"output_dir={tmp_path}", f"seed={seed}"]) for seed in range(6)]
         os._exit(_attempt(lambda: sweep(check_cells(cells), "python train.py -m")))
 
     assert harness.wait(fork(limited)) == 5

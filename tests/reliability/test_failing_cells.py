@@ -5,8 +5,9 @@ import json
 import pytest
 
 from dlexp.analysis.report.write import build_report
-from dlexp.study.definition import Study, ask
-from dlexp.study.protocol import assemble_runs, write_protocol
+from dlexp.study.definition import Study
+from dlexp.study.protocol import write_protocol
+from dlexp.study.request import compose_runs, narrow
 from dlexp.study.sweep import check_cells, sweep
 from dlexp.training.learner import Learner
 from tests.runs import MOONS
@@ -25,8 +26,8 @@ def complete(tmp_path):
     study = Study("nine", "Do nine cells run?", "-", base=base, cells=cells, seeds=[0])
 
     def run(*added):
-        request = ask(study, added)
-        checked = check_cells(assemble_runs(study, request), study.name)
+        request = narrow(study, added)
+        checked = check_cells(compose_runs(study, request), study.name)
         folder = write_protocol(study, request.changes, "python train.py study=nine")
         return sweep(checked, "python train.py study=nine"), folder
 

@@ -14,14 +14,14 @@ from dlexp.analysis import load_runs
 from dlexp.analysis.judge.analyse import analyse
 from dlexp.analysis.read.folder import DamagedError, read_run_folder
 from dlexp.config import options
-from dlexp.config.compose import look_up
+from dlexp.config.lookup import look_up
 from dlexp.config.plain_yaml import parse
 from dlexp.errors import ConfigError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record.identity import slug
 from dlexp.study import definition as study
-from dlexp.study.protocol import assemble_runs
+from dlexp.study.request import Request, compose_runs
 from tests.analysis.made import make_run, make_study
 from tests.config.test_compose import TARGETS
 from tests.runs import MOONS, prepare
@@ -77,7 +77,7 @@ def test_a_config_file_that_is_a_bomb_is_refused_before_hydra_reads_it(bomb, tmp
     file.parent.mkdir()
     file.write_text(BOMBS[bomb])
     keys_of = options.keys_of.__wrapped__
-    monkeypatch.setattr(options, "part", lambda group, option: options.read(file))
+    monkeypatch.setattr(options, "read_option", lambda group, option: options.read(file))
     with pytest.raises(ConfigError, match=r"^conf/norm/bn.yaml: "):
         keys_of("norm", "bn")
     monkeypatch.setattr("dlexp.config.lookup.keys_of", keys_of)
@@ -160,7 +160,7 @@ def test_a_study_that_names_code_is_refused(key, target, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "CONF", tmp_path)
     bad = study.read_study("bad")
     with pytest.raises(ConfigError):
-        assemble_runs(bad, study.ask(bad, []))
+        compose_runs(bad, Request(bad.all_cells(), bad.seeds, {}))
 
 
 def test_hydra_would_have_run_some_of_them(tmp_path):

@@ -17,13 +17,15 @@ from dlexp.analysis import analyse, load_runs, write_runs
 from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import Text
 from dlexp.analysis.report.write import build_report, render_html
-from dlexp.config.compose import assemble, check
+from dlexp.config.check import check
+from dlexp.config.compose import compose
 from dlexp.machine.files import replacing
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import folder as record
-from dlexp.study.definition import Study, ask
-from dlexp.study.protocol import assemble_runs, write_protocol
+from dlexp.study.definition import Study
+from dlexp.study.protocol import write_protocol
+from dlexp.study.request import compose_runs, narrow
 from dlexp.study.sweep import check_cells, sweep
 from dlexp.training.learner import Learner
 from tests.analysis.made import make_study
@@ -192,7 +194,7 @@ def test_no_secret_of_the_environment_is_in_any_file(tmp_path, monkeypatch, caps
     base |= {"hardware": "cpu", "output_dir": str(tmp_path / "outputs"), "checkpoint_every": 0}
     study = Study("secret", "?", "-", base=base, axes={"batch_size": [16, 20]}, seeds=[0])
     command = "python train.py study=secret"
-    checked = check_cells(assemble_runs(study, ask(study, [])), study.name)
+    checked = check_cells(compose_runs(study, narrow(study, [])), study.name)
     folder = write_protocol(study, {}, command)
     assert sweep(checked, command) == 1
     build_report(folder)
@@ -207,7 +209,7 @@ def test_no_secret_of_the_environment_is_in_any_file(tmp_path, monkeypatch, caps
 def test_no_config_asks_the_environment(name, monkeypatch):
     monkeypatch.setenv(name, SECRETS[name])
     for override in (f"data_dir=${{oc.env:{name}}}", f"output_dir=a${{oc.env:{name},b}}"):
-        problems = check(assemble([override]))
+        problems = check(compose([override]))
         assert problems
         assert SECRETS[name] not in " ".join(problems)
 

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from dlexp.errors import ConfigError
-from dlexp.study.definition import ask, read_study, spell, title
+from dlexp.study.definition import read_study, spell
+from dlexp.study.request import label, narrow
 
 NARROWED = {  # study, what is typed → number of cells
     "nothing": ("depth_activation", "", 16),
@@ -25,17 +26,17 @@ NARROWED = {  # study, what is typed → number of cells
 
 @pytest.mark.parametrize(("name", "typed", "num_cells"), NARROWED.values(), ids=NARROWED.keys())
 def test_a_command_narrows_a_study(name, typed, num_cells):
-    request = ask(read_study(name), typed.split())
+    request = narrow(read_study(name), typed.split())
     assert len(request.cells) == num_cells
     assert request.seeds == [0, 1, 2, 3, 4]
 
 
 def test_seeds_are_an_axis_of_every_study():
-    assert ask(read_study("depth_activation"), ["seed=7,8"]).seeds == [7, 8]
+    assert narrow(read_study("depth_activation"), ["seed=7,8"]).seeds == [7, 8]
 
 
 def test_what_is_no_axis_is_a_change_of_every_run():
-    assert ask(read_study("loss"), ["dataset=digits", "epochs=1", "seed=0"]).changes == {"epochs": "1"}
+    assert narrow(read_study("loss"), ["dataset=digits", "epochs=1", "seed=0"]).changes == {"epochs": "1"}
 
 
 REFUSED = {
@@ -52,7 +53,7 @@ REFUSED = {
 @pytest.mark.parametrize(("name", "typed", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_command_that_makes_no_sense_is_refused(name, typed, message):
     with pytest.raises(ConfigError, match=message):
-        ask(read_study(name), typed.split())
+        narrow(read_study(name), typed.split())
 
 
 def test_a_study_that_is_not_there_is_refused():
@@ -96,7 +97,7 @@ def test_a_file_with_a_mistake_is_refused(changes, message, tmp_path, monkeypatc
 
 
 def test_an_arm_names_a_cell_and_sets_nothing():
-    assert title({"arm": "wider", "depth": 2}, 3, {"epochs": "1"}) == ("depth=2", "seed=3", "epochs=1")
+    assert label({"arm": "wider", "depth": 2}, 3, {"epochs": "1"}) == ("depth=2", "seed=3", "epochs=1")
 
 
 @pytest.mark.parametrize(

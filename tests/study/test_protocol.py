@@ -4,12 +4,14 @@ import pytest
 
 from dlexp.errors import ConfigError
 from dlexp.study.protocol import run_study
+from dlexp.study.request import compose_runs, read_command
 
 TINY = ("study=activation_2d", "dataset=moons", "epochs=2", "model.widths=[8]")
 
 
 def run(root, *overrides):
-    return run_study([*TINY, *overrides, f"output_dir={root}"], "python train.py study=activation_2d ...")
+    study, request = read_command([*TINY, *overrides, f"output_dir={root}"])
+    return run_study(study, compose_runs(study, request), request.changes, "python train.py study=activation_2d ...")
 
 
 def summaries(root):
@@ -64,5 +66,5 @@ def test_a_report_is_written_beside_the_protocol(tmp_path, capsys):
 )
 def test_a_refusal_says_why_and_leaves_nothing(overrides, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
-        run_study([*overrides, f"output_dir={tmp_path}"], "")
+        compose_runs(*read_command([*overrides, f"output_dir={tmp_path}"]))
     assert list(tmp_path.iterdir()) == []

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from dlexp.config.compose import assemble, resolved
+from dlexp.config.compose import compose
 from dlexp.config.options import CONF
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import plan
-from dlexp.study.definition import Request, ask, command, read_study, studies
-from dlexp.study.protocol import assemble_runs
+from dlexp.study.definition import read_study, studies
+from dlexp.study.request import Request, command, compose_runs, narrow
 from tests.runs import prepare, run
 
 # What has to be downloaded, and its shape and number of classes.
@@ -41,7 +41,7 @@ def on_made_data(study, cell, per_class=10):
 
 def config_of(name, cell=None):
     study = read_study(name)
-    return resolved(assemble(command(study, cell or study.all_cells()[0], 0, {})).cfg)
+    return compose(command(study, cell or study.all_cells()[0], 0, {})).config
 
 
 def matching(study, selectors, where):
@@ -66,8 +66,8 @@ def test_the_file_reads_as_it_should(name):
 def test_every_run_passes_all_checks_and_is_another(name):
     study = read_study(name)
     first, *others = study.seeds
-    runs = assemble_runs(study, Request(study.all_cells(), [first], {}))
-    runs += assemble_runs(study, Request(study.all_cells()[:1], others, {}))  # the other cells change with the seed alone, too
+    runs = compose_runs(study, Request(study.all_cells(), [first], {}))
+    runs += compose_runs(study, Request(study.all_cells()[:1], others, {}))  # the other cells change with the seed alone, too
     assert len({plan(composed, name).identity for composed in runs}) == len(study.all_cells()) + len(others)
 
 
@@ -191,7 +191,7 @@ def test_what_holds_for_one_value_of_a_cell_is_set_there_alone():
 
 def test_a_command_wins_over_all_that_the_file_says():
     study = read_study("norm_batch_size")
-    request = ask(
+    request = narrow(
         study, ["norm.groups=4", "epochs=1", "dataset=image_folder", "dataset.root=data/x", "norm=gn", "batch_size=2"]
     )
     told = command(study, request.cells[0], 0, request.changes)

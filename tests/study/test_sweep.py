@@ -5,7 +5,8 @@ import shutil
 import pytest
 import torch
 
-from dlexp.config.compose import assemble, expand
+from dlexp.config.compose import compose
+from dlexp.config.overrides import expand
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.run.record import folder as record
 from dlexp.study import sweep
@@ -16,7 +17,7 @@ from tests.runs import MOONS, only_last, prepare, run, without_volatile
 def complete(*overrides, root):
     """The exit code of a sweep."""
     command = only_last((*MOONS, "hardware=cpu", *overrides, f"output_dir={root}"))
-    return sweep.sweep(sweep.check_cells([assemble(cell) for cell in expand(command)]), "python train.py -m ...")
+    return sweep.sweep(sweep.check_cells([compose(cell) for cell in expand(command)]), "python train.py -m ...")
 
 
 def folders(root):

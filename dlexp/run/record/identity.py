@@ -51,9 +51,7 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
         config: Resolved, `auto` included.
         fingerprint: Of the files of a data set that the user supplies.
     """
-    identity = _identity(config, ())
-    if not identity.get("probe"):
-        identity.pop("probe", None)
+    identity = {key: value for key, value in _identity(config, ()).items() if value != {}}  # groups with no option chosen
     if identity.get("max_steps") is not None:
         identity.pop("epochs")
     if identity.get("early_stopping", {}).get("patience", 0) is None:

@@ -1,6 +1,6 @@
 """What a run knows beyond its config once device, data and model are there, and what must hold between them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class Facts:
 def check_facts(
     config: Mapping[str, Any],
     choices: Mapping[str, str],
-    overridden: set[str],
+    overridden: Set[str],
     parts: Mapping[str, Callable],
     dataset: Dataset,
     device: torch.device,
@@ -91,7 +91,7 @@ def largest_power_of_two(most: int) -> int:
     return 1 << (most.bit_length() - 1)
 
 
-def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: set[str], dataset: Dataset) -> list[str]:
+def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: Set[str], dataset: Dataset) -> list[str]:
     """What the kind of data rules out, one message each."""
     name, problems = choices["dataset"], []
     if dataset.task == "regression":

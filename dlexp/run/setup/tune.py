@@ -5,7 +5,7 @@ batch_size.py finds the second. Here are the file of both, and the search for th
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from itertools import count, product
 from pathlib import Path
 from statistics import median
@@ -34,7 +34,7 @@ def leaves_open(config: Mapping[str, Any]) -> bool:
     return config["batch_size"] == "auto" or config["hardware"]["tune"]
 
 
-def candidates(config: Mapping[str, Any], facts: Facts, overridden: set[str]) -> list[Settings]:
+def candidates(config: Mapping[str, Any], facts: Facts, overridden: Set[str]) -> list[Settings]:
     """The settings of the group `hardware` to choose among: those that the user left open, and that this run could use.
 
     Raises:
@@ -97,7 +97,7 @@ def write(folder: Path, kept: Settings) -> None:
     write_whole(folder / FILE, json.dumps(kept, indent=1), durable=True)
 
 
-def measure(config: Mapping[str, Any], facts: Facts, overridden: set[str]) -> Settings:
+def measure(config: Mapping[str, Any], facts: Facts, overridden: Set[str]) -> Settings:
     """Time every candidate.
 
     Returns:

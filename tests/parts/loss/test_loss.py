@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from scipy.special import log_softmax, softmax
 
-from dlexp.config.options import part
+from dlexp.config.options import read_option
 from dlexp.run.setup.factories import make_loss
 from tests.options import make, options
 
@@ -87,7 +87,7 @@ def test_mse_of_soft_targets_is_that_of_probabilities(keys, predict):
 @pytest.mark.parametrize("use_softmax", [True, False])
 def test_mse_of_a_regression_is_plain(use_softmax):
     targets = torch.randn(7, 1)
-    mse = make_loss({"loss": part("loss", "mse") | {"softmax": use_softmax}}, "regression")
+    mse = make_loss({"loss": read_option("loss", "mse") | {"softmax": use_softmax}}, "regression")
     loss = mse(OUTPUTS[:, :1], targets)
     assert loss.item() == pytest.approx(expected_mse(OUTPUTS[:, :1], targets.numpy()), rel=1e-5)
 

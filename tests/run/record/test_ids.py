@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from dlexp.config.compose import assemble, resolved
+from dlexp.config.compose import compose
 from dlexp.errors import UnsupportedError
 from dlexp.run.plan import plan
 from dlexp.run.record.identity import run_id
-from dlexp.study.definition import command, read_study
+from dlexp.study.definition import read_study
+from dlexp.study.request import command
 
 IDS = json.loads((Path(__file__).parent / "ids.json").read_text())
 FINGERPRINT = "a fingerprint"  # in place of that of image_folder's files, which are not there
@@ -18,9 +19,9 @@ FINGERPRINT = "a fingerprint"  # in place of that of image_folder's files, which
 
 @pytest.mark.parametrize("overrides", IDS["options"])
 def test_an_option_has_the_id_it_always_had(overrides):
-    composed = assemble(overrides.split())
+    composed = compose(overrides.split())
     if composed.choices["dataset"] == "image_folder":
-        identity = run_id(resolved(composed.cfg), FINGERPRINT)
+        identity = run_id(composed.config, FINGERPRINT)
     else:
         identity = _identity(overrides.split())
     assert identity == IDS["options"][overrides]
@@ -36,6 +37,6 @@ def test_the_runs_of_a_study_have_the_ids_they_always_had(name):
 
 def _identity(overrides) -> str:
     try:
-        return plan(assemble(overrides)).identity
+        return plan(compose(overrides)).identity
     except UnsupportedError:
         return "unsupported"

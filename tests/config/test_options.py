@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from dlexp.config import options
-from dlexp.config.options import CONF, Traits, groups, part, read, traits
+from dlexp.config.options import CONF, Traits, groups, read, read_option, traits
 from dlexp.errors import ConfigError
 
 OPTIONS = [(group, option) for group, names in groups().items() for option in names]
@@ -33,7 +33,7 @@ def test_traits_are_read_and_are_no_part_of_a_config():
     assert traits("model", "resnet18") == Traits(needs=("images",), has=("convolutions",), requires=("torchvision",))
     assert traits("dataset", "image_folder").user_files == "root"
     assert traits("activation", "relu") == Traits()
-    assert not any(key.startswith("_traits") for group, option in OPTIONS for key in part(group, option))
+    assert not any(key.startswith("_traits") for group, option in OPTIONS for key in read_option(group, option))
 
 
 def test_an_unknown_trait_is_refused(tmp_path, monkeypatch):

@@ -1,0 +1,188 @@
+"""Check the config of one run, or the configs of a sweep, as far as that is possible without data and model."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from dlexp.config.compose import Composed, compose
+from dlexp.config.lookup import find_mistakes, look_up, resolver_calls, underscored_keys
+from dlexp.config.options import (
+    FIXED,
+    Tree,
+    groups,
+    leaves,
+    list_groups,
+    on_one_line,
+    reference,
+    references_in,
+    shown,
+    template,
+)
+from dlexp.config.overrides import split
+from dlexp.config.ranges import rule_for
+from dlexp.config.rules import Settings, check_rules
+from dlexp.errors import ConfigError
+
+MAX_CELLS = 12  # of a refused sweep that are composed and checked as well
+
+
+def find_problems(overrides: Sequence[str], *, multirun: bool) -> list[str]:
+    """Find everything that is wrong with a command in which `look_up` finds a mistake: the rest of it is checked as well.
+
+    Returns:
+        One line each. None means that the command may be composed, not that its config passes `check`.
+    """
+    problems = look_up(overrides, multirun=multirun)
+    if not problems:
+        return []
+    rest = list(overrides)
+    while wrong := find_mistakes(rest, multirun=True):
+        rest = [text for position, text in enumerate(rest) if position not in wrong]
+    for cell in islice(_sample(rest), MAX_CELLS):
+        problems += check(compose(cell))
+    return list(dict.fromkeys(problems))
+
+
+def _sample(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """Cells of a sweep that hold each value of each key at least once."""
+    axes = [split(text) for text in overrides]
+    first = [axis[0] for axis in axes]
+    yield first
+    for position, axis in enumerate(axes):
+        for text in axis[1:]:
+            yield [*first[:position], text, *first[position + 1 :]]
+
+
+def check_all(cells: Sequence[Composed]) -> None:
+    """Check the configs of a sweep or of a study.
+
+    Raises:
+        ConfigError: With each problem once, and the number of cells that have it.
+    """
+    found: dict[str, list[Composed]] = {}
+    for cell in cells:
+        for problem in check(cell):
+            found.setdefault(problem, []).append(cell)
+    if found:
+        raise ConfigError(*(describe_problem(problem, having, len(cells)) for problem, having in found.items()))
+
+
+def describe_problem(problem: str, cells: Sequence[Composed], total: int) -> str:
+    """A problem of some cells of a sweep, with how many have it and which is the first."""
+    if len(cells) == total:
+        return problem
+    return f"{problem} (in {len(cells)} of {total} runs; first: {' '.join(cells[0].command)})"
+
+
+def check(composed: Composed) -> list[str]:
+    """Find everything that is wrong with a config and can be seen without data and model. Imports nothing that it names.
+
+    Returns:
+        One line each: config path, what was expected, what came. Where keys or code are not those of conf/, only that.
+    """
+    tree = composed.tree
+    if foreign := list(_foreign_choices(composed.choices, tree)):
+        return foreign
+    expected = template(composed.choices, {group: tree.get(group) or () for group in list_groups()})
+    if foreign := list(_foreign(tree, expected, tree)):
+        return foreign
+    values, problems = _check_ranges(composed, expected)
+    overridden = composed.overridden_keys
+    untouched = {path: default for path, default in leaves(expected) if path not in overridden}
+    references = references_in(tree) | references_in(untouched)  # a resolved tree has no references left
+    return problems + check_rules(Settings(values, overridden, composed.choices, frozenset(references)))
+
+
+def _foreign_choices(choices: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[str]:
+    for group, options in groups().items():
+        if choices.get(group) not in options:
+            yield f"{group}={on_one_line(str(choices.get(group)))}: no such option. Options: {', '.join(options)}."
+    for group, options in list_groups().items():
+        for name in tree.get(group) or ():
+            if name not in options:
+                yield f"{group}=[{on_one_line(str(name))}]: no such option. Options: {', '.join(options)}."
+    for group in choices.keys() - groups().keys():
+        yield f"{on_one_line(group)}: no such group. Groups: {', '.join(groups())}."
+
+
+def _foreign(tree: Mapping[str, Any], expected: Mapping[str, Any], whole: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Find where a config has other keys than the files in conf/, or names other code, letter by letter.
+
+    Args:
+        tree: The part of the config below the path `above`.
+        expected: The same part as the files give it.
+        whole: The whole config.
+        above: Empty, or a path that ends with a dot.
+    """
+    yield from (f"{above}{on_one_line(str(name))}: no such key." for name in tree if name not in expected)
+    for name, default in expected.items():
+        path, value, target = f"{above}{name}", tree.get(name, default), reference(default)
+        if name not in tree:
+            yield f"{path}: is missing."
+        elif isinstance(default, dict) and isinstance(value, dict):
+            yield from _foreign(value, default, whole, f"{path}.")
+        elif isinstance(default, dict) or name.startswith("_") or path in FIXED:
+            if shown(value) != shown(default):
+                yield f"{path}: must be {shown(default)}, as in the file of the option, got {shown(value)}."
+        elif target in groups():
+            if value not in (default, whole.get(target)):  # in a resolved tree, it is a copy of the group
+                yield f"{path}: must be {default}, got {shown(value)}."
+        elif value != default and (code := [*underscored_keys(value), *resolver_calls(value)]):
+            yield f"{path}: must be a plain value, got one with {on_one_line(code[0])}."
+
+
+def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], list[str]]:
+    """Compare each value with its range.
+
+    Args:
+        composed: The config.
+        expected: The same from the files, with the defaults.
+
+    Returns:
+        Config path → value, a bad one replaced by its default; and what is wrong, one line each.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    value_at = _reader(composed)
+    for path, default in leaves(expected):
+        if path.rpartition(".")[2].startswith("_") or path in list_groups() or reference(default) in groups():
+            continue
+        typed = _at(composed.tree, path)
+        rule = rule_for(path, default)
+        if typed == "???":
+            problems.append(f"{path}: must be given, as {path}=...")
+            continue
+        values[path] = value_at(path)
+        if not rule.holds(values[path]):
+            if typed != default or reference(default) is None:  # else the key that it refers to is at fault
+                problems.append(f"{path}: must be {rule.expected}, got {shown(values[path])}.")
+            values[path] = _at(Composed(expected, {}).config, path)
+    return values, problems
+
+
+def _reader(composed: Composed) -> Callable[[str], Any]:
+    """A function that returns the value at a path with its references resolved, or as it was typed if that is impossible."""
+    try:
+        config = composed.config
+        return lambda path: _at(config, path)
+    except (OmegaConfBaseException, RecursionError):  # at least one reference is bad: resolve them one by one
+        nodes = OmegaConf.create(composed.tree)
+
+    def read(path: str) -> Any:
+        try:
+            value = OmegaConf.select(nodes, path)
+            return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        except (OmegaConfBaseException, RecursionError):
+            return _at(composed.tree, path)
+
+    return read
+
+
+def _at(tree: Tree, path: str) -> Any:
+    node: Any = tree
+    for name in path.split("."):
+        node = node[name]
+    return node

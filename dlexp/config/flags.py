@@ -1,0 +1,66 @@
+"""The flags of train.py, which are those of Hydra, and the config that `--cfg` shows."""
+
+import argparse
+from collections.abc import Sequence
+
+from omegaconf import OmegaConf
+
+from dlexp.config.compose import Composed
+from dlexp.errors import ConfigError
+
+ELSEWHERE = ("config-path", "config-name", "config-dir", "experimental-rerun")  # flags that read configs from elsewhere
+INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+
+
+def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line. What it cannot parse ends the process with exit code 2.
+
+    Returns:
+        `overrides`, `multirun`, `cfg`, `package`, `resolve`, `info`, and `by_hydra`: whether Hydra is to answer.
+
+    Raises:
+        ConfigError: If a flag names another place for configs than conf/.
+    """
+    parser = argparse.ArgumentParser("train.py", add_help=False, usage="python train.py --help")
+    parser.add_argument("overrides", nargs="*")
+    command = parser.add_mutually_exclusive_group()
+    command.add_argument("--run", "-r", action="store_true")
+    command.add_argument("--multirun", "-m", action="store_true")
+    command.add_argument("--cfg", "-c", choices=("job", "hydra", "all"))
+    command.add_argument("--info", "-i", nargs="?", const="all", choices=INFO)
+    command.add_argument("--hydra-help", action="store_true")
+    command.add_argument("--shell-completion", "-sc", action="store_true")
+    command.add_argument("--version", action="store_true")
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("--package", "-p")
+    for flag, short in zip(ELSEWHERE, ("-cp", "-cn", "-cd", None), strict=True):
+        parser.add_argument(f"--{flag}", *([short] if short else []))
+    flags = parser.parse_intermixed_args(arguments)
+    if refused := [flag for flag in ELSEWHERE if getattr(flags, flag.replace("-", "_")) is not None]:
+        raise ConfigError(*(f"--{flag}: configs come from conf/ alone." for flag in refused))
+    if not flags.cfg and (flags.resolve or flags.package):
+        raise ConfigError("--resolve and --package have no effect without --cfg: add it, or leave them out.")
+    flags.by_hydra = flags.info or flags.hydra_help or flags.shell_completion or flags.version or flags.cfg == "hydra"
+    return flags
+
+
+def show(composed: Composed, *, package: str | None, resolve: bool) -> str:
+    """The config of a run as YAML.
+
+    Args:
+        composed: The config.
+        package: The path of the part to show; None: all of it.
+        resolve: Whether to replace references by the values they refer to.
+
+    Raises:
+        ConfigError: If there is no such path.
+    """
+    tree = OmegaConf.create(composed.tree)
+    if resolve:
+        OmegaConf.resolve(tree)
+    if package in (None, "_global_"):
+        return OmegaConf.to_yaml(tree)
+    part = OmegaConf.select(tree, package)
+    if part is None:
+        raise ConfigError(f"--package: the config has no {package}.")
+    return f"# @package {package}\n{OmegaConf.to_yaml(part)}" if OmegaConf.is_config(part) else f"{part}\n"

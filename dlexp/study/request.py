@@ -1,0 +1,117 @@
+"""What a command asks of a study, and the config of each of its runs. Loads no torch, so that a mistake is refused at once.
+
+The runs of a study are commands that a user could have typed, so they pass all checks of a command.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dlexp.config.check import check_all
+from dlexp.config.compose import Composed, compose
+from dlexp.config.lookup import look_up
+from dlexp.config.overrides import parse
+from dlexp.errors import ConfigError
+from dlexp.study.definition import Cell, Study, meets, overrides_of, read_study
+
+
+@dataclass(frozen=True)
+class Request:
+    """The part of a study that a command asks for.
+
+    Args:
+        cells: The cells to run, narrowed by the command.
+        seeds: Of each cell.
+        changes: Key → text of the value, set in every run. They make the protocol differ from the file.
+    """
+
+    cells: list[Cell]
+    seeds: list[int]
+    changes: dict[str, str]
+
+
+def names_study(overrides: Sequence[str]) -> bool:
+    """Whether a command asks for a study."""
+    for text in overrides:
+        with suppress(ConfigError):  # of an override that cannot be parsed; it is refused later
+            if parse(text).key == "study":
+                return True
+    return False
+
+
+def read_command(overrides: Sequence[str]) -> tuple[Study, Request]:
+    """Read the study that a command names, and what it asks of it.
+
+    Raises:
+        ConfigError: If there is no such study, or if it has no such axis.
+    """
+    command = [parse(text) for text in overrides]
+    names = [value for override in command if override.key == "study" for value in override.values]
+    if len(names) != 1:
+        raise ConfigError("study: give one; python scripts/reproduce.py runs several, one after the other.")
+    study = read_study(str(names[0]))
+    return study, narrow(study, [override.typed for override in command if override.key != "study"])
+
+
+def narrow(study: Study, overrides: Sequence[str]) -> Request:
+    """Find the cells, seeds and changes that a command asks for with its overrides (without `study=`).
+
+    Raises:
+        ConfigError: If a key that is no axis has several values, or if a key comes twice.
+    """
+    command = [parse(text) for text in overrides]
+    given = {item.key: item for item in command}
+    keys = [item.key for item in command]
+    problems = [f"{item.text}: {item.key} is set twice." for i, item in enumerate(command) if item.key in keys[i + 1 :]]
+    problems += [
+        f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed'])}."
+        for key, item in given.items()
+        if len(item.values) > 1 and key not in (*study.keys, "seed")
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    narrowed = {key: item.values for key, item in given.items() if key in study.keys}
+    axes = {key: narrowed.get(key, values) for key, values in study.axes.items()}
+    listed = [cell for cell in study.cells if all(key in cell and cell[key] in values for key, values in narrowed.items())]
+    only_axes = all(key in study.axes for key in narrowed)  # an axis-made cell has no value for the other keys
+    product = Study(study.name, "", "", axes=axes).all_cells() if only_axes else []
+    cells = product + listed
+    if not cells:
+        raise ConfigError(
+            f"study={study.name}: no cell has {', '.join(f'{key}={values}' for key, values in narrowed.items())}."
+        )
+    changes = {key: item.value_text for key, item in given.items() if key not in narrowed and key != "seed"}
+    return Request(cells, given["seed"].values if "seed" in given else study.seeds, changes)
+
+
+def command(study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
+    """The overrides of one run: the cell wins over `when`, `when` over `base`, and what a command changes over all."""
+    added: Cell = {}
+    for condition, values in study.when.items():
+        added |= values if meets(cell, condition) else {}
+    return _typed({**study.base, **added, **cell, "seed": seed}, changes)
+
+
+def label(cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
+    """The overrides that distinguish one run from the others of its study."""
+    return _typed({**cell, "seed": seed}, changes)
+
+
+def _typed(values: Cell, changes: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{key}={text}" for key, text in (overrides_of(values) | dict(changes)).items())
+
+
+def compose_runs(study: Study, request: Request) -> list[Composed]:
+    """Compose and check the config of each requested run. The seed varies slowest: an interrupted study has whole seeds.
+
+    Raises:
+        ConfigError: With everything that is wrong with any of them.
+    """
+    runs = [(cell, seed) for seed in request.seeds for cell in request.cells]
+    commands = [command(study, cell, seed, request.changes) for cell, seed in runs]
+    if problems := dict.fromkeys(problem for overrides in commands for problem in look_up(overrides, multirun=False)):
+        raise ConfigError(*problems)
+    labels = [label(cell, seed, request.changes) for cell, seed in runs]
+    composed = [compose(overrides, name) for overrides, name in zip(commands, labels, strict=True)]
+    check_all(composed)
+    return composed
