@@ -14,6 +14,7 @@ from dlexp.config.compose import Composed, compose
 from dlexp.config.flags import read_flags, show
 from dlexp.config.help import help_text
 from dlexp.config.lookup import is_multirun
+from dlexp.config.options import CONF
 from dlexp.config.overrides import parse
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
 from dlexp.machine.process import run_command
@@ -92,7 +93,7 @@ def _run_hydra(arguments: list[str]) -> int:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises exceptions instead of ending the process
     sys.argv[1:] = arguments
-    hydra.main(version_base="1.3", config_path="conf", config_name="config")(lambda config: None)()
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(lambda config: None)()
     return 0
 
 

@@ -144,10 +144,27 @@ def test_nothing_around_a_run_makes_a_difference(tmp_path, monkeypatch):
     assert metrics[0] == metrics[1]
 
 
-@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("norm=bm", 2)])
-def test_help_and_a_refusal_load_no_torch(argument, status):
+NO_TORCH = {
+    "--help": 0,
+    "--cfg job": 0,
+    "norm=bm": 2,
+    "depth=-1": 2,
+    "-m depth=1,-1": 2,
+    "study=nosuch": 2,
+    "study=depth_activation norm=bm": 2,
+    "study=depth_activation activation=rely": 2,
+    "study=depth_activation width=1,2": 2,
+    "study=depth_activation dropot=0.1": 2,
+    "study=depth_activation epochs=0": 2,
+    "study=depth_activation norm=[": 2,
+}
+
+
+@pytest.mark.parametrize(("command", "status"), NO_TORCH.items())
+def test_help_and_a_refusal_load_no_torch(command, status):
     code = (
-        f"import sys; import train; sys.argv = ['', {argument!r}]; status = train.main(); print('torch' in sys.modules, status)"
+        f"import sys; import train; sys.argv = ['', *{command.split()!r}]; status = train.main();"
+        "print('torch' in sys.modules, status)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TRAIN.parent, capture_output=True, text=True, check=True)
     assert done.stdout.split()[-2:] == ["False", str(status)]

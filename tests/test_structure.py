@@ -19,6 +19,7 @@ OF_SEVERAL = {
     "analysis/report/test_report_browser.py",
     "benchmark/test_cases.py",
     "benchmark/test_command.py",
+    "config/test_list_groups.py",
     "doctor/test_command.py",
     "parts/dataset/test_generated.py",
     "parts/dataset/test_options.py",

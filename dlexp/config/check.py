@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dlexp.config.compose import Composed, compose
-from dlexp.config.lookup import find_mistakes, look_up, resolver_calls, underscored_keys
+from dlexp.config.lookup import find_mistakes, look_up
 from dlexp.config.options import (
     FIXED,
     Tree,
@@ -18,11 +18,13 @@ from dlexp.config.options import (
     on_one_line,
     reference,
     references_in,
+    resolver_calls,
     shown,
     template,
+    underscored_keys,
 )
 from dlexp.config.overrides import split
-from dlexp.config.ranges import rule_for
+from dlexp.config.ranges import option_ranges, rule_for
 from dlexp.config.rules import Settings, check_rules
 from dlexp.errors import ConfigError
 
@@ -147,11 +149,13 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
     values: dict[str, Any] = {}
     problems: list[str] = []
     value_at = _reader(composed)
+    chosen = [*composed.choices.items(), *((group, option) for group in list_groups() for option in expected[group])]
+    ranges = {path: rule for group, option in chosen for path, rule in option_ranges(group, option).items()}
     for path, default in leaves(expected):
         if path.rpartition(".")[2].startswith("_") or path in list_groups() or reference(default) in groups():
             continue
         typed = _at(composed.tree, path)
-        rule = rule_for(path, default)
+        rule = rule_for(path, default, ranges)
         if typed == "???":
             problems.append(f"{path}: must be given, as {path}=...")
             continue

@@ -6,7 +6,6 @@ from typing import Any
 
 from dlexp.config.options import (
     FIXED,
-    REFERENCE,
     default_choices,
     default_lists,
     groups,
@@ -16,8 +15,10 @@ from dlexp.config.options import (
     on_one_line,
     reference,
     references_in,
+    resolver_calls,
     scalars,
     shown,
+    underscored_keys,
 )
 from dlexp.config.overrides import LARGEST, Override, parse
 from dlexp.config.suggestion import nearest_key, nearest_option
@@ -122,34 +123,6 @@ def _check_override(override: Override, chosen: Chosen, sweeps: bool) -> Iterato
 
 def _value_text(override: Override) -> str:
     return override.text.partition("=")[2]
-
-
-def underscored_keys(node: Any) -> Iterator[str]:
-    """The keys in a value that begin with an underscore: `_target_`, and what else Hydra's `instantiate` would obey."""
-    return (str(key) for key in _keys_and_values(node)[0] if str(key).startswith("_"))
-
-
-def resolver_calls(node: Any) -> Iterator[str]:
-    """The interpolations in a value that are more than a reference, such as `${oc.env:HOME}`."""
-    texts = (str(item) for items in _keys_and_values(node) for item in items)
-    return (call for text in texts for call in re.findall(r"\$\{[^}]*\}?", text) if not REFERENCE.fullmatch(call))
-
-
-def _keys_and_values(node: Any) -> tuple[list[Any], list[Any]]:
-    """The keys and the values at any depth of lists and maps."""
-    keys: list[Any] = []
-    values: list[Any] = []
-    rest = [node]
-    while rest:
-        item = rest.pop()
-        if isinstance(item, dict):
-            keys += item
-            rest += item.values()
-        elif isinstance(item, list):
-            rest += item
-        else:
-            values.append(item)
-    return keys, values
 
 
 def _check_hydra_key(override: Override, sweeps: bool) -> Iterator[str]:

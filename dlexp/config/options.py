@@ -15,7 +15,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 
 Tree = dict[str, Any]
 
-NOTES = ("_traits_",)  # blocks of an option's file that describe the option and are no part of a config
+NOTES = ("_traits_", "_ranges_")  # blocks of an option's file that describe the option and are no part of a config
 
 
 class Traits(NamedTuple):
@@ -96,6 +96,12 @@ def read_option(group: str, option: str) -> Tree:
     return read(CONF / group / f"{option}.yaml")
 
 
+def read_note(group: str, option: str, name: str) -> Tree:
+    """A block of an option's file that describes the option, one of `NOTES`. Not to be changed by the caller."""
+    note: Tree = _read(CONF / group / f"{option}.yaml")[1].get(name, {})
+    return note
+
+
 @cache
 def traits(group: str, option: str) -> Traits:
     """What an option needs and provides, as its file says.
@@ -103,7 +109,7 @@ def traits(group: str, option: str) -> Traits:
     Raises:
         ConfigError: If the file names an unknown trait.
     """
-    block: Tree = _read(CONF / group / f"{option}.yaml")[1].get("_traits_", {})
+    block = read_note(group, option, "_traits_")
     if unknown := block.keys() - Traits._fields:
         raise ConfigError(f"conf/{group}/{option}.yaml: _traits_: no such trait: {', '.join(sorted(unknown))}.")
     values: Tree = {name: tuple(value) if isinstance(value, list) else value for name, value in block.items()}
@@ -160,12 +166,36 @@ def reference(value: object) -> str | None:
 
 
 def references_in(node: object) -> set[str]:
-    """Every path that some text below `node` refers to: {"data_dir"} in "${data_dir}/.cache"."""
-    if isinstance(node, dict):
-        return {name for value in node.values() for name in references_in(value)}
-    if isinstance(node, list):
-        return {name for value in node for name in references_in(value)}
-    return set(REFERENCE.findall(node)) if isinstance(node, str) else set()
+    """Every path that a text below `node` refers to: {"data_dir"} in "${data_dir}/.cache"."""
+    return {name for text in _keys_and_values(node)[1] if isinstance(text, str) for name in REFERENCE.findall(text)}
+
+
+def underscored_keys(node: Any) -> Iterator[str]:
+    """The keys in a value that begin with an underscore: `_target_`, and what else Hydra's `instantiate` would obey."""
+    return (str(key) for key in _keys_and_values(node)[0] if str(key).startswith("_"))
+
+
+def resolver_calls(node: Any) -> Iterator[str]:
+    """The interpolations in a value that are more than a reference, such as `${oc.env:HOME}`."""
+    texts = (str(item) for items in _keys_and_values(node) for item in items)
+    return (call for text in texts for call in re.findall(r"\$\{[^}]*\}?", text) if not REFERENCE.fullmatch(call))
+
+
+def _keys_and_values(node: Any) -> tuple[list[Any], list[Any]]:
+    """The keys and the values at any depth of lists and maps."""
+    keys: list[Any] = []
+    values: list[Any] = []
+    rest = [node]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, dict):
+            keys += item
+            rest += item.values()
+        elif isinstance(item, list):
+            rest += item
+        else:
+            values.append(item)
+    return keys, values
 
 
 def shown(value: object) -> str:

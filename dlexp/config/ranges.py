@@ -1,10 +1,13 @@
-"""The range of every value in a config, one row each: the table RANGES, below the few kinds of rule it is made of."""
+"""The range of every value in a config: kinds of rules, the table RANGES, and the blocks `_ranges_` in the files of options."""
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
-from dlexp.config.options import reference
+from dlexp.config.options import list_groups, read_note, reference
+from dlexp.errors import ConfigError
 
 
 class Rule(NamedTuple):
@@ -102,8 +105,8 @@ COUNT = integer(1, 10**7)
 SHARE = number(at_least=0, below=1)
 EVERY = integer(0, 10**6)
 
-# Config path → what a value must be; null as well wherever the default is null. Booleans and free text need no row; a test
-# asks for the row of every other key.
+# Config path → what a value must be; null as well wherever the default is null. Booleans and free text need no row. Keys that
+# only one option has may have their row in the block `_ranges_` of its file instead, in the words of the message.
 RANGES: dict[str, Rule] = {
     "output_dir": PATH,
     "seed": SEED,
@@ -137,79 +140,21 @@ RANGES: dict[str, Rule] = {
     "dataset.num_examples": integer(4, 10**7),
     "dataset.num_train": COUNT,
     "dataset.num_test": COUNT,
-    "dataset.num_classes": integer(2, 10**5),
     "dataset.noise": number(at_least=0),
-    "dataset.window": integer(1, 10**5),
-    "dataset.period": number(at_least=2),
-    "dataset.factor": SHARE,
-    "dataset.shape": list_of(integer(1, 16384), 3, 3),
-    "dataset.image_size": integer(1, 16384),
-    "augment.flip": one_of("random", "alternating", "none"),
-    "augment.padding": integer(0, 16383),
-    "augment.padding_mode": one_of("zeros", "reflect"),
     "model.widths": list_of(integer(1, 65536)),
-    "model.kernel_size": odd(1, 255),
-    "model.pool_every": integer(0, 1000),
-    "model.head": one_of("average", "flatten"),
-    "model.cell": one_of("fused", "loop"),
-    "model.order": one_of("cna", "can", "nca", "nac", "acn", "anc"),
     "model.small_stem_below": integer(0, 16384),
-    "model.head_scale": number(above=0),
-    "activation.negative_slope": SHARE,
-    "activation.approximate": one_of("none", "tanh"),
-    "activation.alpha": number(above=0),
-    "activation.init": number(),
-    "activation.beta": number(above=0),
-    "activation.threshold": number(above=0),
     "norm.eps": number(above=0),
-    "norm.momentum": number(above=0, at_most=1),
-    "norm.groups": either(integer(1, 65536), map_of(integer(1, 65536), integer(1, 65536))),
-    "norm.group_size": integer(2, 65536),
     "init.gain": number(above=0),
     "init.mode": one_of("fan_in", "fan_out"),
-    "init.std": number(above=0),
     "init.bias": number(),
-    "init.num_examples": COUNT,
-    "init.eps": number(above=0),
-    "loss.label_smoothing": SHARE,
-    "loss.gamma": number(at_least=0),
     "optimizer.lr": number(above=0),
-    "optimizer.lr_head": number(above=0),
-    "optimizer.lr_bias": number(above=0),
     "optimizer.weight_decay": number(at_least=0),
     "optimizer.momentum": SHARE,
-    "optimizer.momentum_sgd": SHARE,
-    "optimizer.num_iterations": integer(1, 100),
     "optimizer.betas": list_of(SHARE, 2, 2),
     "optimizer.eps": number(above=0),
-    "optimizer.alpha": SHARE,
-    "optimizer.lr_decay": number(at_least=0),
-    "optimizer.initial_accumulator_value": number(at_least=0),
-    "scheduler.step_size": integer(1, 10**6),
     "scheduler.gamma": number(above=0, at_most=1),
     "scheduler.eta_min": number(at_least=0),
-    "scheduler.pct_start": number(above=0, below=1),
-    "scheduler.div_factor": number(at_least=1),
-    "scheduler.final_div_factor": number(at_least=1),
     "scheduler.warmup_fraction": SHARE,
-    "scheduler.start_factor": number(above=0, at_most=1),
-    "scheduler.end_factor": number(at_least=0, at_most=1),
-    "scheduler.patience": integer(0, 10**6),
-    "scheduler.factor": number(above=0, below=1),
-    "scheduler.min_lr": number(at_least=0),
-    "scheduler.min_delta": number(at_least=0),
-    "probe.grad_flow.every": EVERY,
-    "probe.dead_units.every": EVERY,
-    "probe.activation_stats.every": EVERY,
-    "probe.activation_stats.bins": integer(2, 1000),
-    "probe.activation_stats.flat": number(above=0, below=1),
-    "probe.weight_stats.every": EVERY,
-    "probe.weight_stats.near_zero": number(above=0),
-    "probe.decision_boundary.every": EVERY,
-    "probe.decision_boundary.resolution": integer(2, 1000),
-    "probe.decision_boundary.margin": number(at_least=0),
-    "precision.init_scale": number(above=0),
-    "precision.growth_interval": COUNT,
     "hardware.determinism": one_of("seeded", "bitwise", "fast"),
     "hardware.num_threads": integer(1, 1024),
     "hardware.loader": one_of("resident", "workers"),
@@ -228,7 +173,51 @@ KINDS: dict[type, Rule] = {
 }
 
 
-def rule_for(path: str, default: Any) -> Rule:
-    """The rule for the value at `path`: its row, or that of the key its default refers to, or the kind of its default."""
-    rule = RANGES.get(path) or RANGES.get(reference(default) or "") or KINDS[type(default)]
+def parse_rule(text: str) -> Rule:
+    """Build a rule from the words of its message, such as `a number at least 0 and below 1` or `one of zeros, reflect`.
+
+    Raises:
+        ValueError: If it is in other words.
+    """
+    if ", or " in text:
+        return either(*map(parse_rule, text.split(", or ")))
+    if match := re.fullmatch(r"a list of (\d+)(?: to (\d+))? values, each (.+)", text):
+        return list_of(parse_rule(match[3]), int(match[1]), int(match[2] or match[1]))
+    if match := re.fullmatch(r"a map from (.+) to (an? .+)", text):
+        return map_of(parse_rule(match[1]), parse_rule(match[2]))
+    if match := re.fullmatch(r"an (odd )?integer from (-?\d+) to (-?\d+)", text):
+        return (odd if match[1] else integer)(int(match[2]), int(match[3]))
+    if text.startswith("one of "):
+        return one_of(*text.removeprefix("one of ").split(", "))
+    if text == "a finite number":
+        return number()
+    bounds = [re.fullmatch(r"(above|at least|below|at most) (\S+)", bound) for bound in text[len("a number ") :].split(" and ")]
+    if not text.startswith("a number ") or None in bounds:
+        raise ValueError(f"expected words such as 'an integer from 1 to 9' or 'a number above 0', got {text!r}")
+    return number(**{bound[1].replace(" ", "_"): float(bound[2]) for bound in bounds if bound})
+
+
+@cache
+def option_ranges(group: str, option: str) -> dict[str, Rule]:
+    """Config path → rule, from the block `_ranges_` of an option's file. Not to be changed by the caller.
+
+    Raises:
+        ConfigError: If a range is not in the words of a message.
+    """
+    above = f"{group}.{option}" if group in list_groups() else group
+    try:
+        return {f"{above}.{key}": parse_rule(str(text)) for key, text in read_note(group, option, "_ranges_").items()}
+    except ValueError as error:
+        raise ConfigError(f"conf/{group}/{option}.yaml: _ranges_: {error}.") from error
+
+
+def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] | None = None) -> Rule:
+    """The rule for the value at `path`: its row, or that of the key its default refers to, or the kind of its default.
+
+    Args:
+        path: A config path.
+        default: Its default.
+        ranges: Rows of the chosen options.
+    """
+    rule = (ranges or {}).get(path) or RANGES.get(path) or RANGES.get(reference(default) or "") or KINDS[type(default)]
     return either(rule, NULL) if default is None and rule is not NULL else rule

@@ -1,7 +1,7 @@
 """Rules between the settings of one config, each a small function that yields a line for each problem."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -78,15 +78,50 @@ def _dropout_between_layers_has_two(s: Settings) -> Iterator[str]:
         yield f"dropout: has no effect with model={model} and one layer: it acts between layers. Use a depth of at least 2."
 
 
-def _max_steps_takes_the_place_of_epochs(s: Settings) -> Iterator[str]:
-    if s.values["max_steps"] is not None and s.of("epochs"):
-        yield f"epochs: has no effect beside max_steps={s.values['max_steps']}: give one of the two."
-
-
-def _widths_take_the_place_of_depth_and_width(s: Settings) -> Iterator[str]:
-    if s.values.get("model.widths") is not None and "model.depth" in s.values:
-        for key in s.of("depth", "width", "model.depth", "model.width"):
-            yield f"{key}: has no effect beside model.widths={s.values['model.widths']}: leave one of the two out."
+def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
+    """No setting is given that another one makes useless."""
+    values, loader = s.values, ("num_workers", "pin_memory", "persistent_workers", "non_blocking")
+    widths, scale, group_size = (values.get(key) for key in ("model.widths", "dataset.scale", "norm.group_size"))
+    rows: list[tuple[bool, Sequence[str], str]] = [
+        (values["max_steps"] is not None, ["epochs"], f"beside max_steps={values['max_steps']}: give one of the two"),
+        (
+            widths is not None and "model.depth" in values,
+            ["depth", "width", "model.depth", "model.width"],
+            f"beside model.widths={widths}: leave one of the two out",
+        ),
+        (
+            scale == "none" or isinstance(scale, dict),
+            ["dataset.scale_on"],
+            f"with dataset.scale={shown(scale)}, which is not fitted: leave it out",
+        ),
+        (
+            values["early_stopping.patience"] is None,
+            ["early_stopping.min_delta", "early_stopping.restore_best"],
+            "without early stopping: set early_stopping.patience, or leave it out",
+        ),
+        (group_size is not None, ["norm.groups"], f"beside norm.group_size={group_size}: give one of the two"),
+        (
+            s.no_blocks,
+            ["activation", "norm", "dropout", "width", "model.width"],
+            "with depth=0: there is no hidden block",
+        ),
+        (values["batch_size"] == "full", ["drop_last"], "with batch_size=full: leave it out"),
+        (
+            values["hardware.loader"] == "resident",
+            [f"hardware.{name}" for name in loader],
+            "with hardware.loader=resident: add hardware.loader=workers, or leave it out",
+        ),
+        (
+            values.get("scheduler.warmup_fraction") == 0,
+            ["scheduler.start_factor"],
+            "with scheduler.warmup_fraction=0: leave one of the two out",
+        ),
+        (s.choices["norm"] == "none", ["model.train_norm_weight"], "with norm=none: leave it out"),
+        (values.get("augment.padding") == 0, ["augment.padding_mode"], "with augment.padding=0: there is no border to fill"),
+    ]
+    for has_no_effect, keys, why in rows:
+        for key in s.of(*keys) if has_no_effect else ():
+            yield f"{key}: has no effect {why}."
 
 
 def _what_is_shared_is_referred_to(s: Settings) -> Iterator[str]:
@@ -111,18 +146,6 @@ def _data_seed_is_used(s: Settings) -> Iterator[str]:
         yield "data_seed: has no effect: nothing is drawn with val_fraction=0 and dataset.per_class=null."
 
 
-def _scale_on_is_used(s: Settings) -> Iterator[str]:
-    scale = s.values["dataset.scale"]
-    if s.of("dataset.scale_on") and (scale == "none" or isinstance(scale, dict)):
-        yield f"dataset.scale_on: has no effect with dataset.scale={shown(scale)}, which is not fitted: leave it out."
-
-
-def _early_stopping_has_patience(s: Settings) -> Iterator[str]:
-    if s.values["early_stopping.patience"] is None:
-        for key in s.of("early_stopping.min_delta", "early_stopping.restore_best"):
-            yield f"{key}: has no effect without early stopping: set early_stopping.patience, or leave it out."
-
-
 def _something_is_watched(s: Settings) -> Iterator[str]:
     if s.watched:
         return
@@ -139,31 +162,6 @@ def _held_out_examples_are_looked_at(s: Settings) -> Iterator[str]:
         yield f"val_fraction: must be 0 with evaluate_on=test, which never looks at held-out examples, got {share}."
 
 
-def _groups_or_group_size(s: Settings) -> Iterator[str]:
-    if s.values.get("norm.group_size") is not None and s.of("norm.groups"):
-        yield f"norm.groups: has no effect beside norm.group_size={s.values['norm.group_size']}: give one of the two."
-
-
-def _blocks_to_act_on(s: Settings) -> Iterator[str]:
-    if s.no_blocks:
-        for key in s.of("activation", "norm", "dropout", "width", "model.width"):
-            yield f"{key}: has no effect with depth=0: there is no hidden block."
-
-
-def _full_batch_drops_nothing(s: Settings) -> Iterator[str]:
-    if s.values["batch_size"] == "full" and s.of("drop_last"):
-        yield "drop_last: has no effect with batch_size=full: leave it out."
-
-
-def _loader_settings_have_a_loader(s: Settings) -> Iterator[str]:
-    names = [f"hardware.{name}" for name in ("num_workers", "pin_memory", "persistent_workers", "non_blocking")]
-    if s.values["hardware.loader"] == "resident":
-        for key in s.of(*names):
-            yield f"{key}: has no effect with hardware.loader=resident: add hardware.loader=workers, or leave it out."
-    elif s.values["hardware.persistent_workers"] and s.values["hardware.num_workers"] == 0:
-        yield "hardware.persistent_workers: must be false with hardware.num_workers=0, got true."
-
-
 def _learning_rate_can_fall(s: Settings) -> Iterator[str]:
     rates = {name: s.values[name] for name in ("optimizer.lr", "optimizer.lr_head", "optimizer.lr_bias") if name in s.values}
     name, lr = min(rates.items(), key=lambda item: item[1])
@@ -171,12 +169,6 @@ def _learning_rate_can_fall(s: Settings) -> Iterator[str]:
         lowest = s.values.get(key)
         if lowest is not None and lowest >= lr:
             yield f"{key}: must be below {name}={lr}, got {lowest}."
-
-
-def _warm_up_has_steps(s: Settings) -> Iterator[str]:
-    if s.values.get("scheduler.warmup_fraction") == 0:
-        for key in s.of("scheduler.start_factor"):
-            yield f"{key}: has no effect with scheduler.warmup_fraction=0: leave one of the two out."
 
 
 def _cuda_graph_has_a_fused_optimizer(s: Settings) -> Iterator[str]:
@@ -207,18 +199,15 @@ def _hidden_blocks_are_there(s: Settings) -> Iterator[str]:
             yield f"{choice} needs hidden blocks, and depth=0 leaves only the head: use another {choice.partition('=')[0]}."
 
 
-def _norm_weights_are_there(s: Settings) -> Iterator[str]:
-    if s.choices["norm"] == "none":
-        for key in s.of("model.train_norm_weight"):
-            yield f"{key}: has no effect with norm=none: leave it out."
+def _persistent_workers_are_there(s: Settings) -> Iterator[str]:
+    workers = s.values["hardware.loader"] == "workers" and s.values["hardware.persistent_workers"]
+    if workers and s.values["hardware.num_workers"] == 0:
+        yield "hardware.persistent_workers: must be false with hardware.num_workers=0, got true."
 
 
-def _standard_augmentation_does_something(s: Settings) -> Iterator[str]:
-    if s.values.get("augment.padding") == 0:
-        if s.values["augment.flip"] == "none":
-            yield "augment.flip: none together with augment.padding=0 changes nothing: write augment=none."
-        for key in s.of("augment.padding_mode"):
-            yield f"{key}: has no effect with augment.padding=0: there is no border to fill."
+def _augmentation_changes_images(s: Settings) -> Iterator[str]:
+    if s.values.get("augment.padding") == 0 and s.values["augment.flip"] == "none":
+        yield "augment.flip: none together with augment.padding=0 changes nothing: write augment=none."
 
 
 def _every_class_has_an_example(s: Settings) -> Iterator[str]:
@@ -232,27 +221,19 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _every_need_is_met,
     _packages_are_installed,
     _dropout_between_layers_has_two,
-    _max_steps_takes_the_place_of_epochs,
-    _widths_take_the_place_of_depth_and_width,
+    _nothing_is_without_effect,
     _what_is_shared_is_referred_to,
     _data_seed_is_used,
-    _scale_on_is_used,
-    _early_stopping_has_patience,
     _something_is_watched,
     _held_out_examples_are_looked_at,
-    _groups_or_group_size,
-    _blocks_to_act_on,
-    _full_batch_drops_nothing,
-    _loader_settings_have_a_loader,
     _learning_rate_can_fall,
     _cuda_graph_has_a_fused_optimizer,
     _cuda_graph_has_whole_batches,
     _cuda_graph_has_a_batch_size,
-    _warm_up_has_steps,
     _nesterov_has_momentum,
     _hidden_blocks_are_there,
-    _norm_weights_are_there,
-    _standard_augmentation_does_something,
+    _persistent_workers_are_there,
+    _augmentation_changes_images,
     _every_class_has_an_example,
 )
 
