@@ -18,7 +18,7 @@ from dlexp.config.options import CONF
 from dlexp.config.overrides import parse
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
 from dlexp.machine.process import run_command
-from dlexp.run import signals as stop
+from dlexp.run import signals
 from dlexp.study.request import compose_runs, names_study, read_command
 
 ERRORS = {ConfigError: 2, HeldError: 3, CheckpointError: 4, DiskError: 5, DatasetError: 7}
@@ -31,7 +31,7 @@ def main() -> int:
     Returns:
         The exit code; README.md lists them.
     """
-    stop.listen()
+    signals.listen()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends the command in silence
     return _attempt(lambda: _command(sys.argv[1:]))
 
@@ -42,10 +42,10 @@ def _attempt(work: Callable[[], int]) -> int:
         return work()
     except (KeyboardInterrupt, Exception) as error:
         # A library that is interrupted may end with an error of its own; a disk that is full is one whatever was asked for.
-        if isinstance(error, KeyboardInterrupt) or (stop.requested() and not isinstance(error, DiskError)):
-            if told := stop.requeue():
+        if isinstance(error, KeyboardInterrupt) or (signals.requested() and not isinstance(error, DiskError)):
+            if told := signals.requeue():
                 print(told, file=sys.stderr)
-            return _fail(stop.RESUMABLE, "Interrupted. The same command goes on.")
+            return _fail(signals.RESUMABLE, "Interrupted. The same command goes on.")
         for kind, code in ERRORS.items():
             if isinstance(error, kind):
                 return _fail(code, str(error))
@@ -104,9 +104,9 @@ def _train_one(composed: Composed) -> int:
 
     run = plan(composed)
     with make_display() as display:
-        summary = execute(run, gather_facts(run), display) if run.is_due() else None
+        summary = execute(run, gather_facts(run), display) if run.must_run() else None
         if summary is None:
-            summary = run.summary() or {}
+            summary = run.read_summary() or {}
             display.say(f"{run.title}: {summary['status']} before; force=true runs it again.")
         display.say(result_line(summary, run.folder))
         display.say(f"→ {run.folder}")

@@ -15,7 +15,6 @@ from dlexp.errors import ConfigError
 from dlexp.machine.process import run_command
 from dlexp.run.display import make_display, results_table
 from dlexp.run.plan import Run, plan
-from dlexp.run.record import folder as record
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import compose_runs, read_command
 
@@ -48,12 +47,12 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
     """Each run that a command would go through, and the counts with the expected time."""
     study, request = read_command(overrides)
     runs = [plan(composed, study.name) for composed in compose_runs(study, request)]
-    summaries = [run.summary() for run in runs]
+    summaries = [run.read_summary() for run in runs]
     pairs = list(zip(runs, summaries, strict=True))
     took = {run.identity: seconds(summary) for run, summary in pairs if summary and "seconds" in summary}
     rows = [row(run, summary, took) for run, summary in pairs]
     counts = Counter(entry["status"] for entry in rows)
-    due = [run for run in runs if run.is_due()]
+    due = [run for run in runs if run.must_run()]
     last = f"{len(rows)} runs: {', '.join(f'{count} {status}' for status, count in counts.most_common())}."
     if due and took:
         expected = sum(estimate(run, runs, took) for run in due)
@@ -63,7 +62,8 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
 
 def row(run: Run, summary: dict[str, Any] | None, took: dict[str, float]) -> dict[str, Any]:
     """One line of the table."""
-    status = summary["status"] if summary else "interrupted" if record.find(run.shelf, run.identity) else "to do"
+    unfinished = "interrupted" if run.folder.exists() else "to do"
+    status = summary["status"] if summary else unfinished
     return {"run": run.title, "status": status, "seconds": took.get(run.identity)}
 
 

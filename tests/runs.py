@@ -55,7 +55,7 @@ def prepare(*overrides: str, root: Path) -> Run:
 def run(*overrides: str, root: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Train what a command says; its summary, and the rows of metrics.csv, both without what varies."""
     planned = prepare(*overrides, root=root)
-    summary = execute(planned, gather_facts(planned), Plain()) or planned.summary() or {}  # done before
+    summary = execute(planned, gather_facts(planned), Plain()) or planned.read_summary() or {}  # done before
     with (planned.folder / "metrics.csv").open() as file:
         rows = [without_volatile(row) for row in csv.DictReader(file)]
     return without_volatile(summary), rows

@@ -173,8 +173,8 @@ def test_help_and_a_refusal_load_no_torch(command, status):
 def test_the_process_ends_after_the_exit_handlers_and_is_not_taken_apart():
     code = (
         "import atexit, gc, runpy, sys\n"
-        "from dlexp.run import signals as stop\n"
-        "stop.listen = lambda: atexit.register(print, 'a handler of the command', gc.get_threshold()[0])\n"
+        "from dlexp.run import signals\n"
+        "signals.listen = lambda: atexit.register(print, 'a handler of the command', gc.get_threshold()[0])\n"
         "class Part:\n"
         "    def __del__(self): print('taken apart')\n"
         "part = Part()\n"

@@ -20,8 +20,8 @@ from dlexp.run.execute import gather_facts
 from dlexp.run.plan import plan
 from dlexp.run.setup.build import build
 from dlexp.run.setup.facts import Facts
-from dlexp.training.learner import Learner
 from dlexp.training.loop import train
+from dlexp.training.single_learner import SingleLearner
 
 Epochs = Callable[[int], Iterable[Batch]]
 
@@ -141,7 +141,7 @@ def by_epoch(make: Make, num_steps: int) -> Make:
     return made
 
 
-def _bare_epoch(learner: Learner, batches: Iterable[Batch], most: int, witness: Witness | None) -> tuple[float, int]:
+def _bare_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, witness: Witness | None) -> tuple[float, int]:
     """Train on at most so many batches.
 
     Returns:

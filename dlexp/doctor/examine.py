@@ -16,10 +16,10 @@ from dlexp.machine import memory
 from dlexp.parts.dataset.torchvision_sets import SETS
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import Run, plan
-from dlexp.run.setup.batch_size import granted
+from dlexp.run.setup.batch_size import largest_batch_size
 from dlexp.run.setup.factories import make_probes, part
 from dlexp.run.setup.facts import check_facts
-from dlexp.run.setup.footprint import measure
+from dlexp.run.setup.footprint import estimate_footprint
 
 BUILT_WITH_TORCHVISION = ("resnet18", "resnet50")
 
@@ -112,7 +112,7 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
         )
     on_gpu, asked = run.device.type == "cuda", run.config["batch_size"]
     free = machine.gpu.gpus[torch.cuda.current_device()].free_memory if on_gpu else machine.memory.available
-    takes = measure(run.config, facts.dataset, run.device)
+    takes = estimate_footprint(run.config, facts.dataset, run.device)
     return fit.Fit(
         title=run.title,
         device=run.device.type,
@@ -123,7 +123,7 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
         num_examples=len(facts.dataset.train.targets),
         data_is_there=is_there,
         asked=asked,
-        batch_size=granted(takes, free, facts) if asked == "auto" else facts.batch_size,
+        batch_size=largest_batch_size(takes, free, facts) if asked == "auto" else facts.batch_size,
         free=free,
         footprint=takes,
     )

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from dlexp.doctor.findings import Finding, Section, in_bytes, problem
-from dlexp.run.setup.footprint import SHARE, Footprint
+from dlexp.run.setup.footprint import MAX_MEMORY_SHARE, Footprint
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,11 @@ class Fit:
 
 def judge(fit: Fit) -> list[Finding]:
     """Whether the batch fits, and what would."""
-    allowed = int(SHARE * fit.free)
+    allowed = int(MAX_MEMORY_SHARE * fit.free)
     if fit.needed <= allowed:
         return []
-    there = f"{in_bytes(allowed)} may be used ({SHARE:.0%} of the {in_bytes(fit.free)} that are free)".replace("%", " %")
+    share = f"{MAX_MEMORY_SHARE:.0%}".replace("%", " %")
+    there = f"{in_bytes(allowed)} may be used ({share} of the {in_bytes(fit.free)} that are free)"
     wants = f"batch_size={fit.batch_size} takes about {in_bytes(fit.needed)}, and {there}"
     if fit.largest_batch:
         return [problem(f"{wants}: batch_size={fit.largest_batch} fits.")]
@@ -82,7 +83,7 @@ def section(fit: Fit) -> Section:
         ("parameters", f"{takes.num_parameters:,}; {in_bytes(fixed)} with their gradients and the optimizer's state"),
         ("activations", f"{in_bytes(takes.saved)} an example"),
         ("memory", f"about {in_bytes(fit.needed)} at {batch}, of {in_bytes(fit.free)} free"),
-        ("largest batch", f"{largest}, with a margin of {1 - SHARE:.0%}".replace("%", " %")),
+        ("largest batch", f"{largest}, with a margin of {1 - MAX_MEMORY_SHARE:.0%}".replace("%", " %")),
     ]
     facts = asdict(fit) | {"needed": fit.needed, "largest_batch": fit.largest_batch}
     return Section("run", facts, lines, judge(fit))

@@ -1,4 +1,4 @@
-"""What a run's time went into."""
+"""Measure how the time of a run is spent."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from time import perf_counter
 
 
 class Clock:
-    """A stopwatch with laps: whatever passed since the last lap is booked under one name. Seconds, from a monotonic clock.
+    """A stopwatch with laps: the time since the last lap is booked under a name. Seconds, from a monotonic clock.
 
     Args:
-        compiled: Seconds of compilation so far; what falls into a lap is booked under `compile` instead.
+        compiled: Returns the seconds of compilation so far. Compilation within a lap is booked under `compile` instead.
     """
 
     def __init__(self, compiled: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live line on a terminal, one plain line an epoch in a pipe or a log."""
+"""Show the progress of runs: a live line on a terminal, one plain line per epoch in a pipe or a log."""
 
 import sys
 import time
@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 REFRESH_SECONDS = 0.5
-TEXTS = ("status", "reason", "study", "question", "run")  # columns that are read, not compared
-PLAIN_WIDTH = 160  # columns of a table where there is no terminal to ask
+LEFT_ALIGNED = ("status", "reason", "study", "question", "run")  # columns of text
+PLAIN_WIDTH = 160  # characters in a line of a table, if there is no terminal
 
 
 @runtime_checkable
@@ -21,94 +21,94 @@ class Display(Protocol):
     """Shows runs, one after the other."""
 
     def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
-        """A run starts."""
+        """Begin the display of a run."""
         ...
 
     def due(self) -> bool:
-        """Whether `refresh` would be seen: asked once a step, so cheap."""
+        """Whether `refresh` would change the display. Called once per step, so it must be cheap."""
         ...
 
     def refresh(self, step: int) -> None:
-        """A run has come to this step."""
+        """Show that a run has reached this step."""
         ...
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        """A row of metrics.csv was written."""
+        """Show a row of metrics.csv."""
         ...
 
     def end(self) -> None:
-        """The run is over."""
+        """End the display of the run."""
         ...
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         ...
 
     def table(self, table: Table) -> None:
-        """A table that stays."""
+        """Print a table that stays."""
         ...
 
     def __enter__(self) -> "Display":
-        """Take the terminal."""
+        """Start the live display, if there is one."""
         ...
 
     def __exit__(self, *_: object) -> None:
-        """Give it back."""
+        """End the live display, if there is one."""
         ...
 
 
 def make_display(num_runs: int = 1) -> Display:
-    """A live display where standard output is a terminal, else a plain one.
+    """Create a live display if standard output is a terminal, else a plain one.
 
     Args:
-        num_runs: Runs of the sweep, for its own bar; 1 shows none.
+        num_runs: Number of runs in the sweep, which has a bar of its own if there are several.
     """
     return Live(num_runs) if sys.stdout.isatty() else Plain()
 
 
 class Plain:
-    """One line an epoch, for pipes and logs."""
+    """One line per epoch, for pipes and logs."""
 
     def __init__(self) -> None:
         self.num_epochs = 0
 
     def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
-        """Say which run it is."""
+        """Print the title of the run."""
         self.num_epochs = num_epochs
         self.say(title)
 
     def due(self) -> bool:
-        """Nothing is shown between epochs."""
+        """Never: nothing is shown between epochs."""
         return False
 
     def refresh(self, step: int) -> None:
-        """Nothing is shown between epochs."""
+        """Do nothing: nothing is shown between epochs."""
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Print the row."""
         self.say(epoch_line(row, self.num_epochs))
 
     def end(self) -> None:
-        """Nothing to put away."""
+        """Do nothing: there is no live display."""
 
     def say(self, text: str) -> None:
-        """Print, at once, whatever the buffering of the pipe."""
+        """Print the line and flush it."""
         print(text, flush=True)
 
     def table(self, table: Table) -> None:
-        """Print at a fixed width."""
+        """Print the table at a fixed width."""
         Console(width=PLAIN_WIDTH).print(table)
 
     def __enter__(self) -> "Plain":
-        """Nothing to take."""
+        """Do nothing: there is no live display."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is no live display."""
 
 
 class Live:
-    """Progress bars of rich: the run's, and above it the sweep's."""
+    """Two progress bars of rich: one for the run, and above it one for the sweep."""
 
     def __init__(self, num_runs: int) -> None:
         columns = (
@@ -121,10 +121,10 @@ class Live:
         self.sweep = self.progress.add_task("sweep", total=num_runs, numbers=f"run 1 of {num_runs}", visible=num_runs > 1)
         self.num_runs, self.num_begun, self.num_epochs = num_runs, 0, 0
         self.run = self.progress.add_task("", numbers="", visible=False)
-        self.shown = 0.0
+        self.refreshed = 0.0
 
     def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
-        """Say which run it is, and start its bar."""
+        """Show the title of the run, and start its bar."""
         self.num_begun, self.num_epochs = self.num_begun + 1, num_epochs
         if self.num_runs == 1:
             self.say(title)
@@ -132,22 +132,22 @@ class Live:
         self.progress.reset(self.run, total=num_steps, description="starting", numbers="", visible=True)
 
     def due(self) -> bool:
-        """Whether the bar stands still since half a second."""
-        return time.monotonic() - self.shown > REFRESH_SECONDS
+        """Whether the bar was last moved more than half a second ago."""
+        return time.monotonic() - self.refreshed > REFRESH_SECONDS
 
     def refresh(self, step: int) -> None:
         """Move the bar."""
-        self.shown = time.monotonic()
+        self.refreshed = time.monotonic()
         self.progress.update(self.run, completed=step)
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        """Move the bar, and show the row beside it."""
-        numbers = "  ".join(_numbers(row)).replace("train/", "").replace(" examples/s", "/s")
+        """Move the bar, and show the numbers of the row beside it."""
+        numbers = "  ".join(_format_numbers(row)).replace("train/", "").replace(" examples/s", "/s")
         description = f"epoch {row['epoch']}/{self.num_epochs}"
         self.progress.update(self.run, completed=row["step"] or 0, description=description, numbers=numbers)
 
     def end(self) -> None:
-        """Put the run's bar away."""
+        """Hide the run's bar."""
         self.progress.update(self.run, visible=False)
         self.progress.advance(self.sweep)
 
@@ -160,30 +160,30 @@ class Live:
         self.progress.console.print(table)
 
     def __enter__(self) -> "Live":
-        """Show the bars."""
+        """Start the live display."""
         self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove the bars."""
+        """End the live display."""
         self.progress.update(self.sweep, visible=False)
         self.progress.update(self.run, visible=False)
         self.progress.stop()
 
 
 def epoch_line(row: Mapping[str, float], num_epochs: int) -> str:
-    """One row of metrics.csv as a line."""
-    return "  ".join([f"epoch {row['epoch']:>{len(str(num_epochs))}}/{num_epochs}", *_numbers(row)])
+    """Format a row of metrics.csv as a line."""
+    return "  ".join([f"epoch {row['epoch']:>{len(str(num_epochs))}}/{num_epochs}", *_format_numbers(row)])
 
 
-def _numbers(row: Mapping[str, float]) -> list[str]:
-    shown = [f"{name} {show(name, row[name])}" for name in row if name.endswith(("/loss", "/acc", "/rmse"))]
+def _format_numbers(row: Mapping[str, float]) -> list[str]:
+    numbers = [f"{name} {format_value(name, row[name])}" for name in row if name.endswith(("/loss", "/acc", "/rmse"))]
     rate = row.get("examples_per_s")
-    return shown + ([f"{rate:,.0f} examples/s"] if rate else [])
+    return numbers + ([f"{rate:,.0f} examples/s"] if rate else [])
 
 
-def show(name: str, value: Any) -> str:
-    """A metric as a person reads it: rates in per cent, everything else to four digits."""
+def format_value(name: str, value: Any) -> str:
+    """Format a metric: rates in per cent, other numbers with four digits."""
     if value is None or value == "":
         return "–"
     if name.endswith("/acc"):
@@ -192,20 +192,22 @@ def show(name: str, value: Any) -> str:
 
 
 def results_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
-    """The results of a sweep, a row a run."""
+    """Build the table of a sweep's results, with a row for each run."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="left" if column in TEXTS else "right", overflow="fold")
+        table.add_column(column, justify="left" if column in LEFT_ALIGNED else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(show(column, row.get(column))) for column in columns))  # Text: [..] in a value is no markup
+        table.add_row(
+            *(Text(format_value(column, row.get(column))) for column in columns)
+        )  # as Text, [..] in a value is not markup
     return table
 
 
 def result_line(summary: Mapping[str, Any], folder: Path) -> str:
-    """How a run ended; of a failed one also where its traceback is, of a diverged one where that began."""
+    """Describe how a run ended: a failed one with the place of its traceback, a diverged one with the step where it began."""
     if "metrics" not in summary:
         return f"{summary['status']}: {summary['reason']} (traceback in {folder / 'train.log'})"
-    tests = [f"{name} {show(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
+    tests = [f"{name} {format_value(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
     seconds = f"{sum(summary['seconds'].values()):.1f} s"
     if "reason" in summary:
         return "  ".join([f"{summary['status']}: {summary['reason']}", *tests, seconds])

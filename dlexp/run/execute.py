@@ -1,4 +1,4 @@
-"""One run in the order it happens: facts → parts → loop → record."""
+"""One run in the order it happens: gather facts, find its saved state, train, record."""
 
 import os
 import traceback
@@ -13,70 +13,70 @@ from dlexp.config import plain_yaml
 from dlexp.config.options import shown
 from dlexp.contract import Dataset
 from dlexp.errors import CheckpointError, ConfigError
-from dlexp.machine import device as hardware
+from dlexp.machine.device import describe
 from dlexp.machine.memory import is_out_of_memory
-from dlexp.run import signals as stop
+from dlexp.run import signals
 from dlexp.run.display import Display
-from dlexp.run.metrics import columns
+from dlexp.run.metrics import list_columns
 from dlexp.run.plan import Run
 from dlexp.run.record import checkpoint, disk
-from dlexp.run.record import folder as record
-from dlexp.run.record.checkpoint import Found, expected_bytes
-from dlexp.run.record.folder import Record
+from dlexp.run.record.checkpoint import SavedState, expected_bytes
+from dlexp.run.record.folder import FINISHED, Record
 from dlexp.run.record.identity import changes
-from dlexp.run.setup import batch_size, tune
+from dlexp.run.record.lock import hold
+from dlexp.run.setup import tuning
+from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
 from dlexp.run.setup.factories import load_dataset, make_probes, part
 from dlexp.run.setup.facts import Facts, check_facts
-from dlexp.run.trainer import Course
+from dlexp.run.trainer import Trainer
 
-LONGEST_REASON = 2000  # characters of an error's message in the summary; train.log has all of it
+MAX_REASON_LENGTH = 2000  # characters of an error's message in the summary; train.log has the whole message
 
 
 def gather_facts(run: Run) -> Facts:
-    """Load the data, look at the model, and hold the config against both. Leaves nothing on disk but decoded data.
+    """Load the data, build the model without memory, and check the config against both. Writes nothing but decoded data.
 
     Raises:
-        ConfigError: With what does not fit together.
-        UnsupportedError: If only this machine stands in the way.
-        DatasetError: If the data cannot be had.
+        ConfigError: With everything that does not fit together.
+        UnsupportedError: If the config is sound but this machine cannot run it.
+        DatasetError: If the data cannot be read or downloaded.
     """
     facts = _check(run, load_dataset(run.config))
     if run.config["batch_size"] == "auto":
-        kept = None
-        with suppress(CheckpointError):  # said when the run starts
-            kept = _kept(run)
-        size = kept["chosen"]["batch_size"] if kept else batch_size.estimate(run.config, facts)
+        measurements = None
+        with suppress(CheckpointError):  # reported when the run starts
+            measurements = _read_measurements(run)
+        size = measurements["chosen"]["batch_size"] if measurements else estimate_batch_size(run.config, facts)
         facts = _check(run, facts.dataset, size)
     if run.config["hardware"]["tune"]:
-        # Refuses where there is nothing to choose.
-        tune.candidates(run.config, facts, run.composed.overridden_keys)
+        # Raises an error if there is nothing to choose.
+        tuning.list_candidates(run.config, facts, run.composed.overridden_keys)
     return facts
 
 
-def _check(run: Run, dataset: Dataset, size: int | None = None) -> Facts:
-    """Hold the config against device, data and model; with another batch size where one is given."""
-    config = run.config if size is None else {**run.config, "batch_size": size}
+def _check(run: Run, dataset: Dataset, batch_size: int | None = None) -> Facts:
+    """Check the config against device, data and model, with another batch size if one is given."""
+    config = run.config if batch_size is None else {**run.config, "batch_size": batch_size}
     parts = {group: part(config, group) for group in ("augment", "model", "precision")}
     parts["probe"] = partial(make_probes, config)
     return check_facts(config, run.composed.choices, run.composed.overridden_keys, parts, dataset, run.device)
 
 
 def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
-    """Train, measure and record one run; a failure of its own becomes a record too.
+    """Train, measure and record one run. A failure of the run itself is recorded too.
 
     Returns:
         The summary as written, or None if another process has finished the run since it was planned.
 
     Raises:
-        HeldError: If another process has the run.
-        CheckpointError: If it was cut off, and none of its saved states can be read.
+        HeldError: If another process is working on the run.
+        CheckpointError: If the run was interrupted, and none of its saved states can be read.
         ConfigError: If the config in its folder was changed since it began.
-        DiskError: If the disk is full or cannot be written. What was saved before is whole.
+        DiskError: If the disk is full or cannot be written. Everything saved before is intact.
     """
     try:
-        with record.hold(run.shelf, run.identity):
-            before = run.summary()
-            return None if before and not run.is_due() else _execute(run, facts, display)
+        with hold(run.study_folder, run.identity):
+            return None if run.read_summary() and not run.must_run() else _execute(run, facts, display)
     except OSError as error:
         if not disk.refusal(error):
             raise
@@ -84,105 +84,105 @@ def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
 
 
 def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
-    """Do a run that this process holds."""
-    folder, kept = run.folder, _kept(run)
-    found = _found(run, kept, display)
-    if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.KEEP):
+    """Execute a run whose lock this process holds."""
+    folder, measurements = run.folder, _read_measurements(run)
+    saved = _find_saved_state(run, measurements, display)
+    if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.NUM_STATES):
         display.say(warning)
-    written = Record(folder, columns(run.config, facts), _files(run), found.lengths if found else None)
-    written.log(run.title)
+    record = Record(folder, list_columns(run.config, facts), _initial_files(run), saved.lengths if saved else None)
+    record.log(run.title)
     if "SLURM_RESTART_COUNT" in os.environ:
-        written.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
+        record.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
     summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}
     try:
         config = run.config
-        if tune.leaves_open(config):
-            kept = kept or _measure(run, facts)
-            tune.write(folder, kept)
-            facts, config = _settled(run, facts, kept["chosen"])
-            summary |= _said(kept["chosen"], written, display)
-        course = Course(config, facts, written, display, run.title)
-        if found:
-            course.resume(found)
-        summary |= course.complete()
+        if tuning.needs_measurement(config):
+            measurements = measurements or _measure(run, facts)
+            tuning.write_measurements(folder, measurements)
+            facts, config = _apply_choices(run, facts, measurements["chosen"])
+            summary |= _report_choices(measurements["chosen"], record, display)
+        trainer = Trainer(config, facts, record, display, run.title)
+        if saved:
+            trainer.resume(saved)
+        summary |= trainer.complete()
     except Exception as error:
         if refused := disk.refusal(error):
             raise refused from error
-        if stop.requested():  # a library that is interrupted may end with its own error, a loader's workers with theirs
+        if signals.requested():  # an interrupted library may end with an error of its own, a loader's workers with theirs
             raise KeyboardInterrupt from error
-        written.log(traceback.format_exc())
+        record.log(traceback.format_exc())
         summary |= {
             "status": "oom" if is_out_of_memory(error) else "failed",
-            "reason": " ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])[:LONGEST_REASON],
+            "reason": " ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])[:MAX_REASON_LENGTH],
         }
     finally:
         display.end()
-    return written.finish({**summary, **hardware.describe(run.device)})
+    return record.finish({**summary, **describe(run.device)})
 
 
-def _kept(run: Run) -> tune.Settings | None:
-    """What was measured at the first start, if there was one.
+def _read_measurements(run: Run) -> tuning.Measurements | None:
+    """The measurements of the run's first start, if there were any.
 
     Raises:
-        CheckpointError: If it is damaged, and the run is not to be started over.
+        CheckpointError: If their file is damaged, and the run is not to start over.
     """
-    if not tune.leaves_open(run.config):
+    if not tuning.needs_measurement(run.config):
         return None
     try:
-        return tune.read(run.folder, run.config)
+        return tuning.read_measurements(run.folder, run.config)
     except CheckpointError:
         if run.config["force"]:
             return None
         raise
 
 
-def _measure(run: Run, facts: Facts) -> tune.Settings:
-    """Measure what the config leaves open: `chosen`, and what it was chosen from."""
-    kept: tune.Settings = {"chosen": {}}
+def _measure(run: Run, facts: Facts) -> tuning.Measurements:
+    """Measure the settings that the config leaves open."""
+    measurements: tuning.Measurements = {"chosen": {}}
     if run.config["batch_size"] == "auto":
-        kept = batch_size.settle(run.config, facts, partial(_check, run, facts.dataset))
-        facts, _ = _settled(run, facts, kept["chosen"])
+        measurements = find_batch_size(run.config, facts, partial(_check, run, facts.dataset))
+        facts, _ = _apply_choices(run, facts, measurements["chosen"])
     if run.config["hardware"]["tune"]:
-        timed = tune.measure(run.config, facts, run.composed.overridden_keys)
-        kept |= timed | {"chosen": kept["chosen"] | timed["chosen"]}
-    return kept
+        timed = tuning.time_candidates(run.config, facts, run.composed.overridden_keys)
+        measurements |= timed | {"chosen": measurements["chosen"] | timed["chosen"]}
+    return measurements
 
 
-def _settled(run: Run, facts: Facts, chosen: tune.Settings) -> tuple[Facts, dict[str, Any]]:
-    """Facts and config with what was chosen."""
+def _apply_choices(run: Run, facts: Facts, chosen: tuning.Settings) -> tuple[Facts, dict[str, Any]]:
+    """Facts and config with the chosen settings."""
     if "batch_size" in chosen:
         facts = _check(run, facts.dataset, chosen["batch_size"])
-    return facts, tune.with_hardware(run.config, chosen)
+    return facts, tuning.with_tuned_hardware(run.config, chosen)
 
 
-def _said(chosen: tune.Settings, written: Record, display: Display) -> dict[str, Any]:
-    """Say what was chosen, and return it for the summary."""
+def _report_choices(chosen: tuning.Settings, record: Record, display: Display) -> dict[str, Any]:
+    """Show and log the chosen settings, and return the entries for the summary."""
     text = f"Chosen at the first start: {', '.join(f'{key}={shown(value)}' for key, value in chosen.items())}."
     display.say(text)
-    written.log(text)
+    record.log(text)
     return {"tuned": chosen, **({"batch_size": chosen["batch_size"]} if "batch_size" in chosen else {})}
 
 
-def _found(run: Run, kept: tune.Settings | None, display: Display) -> Found | None:
-    """The state to go on from, if there is one.
+def _find_saved_state(run: Run, measurements: tuning.Measurements | None, display: Display) -> SavedState | None:
+    """The state to continue from, if there is one.
 
     Raises:
-        CheckpointError: If there are states, all of them damaged, or without what was measured before the first of them.
+        CheckpointError: If all states are damaged, or if the measurements that they depend on are missing.
         ConfigError: If the config in the folder is no longer the one that the run began with.
     """
-    before = run.summary()
-    if run.config["force"] or not run.folder.exists() or (before and before["status"] in record.FINISHED):
+    before = run.read_summary()
+    if run.config["force"] or not run.folder.exists() or (before and before["status"] in FINISHED):
         return None
-    settings = {**run.config["hardware"], **(kept["chosen"] if kept else {})}
-    found = checkpoint.newest(run.folder, run.device, settings["num_threads"])
-    if found is None:
+    settings = {**run.config["hardware"], **(measurements["chosen"] if measurements else {})}
+    saved = checkpoint.newest(run.folder, run.device, settings["num_threads"])
+    if saved is None:
         if before is None:
             display.say(f"{run.folder} was interrupted before its first checkpoint: it starts over.")
         return None
-    if kept is None and tune.leaves_open(run.config):
+    if measurements is None and tuning.needs_measurement(run.config):
         raise CheckpointError(
-            f"{run.folder / tune.FILE} is missing: it says what was chosen at the first start, and {found.name} goes with "
-            "that. force=true starts it over."
+            f"{run.folder / tuning.FILE} is missing: it holds the settings that were chosen at the first start, and "
+            f"{saved.name} depends on them. force=true starts the run over."
         )
     try:
         changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config)
@@ -190,19 +190,19 @@ def _found(run: Run, kept: tune.Settings | None, display: Display) -> Found | No
         changed = [f"It cannot be read: {error}."]
     if changed:
         raise ConfigError(f"{run.folder / 'config.yaml'} was changed after the run began; force=true starts it over.", *changed)
-    for problem in found.refused:
+    for problem in saved.refused:
         display.say(f"Refused: {problem}")
-    differs = f"; not exact to the last bit: {found.differs}" if found.differs else ""
-    display.say(f"Goes on from {found.name}{differs}.")
-    return found
+    differs = f"; not exact to the last bit: {saved.differs}" if saved.differs else ""
+    display.say(f"Goes on from {saved.name}{differs}.")
+    return saved
 
 
 def _state_bytes(run: Run, facts: Facts) -> int:
     return expected_bytes(facts.num_parameters, rollback=run.config["on_divergence"] == "rollback")
 
 
-def _files(run: Run) -> dict[str, str]:
-    """What stands in a run folder from the start."""
+def _initial_files(run: Run) -> dict[str, str]:
+    """Name and text of the files that a run folder has from the start."""
     return {
         "config.yaml": yaml.safe_dump(run.config, sort_keys=False),
         ".hydra/config.yaml": OmegaConf.to_yaml(run.composed.tree),

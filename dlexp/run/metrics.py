@@ -1,4 +1,4 @@
-"""The rows of metrics.csv, a row an epoch: their columns, and what is read from them."""
+"""The rows of metrics.csv, one for each epoch: their columns, and the numbers computed from them."""
 
 import math
 from typing import Any
@@ -15,20 +15,20 @@ def watched_split(config: dict[str, Any]) -> str | None:
 
 
 def monitored(row: Numbers, watched: str | None, monitor: str) -> float | None:
-    """The value that chooses the best epoch, lower is better: the loss, or the error rate."""
+    """The value that determines the best epoch, lower is better: the loss, or the error rate."""
     if watched is None:
         return None
     return row[f"{watched}/loss"] if monitor == "loss" else 1.0 - row[f"{watched}/acc"]
 
 
 def speed(rows: list[Numbers], seconds: float, watched: str | None, target: float | None) -> Numbers:
-    """Seconds of training without its first step, examples a second, and what it took to the target.
+    """Seconds of training without its first step, examples per second, and epoch and seconds until the target was reached.
 
     Args:
-        rows: Of metrics.csv, that of epoch 0 first.
-        seconds: Of training.
-        watched: The split whose accuracy or RMSE is to reach the target.
-        target: The value, or None. Where it was never reached, what it took is nan.
+        rows: Rows of metrics.csv, beginning with epoch 0.
+        seconds: Seconds of training.
+        watched: The split whose accuracy or RMSE must reach the target.
+        target: The value to reach, or None. If it was never reached, epoch and seconds are nan.
     """
     numbers = {"train/seconds": seconds}
     timed = [row for row in rows if row.get("examples_per_s")]
@@ -48,7 +48,7 @@ def _reaches(row: Numbers, watched: str, target: float) -> bool:
     return row[f"{watched}/rmse"] <= target
 
 
-def columns(config: dict[str, Any], facts: Facts) -> list[str]:
+def list_columns(config: dict[str, Any], facts: Facts) -> list[str]:
     """The columns of metrics.csv."""
     score = "acc" if facts.dataset.task == "classification" else "rmse"
     watched = watched_split(config)

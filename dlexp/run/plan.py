@@ -1,4 +1,4 @@
-"""Which run a config is: checked, `auto` resolved, with its id and its folder. Loads no data and builds nothing."""
+"""Plan a run: check its config, resolve `auto`, and find its id and folder. Loads no data and builds nothing."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -12,25 +12,25 @@ from dlexp.config.compose import Composed
 from dlexp.config.options import default_choices, read_option, scalars, traits
 from dlexp.data.fingerprint import fingerprint as fingerprint_of
 from dlexp.errors import ConfigError
-from dlexp.machine import device as hardware
-from dlexp.machine import precision
-from dlexp.run import profiling
-from dlexp.run.record import folder as record
+from dlexp.machine.device import find_device
+from dlexp.machine.precision import resolve
+from dlexp.run.profiling import FILE as PROFILE_FILE
+from dlexp.run.record.folder import BROKEN, find_run_folder, read_summary
 from dlexp.run.record.identity import run_id, slug
 
-ADHOC = "adhoc"  # the shelf of runs without a study
+ADHOC = "adhoc"  # the folder of runs without a study
 NOT_IN_LABEL = {"force", "retry", "profile", "checkpoint_every", "data_dir", "output_dir"}  # keys that do not change the run
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run that is sound as far as its config tells.
+    """One run whose config has passed all checks.
 
     Args:
-        composed: As it was given.
+        composed: The config as it was composed.
         config: Resolved, `auto` included.
-        identity: Its id, 12 hex digits.
-        study: The study that it is part of, or `adhoc`.
+        identity: The run's id, 12 hex digits.
+        study: The study that the run is part of, or `adhoc`.
     """
 
     composed: Composed
@@ -40,23 +40,25 @@ class Run:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes.
+        """The device of the run.
 
         Raises:
             UnsupportedError: If this machine lacks it.
         """
-        return hardware.find_device(self.config["hardware"]["device"])
+        return find_device(self.config["hardware"]["device"])
 
     @property
-    def shelf(self) -> Path:
-        """The folder of run folders."""
+    def study_folder(self) -> Path:
+        """The folder that holds the run's folder and those of its study's other runs."""
         return Path(self.config["output_dir"]) / self.study
 
     @property
     def folder(self) -> Path:
-        """The folder that is there under its id, or the one to be made."""
-        found = record.find(self.shelf, self.identity)
-        return found or self.shelf / f"{slug(self.label if self.composed.label else self.differences)}-{self.identity}"
+        """The existing folder with the run's id, or the one to create."""
+        existing = find_run_folder(self.study_folder, self.identity)
+        return (
+            existing or self.study_folder / f"{slug(self.label if self.composed.label else self.differences)}-{self.identity}"
+        )
 
     @cached_property
     def differences(self) -> list[str]:
@@ -73,30 +75,30 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What it is called in a line of the terminal."""
+        """The name of the run in the terminal."""
         return " ".join(self.label) or "the default run"
 
-    def summary(self) -> dict[str, Any] | None:
-        """What an earlier start left, or None where there is none or it was cut off."""
-        folder = record.find(self.shelf, self.identity)
-        return record.read_summary(folder) if folder else None
+    def read_summary(self) -> dict[str, Any] | None:
+        """The summary of an earlier start; None if there was none, or if it was interrupted."""
+        folder = find_run_folder(self.study_folder, self.identity)
+        return read_summary(folder) if folder else None
 
-    def is_due(self) -> bool:
-        """Whether it is to be run: new, cut off, asked for again, without the trace asked for, or broken and to be retried."""
-        summary = self.summary()
+    def must_run(self) -> bool:
+        """Whether the run must be executed: it is new, was interrupted, is forced, lacks a requested profile, or is retried."""
+        summary = self.read_summary()
         if summary is None or self.config["force"]:
             return True
-        if self.config["profile"] and not (self.folder / profiling.FILE).exists():
+        if self.config["profile"] and not (self.folder / PROFILE_FILE).exists():
             return True
-        return summary["status"] in record.BROKEN and self.config["retry"] == "failed"
+        return summary["status"] in BROKEN and self.config["retry"] == "failed"
 
 
 def plan(composed: Composed, study: str = ADHOC) -> Run:
-    """Check a composed config and find out which run it is.
+    """Check a composed config, and find the id of its run.
 
     Raises:
-        ConfigError: With all that is wrong with the config; also if data that the user supplies is not where it says.
-        UnsupportedError: If `auto` has to be resolved for a device that this machine lacks.
+        ConfigError: With everything that is wrong with the config, also if the user's own data are not where it says.
+        UnsupportedError: If `auto` must be resolved for a device that this machine lacks.
     """
     if problems := check(composed):
         raise ConfigError(*problems)
@@ -113,11 +115,11 @@ _fingerprint = cache(fingerprint_of)
 
 
 def _resolve_auto(config: dict[str, Any]) -> None:
-    """Put what `auto` stands for on this machine in its place; what the user set beside it stays."""
+    """Replace `auto` by its meaning on this machine; other settings of the user in the group stay."""
     if config["hardware"]["device"] == "auto":
-        auto, device = read_option("hardware", "auto"), hardware.find_device("auto")
-        kept = {key: value for key, value in config["hardware"].items() if value != auto[key]}
-        config["hardware"] = {**read_option("hardware", device.type), **kept}
+        auto, device = read_option("hardware", "auto"), find_device("auto")
+        changed = {key: value for key, value in config["hardware"].items() if value != auto[key]}
+        config["hardware"] = {**read_option("hardware", device.type), **changed}
     if config["precision"]["format"] == "auto":
-        device = hardware.find_device(config["hardware"]["device"])
-        config["precision"] = dict(read_option("precision", precision.resolve("auto", device)))
+        device = find_device(config["hardware"]["device"])
+        config["precision"] = dict(read_option("precision", resolve("auto", device)))

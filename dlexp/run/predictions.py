@@ -1,4 +1,4 @@
-"""What is kept of a model's answers on the test set."""
+"""Select the predictions on the test split that are saved."""
 
 import numpy as np
 import torch
@@ -6,23 +6,23 @@ from torch import Tensor
 
 from dlexp.contract import Dataset
 
-NUM_WORST = 25  # errors that are kept with their images
-LARGEST_SIDE = 64  # pixels: of larger images every n-th is kept
+NUM_WORST = 25  # errors that are saved with their images
+MAX_SIDE = 64  # pixels; of larger images every n-th pixel is saved
 
 
-def predictions(outputs: Tensor, dataset: Dataset) -> dict[str, np.ndarray]:
-    """Arrays for arrays/predictions.npz.
+def select_predictions(outputs: Tensor, dataset: Dataset) -> dict[str, np.ndarray]:
+    """Build the arrays of arrays/predictions.npz.
 
     Args:
-        outputs: Of all test examples, in their order, float32 [N, K].
-        dataset: Whose test split was asked.
+        outputs: Outputs for all test examples, in their order, float32 [N, K].
+        dataset: The dataset of the test split.
 
     Returns:
-        Of a regression: `target` and `predicted`, float32 [N, K].
-        Of classes, in the order of the test split: `target` and `predicted`, as the smallest integers [N]; `p_target` and
-        `p_predicted`, softmax of the outputs whatever the loss, float16 [N]; `classes`, their names [K]; `confusion`, counts,
-        int32 [target, predicted]; `worst`, indices of the wrong answers with the lowest `p_target`, the worst first; for images
-        `worst_images`, uint8 [at most 25, C, H, W].
+        For a regression `target` and `predicted`, float32 [N, K].
+        For a classification, in the order of the test split: `target` and `predicted`, in the smallest integer type [N];
+        `p_target` and `p_predicted`, softmax of the outputs whatever the loss, float16 [N]; `classes`, their names [K];
+        `confusion`, counts, int32 [target, predicted]; `worst`, indices of the wrong predictions with the lowest `p_target`,
+        the worst first; for images `worst_images`, uint8 [at most 25, C, H, W].
     """
     outputs, targets = outputs.cpu(), dataset.test.targets
     if dataset.task == "regression":
@@ -39,15 +39,15 @@ def predictions(outputs: Tensor, dataset: Dataset) -> dict[str, np.ndarray]:
         "p_target": p_target.numpy().astype(np.float16),
         "p_predicted": p_predicted.numpy().astype(np.float16),
         "classes": np.array(dataset.classes),
-        "confusion": _confusion(targets, predicted, num_classes),
+        "confusion": _count_confusion(targets, predicted, num_classes),
         "worst": worst.int().numpy(),
     }
     if len(dataset.input_shape) == 3:
-        step = -(-max(dataset.input_shape[1:]) // LARGEST_SIDE)
+        step = -(-max(dataset.input_shape[1:]) // MAX_SIDE)
         arrays["worst_images"] = dataset.test.inputs[worst, :, ::step, ::step].numpy()
     return arrays
 
 
-def _confusion(targets: Tensor, predicted: Tensor, num_classes: int) -> np.ndarray:
+def _count_confusion(targets: Tensor, predicted: Tensor, num_classes: int) -> np.ndarray:
     counts = torch.bincount(targets * num_classes + predicted, minlength=num_classes**2)
     return counts.view(num_classes, num_classes).int().numpy()

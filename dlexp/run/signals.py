@@ -1,6 +1,6 @@
-"""A request to stop: by SIGTERM, SIGINT or SIGUSR1. A run finishes its step and saves; a second request ends the process.
+"""Handle SIGTERM, SIGINT and SIGUSR1: a run finishes its step and saves its state; a second signal ends the process.
 
-So does a step that does not end: schedulers kill what is left after a while, SLURM and Kubernetes after 30 s.
+A step that hangs is ended too, because schedulers kill the process some time after the signal (SLURM and Kubernetes: 30 s).
 """
 
 import os
@@ -15,31 +15,32 @@ from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 RESUMABLE = 75  # EX_TEMPFAIL: the same command goes on
-GRACE = 25.0  # s from a request to the end
+GRACE = 25.0  # seconds from the first signal to a forced end
 
 _requested: signal.Signals | None = None
 _deferred = False
 
 
 def listen() -> None:
-    """Take the signals from now on."""
+    """Install the handlers for SIGTERM, SIGINT and SIGUSR1."""
     for number in SIGNALS:
-        signal.signal(number, _request)
-    told, telling = os.pipe()
-    os.set_blocking(telling, False)
-    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
-    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # what a loader's worker is told is none of ours
-    Thread(target=_watch, args=(told,), daemon=True).start()
+        signal.signal(number, _handle)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    # A signal to a data-loader worker must not write into this process's pipe.
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
+    Thread(target=_end_hanging_process, args=(reader,), daemon=True).start()
 
 
 def requested() -> signal.Signals | None:
-    """The signal that asked to stop, if one did."""
+    """The signal that has asked to stop, or None."""
     return _requested
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Inside, a first signal is only noted; outside it raises KeyboardInterrupt, as there is nothing to save."""
+    """Within this context the first signal sets a flag; outside it raises KeyboardInterrupt, as there is nothing to save."""
     global _deferred
     _deferred = True
     try:
@@ -52,7 +53,7 @@ def requeue() -> str | None:
     """Under SLURM, put this job, or this task of a job array, back into the queue if a signal stopped it.
 
     Returns:
-        What to tell the user; None where there is nothing to tell.
+        A message for the user, or None.
     """
     if "SLURM_JOB_ID" not in os.environ or _requested not in (signal.SIGTERM, signal.SIGUSR1):
         return None
@@ -68,15 +69,15 @@ def requeue() -> str | None:
     return f"Job {job} is requeued."
 
 
-def _watch(told: int) -> None:
-    """End the process some time after a request, whatever it does.
+def _end_hanging_process(reader: int) -> None:
+    """End the process `GRACE` seconds after a signal, whatever it is doing.
 
-    Python runs `_request` between two of its own instructions only: never while a call hangs, into a GPU's driver for instance.
+    Python calls `_handle` only between two of its own instructions, so never while a call into C hangs, such as a GPU driver's.
     """
     global _requested
     number = 0
     while number not in SIGNALS:
-        number = os.read(told, 1)[0]
+        number = os.read(reader, 1)[0]
     time.sleep(GRACE)
     _requested = _requested or signal.Signals(number)
     message = f"Not ended {GRACE:g} s after {_requested.name}: ended without saving. The same command goes on."
@@ -84,7 +85,7 @@ def _watch(told: int) -> None:
     os._exit(RESUMABLE)
 
 
-def _request(number: int, _: FrameType | None) -> None:
+def _handle(number: int, _: FrameType | None) -> None:
     global _requested
     if _requested is not None:
         os._exit(RESUMABLE)

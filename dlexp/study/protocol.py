@@ -59,7 +59,7 @@ def write_protocol(study: Study, changes: Mapping[str, str], typed: str) -> Path
         for seed in study.seeds:
             run = plan(compose(command(study, cell, seed, changes)), study.name)
             runs.append({"id": run.identity, "cell": cell, "seed": seed})
-            parent = run.shelf
+            parent = run.study_folder
     changed = [f"{key}={value}" for key, value in changes.items() if key not in NOT_IN_LABEL]
     folder = parent / f"{CHANGED}{slug(changed)}" if changed else parent
     content = {"study": asdict(study), "changes": changed, "command": typed, "runs": runs}

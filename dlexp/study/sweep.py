@@ -48,11 +48,11 @@ def sweep(cells: Checked, command: str) -> int:
     runs, unsupported = cells
     swept = _swept_keys(runs)
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
-    manifest = runs[0].shelf / "sweeps" / f"{identity}.json"
+    manifest = runs[0].study_folder / "sweeps" / f"{identity}.json"
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
     _write(manifest, listed | {"started": record.now()})
     rows: list[Row] = []
-    with make_display(sum(run.is_due() for run in runs)) as display:
+    with make_display(sum(run.must_run() for run in runs)) as display:
         try:
             for run in runs:
                 rows.append(_complete(run, display) | {key: _value(run, key) for key in swept})
@@ -76,7 +76,7 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     for cell in cells:
         try:
             run = plan(cell, study)
-            if run.is_due() and run.identity not in runs:
+            if run.must_run() and run.identity not in runs:
                 gather_facts(run)
             runs[run.identity] = run
         except UnsupportedError as error:
@@ -104,14 +104,14 @@ def _complete(run: Run, display: Display) -> Row:
         Its row: status, outcome (done, skipped, failed, held), metrics and time.
     """
     try:
-        fresh = execute(run, gather_facts(run), display) if run.is_due() else None
+        fresh = execute(run, gather_facts(run), display) if run.must_run() else None
     except HeldError as error:
         display.say(str(error))
         return {"status": "held", "outcome": "held"}
     except CheckpointError as error:
         display.say(str(error))
         return {"status": "damaged", "outcome": "failed", "reason": str(error).splitlines()[0]}
-    summary = fresh or run.summary() or {}
+    summary = fresh or run.read_summary() or {}
     status = summary["status"]
     if fresh:
         display.say(f"{run.title}: {result_line(summary, run.folder)}")

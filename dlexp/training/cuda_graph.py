@@ -1,4 +1,4 @@
-"""A training step as one CUDA graph: the GPU replays it, and Python launches it once."""
+"""Replay a training step as one CUDA graph: the GPU runs all of its kernels after a single launch from Python."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,60 +7,60 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-WARM_UP = 3  # steps before the capture, in which cuDNN, cuBLAS and the optimizer set themselves up
-Measured = tuple[Tensor, Tensor, Tensor]
+from dlexp.training.step import StepResult
+
+WARM_UP = 3  # steps before the recording, in which cuDNN, cuBLAS and the optimizer allocate their workspaces
 
 
-class _Captured(NamedTuple):
+class _Recorded(NamedTuple):
     graph: torch.cuda.CUDAGraph
     inputs: Tensor
     targets: Tensor
-    measured: Measured
+    result: StepResult
     lrs: list[Tensor]
 
 
 class GraphedStep:
-    """Runs `update`, from the fourth batch of a shape on by replaying it.
+    """Runs a training step, and from the fourth batch of each shape on replays it.
 
-    The first three are ordinary steps, on a stream of their own, so that nothing is trained twice and nothing has to be undone.
-    The learning rates are the one thing that changes between two replays: they are read from the GPU.
+    The first three are ordinary steps on a stream of the graph's own, so that nothing is trained twice and nothing has to be
+    undone. Between two replays only the learning rates change; the graph reads them from the GPU.
 
     Args:
-        update: Takes a batch, changes the model, and returns what it measured. Must not wait for the GPU.
-        optimizer: What `update` steps: fused.
+        step: Takes a batch, updates the model and returns its measurements. It must not wait for the GPU.
+        optimizer: The optimizer of `step`; it must be fused.
     """
 
-    def __init__(self, update: Callable[[Tensor, Tensor], Measured], optimizer: torch.optim.Optimizer) -> None:
-        self.update, self.optimizer = update, optimizer
+    def __init__(self, step: Callable[[Tensor, Tensor], StepResult], optimizer: torch.optim.Optimizer) -> None:
+        self.step, self.optimizer = step, optimizer
         self.stream = torch.cuda.Stream()
         self.seen: Counter[torch.Size] = Counter()
-        self.captured: dict[torch.Size, _Captured] = {}
+        self.recorded: dict[torch.Size, _Recorded] = {}
 
-    def __call__(self, inputs: Tensor, targets: Tensor) -> Measured:
-        """One step."""
+    def __call__(self, inputs: Tensor, targets: Tensor) -> StepResult:
+        """Train one step."""
         shape = inputs.shape
-        if shape not in self.captured:
+        if shape not in self.recorded:
             self.seen[shape] += 1
             if self.seen[shape] <= WARM_UP:
-                return self._on_the_side(inputs, targets)
-            self.captured[shape] = self._capture(inputs, targets)
-        step = self.captured[shape]
-        step.inputs.copy_(inputs)
-        step.targets.copy_(targets)
-        for lr, group in zip(step.lrs, self.optimizer.param_groups, strict=True):
+                return self._run_on_stream(inputs, targets)
+            self.recorded[shape] = self._record(inputs, targets)
+        recorded = self.recorded[shape]
+        recorded.inputs.copy_(inputs)
+        recorded.targets.copy_(targets)
+        for lr, group in zip(recorded.lrs, self.optimizer.param_groups, strict=True):
             lr.fill_(group["lr"])
-        step.graph.replay()
-        losses, scores, norms = (measured.clone() for measured in step.measured)  # the next replay writes over them
-        return losses, scores, norms
+        recorded.graph.replay()
+        return StepResult(*(tensor.clone() for tensor in recorded.result))  # the next replay overwrites them
 
-    def _on_the_side(self, inputs: Tensor, targets: Tensor) -> Measured:
+    def _run_on_stream(self, inputs: Tensor, targets: Tensor) -> StepResult:
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
-            measured = self.update(inputs, targets)
+            result = self.step(inputs, targets)
         torch.cuda.current_stream().wait_stream(self.stream)
-        return measured
+        return result
 
-    def _capture(self, inputs: Tensor, targets: Tensor) -> _Captured:
+    def _record(self, inputs: Tensor, targets: Tensor) -> _Recorded:
         """Record a step without computing it."""
         graph, inputs, targets = torch.cuda.CUDAGraph(), inputs.clone(), targets.clone()
         groups = self.optimizer.param_groups
@@ -72,8 +72,8 @@ class GraphedStep:
                 group["capturable"] = True
         try:
             with torch.cuda.graph(graph, stream=self.stream):
-                measured = self.update(inputs, targets)
+                result = self.step(inputs, targets)
         finally:
             for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate
-        return _Captured(graph, inputs, targets, measured, on_device)
+        return _Recorded(graph, inputs, targets, result, on_device)

@@ -1,4 +1,4 @@
-"""The training loop: which step comes when. It knows no config and no part."""
+"""The training loop: the order of steps and epochs. It knows no config and no part."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -20,14 +20,14 @@ def train(
 ) -> Iterator[Progress]:
     """Train for exactly `num_steps` steps and yield at every boundary: the end of an epoch, the last step, and whenever `due`.
 
-    What happens at a boundary is the caller's business; training stands still while the generator does.
+    The caller decides what happens at a boundary; training waits until the next value is asked for.
 
     Args:
-        step: Takes one batch (inputs, targets) and updates what is trained.
-        batches: Takes an epoch, counted from 1, and a number of batches to leave out; gives the rest of that epoch's.
-        num_steps: Total steps; the last epoch is cut off where it does not fit.
-        due: Asked once after each step; must be cheap.
-        after: The boundary after which an earlier start was cut off.
+        step: Takes one batch (inputs, targets) and updates the model.
+        batches: Takes an epoch, counted from 1, and a number of batches to skip; gives the other batches of that epoch.
+        num_steps: Total steps; the last epoch is shortened to fit.
+        due: Called once after each step, so it must be cheap; a true value makes the step a boundary.
+        after: The boundary at which training begins.
     """
     done, epoch, batch = after.step, after.epoch, after.batch
     if after.epoch_ended:

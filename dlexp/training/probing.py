@@ -1,4 +1,4 @@
-"""When and how the probes of a run look at its model: on one fixed batch, leaving no trace."""
+"""Apply the probes of a run to its model, on one fixed batch and without changing anything."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,52 +10,52 @@ from torch import Tensor, nn
 from dlexp.contract import Dataset, Probe, ProbeResult
 from dlexp.data.batches import Batch, InputScaling
 
-NUM_EXAMPLES = 512  # of the fixed batch, at the most
+NUM_EXAMPLES = 512  # largest size of the fixed batch
 
 
 class Probes:
     """The probes of one run.
 
     Args:
-        probes: Name → probe, and the number of epochs between two measurements; 0: at the end only.
-        model: Which they look at.
+        probes: Name → probe and the number of epochs between two measurements; 0: at the end only.
+        model: The model that they measure.
         loss: Mean over a batch.
-        make_batch: Called when a probe first looks: inputs as the model gets them, and targets.
+        make_batch: Called at the first measurement; returns inputs as the model gets them, and targets.
     """
 
     def __init__(
         self, probes: Mapping[str, tuple[Probe, int]], model: nn.Module, loss: nn.Module, make_batch: Callable[[], Batch]
     ) -> None:
         self.probes, self.model, self.loss, self.make_batch = probes, model, loss, make_batch
-        self.done: set[tuple[str, int]] = set()  # (name, epoch) of what was measured
+        self.done: set[tuple[str, int]] = set()  # (name, epoch) of each measurement so far
 
     @cached_property
     def batch(self) -> Batch:
-        """What all probes of the run look at, every time."""
+        """The batch on which all probes of the run measure, every time."""
         return self.make_batch()
 
     def measure(self, epoch: int, *, at_the_end: bool = False) -> Iterator[tuple[str, ProbeResult]]:
-        """Ask each probe that is due: at epoch 0, at every n-th, and once for the weights that are tested.
+        """Measure with each probe whose turn it is: at epoch 0, at every n-th epoch, and once on the weights that are tested.
 
         Args:
-            epoch: Whose weights the model has.
-            at_the_end: Whether these are the weights that are tested; what has been measured of them is not measured again.
+            epoch: The epoch whose weights the model has.
+            at_the_end: Whether these are the weights that are tested; a probe that has measured them does not repeat it.
 
         Yields:
-            The probe's name and what it found.
+            The probe's name and its result.
         """
         for name, (probe, every) in self.probes.items():
             due = at_the_end or every and epoch % every == 0
             if due and (name, epoch) not in self.done:
                 self.done.add((name, epoch))
-                with _untouched(self.model, self.batch[0].device):
+                with _evaluation_mode(self.model, self.batch[0].device):
                     measured = probe(*self.batch, self.loss)
                 yield name, measured
 
 
 @contextmanager
-def _untouched(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Eval mode inside; afterwards each module's own mode and the random streams are as they were before."""
+def _evaluation_mode(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Set eval mode; afterwards restore each module's own mode and the random generators."""
     training = {module: module.training for module in model.modules()}
     devices = [device] if device.type == "cuda" else []
     # Compiled blocks would not call the probes' hooks.
@@ -69,15 +69,15 @@ def _untouched(model: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def fixed_batch(dataset: Dataset, scale: InputScaling, device: torch.device) -> Batch:
-    """At most `NUM_EXAMPLES` training examples, scaled but not augmented.
+    """Select at most `NUM_EXAMPLES` training examples, scaled but not augmented.
 
-    They lie at equal distances in the order of the data, because the first ones of a folder of images are all of one class.
+    They are equally spaced in the order of the data, because the first examples of an image folder are all of one class.
     """
     index = spread(NUM_EXAMPLES, len(dataset.train.targets))
     return scale(dataset.train.inputs[index].to(device)), dataset.train.targets[index].to(device)
 
 
 def spread(most: int, total: int) -> Tensor:
-    """Indices of at most `most` examples out of `total`, at equal distances."""
+    """Indices of at most `most` examples out of `total`, equally spaced."""
     count = min(most, total)
     return torch.arange(count) * total // count

@@ -1,25 +1,53 @@
-"""One update of the parameters from one batch: forward, backward, clipping, optimizer."""
+"""One training step: forward pass, backward pass, gradient clipping and optimizer step on one batch."""
 
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from dlexp.machine.precision import Precision
-from dlexp.training.microbatch import LEAST, MicroBatches, Part, mark
+from dlexp.training.microbatch import MIN_EXAMPLES, MicroBatches, Part, remember_state
 from dlexp.training.scores import Score
 
 
-class Update:
-    """Takes a batch (inputs, targets), and changes the model.
+class StepResult(NamedTuple):
+    """Measurements of one step, scalars on the device: mean loss, score (see `Score`) and L2 norm of the gradient."""
+
+    loss: Tensor
+    score: Tensor
+    grad_norm: Tensor
+
+
+class StepSettings(NamedTuple):
+    """Settings of a training step.
+
+    Args:
+        grad_clip: Largest global L2 norm of the gradient; None: no clipping.
+        l1: Factor of the sum of |p| over all parameters, which is added to the loss.
+        l2: Factor of the sum of p² over all parameters, which is added to the loss.
+        on_oom: What happens when the forward or backward pass of a batch does not fit into memory. `fail`: the error is raised.
+            `microbatch`: the batch is computed in parts. `microbatch_bn`: the same for a model with batch norm. Gradient and
+            loss are those of the whole batch to rounding; dropout draws other random numbers, and batch norm takes the
+            statistics of each part.
+    """
+
+    grad_clip: float | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    on_oom: str = "fail"
+
+
+class TrainingStep:
+    """Updates a model from one batch. Nothing in a step waits for the device.
 
     Args:
         model: On its device, parameters in float32.
         loss: Mean over the batch.
         optimizer: Over the parameters of `model`.
-        precision: Format of the forward pass, and its scaler.
-        score: What is counted of the outputs beside the loss.
-        grad_clip, l1, l2, on_oom: As of `Learner`.
+        precision: Number format of the forward pass, with its gradient scaler.
+        score: What is summed over the batch beside the loss.
+        settings: See `StepSettings`.
     """
 
     def __init__(
@@ -29,60 +57,52 @@ class Update:
         optimizer: torch.optim.Optimizer,
         precision: Precision,
         score: Score,
-        *,
-        grad_clip: float | None,
-        l1: float,
-        l2: float,
-        on_oom: str,
+        settings: StepSettings | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.precision, self.score = model, loss, optimizer, precision, score
+        self.settings = settings or StepSettings()
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.grad_clip, self.l1, self.l2 = grad_clip, l1, l2
-        self.microbatches = MicroBatches(LEAST[on_oom])
+        self.microbatches = MicroBatches(MIN_EXAMPLES[self.settings.on_oom])
 
-    def __call__(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Update the parameters; nothing in here waits for the device, and a device can replay it.
-
-        Returns:
-            Loss, score and gradient norm of the batch, on the device.
-        """
+    def __call__(self, inputs: Tensor, targets: Tensor) -> StepResult:
+        """Update the parameters. A CUDA graph can record and replay this call."""
         scaler = self.precision.scaler
-        if self.microbatches.least is None:
+        if self.microbatches.min_examples is None:
             self.optimizer.zero_grad(set_to_none=True)
-            loss, score = self._differentiate(inputs, targets)
+            loss, score = self._backward(inputs, targets)
         else:
-            before = partial(mark, self.model, self.optimizer)
-            loss, score = self.microbatches(self._differentiate_all, inputs, targets, before)
+            remember = partial(remember_state, self.model, self.optimizer)
+            loss, score = self.microbatches(self._backward_parts, inputs, targets, remember)
         scaler.unscale_(self.optimizer)
         norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-        if self.grad_clip is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, self.grad_clip, norm)
+        if self.settings.grad_clip is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.settings.grad_clip, norm)
         scaler.step(self.optimizer)
         scaler.update()
-        return loss, score, norm
+        return StepResult(loss, score, norm)
 
-    def _differentiate_all(self, parts: list[Part]) -> tuple[Tensor, Tensor]:
-        """Leave the gradient of a batch in the parameters, that of each part weighted by its share of the examples.
+    def _backward_parts(self, parts: list[Part]) -> tuple[Tensor, Tensor]:
+        """Accumulate the gradient of a batch over its parts, each weighted by its share of the examples.
 
         Returns:
-            Loss and score of the batch, on the device.
+            Loss and score of the whole batch.
         """
         self.optimizer.zero_grad(set_to_none=True)
         num_examples = sum(len(targets) for _, targets in parts)
-        measured = [
-            self._differentiate(inputs, targets, share=len(targets) / num_examples, penalised=number == 0)
+        results = [
+            self._backward(inputs, targets, share=len(targets) / num_examples, with_penalty=number == 0)
             for number, (inputs, targets) in enumerate(parts)
         ]
-        losses, scores = zip(*measured, strict=True)
+        losses, scores = zip(*results, strict=True)
         return sum(losses[1:], losses[0]), sum(scores[1:], scores[0])
 
-    def _differentiate(
-        self, inputs: Tensor, targets: Tensor, *, share: float = 1.0, penalised: bool = True
+    def _backward(
+        self, inputs: Tensor, targets: Tensor, *, share: float = 1.0, with_penalty: bool = True
     ) -> tuple[Tensor, Tensor]:
-        """Add the gradient of `share` times the loss, and where `penalised` that of the penalty.
+        """Add the gradient of `share` times the loss, and `with_penalty` that of the penalty.
 
         Returns:
-            That loss and the score, on the device.
+            `share` times the loss, without the penalty, and the score.
         """
         with self.precision.autocast:
             outputs = self.model(inputs)
@@ -90,11 +110,11 @@ class Update:
         loss = self.loss(outputs, targets)
         if share != 1:
             loss = loss * share
-        penalised = penalised and bool(self.l1 or self.l2)
-        self.precision.scaler.scale(loss + self.penalty() if penalised else loss).backward()
+        with_penalty = with_penalty and bool(self.settings.l1 or self.settings.l2)
+        self.precision.scaler.scale(loss + self.penalty() if with_penalty else loss).backward()
         return loss.detach(), self.score.of_batch(outputs, targets)
 
     def penalty(self) -> Tensor:
-        """`l1 * sum |p| + l2 * sum p²`: added to the loss that is differentiated, never to the loss that is reported."""
+        """`l1 * sum |p| + l2 * sum p²`. It is part of the loss that is differentiated, never of the loss that is reported."""
         flat = torch.cat([parameter.flatten() for parameter in self.parameters])
-        return self.l1 * flat.abs().sum() + self.l2 * flat.square().sum()
+        return self.settings.l1 * flat.abs().sum() + self.settings.l2 * flat.square().sum()

@@ -113,7 +113,7 @@ def test_the_loader_asked_for_is_the_one_used(loader, monkeypatch, tmp_path):
 @pytest.mark.parametrize(("every", "times"), [(0, 0), (2, 2), (3, 1)])
 def test_the_cache_is_emptied_after_every_so_many_epochs(every, times, monkeypatch, tmp_path):
     emptied = []
-    monkeypatch.setattr(hardware, "empty_cache", lambda: emptied.append(every))
+    monkeypatch.setattr("dlexp.run.run_state.empty_cache", lambda: emptied.append(every))
     monkeypatch.setattr(facts, "check_hardware", lambda *_: [])  # refuses it on a CPU
     run(*MOONS, "epochs=5", f"hardware.empty_cache_every={every}", root=tmp_path)
     assert len(emptied) == times

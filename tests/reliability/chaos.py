@@ -25,7 +25,7 @@ from pathlib import Path
 
 import torch
 
-from dlexp.run import signals as stop
+from dlexp.run import signals
 from dlexp.study.sweep import check_cells, sweep
 from tests.reliability import aftermath, starts
 from tests.reliability.harness import lost, whole
@@ -164,7 +164,7 @@ class Monkey:
         """Send a signal to every start, and wait for them."""
         for pid, start in self.alive.items():
             # The command is ended by a signal that comes before it has begun to listen.
-            start.codes.update({-number} if number == signal.SIGKILL or start.typed else (), {stop.RESUMABLE})
+            start.codes.update({-number} if number == signal.SIGKILL or start.typed else (), {signals.RESUMABLE})
             os.kill(pid, number)
         return self._wait()
 

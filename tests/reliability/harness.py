@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dlexp.run import signals as stop
+from dlexp.run import signals
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
@@ -56,7 +56,7 @@ def finish(overrides: list[str], root: Path, *, seed: int, faults: int, numbers:
             code = wait(child)
             latency = max(latency, time.monotonic() - sent)
             ended += code != 0
-            if code not in (0, -number, stop.RESUMABLE):
+            if code not in (0, -number, signals.RESUMABLE):
                 problems.append(f"round {rounds} ended with {code} after signal {number}")
             problems += [f"round {rounds}: {problem}" for problem in lost(folder)]
         if code := wait(fork(overrides, folder)):
@@ -76,7 +76,7 @@ def fork(overrides: list[str], root: Path, before: Callable[[], None] = lambda: 
         said = os.open(root.with_name(f"{root.name}.err"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(said, 2)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-        code = _attempt(lambda: stop.listen() or before() or train(overrides, root))
+        code = _attempt(lambda: signals.listen() or before() or train(overrides, root))
     except BaseException:
         traceback.print_exc()
     finally:
@@ -91,7 +91,7 @@ def wait(child: int) -> int:
 def train(overrides: list[str], root: Path) -> int:
     """What a start does: nothing, if the run is finished."""
     run = prepare(*overrides, root=root)
-    if run.is_due():
+    if run.must_run():
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             execute(run, gather_facts(run), Plain())
     return 0
@@ -104,7 +104,7 @@ def lost(root: Path) -> list[str]:
         names = list(states.glob("step-*.pt"))
         if names and not whole(states.parent):
             problems.append(f"{states} has no whole state among {len(names)}")
-        if len(names) > checkpoint.KEEP + 1:
+        if len(names) > checkpoint.NUM_STATES + 1:
             problems.append(f"{states} has {len(names)} states")
     return problems
 
@@ -114,7 +114,7 @@ def whole(folder: Path) -> list[Path]:
     found = []
     for path in sorted((folder / checkpoint.FOLDER).glob("step-*.pt"), reverse=True):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            checkpoint._checked(path, folder)
+            checkpoint._read_checked(path, folder)
             found.append(path)
     return found
 
@@ -164,11 +164,11 @@ def _digest(value: object) -> str:
 if __name__ == "__main__":
     _, where, first, count, runs, *kinds = sys.argv
     torch.set_num_threads(1)
-    signals = [int(kind) for kind in kinds] or [signal.SIGKILL]
+    numbers = [int(kind) for kind in kinds] or [signal.SIGKILL]
     print(
         json.dumps(
             {
-                name: finish(given, Path(where) / name, seed=int(first), faults=int(count), numbers=signals)
+                name: finish(given, Path(where) / name, seed=int(first), faults=int(count), numbers=numbers)
                 for name, given in json.loads(runs).items()
             }
         )

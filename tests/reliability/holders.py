@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dlexp.errors import HeldError
 from dlexp.run.record import folder as record
+from dlexp.run.record import lock
 from tests.reliability.fetchers import fork
 
 PROCESSES = 16
@@ -25,8 +26,8 @@ def start(shelf, identity, told, *, until, linger):
     """What train.py does around a run: exit code 0 if it was run here, 4 if it had been run, 3 if it is held."""
     time.sleep(max(0.0, until - time.monotonic()))
     try:
-        with record.hold(shelf, identity):
-            folder = record.find(shelf, identity) or shelf / f"seed={identity[:2]}-{identity}"
+        with lock.hold(shelf, identity):
+            folder = record.find_run_folder(shelf, identity) or shelf / f"seed={identity[:2]}-{identity}"
             if folder.exists():
                 os._exit(4)
             written = record.Record(folder, ["epoch"], {"config.yaml": f"pid: {os.getpid()}\n"})
@@ -65,7 +66,7 @@ def deaths(root, rounds):
         ready, told = os.pipe()
 
         def hold(told=told):
-            with record.hold(root, "one"):
+            with lock.hold(root, "one"):
                 os.write(told, b"x")
                 time.sleep(60)
 
@@ -73,13 +74,13 @@ def deaths(root, rounds):
         os.read(ready, 1)
         message = ""
         try:
-            with record.hold(root, "one"):
+            with lock.hold(root, "one"):
                 pass
         except HeldError as error:
             message = str(error)
         os.kill(holder, signal.SIGKILL)
         os.waitpid(holder, 0)
-        with record.hold(root, "one"):  # raises if it is not free
+        with lock.hold(root, "one"):  # raises if it is not free
             owner = json.loads((root / ".locks" / "one.json").read_text())
         found.append({"named": f"process {holder} on {platform.node()}" in message, "taken over": owner["pid"] == os.getpid()})
     return found

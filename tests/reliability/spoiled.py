@@ -3,7 +3,7 @@
 import math
 
 from dlexp.run.record import checkpoint
-from dlexp.training.learner import Learner
+from dlexp.training.single_learner import SingleLearner
 from tests.runs import MOONS
 
 RUN = (*MOONS, "epochs=4")
@@ -33,13 +33,13 @@ FAULTS = {"loss": spoil_loss, "gradient": spoil_gradient, "buffer": spoil_buffer
 
 def put_into_steps(patch, kind, *steps):
     """Let a fault happen in some steps of every run, counted from 1, also in one that goes on."""
-    original = Learner.step
+    original = SingleLearner.step
 
     def step(learner, inputs, targets):
         now = learner.num_steps + len(learner.steps) + 1
         FAULTS[kind](learner, inputs, targets, original) if now in steps else original(learner, inputs, targets)
 
-    patch.setattr(Learner, "step", step)
+    patch.setattr(SingleLearner, "step", step)
 
 
 def states(root):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlexp.config.compose import Composed, compose
-from dlexp.run import signals as stop
+from dlexp.run import signals
 from dlexp.study.sweep import check_cells, sweep
 from tests import ROOT
 from tests.runs import IMAGES, MOONS, only_last
@@ -60,7 +60,7 @@ def fork(log: int, before: Callable[[], None] | None, work: Callable[[], int | N
     try:
         os.dup2(log, 1)
         os.dup2(log, 2)
-        stop.listen()
+        signals.listen()
         if before:
             before()
         code = work() or 0

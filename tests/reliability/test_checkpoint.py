@@ -37,7 +37,7 @@ def test_the_newest_is_found_and_the_oldest_removed(saved):
     found = newest(saved)
     assert torch.equal(found.state["weights"], state(3)["weights"])
     assert (found.lengths, found.refused, found.differs) == (LENGTHS, [], "")
-    assert len(list((saved / checkpoint.FOLDER).iterdir())) == 2 * checkpoint.KEEP
+    assert len(list((saved / checkpoint.FOLDER).iterdir())) == 2 * checkpoint.NUM_STATES
 
 
 def test_nothing_saved_is_no_error(tmp_path):

@@ -6,11 +6,11 @@ from functools import partial
 import pytest
 import torch
 
-from dlexp.run import signals as stop
+from dlexp.run import signals
 from dlexp.run.display import Plain, result_line
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
-from dlexp.training.learner import Learner
+from dlexp.training.single_learner import SingleLearner
 from tests.reliability.spoiled import FAULTS, FIRST_NORM, RUN, STEPS, bad_epochs, put_into_steps, states
 from tests.reliability.test_exact_resume import EVERY_STEP, folder, resumed
 from tests.runs import MOONS, prepare, run
@@ -136,16 +136,16 @@ def test_a_signal_while_a_run_diverges_keeps_the_finite_state_and_changes_nothin
     spoil("loss", 6)
     run(*RUN, EVERY_STEP, root=tmp_path / "whole")
     planned = prepare(*RUN, EVERY_STEP, root=tmp_path / "cut")
-    original, steps = Learner.step, []
+    original, steps = SingleLearner.step, []
 
     def step(learner, inputs, targets):
         original(learner, inputs, targets)
         steps.append(1)
         if len(steps) == 7:
-            patch.setattr(stop, "_requested", stop.SIGNALS[0])
+            patch.setattr(signals, "_requested", signals.SIGNALS[0])
 
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", step)
+        patch.setattr(SingleLearner, "step", step)
         with pytest.raises(KeyboardInterrupt):  # which train.py turns into 75
             execute(planned, gather_facts(planned), Plain())
     assert [path.name for path in states(tmp_path / "cut")] == ["step-000000004.pt", "step-000000005.pt"]

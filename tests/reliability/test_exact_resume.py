@@ -14,7 +14,7 @@ from dlexp.errors import CheckpointError, ConfigError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
-from dlexp.training.learner import Learner
+from dlexp.training.single_learner import SingleLearner
 from tests.processes import Command
 from tests.reliability.harness import content, fork, train, wait
 from tests.runs import IMAGES, MOONS, only_last, prepare, run
@@ -71,7 +71,7 @@ def test_kills_at_random_instants_change_nothing(kills, in_memory, record_proper
 
 def die_at(method, number):
     """End this process at the learner's so-manieth step or evaluation."""
-    original, calls = getattr(Learner, method), []
+    original, calls = getattr(SingleLearner, method), []
 
     def counted(*arguments, **options):
         calls.append(1)
@@ -79,7 +79,7 @@ def die_at(method, number):
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*arguments, **options)
 
-    setattr(Learner, method, counted)
+    setattr(SingleLearner, method, counted)
 
 
 @pytest.mark.slow
@@ -236,7 +236,7 @@ def test_a_config_that_was_edited_by_hand_is_refused_and_says_where(key, cut):
     with pytest.raises(ConfigError) as refused:
         execute(planned, gather_facts(planned), Plain())
     assert refused.value.problems[1:] == [f"{key}: {EDITED[key]} in the file, {before} in this run."]
-    assert planned.summary() is None
+    assert planned.read_summary() is None
 
 
 def test_damaged_states_never_start_a_run_over(cut):
@@ -247,7 +247,7 @@ def test_damaged_states_never_start_a_run_over(cut):
     with pytest.raises(CheckpointError, match="never starts over by itself"):
         execute(planned, gather_facts(planned), Plain())
     assert (planned.folder / "metrics.csv").read_bytes() == before
-    assert planned.summary() is None
+    assert planned.read_summary() is None
 
 
 def test_a_resumed_run_says_so_and_whether_it_is_exact(cut, capsys):

@@ -9,7 +9,7 @@ from dlexp.study.definition import Study
 from dlexp.study.protocol import write_protocol
 from dlexp.study.request import compose_runs, narrow
 from dlexp.study.sweep import check_cells, sweep
-from dlexp.training.learner import Learner
+from dlexp.training.single_learner import SingleLearner
 from tests.runs import MOONS
 
 FAILURES = {20: RuntimeError("<b>the twentieth</b>"), 21: MemoryError("no room"), 22: ValueError("= and, a comma")}
@@ -40,7 +40,7 @@ def summaries(folder):
 
 
 def test_four_of_nine_cells_go_wrong_and_are_told(complete, monkeypatch, capsys):
-    original = Learner.step
+    original = SingleLearner.step
 
     def step(learner, inputs, targets):
         if failure := FAILURES.get(len(inputs)):
@@ -48,7 +48,7 @@ def test_four_of_nine_cells_go_wrong_and_are_told(complete, monkeypatch, capsys)
         original(learner, inputs, targets)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", step)
+        patch.setattr(SingleLearner, "step", step)
         code, folder = complete()
     told = summaries(folder)
     assert code == 1

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from dlexp.errors import HeldError
-from dlexp.run.record import folder as record
+from dlexp.run.record import lock
 from tests import ROOT
 from tests.reliability.fetchers import fork
 from tests.runs import MOONS, prepare
@@ -45,7 +45,7 @@ def test_a_start_of_a_held_run_ends_with_3_and_trains_nothing(tmp_path, capsys):
     ready, told = os.pipe()
 
     def hold():
-        with record.hold(run.shelf, run.identity):
+        with lock.hold(run.study_folder, run.identity):
             os.write(told, b"x")
             time.sleep(60)
 
@@ -63,11 +63,11 @@ def test_a_start_of_a_held_run_ends_with_3_and_trains_nothing(tmp_path, capsys):
 
 def test_what_a_dead_process_has_left_names_nobody(tmp_path, monkeypatch):
     """A holder that has not said yet who it is; what lies there is of one that is dead."""
-    monkeypatch.setattr(record, "HOLDER_SECONDS", 0.1)
+    monkeypatch.setattr(lock, "HOLDER_SECONDS", 0.1)
     dead = fork(lambda: None)
     os.waitpid(dead, 0)
-    with record.hold(tmp_path, "one"):
+    with lock.hold(tmp_path, "one"):
         owner = tmp_path / ".locks" / "one.json"
         owner.write_text(json.dumps(json.loads(owner.read_text()) | {"pid": dead}))
-        with pytest.raises(HeldError, match="held by process \\? on \\?"), record.hold(tmp_path, "one"):
+        with pytest.raises(HeldError, match="held by process \\? on \\?"), lock.hold(tmp_path, "one"):
             pass

@@ -14,9 +14,11 @@ from torch import nn
 from dlexp.contract import Schedule
 from dlexp.machine.precision import Precision
 from dlexp.parts.model.mlp import MLP
-from dlexp.run.setup import tune
+from dlexp.run.setup import tuning
 from dlexp.training import step as update_module
-from dlexp.training.learner import Learner
+from dlexp.training.scores import SCORES
+from dlexp.training.single_learner import SingleLearner
+from dlexp.training.step import StepSettings, TrainingStep
 from tests.reliability.test_exact_resume import EVERY_STEP, ROOT, cut_off, edited, folder, resumed
 from tests.runs import MOONS, run
 
@@ -56,9 +58,9 @@ def make_learner(model, on_oom="microbatch", format="fp32", **options):
     schedule = Schedule(torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0), "epoch")
     precision = Precision(torch.device("cpu"), format=format)
     torch.manual_seed(1)
-    return Learner(
-        model, nn.CrossEntropyLoss(), optimizer, schedule, precision, task="classification", on_oom=on_oom, **options
-    )
+    settings = StepSettings(on_oom=on_oom, **options)
+    step = TrainingStep(model, nn.CrossEntropyLoss(), optimizer, precision, SCORES["classification"], settings)
+    return SingleLearner(step, schedule)
 
 
 def make_batch(seed=3, device="cpu"):
@@ -80,7 +82,7 @@ def test_a_split_batch_has_the_gradient_of_the_whole(most, where):
             learner.step(*make_batch(seed))
         assert float((gradient(split) - gradient(whole)).norm() / gradient(whole).norm()) < 1e-6
     assert split.microbatches.number == next(n for n in (1, 2, 4, 8, 16) if BATCH / n <= most)
-    for ours, theirs in zip(split.plain.parameters, whole.plain.parameters, strict=True):
+    for ours, theirs in zip(split.model.parameters(), whole.model.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
     assert split.collect() == pytest.approx(whole.collect(), rel=1e-6)
 
@@ -108,7 +110,7 @@ def random_layers():
 @pytest.mark.parametrize("undone", [True, False])
 def test_an_attempt_that_failed_leaves_no_trace(undone, monkeypatch):
     if not undone:  # the same without what puts things back: it must show
-        monkeypatch.setattr(update_module, "mark", lambda *_: lambda: None)
+        monkeypatch.setattr(update_module, "remember_state", lambda *_: lambda: None)
     failing = make_learner(Narrow(4, "backward", random_layers()), "microbatch_bn")
     found = after_two_steps(failing)
     spared = make_learner(Narrow(BATCH, "backward", random_layers()), "microbatch_bn")
@@ -277,6 +279,6 @@ def test_under_a_limit_the_batch_that_fits_is_found(mebibytes, largest, known, t
     code, _, summary = limited(tmp_path, mebibytes, known, *WIDE, "batch_size=auto")
     assert (code, summary["status"]) == (0, "done"), summary.get("reason")
     assert largest // 2 <= summary["batch_size"] <= largest
-    (kept,) = (json.loads(path.read_text()) for path in (tmp_path / "limited").rglob(tune.FILE))
+    (kept,) = (json.loads(path.read_text()) for path in (tmp_path / "limited").rglob(tuning.FILE))
     assert kept["tried"][0]["fits"] == (known == "known")  # the estimate leaves a margin, where it can know
     assert kept["tried"][-1] == {"batch_size": summary["batch_size"], "fits": True}

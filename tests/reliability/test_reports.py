@@ -27,7 +27,7 @@ from dlexp.study.definition import Study
 from dlexp.study.protocol import write_protocol
 from dlexp.study.request import compose_runs, narrow
 from dlexp.study.sweep import check_cells, sweep
-from dlexp.training.learner import Learner
+from dlexp.training.single_learner import SingleLearner
 from tests.analysis.made import make_study
 from tests.analysis.report.test_write import PAYLOADS as TWENTY
 from tests.analysis.report.test_write import hostile
@@ -182,14 +182,14 @@ SECRETS = {name: f"s3cr3t-{name}-f00d" for name in ("API_TOKEN", "AWS_SECRET_ACC
 def test_no_secret_of_the_environment_is_in_any_file(tmp_path, monkeypatch, capsys):
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    original = Learner.step
+    original = SingleLearner.step
 
     def step(learner, inputs, targets):
         if len(inputs) == 20:
             raise RuntimeError("fails, and its traceback is written")
         original(learner, inputs, targets)
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(SingleLearner, "step", step)
     base = dict(override.split("=") for override in MOONS if not override.startswith("batch_size"))
     base |= {"hardware": "cpu", "output_dir": str(tmp_path / "outputs"), "checkpoint_every": 0}
     study = Study("secret", "?", "-", base=base, axes={"batch_size": [16, 20]}, seeds=[0])

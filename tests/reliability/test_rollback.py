@@ -54,18 +54,18 @@ def test_weights_and_moments_go_back_and_time_goes_on(optimizer, tmp_path):
     def train(epoch):
         for batch in batches(epoch, 0):
             learner.step(*batch)
-        return learner.weights()
+        return learner.snapshot("weights")["model"]
 
     train(1)
-    kept, lr = learner.keep(), learner.lr
-    before = learner.weights()
+    kept, lr = learner.snapshot("rollback"), learner.lr
+    before = learner.snapshot("weights")["model"]
     for _ in range(2):  # the copy is as good the second time
         train(2)
         later, optimizer_state = learner.lr, learner.optimizer.state_dict()["state"]
         assert later != lr
-        learner.go_back(kept)
+        learner.restore(kept)
         assert learner.lr == later
-        assert all(torch.equal(before[name], tensor) for name, tensor in learner.weights().items())
+        assert all(torch.equal(before[name], tensor) for name, tensor in learner.snapshot("weights")["model"].items())
         back = learner.optimizer.state_dict()["state"]
         assert str(back) == str(kept["optimizer"])
         assert not back or str(back) != str(optimizer_state)

@@ -14,11 +14,10 @@ import time
 import pytest
 
 from dlexp.errors import ConfigError
-from dlexp.run import signals as stop
-from dlexp.run import trainer as course
+from dlexp.run import run_state, signals
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from dlexp.training.learner import Learner
+from dlexp.training.single_learner import SingleLearner
 from tests import ROOT
 from tests.processes import Command
 from tests.reliability.harness import fork, left, wait
@@ -68,7 +67,7 @@ def test_the_command_goes_on_after_any_signal(name, numbers, in_memory, record_p
         time.sleep(choose.uniform(0, 0.15))
         os.kill(process.pid, number)
         _, err = process.communicate(timeout=60)
-        assert process.returncode == (-number if number == signal.SIGKILL else stop.RESUMABLE), err
+        assert process.returncode == (-number if number == signal.SIGKILL else signals.RESUMABLE), err
         assert number == signal.SIGKILL or "The same command goes on" in err
         assert not list(in_memory.glob("outputs/adhoc/*/summary.json"))
     last = start(in_memory, overrides)
@@ -83,7 +82,7 @@ def test_the_command_goes_on_after_any_signal(name, numbers, in_memory, record_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", stop.SIGNALS)
+@pytest.mark.parametrize("number", signals.SIGNALS)
 def test_a_signal_at_any_instant_is_answered_within_two_seconds(number, in_memory, record_property):
     """R18: 50 signals of each kind, at random instants of the start, the steps, the evaluations and the saves."""
     configs = {name: CONFIGS[name] for name in ("dropout and plateau", "probes")}
@@ -103,7 +102,7 @@ def test_a_second_signal_ends_at_once(tmp_path):
     os.kill(process.pid, signal.SIGINT)
     os.kill(process.pid, signal.SIGCONT)
     process.communicate(timeout=60)
-    assert process.returncode == stop.RESUMABLE
+    assert process.returncode == signals.RESUMABLE
     assert not list(tmp_path.glob("outputs/adhoc/*/summary.json"))
 
 
@@ -120,7 +119,7 @@ def test_a_step_that_hangs_is_ended(hang, tmp_path):
     overrides, hangs = only_last((*LONG["dropout"], *SAVING, "epochs=2")), tmp_path / "hangs"
 
     def before():
-        stop.GRACE, calls, step = 0.5, [], Learner.step
+        signals.GRACE, calls, step = 0.5, [], SingleLearner.step
 
         def stepped(*arguments):
             calls.append(1)
@@ -129,7 +128,7 @@ def test_a_step_that_hangs_is_ended(hang, tmp_path):
                 hang()
             step(*arguments)
 
-        Learner.step = stepped
+        SingleLearner.step = stepped
 
     child = fork(overrides, tmp_path / "hung", before)
     rescue = threading.Timer(60, os.kill, [child, signal.SIGKILL])
@@ -139,7 +138,7 @@ def test_a_step_that_hangs_is_ended(hang, tmp_path):
     os.kill(child, signal.SIGTERM)
     code = wait(child)
     rescue.cancel()
-    assert code == stop.RESUMABLE
+    assert code == signals.RESUMABLE
     assert "Not ended 0.5 s after SIGTERM: ended without saving." in (tmp_path / "hung.err").read_text()
     assert wait(fork(overrides, tmp_path / "hung")) == 0
     run(*overrides, root=tmp_path / "whole")
@@ -148,10 +147,9 @@ def test_a_step_that_hangs_is_ended(hang, tmp_path):
 
 WORKER = """
 import os, signal, time
-from dlexp.run import signals as stop
-from dlexp.run import trainer
-stop.listen()
-stop.GRACE = 0.2
+from dlexp.run import signals
+signals.listen()
+signals.GRACE = 0.2
 ready, tell = os.pipe()
 worker = os.fork()
 if not worker:
@@ -174,26 +172,26 @@ def test_what_a_worker_is_told_does_not_end_the_run():
     assert (done.stdout, done.returncode) == ("goes on\n", 0)
 
 
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, stop.RESUMABLE), (None, 2)])
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, signals.RESUMABLE), (None, 2)])
 def test_a_library_may_end_with_an_error_of_its_own_when_it_is_interrupted(number, expected, monkeypatch):
     def work():
         raise ConfigError("as OmegaConf says when it stops half-way")
 
-    monkeypatch.setattr(stop, "_requested", number)
+    monkeypatch.setattr(signals, "_requested", number)
     assert _attempt(work) == expected
 
 
 def test_nor_is_its_run_a_failed_one(tmp_path, monkeypatch):
     def interrupted(*_):
-        monkeypatch.setattr(stop, "_requested", signal.SIGINT)
+        monkeypatch.setattr(signals, "_requested", signal.SIGINT)
         raise ValueError("Can't close the ZIP file while there is an open writing handle on it.")
 
     planned = prepare(*MOONS, root=tmp_path)
     facts = gather_facts(planned)
-    monkeypatch.setattr(course, "predictions", interrupted)
+    monkeypatch.setattr(run_state, "select_predictions", interrupted)
     with pytest.raises(KeyboardInterrupt):
         execute(planned, facts, Plain())
-    assert planned.is_due()
+    assert planned.must_run()
     assert not (planned.folder / "summary.json").exists()
 
 
@@ -225,19 +223,19 @@ def test_slurm_requeues_once(case, tmp_path, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(stop, "_requested", signal.SIGUSR1)
-    assert (told or "") in (stop.requeue() or "")
+    monkeypatch.setattr(signals, "_requested", signal.SIGUSR1)
+    assert (told or "") in (signals.requeue() or "")
     assert ((tmp_path / "calls").read_text() if (tmp_path / "calls").exists() else "") == called
 
 
 def test_what_the_user_stops_is_not_requeued(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    monkeypatch.setattr(stop, "_requested", signal.SIGINT)
-    assert stop.requeue() is None
+    monkeypatch.setattr(signals, "_requested", signal.SIGINT)
+    assert signals.requeue() is None
 
 
 def test_a_scontrol_that_fails_is_told(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(stop, "_requested", signal.SIGTERM)
-    assert "could not be requeued" in stop.requeue()
+    monkeypatch.setattr(signals, "_requested", signal.SIGTERM)
+    assert "could not be requeued" in signals.requeue()

@@ -19,7 +19,7 @@ def test_a_damaged_summary_is_written_anew_with_the_same_numbers(damage, saving,
     before = run(*MOONS, saving, root=tmp_path)
     planned = prepare(*MOONS, saving, root=tmp_path)
     (planned.folder / "summary.json").write_text(damage)
-    assert planned.is_due()
+    assert planned.must_run()
     after = run(*MOONS, saving, root=tmp_path)
     assert after == before
     assert json.loads((planned.folder / "summary.json").read_text())["status"] == "done"

@@ -2,12 +2,12 @@ import math
 
 import pytest
 
-from dlexp.run.early_stopping import Watch
+from dlexp.run.early_stopping import EarlyStopping
 
 
 def follow(values, patience=None, min_delta=0.0):
     """Epoch of the stop (None: never) and the best epoch."""
-    watch = Watch(patience, min_delta)
+    watch = EarlyStopping(patience, min_delta)
     for epoch, value in enumerate(values, start=1):
         watch.update(epoch, value)
         if watch.should_stop:

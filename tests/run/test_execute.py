@@ -7,7 +7,7 @@ import torch
 
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from dlexp.training.learner import Learner
+from dlexp.training.single_learner import SingleLearner
 from tests.runs import IMAGES, MOONS, prepare, run
 
 
@@ -93,13 +93,13 @@ def test_a_diverged_run_is_a_result(tmp_path):
 def test_a_failure_is_a_record_and_is_retried_only_when_asked(tmp_path, monkeypatch):
     planned = prepare(*MOONS, root=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", lambda *_: 1 / 0)
+        patch.setattr(SingleLearner, "step", lambda *_: 1 / 0)
         summary = execute(planned, gather_facts(planned), Plain())
     assert (summary["status"], summary["reason"]) == ("failed", "ZeroDivisionError: division by zero")
     assert "Traceback" in (planned.folder / "train.log").read_text()
-    assert not planned.is_due()
+    assert not planned.must_run()
     again = prepare(*MOONS, "retry=failed", root=tmp_path)
-    assert again.is_due()
+    assert again.must_run()
     assert again.folder == planned.folder
     assert execute(again, gather_facts(again), Plain())["status"] == "done"
 
@@ -111,13 +111,13 @@ def test_out_of_memory_is_told_apart(error, tmp_path, monkeypatch):
     def step(*_):
         raise error
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(SingleLearner, "step", step)
     assert run(*MOONS, root=tmp_path)[0]["status"] == "oom"
 
 
 def test_an_interrupted_run_starts_over_and_says_so(tmp_path, monkeypatch, capsys):
     planned, steps = prepare(*MOONS, root=tmp_path), []
-    original = Learner.step
+    original = SingleLearner.step
 
     def step(*arguments):
         steps.append(1)
@@ -126,12 +126,12 @@ def test_an_interrupted_run_starts_over_and_says_so(tmp_path, monkeypatch, capsy
         original(*arguments)
 
     facts = gather_facts(planned)
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(SingleLearner, "step", step)
     with pytest.raises(KeyboardInterrupt):
         execute(planned, facts, Plain())
     monkeypatch.undo()
-    assert planned.summary() is None
-    assert planned.is_due()
+    assert planned.read_summary() is None
+    assert planned.must_run()
     capsys.readouterr()
     interrupted = run(*MOONS, root=tmp_path)
     assert "was interrupted before its first checkpoint: it starts over" in capsys.readouterr().out
@@ -140,9 +140,9 @@ def test_an_interrupted_run_starts_over_and_says_so(tmp_path, monkeypatch, capsy
 
 def test_a_finished_run_is_not_due_unless_forced(tmp_path):
     run(*MOONS, root=tmp_path)
-    assert not prepare(*MOONS, root=tmp_path).is_due()
-    assert prepare(*MOONS, "force=true", root=tmp_path).is_due()
-    assert prepare(*MOONS, "seed=1", root=tmp_path).is_due()
+    assert not prepare(*MOONS, root=tmp_path).must_run()
+    assert prepare(*MOONS, "force=true", root=tmp_path).must_run()
+    assert prepare(*MOONS, "seed=1", root=tmp_path).must_run()
 
 
 def test_what_a_run_leaves(tmp_path):
@@ -214,14 +214,14 @@ def test_a_fused_optimizer_changes_no_more_than_rounding(optimizer, tmp_path):
 @pytest.mark.gpu
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_no_step_waits_for_the_gpu(optimizer, tmp_path, monkeypatch):
-    original = Learner.step
+    original = SingleLearner.step
 
     def step(*arguments):
         torch.cuda.set_sync_debug_mode("error")
         original(*arguments)
         torch.cuda.set_sync_debug_mode("default")
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(SingleLearner, "step", step)
     assert run(*IMAGES, "hardware=cuda", f"optimizer={optimizer}", root=tmp_path)[0]["status"] == "done"
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from dlexp.run.predictions import NUM_WORST, predictions
-from dlexp.training.learner import Learner
+from dlexp.run.predictions import NUM_WORST, select_predictions
+from dlexp.training.single_learner import SingleLearner
 from tests.parts.probe.runs import dataset_of, run_with
 from tests.runs import IMAGES, MOONS
 
@@ -35,15 +35,15 @@ def test_a_regression_keeps_its_numbers(tmp_path):
 
 
 def test_the_test_set_is_read_once(tmp_path, monkeypatch):
-    calls, original = [], Learner.evaluate
-    monkeypatch.setattr(Learner, "evaluate", lambda *given, **named: calls.append(1) or original(*given, **named))
+    calls, original = [], SingleLearner.evaluate
+    monkeypatch.setattr(SingleLearner, "evaluate", lambda *given, **named: calls.append(1) or original(*given, **named))
     kept(*MOONS, root=tmp_path)
     assert len(calls) == 4  # validation at epochs 0, 1 and 2, and the test
 
 
 def test_a_row_of_the_confusion_matrix_is_a_target():
     dataset = dataset_of(torch.zeros(3, 2), torch.tensor([0, 0, 1]))
-    found = predictions(torch.tensor([[0.0, 5.0], [0.0, 5.0], [0.0, 5.0]]), dataset)
+    found = select_predictions(torch.tensor([[0.0, 5.0], [0.0, 5.0], [0.0, 5.0]]), dataset)
     assert found["confusion"].tolist() == [[0, 2], [0, 1]]
     assert found["classes"].tolist() == ["a", "b"]
 
@@ -53,7 +53,7 @@ def test_the_worst_errors_come_first_with_small_images():
     images = torch.arange(count, dtype=torch.uint8).view(count, 1, 1, 1).expand(count, 1, 100, 130)
     dataset = dataset_of(images, torch.zeros(count, dtype=torch.long))
     outputs = torch.stack([torch.zeros(count), torch.arange(count) - 10.0], dim=1)  # the first eleven are right
-    found = predictions(outputs, dataset)
+    found = select_predictions(outputs, dataset)
     assert found["worst"].tolist() == list(range(count - 1, count - 1 - NUM_WORST, -1))
     assert found["worst_images"].shape == (NUM_WORST, 1, 34, 44)
     assert found["worst_images"][:, 0, 0, 0].tolist() == found["worst"].tolist()
@@ -61,6 +61,6 @@ def test_the_worst_errors_come_first_with_small_images():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_outputs_of_a_diverged_model_are_kept(value):
-    found = predictions(torch.full((3, 2), value), dataset_of(torch.zeros(3, 2), torch.tensor([0, 0, 1])))
+    found = select_predictions(torch.full((3, 2), value), dataset_of(torch.zeros(3, 2), torch.tensor([0, 0, 1])))
     assert np.isnan(found["p_target"]).all()
     assert found["confusion"].sum() == 3

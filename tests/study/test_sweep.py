@@ -8,9 +8,9 @@ import torch
 from dlexp.config.compose import compose
 from dlexp.config.overrides import expand
 from dlexp.errors import ConfigError, UnsupportedError
-from dlexp.run.record import folder as record
+from dlexp.run.record import folder, lock
 from dlexp.study import sweep
-from dlexp.training.learner import Learner
+from dlexp.training.single_learner import SingleLearner
 from tests.runs import MOONS, only_last, prepare, run, without_volatile
 
 
@@ -47,7 +47,7 @@ def test_a_run_is_the_same_alone_and_as_a_cell(tmp_path):
     alone = run(*MOONS, "norm=ln", root=tmp_path / "alone")
     complete("norm=bn,ln", "activation=relu,tanh", root=tmp_path / "sweep")
     cell = prepare(*MOONS, "norm=ln", root=tmp_path / "sweep")
-    assert without_volatile(cell.summary())["metrics"] == alone[0]["metrics"]
+    assert without_volatile(cell.read_summary())["metrics"] == alone[0]["metrics"]
 
 
 def test_two_cells_that_are_one_run_are_run_once(tmp_path, capsys):
@@ -64,7 +64,7 @@ def test_a_bad_cell_refuses_the_whole_sweep_before_anything_is_made(tmp_path):
 
 
 def test_a_failing_run_does_not_stop_the_rest(tmp_path, monkeypatch, capsys):
-    original = Learner.step
+    original = SingleLearner.step
 
     def step(self, inputs, targets):
         if len(inputs) == 20:
@@ -72,7 +72,7 @@ def test_a_failing_run_does_not_stop_the_rest(tmp_path, monkeypatch, capsys):
         original(self, inputs, targets)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", step)
+        patch.setattr(SingleLearner, "step", step)
         assert complete("batch_size=16,20,30", root=tmp_path) == 1
     out = capsys.readouterr().out
     assert "3 runs: 2 done, 0 skipped, 1 failed, 0 held." in out
@@ -84,7 +84,7 @@ def test_a_failing_run_does_not_stop_the_rest(tmp_path, monkeypatch, capsys):
 
 def test_what_another_process_holds_is_passed_over(tmp_path, capsys):
     held = prepare(*MOONS, "seed=1", root=tmp_path)
-    with record.hold(held.shelf, held.identity):
+    with lock.hold(held.study_folder, held.identity):
         assert complete("seed=0,1", root=tmp_path) == 0
     assert counts(capsys) == "2 runs: 1 done, 0 skipped, 0 failed, 1 held."
     complete("seed=0,1", root=tmp_path)
@@ -100,14 +100,14 @@ def test_what_the_machine_lacks_is_left_out_and_counted(tmp_path, capsys):
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
-    original = Learner.step
+    original = SingleLearner.step
 
     def step(self, inputs, targets):
         if len(inputs) == 20:
             raise KeyboardInterrupt
         original(self, inputs, targets)
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(SingleLearner, "step", step)
     with pytest.raises(KeyboardInterrupt):
         complete("batch_size=16,20,30", root=tmp_path)
     monkeypatch.undo()
@@ -134,7 +134,7 @@ def test_the_table_shows_swept_keys_test_metric_and_time(tmp_path, capsys):
 
 def test_runs_of_other_code_are_skipped_and_say_so(tmp_path, monkeypatch, capsys):
     complete("seed=0,1", root=tmp_path)
-    monkeypatch.setattr(record, "code", lambda: "other")
+    monkeypatch.setattr(folder, "code", lambda: "other")
     capsys.readouterr()
     complete("seed=0,1", root=tmp_path)
     assert capsys.readouterr().out.count("done before, by other code") == 2

@@ -25,14 +25,14 @@ def mlp(depth):
 
 def test_blocks_are_what_a_net_repeats():
     net = resnet18((3, 32, 32), 2, norm=nn.BatchNorm2d, zero_init_residual=False, small_stem_below=64, **COMMON)
-    assert [type(block).__name__ for block in compilation.blocks(net)] == ["BasicBlock"] * 8
+    assert [type(block).__name__ for block in compilation.find_blocks(net)] == ["BasicBlock"] * 8
     net = convnet(3)
-    assert compilation.blocks(net) == list(net.blocks)
+    assert compilation.find_blocks(net) == list(net.blocks)
 
 
 def test_a_net_without_blocks_is_compiled_whole():
     net = mlp(0)
-    assert compilation.blocks(net) == [net]
+    assert compilation.find_blocks(net) == [net]
 
 
 def test_a_lap_is_told_without_the_compilation_in_it():

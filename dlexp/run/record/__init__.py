@@ -1,1 +1,1 @@
-"""What a run leaves on disk."""
+"""Everything that a run writes: its folder (folder.py), saved states, id and lock."""

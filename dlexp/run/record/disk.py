@@ -1,4 +1,4 @@
-"""Disks that are full, or refuse to be written: told apart from every other failure, before a run and in the middle of it."""
+"""Detect disks that are full or cannot be written, before a run and during it."""
 
 import errno
 import shutil
@@ -12,22 +12,22 @@ REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, 
 MEBIBYTE = 2**20
 
 
-def check_room(folder: Path, state_bytes: int, keep: int) -> str | None:
-    """Hold what the checkpoints of a run will need against the disk.
+def check_room(folder: Path, state_bytes: int, num_states: int) -> str | None:
+    """Compare the disk space that the checkpoints of a run need with the space that is free.
 
     Args:
-        folder: Where they will lie, or the nearest folder above it that is there.
-        state_bytes: Of one state.
-        keep: States that stay; one more is there while it is written.
+        folder: The run's folder; it need not exist yet.
+        state_bytes: Size of one state.
+        num_states: States that stay on disk; while one is written, there is one more.
 
     Returns:
         A warning if only some of them fit, else None.
 
     Raises:
-        DiskError: If not even one and its successor do.
+        DiskError: If not even two states fit.
     """
     free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
-    needed = (keep + 1) * state_bytes
+    needed = (num_states + 1) * state_bytes
     if free < 2 * state_bytes:
         raise DiskError(
             f"{folder}: checkpoints of this run need {_size(2 * state_bytes)} at least and {_size(needed)} at most, and "
@@ -39,12 +39,12 @@ def check_room(folder: Path, state_bytes: int, keep: int) -> str | None:
 
 
 def refusal(error: BaseException) -> OSError | None:
-    """The disk's refusal behind an error, None if it is of another kind; torch hides it in the context of its own."""
+    """The OSError of a full or unwritable disk that caused this error, or None. torch wraps it: it is in `__context__`."""
     return next((cause for cause in _chain(error) if isinstance(cause, OSError) and cause.errno in REFUSALS), None)
 
 
 def explained(refused: OSError, folder: Path, state_bytes: int) -> DiskError:
-    """What it means to the user that a run folder cannot be written."""
+    """The error to show when a run folder cannot be written."""
     free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
     return DiskError(
         f"{folder} cannot be written ({refused.strerror or refused}): a state of this run needs {_size(state_bytes)}, and "
@@ -54,10 +54,10 @@ def explained(refused: OSError, folder: Path, state_bytes: int) -> DiskError:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Inside, a refusal of the disk is told as one of writing this file, which is of no run.
+    """Turn an error of the disk into a DiskError that names this file, which belongs to no run.
 
     Raises:
-        DiskError: Instead of the refusal.
+        DiskError: In place of the OSError.
     """
     try:
         yield

@@ -1,30 +1,25 @@
-"""What a run leaves on disk: its id, its folder, who holds it, its rows and its summary."""
+"""The folder of a run: its rows, arrays, log and summary."""
 
 import csv
 import hashlib
 import json
 import math
 import os
-import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from time import monotonic, sleep
 from typing import IO, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
-from dlexp.errors import HeldError
-from dlexp.machine.files import is_alive, replacing, write_whole
+from dlexp.machine.files import replacing, write_whole
 
 PACKAGE = Path(__file__).parents[2]
 
-# Vary without meaning: "identical" is said of two records without these.
+# Fields that vary between identical runs. Two records are called identical if they are equal without these.
 VOLATILE = {
     "seconds",
     "examples_per_s",
@@ -40,21 +35,20 @@ VOLATILE = {
     "differs",
 }
 
-NO_PART_OF_A_RUN = {"analysis", "benchmark", "doctor"}  # packages that no run imports
+NOT_IN_RUNS = {"analysis", "benchmark", "doctor"}  # packages that no run imports
 
-HOLDER_SECONDS = 2.0  # that the holder of a run may take to say who it is
 METRICS, PROBES = "metrics.csv", "probes.csv"
 FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
 
 
-def find(shelf: Path, identity: str) -> Path | None:
-    """The folder of a run, by its id and never by its slug; None where it was never started."""
-    return next((folder for folder in sorted(shelf.glob(f"*-{identity}")) if folder.is_dir()), None)
+def find_run_folder(study_folder: Path, identity: str) -> Path | None:
+    """The folder of a run, found by its id and never by its slug; None if the run was never started."""
+    return next((folder for folder in sorted(study_folder.glob(f"*-{identity}")) if folder.is_dir()), None)
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a finished or failed run, or None where it was cut off before it wrote one, or where that is damaged."""
+    """The summary of a finished or failed run; None if the run was interrupted before it wrote one, or if it is damaged."""
     try:
         summary = json.loads((folder / "summary.json").read_text())
     except (FileNotFoundError, ValueError, RecursionError):
@@ -62,52 +56,15 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     return summary if isinstance(summary, dict) and "status" in summary else None
 
 
-@contextmanager
-def hold(shelf: Path, identity: str) -> Iterator[None]:
-    """Keep every other process out of one run. The operating system lets go when this process ends, however it ends.
-
-    Raises:
-        HeldError: If another process has it, naming that process.
-    """
-    locks = shelf / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    lock, owner = FileLock(locks / f"{identity}.lock"), locks / f"{identity}.json"
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        holder = _holder(owner)
-        pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
-        raise HeldError(f"Run {identity} is held by process {pid} on {host} since {since}.") from None
-    try:
-        # Written in place: who reads half of it looks again, and a kill leaves nothing beside it.
-        owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        lock.release()
-
-
-def _holder(owner: Path) -> dict[str, Any]:
-    """Who holds a run. Waits a moment for one that has not written it yet: what is there may be of one that died."""
-    end = monotonic() + HOLDER_SECONDS
-    while monotonic() < end:
-        with suppress(OSError, ValueError):
-            told = json.loads(owner.read_text())
-            if told["host"] != platform.node() or is_alive(told["pid"]):
-                return told
-        sleep(0.01)
-    return {}
-
-
 class Record:
-    """The folder of a run that is being written. `summary.json` comes last: a folder without one was cut off.
+    """Writes the folder of a run. `summary.json` comes last: the run of a folder without one was interrupted.
 
     Args:
-        folder: Made anew, unless `lengths` is given; what an earlier start left there is removed.
-        columns: Of metrics.csv.
-        files: Name and text of what stands there from the start (config.yaml, .hydra/…).
-        lengths: What `sync` returned when the state was saved from which an earlier start goes on: what was written after
-            that is cut off.
+        folder: Created, or emptied, unless `lengths` is given.
+        columns: Columns of metrics.csv.
+        files: Name and text of the files that the folder has from the start (config.yaml, .hydra/…).
+        lengths: For a run that continues from a saved state: the lengths of the files that `sync` returned for that state.
+            What was written later is cut off.
     """
 
     def __init__(
@@ -115,9 +72,9 @@ class Record:
     ) -> None:
         self.folder, self.started = folder, now()
         if lengths is None:
-            self._make(files)
+            self._create(files)
         else:
-            self._cut(lengths)
+            self._truncate(lengths)
         self._metrics = (folder / METRICS).open("a", newline="")
         self._rows = csv.DictWriter(self._metrics, columns, restval="")
         if lengths is None:
@@ -125,7 +82,7 @@ class Record:
         self._log = (folder / "train.log").open("a")
         self._probes: IO[str] | None = (folder / PROBES).open("a", newline="") if (folder / PROBES).exists() else None
 
-    def _make(self, files: Mapping[str, str]) -> None:
+    def _create(self, files: Mapping[str, str]) -> None:
         if self.folder.exists():
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
@@ -134,22 +91,22 @@ class Record:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def _cut(self, lengths: Mapping[str, int]) -> None:
+    def _truncate(self, lengths: Mapping[str, int]) -> None:
         for name in (METRICS, PROBES):
             if name in lengths:
                 os.truncate(self.folder / name, lengths[name])
             else:
                 (self.folder / name).unlink(missing_ok=True)
-        for unfinished in self.folder.rglob(".*.tmp"):
-            unfinished.unlink()
+        for temporary in self.folder.rglob(".*.tmp"):
+            temporary.unlink()
 
     def row(self, numbers: Mapping[str, float]) -> None:
-        """Append one row to metrics.csv, floats to their last digit."""
+        """Append a row to metrics.csv, with all digits of each float."""
         self._rows.writerow({name: repr(number) for name, number in numbers.items()})
         self._metrics.flush()
 
     def scalars(self, epoch: int, probe: str, rows: Sequence[tuple[str, str, float]]) -> None:
-        """Append what a probe measured, rows of (layer, name, value), to probes.csv, which the first of them makes."""
+        """Append a probe's scalars, rows of (layer, name, value), to probes.csv; the first call creates the file."""
         if rows and self._probes is None:
             self._probes = (self.folder / PROBES).open("w", newline="")
             csv.writer(self._probes).writerow(["epoch", "probe", "layer", "name", "value"])
@@ -158,7 +115,7 @@ class Record:
             self._probes.flush()
 
     def arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write arrays/<name>.npz, compressed; nothing if there are none."""
+        """Write arrays/<name>.npz, compressed; no file if there are no arrays."""
         if arrays:
             path = self.folder / "arrays" / f"{name}.npz"
             path.parent.mkdir(exist_ok=True)
@@ -166,7 +123,7 @@ class Record:
                 np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     def sync(self) -> dict[str, int]:
-        """Bring metrics.csv and probes.csv to the disk itself, and return how long they are, in bytes."""
+        """Flush metrics.csv and probes.csv to the disk itself, and return their lengths in bytes."""
         lengths = {}
         for name, file in ((METRICS, self._metrics), (PROBES, self._probes)):
             if file:
@@ -181,32 +138,34 @@ class Record:
         self._log.flush()
 
     def finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the summary whole, and close. Returns it as written: numbers that are not finite are null."""
+        """Write the summary and close all files. Returns the summary as written: numbers that are not finite are null."""
         for file in (self._metrics, self._log, self._probes):
             if file:
                 file.close()
-        written = _finite({**summary, "started": self.started, "ended": now(), "git_commit": git_commit(), "code": code()})
+        written = _replace_nonfinite(
+            {**summary, "started": self.started, "ended": now(), "git_commit": git_commit(), "code": code()}
+        )
         write_whole(self.folder / "summary.json", json.dumps(written, indent=1, allow_nan=False) + "\n")
         return written
 
 
 def now() -> str:
-    """The time, in UTC, to the second."""
+    """The present time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @cache
 def code() -> str:
-    """The sha256 of the code that makes a run: runs of different code are told apart. What only looks at runs is left out."""
+    """The sha256 of all code that can change a run; packages that only read runs are left out."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in PACKAGE.rglob("*.py") if not NO_PART_OF_A_RUN & set(path.parts)):
+    for path in sorted(path for path in PACKAGE.rglob("*.py") if not NOT_IN_RUNS & set(path.parts)):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
 @cache
 def git_commit() -> str | None:
-    """The commit that is checked out, or None outside a checkout."""
+    """The commit that is checked out; None outside a checkout."""
     try:
         command = ["git", "-C", str(PACKAGE), "rev-parse", "HEAD"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -214,9 +173,9 @@ def git_commit() -> str | None:
         return None
 
 
-def _finite(value: Any) -> Any:
+def _replace_nonfinite(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _replace_nonfinite(item) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -1,12 +1,12 @@
-"""Which run a config is: its id, what enters it, and a name to read."""
+"""The id of a run, which settings enter it, and the readable part of its folder's name."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-# Cannot change what a run computes, nor how long that takes: a time is a result too, so the number of workers counts.
-# Depth, width and dropout count where a part refers to them, as `model.depth` and so on.
+# Settings that change neither what a run computes nor how long it takes. (A time is a result too, so the number of loader
+# workers is in the id.) Depth, width and dropout enter the id where a part refers to them, as `model.depth` and so on.
 NOT_IN_ID = {
     ("depth",),
     ("width",),
@@ -17,12 +17,12 @@ NOT_IN_ID = {
     ("checkpoint_every",),
     ("data_dir",),
     ("output_dir",),
-    ("dataset", "root"),  # for data that a user supplies, a fingerprint of the files takes its place
+    ("dataset", "root"),  # for data of the user, a fingerprint of the files takes its place
     ("dataset", "cache_dir"),
 }
 
-# Younger than results that are kept: with the value that stands for what those did, the id is theirs.
-AS_BEFORE = {("on_divergence",): "stop", ("on_oom",): "fail"}
+# Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
+SAME_AS_BEFORE = {("on_divergence",): "stop", ("on_oom",): "fail"}
 
 # The address of each part when ids were first made. A part that moves or is renamed later gets a row; its runs keep their id.
 _PARTS = """
@@ -45,11 +45,11 @@ ADDRESS_IN_ID = {f"dlexp.parts.{name}": f"dlexp.{name}" for name in _PARTS.split
 
 
 def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
-    """The name of a result: 12 hex digits of the sha256 of what can change it.
+    """12 hex digits of the sha256 of all settings that can change the result.
 
     Args:
         config: Resolved, `auto` included.
-        fingerprint: Of the files of a data set that the user supplies.
+        fingerprint: Fingerprint of the user's own data files, if the run uses any.
     """
     identity = {key: value for key, value in _identity(config, ()).items() if value != {}}  # groups with no option chosen
     if identity.get("max_steps") is not None:
@@ -67,7 +67,7 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
 
 
 def _identity(value: Any, path: tuple[str, ...]) -> Any:
-    """A copy without what is not in the id, in which equal numbers are equal text (1 and 1.0)."""
+    """A copy without the settings that are not in the id; 1.0 becomes 1, so that equal numbers are equal text."""
     if isinstance(value, Mapping):
         counted = {str(key): item for key, item in value.items() if _counts((*path, str(key)), item)}
         return {key: _identity(item, (*path, key)) for key, item in counted.items()}
@@ -81,11 +81,11 @@ def _identity(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _counts(path: tuple[str, ...], value: Any) -> bool:
-    return path not in NOT_IN_ID and not (path in AS_BEFORE and value == AS_BEFORE[path])
+    return path not in NOT_IN_ID and not (path in SAME_AS_BEFORE and value == SAME_AS_BEFORE[path])
 
 
 def changes(saved: Any, config: Mapping[str, Any]) -> list[str]:
-    """Where a saved config is another than the one it should be, a line for each key; what is not in the id is left out."""
+    """Differences between a saved config and the present one, a line for each key; settings outside the id are left out."""
     then, now_ = (dict(_leaves(_identity(tree, ()), "")) for tree in (saved if isinstance(saved, Mapping) else {}, config))
     keys = sorted(key for key in then.keys() | now_.keys() if then.get(key, ...) != now_.get(key, ...))
     return [f"{key}: {then.get(key, 'nothing')} in the file, {now_.get(key, 'nothing')} in this run." for key in keys]

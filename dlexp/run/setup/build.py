@@ -1,4 +1,4 @@
-"""Puts the parts of one run together, on its device and from its seed."""
+"""Build the objects of one run, on its device and from its seed."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -20,70 +20,67 @@ from dlexp.data.batches import (
 )
 from dlexp.data.random_streams import derive_seed
 from dlexp.data.worker_loader import make_worker_loader
-from dlexp.machine import device as hardware
+from dlexp.machine.device import set_up
 from dlexp.run.setup.factories import make_loss, make_probes, part
 from dlexp.run.setup.facts import Facts
 from dlexp.training.compile import compile_blocks
-from dlexp.training.learner import Learner
 from dlexp.training.probing import Probes, fixed_batch, spread
+from dlexp.training.scores import SCORES
+from dlexp.training.single_learner import SingleLearner
+from dlexp.training.step import StepSettings, TrainingStep
 
 
 class Built(NamedTuple):
-    """What one run trains, and on what.
+    """The objects of one run.
 
     Args:
         learner: The model and all that changes it.
-        batches: The training batches of an epoch, from a given one on.
+        batches: The training batches of an epoch.
         evaluations: Split (`val`, `test`) → its batches.
-        probes: What looks at the model while it is trained.
-        init_hash: Of the weights before training: equal in arms that start from the same ones.
+        probes: Measurements of the model during training.
+        num_parameters: Trainable numbers in the model.
+        init_hash: Hash of the untrained weights. Equal in arms that start from the same weights.
     """
 
-    learner: Learner
+    learner: SingleLearner
     batches: TrainingBatches
     evaluations: dict[str, Callable[[], Iterator[Batch]]]
     probes: Probes
+    num_parameters: int
     init_hash: str
 
 
 def build(config: Mapping[str, Any], facts: Facts) -> Built:
-    """Bring torch to the state that the config asks for, and make everything anew from the run's seed."""
+    """Set torch's global state from the config, and build all parts from the run's seed."""
     precision = part(config, "precision")(facts.device)
-    settings = config["hardware"]
-    hardware.set_up(
-        facts.device, num_threads=settings["num_threads"], determinism=settings["determinism"], tf32=precision.format == "tf32"
+    hardware = config["hardware"]
+    set_up(
+        facts.device, num_threads=hardware["num_threads"], determinism=hardware["determinism"], tf32=precision.format == "tf32"
     )
-    memory_format = torch.channels_last if settings["channels_last"] else torch.contiguous_format
+    memory_format = torch.channels_last if hardware["channels_last"] else torch.contiguous_format
     torch.manual_seed(derive_seed(config["seed"], "init"))
     model = part(config, "model")(facts.dataset.input_shape, facts.dataset.num_outputs)
-    part(config, "init")(model, partial(_examples, facts.dataset))
+    part(config, "init")(model, partial(_spread_examples, facts.dataset))
+    num_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     init_hash = hash_weights(model)
     model.to(device=facts.device, memory_format=memory_format)
-    if settings["compile"]:
+    if hardware["compile"]:
         compile_blocks(model)
     torch.manual_seed(derive_seed(config["seed"], "dropout"))
     optimizer = part(config, "optimizer")(model.named_parameters())
-    learner = Learner(
-        model,
-        make_loss(config, facts.dataset.task),
-        optimizer,
-        part(config, "scheduler")(optimizer, facts.horizon),
-        precision,
-        task=facts.dataset.task,
-        grad_clip=config["grad_clip"],
-        l1=config["l1"],
-        l2=config["l2"],
-        cuda_graph=settings["cuda_graph"],
-        on_oom=config["on_oom"],
-    )
+    loss, score = make_loss(config, facts.dataset.task), SCORES[facts.dataset.task]
+    step_settings = StepSettings(config["grad_clip"], config["l1"], config["l2"], config["on_oom"])
+    step = TrainingStep(model, loss, optimizer, precision, score, step_settings)
+    schedule = part(config, "scheduler")(optimizer, facts.horizon)
+    learner = SingleLearner(step, schedule, cuda_graph=hardware["cuda_graph"])
     scale = InputScaling(facts.dataset, facts.device, memory_format)
-    batch = partial(fixed_batch, facts.dataset, scale, facts.device)
-    probes = Probes(make_probes(config, model, facts.dataset), model, learner.loss, batch)
-    return Built(learner, *_build_batches(config, facts, scale), probes, init_hash)
+    make_batch = partial(fixed_batch, facts.dataset, scale, facts.device)
+    probes = Probes(make_probes(config, model, facts.dataset), model, step.loss, make_batch)
+    return Built(learner, *_build_batches(config, facts, scale), probes, num_parameters, init_hash)
 
 
-def _examples(dataset: Dataset, count: int) -> Tensor:
-    """What an init may look at: see `contract.Examples`."""
+def _spread_examples(dataset: Dataset, count: int) -> Tensor:
+    """The examples from which an init may compute weights: see `contract.Examples`."""
     scale = InputScaling(dataset, torch.device("cpu"), torch.contiguous_format)
     return scale(dataset.train.inputs[spread(count, len(dataset.train.targets))])
 
@@ -93,7 +90,7 @@ def _build_batches(
 ) -> tuple[TrainingBatches, dict[str, Callable[[], Iterator[Batch]]]]:
     dataset = facts.dataset
     batches = make_training_batches(
-        _loader(config["hardware"], dataset.train, facts.device),
+        _make_loader(config["hardware"], dataset.train, facts.device),
         scale,
         part(config, "augment")(),
         num_examples=len(dataset.train.targets),
@@ -103,18 +100,20 @@ def _build_batches(
         device=facts.device,
     )
     evaluations = {
-        name: make_evaluation_batches(_loader(config["hardware"], split, facts.device), scale, len(split.targets), facts.device)
+        name: make_evaluation_batches(
+            _make_loader(config["hardware"], split, facts.device), scale, len(split.targets), facts.device
+        )
         for name, split in (("val", dataset.val), ("test", dataset.test))
         if split is not None
     }
     return batches, evaluations
 
 
-def _loader(settings: Mapping[str, Any], split: Split, device: torch.device) -> Loader:
-    if settings["loader"] == "resident":
+def _make_loader(hardware: Mapping[str, Any], split: Split, device: torch.device) -> Loader:
+    if hardware["loader"] == "resident":
         return make_resident_loader(split, device)
     names = ("num_workers", "persistent_workers", "pin_memory", "non_blocking")
-    return make_worker_loader(split, device, **{name: settings[name] for name in names})
+    return make_worker_loader(split, device, **{name: hardware[name] for name in names})
 
 
 def hash_weights(model: nn.Module) -> str:

@@ -1,4 +1,4 @@
-"""What a run knows beyond its config once device, data and model are there, and what must hold between them."""
+"""Facts of a run that its config does not hold (device, data, sizes), and the checks that need them."""
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the opt
 
 @dataclass(frozen=True)
 class Facts:
-    """What the parts are given beside their hyper-parameters.
+    """Device, data and sizes of one run; the parts get them beside their hyper-parameters.
 
     Args:
-        device: Where the run computes.
-        dataset: Its data.
-        batch_size: Examples of a full batch, as a number.
+        device: The device of the run.
+        dataset: The prepared data.
+        batch_size: Examples of a full batch.
         steps_per_epoch: Batches of a full epoch.
-        horizon: How long the run is meant to be.
-        num_parameters: Trainable numbers in the model.
+        horizon: Planned number of epochs and steps.
+        num_parameters: Trainable numbers in the model before initialisation, which may freeze some.
         has_batch_norm: Whether the model takes statistics from the whole batch.
     """
 
@@ -47,26 +47,26 @@ def check_facts(
     dataset: Dataset,
     device: torch.device,
 ) -> Facts:
-    """Hold the config against device, data and model.
+    """Check the config against the device, the data and the model.
 
     Args:
         config: Resolved.
         choices: Group → option.
-        overridden: Keys that the user set.
+        overridden: Keys that the user has set.
         parts: Group → factory.
         dataset: The prepared data.
-        device: Where the run is to compute.
+        device: The device of the run.
 
     Raises:
-        UnsupportedError: If only this machine stands in the way.
-        ConfigError: With every mistake that was found.
+        UnsupportedError: If the config is sound but this machine cannot run it.
+        ConfigError: With every problem that was found.
     """
     parts["precision"](device)  # refuses what the device lacks
     if unsupported := [*check_hardware(config["hardware"], device), *_check_fused_lstm(config, device)]:
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
-    words = {"full": num_examples, "auto": largest_power_of_two(num_examples)}  # auto: the most that it can come to
+    words = {"full": num_examples, "auto": largest_power_of_two(num_examples)}  # auto: the largest possible value
     batch_size = words.get(config["batch_size"]) or int(config["batch_size"])
     if config["drop_last"] and batch_size > num_examples:
         problems.append(f"batch_size={batch_size} with drop_last=true leaves no batch of {num_examples} training examples.")
@@ -92,7 +92,7 @@ def largest_power_of_two(most: int) -> int:
 
 
 def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: Set[str], dataset: Dataset) -> list[str]:
-    """What the kind of data rules out, one message each."""
+    """Settings that this kind of data rules out, one message each."""
     name, problems = choices["dataset"], []
     if dataset.task == "regression":
         if "classes" in traits("loss", choices["loss"]).needs:
@@ -119,7 +119,7 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
 
 
 def _check_fused_lstm(config: Mapping[str, Any], device: torch.device) -> list[str]:
-    """What torch's own LSTM lacks on this device."""
+    """A combination that torch's LSTM lacks on this device."""
     half = device.type == "cpu" and config["precision"]["format"] == "fp16"
     if half and config["model"].get("cell") == "fused":
         return ["precision=fp16 with model.cell=fused needs a GPU; precision=bf16 or model.cell=loop runs on the CPU."]
@@ -127,7 +127,7 @@ def _check_fused_lstm(config: Mapping[str, Any], device: torch.device) -> list[s
 
 
 def _check_on_oom(on_oom: str, norm: str, has_batch_norm: bool) -> str | None:
-    """What stands against splitting a batch of this model."""
+    """The reason why a batch of this model cannot be split, or None."""
     if on_oom == "microbatch" and has_batch_norm:
         return (
             f"on_oom=microbatch gives the gradient of the whole batch, and with norm={norm} a part of a batch has other "
@@ -141,7 +141,9 @@ def _check_on_oom(on_oom: str, norm: str, has_batch_norm: bool) -> str | None:
 def _check_model(
     name: str, parts: Mapping[str, Callable], dataset: Dataset, smallest_batch: int, device: torch.device
 ) -> tuple[int, bool]:
-    """Build the model without memory and train it on the smallest batch without computing: shapes, norms, probes, size.
+    """Build the model on the meta device, where nothing is computed, and pass the smallest batch through it.
+
+    This finds errors in shapes, norms and probes, and the size of the model.
 
     Returns:
         Number of trainable parameters, and whether there is a batch norm.

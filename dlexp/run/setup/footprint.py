@@ -1,4 +1,4 @@
-"""How much memory the training step of a run takes: an estimate, for which nothing is computed and none is taken."""
+"""Estimate the memory that a run needs, without computing anything or allocating it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -16,8 +16,8 @@ from dlexp.machine.private_torch import FakeTensorMode
 from dlexp.run.setup.factories import make_loss, part
 from dlexp.training.microbatch import has_batch_norm
 
-SHARE = 0.8  # of the free memory that a run may be planned to take; the rest is for workspaces and fragments
-FEW, MORE = 4, 8  # examples of the two batches whose difference is what an example costs; batch norm needs two
+MAX_MEMORY_SHARE = 0.8  # of the free memory; the rest is for workspaces and fragmentation
+FEW, MORE = 4, 8  # sizes of the two batches whose difference gives the cost of an example; batch norm needs two
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Footprint:
     """Memory of one run on its device, in bytes.
 
     Args:
-        num_parameters: Numbers in the model that are trained.
+        num_parameters: Trainable numbers in the model.
         weights: Parameters and buffers.
-        gradients: Of the parameters.
-        optimizer_state: What the optimizer keeps from step to step.
-        data: The data set, if it lies on the device.
-        saved: What each example leaves for the backward pass.
-        passing: What each example needs for a moment: the gradients on both sides of the largest layer.
-        raw: An example as it comes from the data.
-        constant: What a batch leaves for the backward pass, whatever its size, such as weights cast to bf16.
-        evaluation: A batch of the evaluation.
+        gradients: Gradients of all trainable parameters.
+        optimizer_state: The optimizer's state, such as moments.
+        data: The data set, if it is on the device.
+        saved: Tensors saved for the backward pass, for each example.
+        passing: Tensors that exist only for a moment, for each example: the gradients on both sides of the largest layer.
+        raw: One example as it comes from the data.
+        constant: Tensors saved for the backward pass whatever the batch size, such as weights cast to bf16.
+        evaluation: One batch of the evaluation.
         batch_norm: Whether a batch needs at least two examples.
     """
 
@@ -52,26 +52,26 @@ class Footprint:
 
     @property
     def standing(self) -> int:
-        """What does not depend on the batch."""
+        """Memory that does not depend on the batch."""
         return self.weights + self.gradients + self.optimizer_state + self.data + self.constant
 
     @property
     def example(self) -> int:
-        """What each example of a batch adds."""
+        """Memory that each example of a batch adds."""
         return self.saved + self.passing + self.raw
 
     @property
     def between(self) -> int:
-        """What is taken whatever the batch, when its tensors are gone: an evaluation, or a new tensor for each parameter."""
+        """Memory needed after the batch's tensors are freed: an evaluation, or a new tensor for each parameter."""
         return max(self.evaluation, self.gradients)
 
     def needed(self, batch_size: int) -> int:
-        """Of a run with this batch size."""
+        """Memory that a run with this batch size needs."""
         return self.standing + max(batch_size * self.example, self.between)
 
     def largest_batch(self, free: int) -> int:
-        """The largest power of two that fits into `SHARE` of this much memory; 0: none."""
-        room = int(SHARE * free) - self.standing
+        """The largest power of two that fits into `MAX_MEMORY_SHARE` of `free` bytes; 0: none."""
+        room = int(MAX_MEMORY_SHARE * free) - self.standing
         if room < self.between:
             return 0
         count = room // max(1, self.example)
@@ -79,18 +79,18 @@ class Footprint:
         return 0 if self.batch_norm and largest < 2 else largest
 
 
-def measure(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -> Footprint:
-    """Build the model from the config and follow two small batches through it.
+def estimate_footprint(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -> Footprint:
+    """Build the model from the config, and pass two small batches of fake tensors through it.
 
     Args:
         config: Resolved, `auto` included.
-        dataset: Of which only shapes and types are read.
-        device: Where the run computes.
+        dataset: Only its shapes and types are used.
+        device: The device of the run.
     """
     # Where there is no GPU, FakeTensorMode pretends that there are eight, and autograd starts a thread for each at its first
     # backward pass, with address space of its own. After this one it starts none.
     torch.zeros(1, requires_grad=True).sum().backward()
-    few, more = _saved(config, dataset, FEW), _saved(config, dataset, MORE)
+    few, more = _list_saved_bytes(config, dataset, FEW), _list_saved_bytes(config, dataset, MORE)
     growth = [(b - a) // (MORE - FEW) for a, b in zip(few, more, strict=True)]
     saved, largest = sum(growth), max(growth, default=0)
     with torch.device("meta"):
@@ -117,30 +117,30 @@ def measure(config: Mapping[str, Any], dataset: Dataset, device: torch.device) -
     )
 
 
-def _saved(config: Mapping[str, Any], dataset: Dataset, batch_size: int) -> list[int]:
-    """Bytes of each tensor that a batch leaves for the backward pass, in their order; the model's own are left out.
+def _list_saved_bytes(config: Mapping[str, Any], dataset: Dataset, batch_size: int) -> list[int]:
+    """Bytes of each tensor that a batch saves for the backward pass, in their order, without the model's own tensors.
 
-    On the CPU, whatever the device: the tensors that are left have the same size on a GPU.
+    Computed for the CPU, whatever the device: the saved tensors have the same size on a GPU.
     """
     dtype = AUTOCAST.get(config["precision"]["format"])
-    with FakeTensorMode(allow_non_fake_inputs=True):  # a part may hold a constant that was made before
+    with FakeTensorMode(allow_non_fake_inputs=True):  # a part may hold a constant tensor made earlier
         model = part(config, "model")(dataset.input_shape, dataset.num_outputs)
         own = {_storage(tensor) for tensor in (*model.parameters(), *model.buffers())}
-        kept: dict[StorageWeakRef, Tensor] = {}  # holds on to the tensors: else the address of one could be given to another
+        saved: dict[StorageWeakRef, Tensor] = {}  # references, so that no address is used for a second tensor
 
-        def keep(tensor: Tensor) -> Tensor:
+        def save(tensor: Tensor) -> Tensor:
             if _storage(tensor) not in own:
-                kept.setdefault(_storage(tensor), tensor)
+                saved.setdefault(_storage(tensor), tensor)
             return tensor
 
         inputs = torch.zeros(batch_size, *dataset.input_shape)
         targets = torch.zeros(batch_size, *dataset.train.targets.shape[1:], dtype=dataset.train.targets.dtype)
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
             with torch.autocast("cpu", dtype) if dtype else nullcontext():
                 outputs = model(inputs)
             loss = make_loss(config, dataset.task)(outputs.float(), targets)
         del loss
-        return [tensor.untyped_storage().nbytes() for tensor in kept.values()]
+        return [tensor.untyped_storage().nbytes() for tensor in saved.values()]
 
 
 def _state_bytes(make_optimizer: Callable[..., torch.optim.Optimizer], count: int) -> int:

@@ -7,12 +7,13 @@ import pytest
 
 from dlexp.errors import HeldError
 from dlexp.run.record import folder as record
+from dlexp.run.record import lock
 
 
 def test_a_record_is_found_by_its_id_alone(tmp_path):
     (tmp_path / "some=slug-0123456789ab").mkdir()
-    assert record.find(tmp_path, "0123456789ab") == tmp_path / "some=slug-0123456789ab"
-    assert record.find(tmp_path, "ba9876543210") is None
+    assert record.find_run_folder(tmp_path, "0123456789ab") == tmp_path / "some=slug-0123456789ab"
+    assert record.find_run_folder(tmp_path, "ba9876543210") is None
 
 
 def test_rows_keep_floats_to_the_last_digit(tmp_path):
@@ -41,7 +42,7 @@ def test_a_new_record_removes_what_an_earlier_start_left(tmp_path):
 
 
 def hold_and_tell(shelf, ready, done):
-    with record.hold(shelf, "abc"):
+    with lock.hold(shelf, "abc"):
         ready.set()
         done.wait(20)
         os._exit(0)  # dies with the lock
@@ -53,9 +54,9 @@ def test_a_run_is_held_by_one_process_and_free_when_it_dies(tmp_path):
     process = context.Process(target=hold_and_tell, args=(tmp_path, ready, done))
     process.start()
     assert ready.wait(20)
-    with pytest.raises(HeldError, match=f"held by process {process.pid}"), record.hold(tmp_path, "abc"):
+    with pytest.raises(HeldError, match=f"held by process {process.pid}"), lock.hold(tmp_path, "abc"):
         pass
     done.set()
     process.join(20)
-    with record.hold(tmp_path, "abc"):
+    with lock.hold(tmp_path, "abc"):
         pass

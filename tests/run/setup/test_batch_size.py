@@ -14,9 +14,9 @@ from dlexp.machine import memory
 from dlexp.parts.model.mlp import MLP
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from dlexp.run.setup import batch_size, tune
+from dlexp.run.setup import batch_size, tuning
 from dlexp.run.setup.facts import largest_power_of_two
-from dlexp.run.setup.footprint import SHARE, measure
+from dlexp.run.setup.footprint import MAX_MEMORY_SHARE, estimate_footprint
 from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, folder, resumed
 from tests.run.setup.test_footprint import made
 from tests.runs import IMAGES, MOONS, prepare, run
@@ -41,7 +41,7 @@ def most(monkeypatch):
 
 
 def kept_in(root):
-    (file,) = root.rglob(tune.FILE)
+    (file,) = root.rglob(tuning.FILE)
     return json.loads(file.read_text())
 
 
@@ -53,16 +53,18 @@ def test_the_largest_power_of_two(count, expected):
 @pytest.mark.parametrize(("norm", "free", "expected"), [("none", 1000, 8), ("none", 10**9, 32), ("none", 1, 1), ("bn", 1, 2)])
 def test_what_the_estimate_grants(norm, free, expected, tmp_path):
     facts = gather_facts(prepare(*MOONS, f"norm={norm}", root=tmp_path))
-    assert batch_size.granted(made(batch_norm=norm == "bn"), free, facts) == expected  # 100 bytes an example, of 80 %
+    assert (
+        batch_size.largest_batch_size(made(batch_norm=norm == "bn"), free, facts) == expected
+    )  # 100 bytes an example, of 80 %
 
 
 def test_less_memory_is_a_smaller_estimate(monkeypatch, tmp_path):
     planned = prepare(*AUTO, root=tmp_path)
     facts = gather_facts(planned)
-    takes = replace(measure(planned.config, facts.dataset, facts.device), data=0)
-    monkeypatch.setattr(memory, "free", lambda _: 1 + int(takes.needed(16) / SHARE))
+    takes = replace(estimate_footprint(planned.config, facts.dataset, facts.device), data=0)
+    monkeypatch.setattr(memory, "free", lambda _: 1 + int(takes.needed(16) / MAX_MEMORY_SHARE))
     assert gather_facts(planned).batch_size == 16
-    monkeypatch.setattr(memory, "free", lambda _: int((takes.needed(16) - 1) / SHARE))
+    monkeypatch.setattr(memory, "free", lambda _: int((takes.needed(16) - 1) / MAX_MEMORY_SHARE))
     assert gather_facts(planned).batch_size == 8
 
 
@@ -96,15 +98,15 @@ def test_where_the_smallest_batch_does_not_fit_the_run_is_out_of_memory(norm, fi
     summary, _ = run(*AUTO, f"norm={norm}", "drop_last=true", root=tmp_path)  # else a batch of one would be left
     assert summary["status"] == "oom", summary["reason"]
     assert f"batch_size=auto came down to {size}." in summary["reason"]
-    assert not list(tmp_path.rglob(tune.FILE))
+    assert not list(tmp_path.rglob(tuning.FILE))
 
 
 def test_where_the_estimate_was_wrong_the_trial_leaves_a_margin(most, tmp_path, monkeypatch):
     planned, spared, fits = prepare(*AUTO, root=tmp_path), [], batch_size._fits
     facts = gather_facts(planned)
     monkeypatch.setattr(batch_size, "_fits", lambda *given: spared.append(given[-1]) or fits(*given))
-    batch_size.settle(planned.config, facts, lambda size: replace(facts, batch_size=size))
-    takes = measure(planned.config, facts.dataset, facts.device)
+    batch_size.find_batch_size(planned.config, facts, lambda size: replace(facts, batch_size=size))
+    takes = estimate_footprint(planned.config, facts.dataset, facts.device)
     assert spared == [0, *(pytest.approx(takes.needed(size) / 4, abs=1) for size in (16, 8))]
 
 
@@ -119,7 +121,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch, tmp_path):
     facts = gather_facts(planned)
     monkeypatch.setattr(MLP, "forward", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        batch_size.settle(planned.config, facts, lambda size: replace(facts, batch_size=size))
+        batch_size.find_batch_size(planned.config, facts, lambda size: replace(facts, batch_size=size))
 
 
 def test_splitting_does_not_hide_that_a_batch_does_not_fit(most, tmp_path):
@@ -138,7 +140,7 @@ TOGETHER = {
 
 @pytest.mark.parametrize("overrides", TOGETHER.values(), ids=TOGETHER)
 def test_it_goes_together_with(overrides, tmp_path, monkeypatch):
-    monkeypatch.setattr(tune.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(tuning.os, "sched_getaffinity", lambda _: {0, 1})
     given = [text for text in AUTO if "max_steps" not in " ".join(overrides) or not text.startswith("epochs")]
     summary, _ = run(*given, *overrides, root=tmp_path)
     assert (summary["status"], summary["batch_size"]) == ("done", 32), summary.get("reason")
@@ -149,12 +151,12 @@ def test_it_goes_together_with(overrides, tmp_path, monkeypatch):
 
 def test_a_later_start_reads_what_was_found(most, tmp_path, monkeypatch):
     run(*AUTO, root=tmp_path)
-    (file,) = tmp_path.rglob(tune.FILE)
+    (file,) = tmp_path.rglob(tuning.FILE)
     file.write_text(json.dumps({"chosen": {"batch_size": 4}}))
     planned = prepare(*AUTO, "force=true", root=tmp_path)
     facts = gather_facts(planned)
     assert (facts.batch_size, facts.steps_per_epoch) == (4, 16)
-    monkeypatch.setattr(batch_size, "settle", lambda *_: 1 / 0)
+    monkeypatch.setattr("dlexp.run.execute.find_batch_size", lambda *_: 1 / 0)
     assert execute(planned, facts, Plain())["batch_size"] == 4
 
 
@@ -167,8 +169,8 @@ def test_a_resumed_run_keeps_its_size_whatever_there_is_now(most, tmp_path, monk
 
 def test_a_state_without_the_size_it_goes_with_is_refused(most, tmp_path, monkeypatch):
     planned = cut_off((*AUTO, EVERY_STEP), tmp_path, step=3, monkeypatch=monkeypatch)
-    (planned.folder / tune.FILE).unlink()
-    with pytest.raises(CheckpointError, match=r"tuned.json is missing.*force=true starts it over"):
+    (planned.folder / tuning.FILE).unlink()
+    with pytest.raises(CheckpointError, match=r"tuned.json is missing.*force=true starts the run over"):
         execute(planned, gather_facts(planned), Plain())
 
 
@@ -190,9 +192,9 @@ DAMAGED = {
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_file_is_refused_until_forced(content, tmp_path, monkeypatch):
     planned = cut_off((*AUTO, EVERY_STEP), tmp_path, step=1, monkeypatch=monkeypatch)
-    (planned.folder / tune.FILE).write_bytes(content)
+    (planned.folder / tuning.FILE).write_bytes(content)
     facts = gather_facts(planned)  # a sweep goes on with its other cells
-    with pytest.raises(CheckpointError, match=r"tuned.json is damaged: .* force=true starts it over"):
+    with pytest.raises(CheckpointError, match=r"tuned.json is damaged: .* force=true starts the run over"):
         execute(planned, facts, Plain())
     forced = prepare(*AUTO, "force=true", "epochs=2", root=tmp_path)
     assert execute(forced, gather_facts(forced), Plain())["batch_size"] == 32

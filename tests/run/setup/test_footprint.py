@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from dlexp.run.execute import gather_facts
 from dlexp.run.setup.build import build
-from dlexp.run.setup.footprint import Footprint, measure
+from dlexp.run.setup.footprint import Footprint, estimate_footprint
 from tests import ROOT
 from tests.runs import prepare
 
@@ -53,14 +53,14 @@ def once(prepared, facts):
 def test_the_estimate_is_near_what_a_run_takes(name, tmp_path):
     prepared = prepare(*IMAGES, *RUNS[name], root=tmp_path)
     facts, most = taken(prepared)
-    footprint = measure(prepared.config, facts.dataset, facts.device)
+    footprint = estimate_footprint(prepared.config, facts.dataset, facts.device)
     assert most / 1.5 < footprint.needed(facts.batch_size) - footprint.data < most * 1.5
 
 
 def of(tmp_path, *overrides):
     prepared = prepare(*IMAGES, *overrides, root=tmp_path)
     facts = gather_facts(prepared)
-    return facts, measure(prepared.config, facts.dataset, facts.device)
+    return facts, estimate_footprint(prepared.config, facts.dataset, facts.device)
 
 
 def test_what_is_counted_is_what_a_model_holds(tmp_path):
@@ -114,7 +114,7 @@ def test_no_memory_is_taken_for_the_estimate(tmp_path):
     prepared = prepare(*IMAGES, "width=512", "depth=8", root=tmp_path)
     facts = gather_facts(prepared)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        footprint = measure(prepared.config, facts.dataset, facts.device)
+        footprint = estimate_footprint(prepared.config, facts.dataset, facts.device)
     taken_here = [event.nbytes() for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
     assert max(taken_here, default=0) < 1e5 < footprint.weights
 

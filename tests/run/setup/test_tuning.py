@@ -9,7 +9,7 @@ import torch
 from dlexp.errors import ConfigError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from dlexp.run.setup import tune
+from dlexp.run.setup import tuning
 from tests.runs import IMAGES, MOONS, prepare, run
 
 TWO_CORES = {0, 1}
@@ -17,13 +17,13 @@ TWO_CORES = {0, 1}
 
 @pytest.fixture(autouse=True)
 def _two_cores(monkeypatch):
-    monkeypatch.setattr(tune.os, "sched_getaffinity", lambda _: TWO_CORES)
+    monkeypatch.setattr(tuning.os, "sched_getaffinity", lambda _: TWO_CORES)
 
 
 def found(*overrides, root):
     planned = prepare(*overrides, "hardware.tune=true", root=root)
     given = {override.partition("=")[0] for override in overrides}
-    return tune.candidates(planned.config, gather_facts(planned), given)
+    return tuning.list_candidates(planned.config, gather_facts(planned), given)
 
 
 def test_images_are_tried_in_both_layouts(tmp_path):
@@ -39,7 +39,7 @@ def test_images_are_tried_in_both_layouts(tmp_path):
 def test_a_cuda_graph_is_tried_only_where_it_may_be_set(override, tried, tmp_path):
     planned = prepare(*IMAGES, "norm=gn", override, root=tmp_path)
     facts = replace(gather_facts(planned), device=torch.device("cuda"))
-    assert any("cuda_graph" in settings for settings in tune.candidates(planned.config, facts, set())) == tried
+    assert any("cuda_graph" in settings for settings in tuning.list_candidates(planned.config, facts, set())) == tried
 
 
 def test_what_the_user_set_is_not_tried(tmp_path):
@@ -54,7 +54,7 @@ def test_nothing_to_choose_is_refused(tmp_path):
 
 def test_the_fastest_is_chosen_and_trains_as_if_it_had_been_typed(tmp_path):
     tuned, rows = run(*IMAGES, "hardware.tune=true", root=tmp_path / "tuned")
-    (file,) = (tmp_path / "tuned").rglob(tune.FILE)
+    (file,) = (tmp_path / "tuned").rglob(tuning.FILE)
     kept = json.loads(file.read_text())
     fastest = min(kept["timed"], key=lambda timed: timed["seconds"])
     assert kept["chosen"] == tuned["tuned"] == {key: fastest[key] for key in kept["chosen"]}
@@ -65,7 +65,7 @@ def test_the_fastest_is_chosen_and_trains_as_if_it_had_been_typed(tmp_path):
 def test_a_later_start_reads_what_was_chosen(tmp_path):
     overrides = (*MOONS, "hardware.tune=true", "force=true")
     run(*overrides, root=tmp_path)
-    (file,) = tmp_path.rglob(tune.FILE)
+    (file,) = tmp_path.rglob(tuning.FILE)
     file.write_text(json.dumps({"chosen": {"num_threads": 2}, "timed": []}))
     planned = prepare(*overrides, root=tmp_path)
     summary = execute(planned, gather_facts(planned), Plain())

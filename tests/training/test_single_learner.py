@@ -7,7 +7,9 @@ from torch import nn
 
 from dlexp.contract import Schedule
 from dlexp.machine.precision import Precision
-from dlexp.training.learner import Learner
+from dlexp.training.scores import SCORES
+from dlexp.training.single_learner import SingleLearner, set_train_mode
+from dlexp.training.step import StepSettings, TrainingStep
 
 CPU = torch.device("cpu")
 
@@ -24,9 +26,9 @@ def make_learner(format="fp32", lr=0.1, loss=None, task="classification", **opti
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 3))
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     schedule = Schedule(torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0), "epoch")
-    return Learner(
-        model, loss or nn.CrossEntropyLoss(), optimizer, schedule, Precision(CPU, format=format), task=task, **options
-    )
+    precision, settings = Precision(CPU, format=format), StepSettings(**options)
+    step = TrainingStep(model, loss or nn.CrossEntropyLoss(), optimizer, precision, SCORES[task], settings)
+    return SingleLearner(step, schedule)
 
 
 def test_a_step_is_what_a_hand_written_loop_does():
@@ -116,7 +118,9 @@ def test_l1_makes_weights_small_and_stays_out_of_the_reported_loss():
         torch.manual_seed(1)
         learner.step(*make_batches()[0])
     assert penalised.collect()["loss"] == free.collect()["loss"]
-    assert sum(p.abs().sum() for p in penalised.plain.parameters) < sum(p.abs().sum() for p in free.plain.parameters)
+    assert sum(p.abs().sum() for p in penalised.training_step.parameters) < sum(
+        p.abs().sum() for p in free.training_step.parameters
+    )
 
 
 def test_the_first_step_without_a_finite_loss_is_named():
@@ -146,9 +150,9 @@ def test_low_precision_stays_near_single_precision(format):
         torch.manual_seed(1)
         for batch in make_batches():
             learner.step(*batch)
-    assert all(parameter.dtype == torch.float32 for parameter in low.plain.parameters)
+    assert all(parameter.dtype == torch.float32 for parameter in low.training_step.parameters)
     assert low.collect()["loss"] == pytest.approx(single.collect()["loss"], rel=0.02)
-    assert any(not torch.equal(a, b) for a, b in zip(low.plain.parameters, single.plain.parameters, strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(low.model.parameters(), single.model.parameters(), strict=True))
 
 
 def test_regression_reports_rmse():
@@ -156,7 +160,8 @@ def test_regression_reports_rmse():
     model = nn.Linear(6, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     schedule = Schedule(torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0), "epoch")
-    learner = Learner(model, nn.MSELoss(), optimizer, schedule, Precision(CPU, format="fp32"), task="regression")
+    step = TrainingStep(model, nn.MSELoss(), optimizer, Precision(CPU, format="fp32"), SCORES["regression"])
+    learner = SingleLearner(step, schedule)
     batches = [(inputs, inputs[:, :1] * 2.0) for inputs, _ in make_batches()]
     numbers = learner.evaluate(lambda: batches)
     assert numbers["rmse"] == pytest.approx(numbers["loss"] ** 0.5)
@@ -164,7 +169,21 @@ def test_regression_reports_rmse():
 
 def test_weights_can_be_put_back():
     learner = make_learner()
-    before = learner.weights()
+    before = learner.snapshot("weights")["model"]
     learner.step(*make_batches()[0])
-    learner.load_weights(before)
+    learner.restore({"model": before})
     assert all(torch.equal(before[name], tensor) for name, tensor in learner.model.state_dict().items())
+
+
+def test_a_frozen_module_stays_in_eval_mode():
+    learner, batches = make_learner(), make_batches()
+    norm = learner.model[1]
+    norm.requires_grad_(False)
+    set_train_mode(learner.model)
+    before = norm.running_mean.clone()
+    learner.step(*batches[0])
+    learner.evaluate(lambda: batches)
+    learner.step(*batches[1])
+    assert torch.equal(norm.running_mean, before)
+    assert not norm.training
+    assert learner.model[3].training  # dropout has no parameters

@@ -1,0 +1,55 @@
+"""Lock a run, so that two processes never work on the same one."""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dlexp.errors import HeldError
+from dlexp.machine.files import is_alive
+from dlexp.run.record.folder import now
+
+HOLDER_SECONDS = 2.0  # time that a new holder of the lock may take to write its file
+
+
+@contextmanager
+def hold(study_folder: Path, identity: str) -> Iterator[None]:
+    """Lock one run against every other process. The operating system releases the lock when this process ends, however it ends.
+
+    Raises:
+        HeldError: If another process has the lock, with the name of that process.
+    """
+    locks = study_folder / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    lock, owner = FileLock(locks / f"{identity}.lock"), locks / f"{identity}.json"
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        holder = _read_holder(owner)
+        pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
+        raise HeldError(f"Run {identity} is held by process {pid} on {host} since {since}.") from None
+    try:
+        # Written in place: a reader of half a file reads again, and a killed process leaves no temporary file.
+        owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _read_holder(owner: Path) -> dict[str, Any]:
+    """The process that holds the lock. Waits briefly, because a new holder may not have replaced the file of a dead one yet."""
+    end = monotonic() + HOLDER_SECONDS
+    while monotonic() < end:
+        with suppress(OSError, ValueError):
+            holder = json.loads(owner.read_text())
+            if holder["host"] != platform.node() or is_alive(holder["pid"]):
+                return holder
+        sleep(0.01)
+    return {}
