@@ -4,17 +4,7 @@ import math
 
 from dlexp.analysis.report.figures.probes import layer_label
 
-from .compare import (
-    average,
-    correlation,
-    difference,
-    format_gap,
-    format_percent,
-    format_points,
-    format_rate,
-    judge_difference,
-    ratio,
-)
+from .compare import average, correlation, difference, format_gap, format_percent, format_points, format_rate, judge_side, ratio
 from .evidence import Cell, Evidence, Finding, Moment, NotRunError, Sample, on_each
 from .words import document_value, judge_claim, say
 
@@ -40,11 +30,7 @@ def dead_and_accuracy(evidence: Evidence, dataset: str) -> str:
     found = correlation(dead, accuracy)
     if math.isnan(found.low):
         return say("no_correlation", dataset=dataset, dead=format_rate(dead), n=found.n)
-    values = {
-        "dead": format_rate(dead),
-        "accuracy": format_rate(accuracy),
-        "correlation": format_gap(found),
-    }
+    values = {"dead": format_rate(dead), "accuracy": format_rate(accuracy), "correlation": format_gap(found)}
     return say("dead_and_accuracy", found.side, dataset=dataset, **values)
 
 
@@ -54,13 +40,7 @@ def entries_and_units(evidence: Evidence, dataset: str) -> str:
     entries = mean_share(evidence, cell, "nonpositive", "mean", PUBLISHED)
     dead = mean_share(evidence, cell, "dead", "mean", PUBLISHED)
     values = {"csv": format_percent(reported["relu"]), "sheet": format_percent(reported["relu_sheet"])}
-    return say(
-        "what_was_counted",
-        dataset=dataset,
-        entries=format_rate(entries),
-        dead=format_rate(dead),
-        **values,
-    )
+    return say("what_was_counted", dataset=dataset, entries=format_rate(entries), dead=format_rate(dead), **values)
 
 
 def leaky_helps(evidence: Evidence, dataset: str) -> str:
@@ -79,7 +59,7 @@ def leaky_helps(evidence: Evidence, dataset: str) -> str:
         "leaky": format_percent(reported["leaky_relu"]),
         "gap": format_points(entries),
     }
-    return f"{sentence} {judge_claim(judge_difference(entries, 'less'), 'leaky_relieves', **numbers)}"
+    return f"{sentence} {judge_claim(judge_side(entries, 'less'), 'leaky_relieves', **numbers)}"
 
 
 def where_sigmoid_vanishes(evidence: Evidence, dataset: str) -> str:

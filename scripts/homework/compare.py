@@ -42,7 +42,7 @@ class Difference:
         return "less" if self.high < self.ratio - TINY else "unknown"
 
 
-def judge_difference(found: Difference, expected: Side) -> Judgement:
+def judge_side(found: Difference, expected: Side) -> Judgement:
     """Whether a claim that the arms differ in this direction survives."""
     return "holds" if found.side == expected else "undecided" if found.side == "unknown" else "fails"
 

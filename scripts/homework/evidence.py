@@ -38,23 +38,23 @@ class Evidence:
         self.results = results
         self.used: dict[str, list[StudyResult]] = {}
 
-    def result(self, study: str, dataset: str, part: Literal["runs", "curves", "probes"] = "runs") -> StudyResult:
+    def result(self, study: str, dataset: str, table: Literal["runs", "curves", "probes"] = "runs") -> StudyResult:
         """The first result of a study with two finished runs in every cell on this data set, and their curves or probes.
 
         Raises:
             NotRunError: If no result has them.
         """
-        return self._covering(study, [dataset], part)
+        return self._covering(study, [dataset], table)
 
-    def _covering(self, study: str, datasets: Sequence[str], part: str = "runs") -> StudyResult:
+    def _covering(self, study: str, datasets: Sequence[str], table: str = "runs") -> StudyResult:
         for result in self.results.get(study, ()):
-            if all(_covers(result, dataset, part) for dataset in datasets):
+            if all(_covers(result, dataset, table) for dataset in datasets):
                 used = self.used.setdefault(study, [])
                 if not any(result is other for other in used):
                     used.append(result)
                 return result
         results = self.results.get(study, ())
-        missing = (name for name in datasets if not any(_covers(result, name, part) for result in results))
+        missing = (name for name in datasets if not any(_covers(result, name, table) for result in results))
         raise NotRunError(study, next(missing, datasets[0]))
 
     def values(self, study: str, cell: Cell, metric: str) -> Sample:
@@ -100,9 +100,9 @@ class Evidence:
             rows = rows[rows["layer"].str.endswith("weight")]
         if moment != "mean":
             rows = rows[rows["epoch"] == getattr(rows["epoch"], {"first": "min", "last": "max"}[moment])()]
-        table = rows.groupby(["layer", "seed"], sort=False)["value"].mean().dropna()
+        means = rows.groupby(["layer", "seed"], sort=False)["value"].mean().dropna()
         found = {
-            layer: {int(seed): float(value) for seed, value in table[layer].items()} for layer in dict.fromkeys(rows["layer"])
+            layer: {int(seed): float(value) for seed, value in means[layer].items()} for layer in dict.fromkeys(rows["layer"])
         }
         if not found:
             raise NotRunError(study, cell["dataset"])
@@ -129,10 +129,10 @@ class Evidence:
 Finding = Callable[[Evidence], str]  # returns one or two sentences of an answer; raises NotRunError without runs
 
 
-def _covers(result: StudyResult, dataset: str, part: str) -> bool:
+def _covers(result: StudyResult, dataset: str, table: str) -> bool:
     cells = result.cells[matches(result.cells, {"dataset": dataset})]
-    has_part = matches(getattr(result, part), {"dataset": dataset}).any()
-    return bool(has_part and len(cells) and (cells["n"] >= MIN_SEEDS).all())
+    has_rows = matches(getattr(result, table), {"dataset": dataset}).any()
+    return bool(has_rows and len(cells) and (cells["n"] >= MIN_SEEDS).all())
 
 
 def on_each(finding: Callable[..., str], datasets: Sequence[str]) -> list[Finding]:

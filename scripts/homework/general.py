@@ -67,11 +67,7 @@ def loss_without_accuracy(evidence: Evidence, dataset: str) -> str:
     falls, judged = (ratio(at(column, last), at(column, middle)) for column in ("train/loss", "val/loss"))
     answers, seen = (difference(at(column, last), at(column, middle)) for column in ("val/acc", "train/acc"))
     values = {"middle": middle, "end": last, "falls": format_gap(falls), "answers": format_points(answers)}
-    values |= {
-        "held_out": format_gap(judged),
-        "seen": format_points(seen),
-        "known": format_rate(at("train/acc", middle)),
-    }
+    values |= {"held_out": format_gap(judged), "seen": format_points(seen), "known": format_rate(at("train/acc", middle))}
     sentence = say("training_loss", falls.side, dataset=dataset, **values)
     sentence += say("while_answers", answers.side, **values)
     return f"{sentence} {say('seen_answers', seen.side, **values)}{say('held_out_loss', judged.side, **values)}"

@@ -2,17 +2,7 @@
 
 from dlexp.analysis.report.figures.probes import layer_label
 
-from .compare import (
-    Difference,
-    average,
-    difference,
-    format_gap,
-    format_percent,
-    format_points,
-    format_rate,
-    format_sample,
-    ratio,
-)
+from .compare import average, difference, format_gap, format_percent, format_points, format_rate, format_sample, ratio
 from .evidence import Cell, Evidence, Finding, on_each
 from .words import display_name, document_value, judge_claim, say
 
@@ -28,15 +18,13 @@ def convergence(evidence: Evidence, dataset: str) -> str:
     """Epochs to converge, and the claim that cross entropy needs fewer."""
     mse, entropy = (evidence.values(STUDY, {**arm, "dataset": dataset}, "convergence_epoch") for arm in (MSE, CE))
     found = difference(mse, entropy)
-    sentence = say(
-        "mse_slower", found.side, dataset=dataset, mse=format_sample(mse), entropy=format_sample(entropy), gap=format_gap(found)
-    )
+    values = {"mse": format_sample(mse), "entropy": format_sample(entropy), "gap": format_gap(found)}
+    sentence = say("mse_slower", found.side, dataset=dataset, **values)
     reported = document_value("convergence_loss", dataset)
     claim = f"Cross entropy needs fewer epochs than MSE to converge on {display_name(dataset)}"
     verdict = evidence.verdict(STUDY, [dataset], claim)
-    return (
-        f"{sentence} {judge_claim(verdict.verdict, 'entropy_faster', mse=reported['mse'], entropy=reported['cross_entropy'])}"
-    )
+    published = {"mse": reported["mse"], "entropy": reported["cross_entropy"]}
+    return f"{sentence} {judge_claim(verdict.verdict, 'entropy_faster', **published)}"
 
 
 def small_gradient(evidence: Evidence, dataset: str) -> str:
@@ -57,11 +45,7 @@ def first_epoch(evidence: Evidence, dataset: str) -> str:
     """Validation accuracy of the two losses after the first epoch."""
     entropy, mse = (evidence.curve(STUDY, {**arm, "dataset": dataset}, "val/acc", lambda c: c.iloc[0]) for arm in (CE, MSE))
     found = difference(entropy, mse)
-    values = {
-        "entropy": format_rate(entropy),
-        "mse": format_rate(mse),
-        "gap": format_points(found),
-    }
+    values = {"entropy": format_rate(entropy), "mse": format_rate(mse), "gap": format_points(found)}
     return say("entropy_ahead", found.side, dataset=dataset, **values)
 
 
@@ -70,31 +54,24 @@ def better_at_the_end(evidence: Evidence, dataset: str) -> str:
     cells = [{**arm, "dataset": dataset} for arm in (CE, MSE)]
     entropy, mse = (evidence.values(STUDY, cell, "test/acc") for cell in cells)
     found = difference(entropy, mse)
-    values = {
-        "entropy": format_rate(entropy),
-        "mse": format_rate(mse),
-        "gap": format_points(found),
-    }
+    values = {"entropy": format_rate(entropy), "mse": format_rate(mse), "gap": format_points(found)}
     sentence = say("entropy_better", found.side, dataset=dataset, **values)
     verdict = evidence.verdict(STUDY, [dataset], f"Cross entropy beats MSE on {display_name(dataset)}")
-    reported = {
-        key: format_percent(evidence.published(STUDY, cell)) for key, cell in zip(("entropy", "mse"), cells, strict=True)
-    }
+    published = (format_percent(evidence.published(STUDY, cell)) for cell in cells)
+    reported = dict(zip(("entropy", "mse"), published, strict=True))
     return f"{sentence} {judge_claim(verdict.verdict, 'entropy_better', **reported)}"
 
 
 def early_and_late(evidence: Evidence, dataset: str) -> str:
     """By how much the gradient of the first and the last weights changes from the first to the last measurement."""
     values: dict[str, str] = {}
-    fallen: list[Difference] = []
+    sides = set()
     for key, arm in (("entropy", CE), ("mse", MSE)):
-        first, last = (
-            evidence.layers(STUDY, {**arm, "dataset": dataset}, "grad_flow/mean_abs", at) for at in ("first", "last")
-        )
-        ends = list(first)[0], list(first)[-1]
-        fallen += [ratio(last[layer], first[layer]) for layer in ends]
-        values |= {key: ", ".join(f"{layer_label(layer)} {format_gap(ratio(last[layer], first[layer]))}" for layer in ends)}
-    sides = {found.side for found in fallen}
+        cell = {**arm, "dataset": dataset}
+        first, last = (evidence.layers(STUDY, cell, "grad_flow/mean_abs", moment) for moment in ("first", "last"))
+        changes = {layer: ratio(last[layer], first[layer]) for layer in (list(first)[0], list(first)[-1])}
+        sides |= {change.side for change in changes.values()}
+        values |= {key: ", ".join(f"{layer_label(layer)} {format_gap(change)}" for layer, change in changes.items())}
     return say("early_late", sides.pop() if len(sides) == 1 else "unknown", dataset=dataset, **values)
 
 

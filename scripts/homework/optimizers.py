@@ -7,7 +7,7 @@ from dlexp.analysis.judge.statistics import summarise
 from dlexp.analysis.report.figures.probes import layer_label
 from dlexp.analysis.report.labels import show
 
-from .compare import difference, format_gap, format_percent, format_points, format_rate, format_sample, judge_difference, ratio
+from .compare import difference, format_gap, format_percent, format_points, format_rate, format_sample, judge_side, ratio
 from .evidence import Cell, Evidence, Finding, Sample, on_each
 from .words import display_name, document_value, judge_claim, say
 
@@ -56,7 +56,7 @@ def adam_is_best(evidence: Evidence, dataset: str) -> str:
         key: format_percent(evidence.published(STUDY, cell)) for key, cell in zip(("adam", "momentum"), cells, strict=True)
     }
     values = {"low": show(LOW), "high": show(HIGH), "gap": format_points(found)}
-    return judge_claim(judge_difference(found, "greater"), "adam_best", dataset=dataset, **reported, **values)
+    return judge_claim(judge_side(found, "greater"), "adam_best", dataset=dataset, **reported, **values)
 
 
 def stability(evidence: Evidence, dataset: str) -> str:

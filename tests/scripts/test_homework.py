@@ -112,7 +112,7 @@ def test_a_claim_is_judged_both_ways(answers):
     assert "that cross entropy converges faster (its own epochs: cross entropy 3, MSE 3) does not survive" in falls
 
 
-def test_what_is_missing_is_named_beside_what_is_there(tmp_path):
+def test_an_answer_from_some_runs_names_the_missing_ones(tmp_path):
     make_sheet_study(tmp_path, "loss", ["digits"])
     answer = by_question(gather([tmp_path], STUDIES))["mse_slower"]
     assert answer.sentences
@@ -120,7 +120,7 @@ def test_what_is_missing_is_named_beside_what_is_there(tmp_path):
     assert answer.not_run == ["python train.py study=loss dataset=fashion_mnist"]
 
 
-def test_a_table_of_runs_answers_what_needs_no_curves(tmp_path, roots):
+def test_runs_csv_answers_questions_that_need_no_curves(tmp_path, roots):
     make_sheet_study(tmp_path, "optimizer_lr", ["digits"], curves=False)
     found = by_question(gather([tmp_path], STUDIES))
     assert found["curves_differ"].sentences
@@ -178,7 +178,7 @@ def test_the_interval_chooses_the_word(plus, minus, side):
     assert compare.difference(*arms).side == side
 
 
-def test_a_ratio_leaves_out_what_has_no_logarithm():
+def test_a_ratio_leaves_out_seeds_without_a_logarithm():
     found = compare.ratio({0: 2.0, 1: 4.0, 2: 0.0}, {0: 1.0, 1: 1.0, 2: 1.0})
     assert (found.n, found.estimate) == (2, pytest.approx(8**0.5))
     assert compare.format_gap(compare.ratio({0: 2.0, 1: 2.0}, {0: 1.0, 1: 1.0})) == "2 times [2 to 2; n = 2]"

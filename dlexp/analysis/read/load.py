@@ -61,7 +61,7 @@ def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
     """Build the table of `load_runs`."""
     runs = list(runs)
     varying = _varying_keys(runs)
-    parts = [
+    groups = [
         (
             {"id": run.id, "study": run.path.parent.name, "folder": str(run.path), "status": run.status, "reason": run.reason}
             | {"seed": run.config.get("seed")},
@@ -72,8 +72,10 @@ def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
         )
         for run in runs
     ]
-    columns = dict.fromkeys([*FIRST_COLUMNS, *(key for part in zip(*parts, strict=True) for fields in part for key in fields)])
-    rows = [{key: value for fields in part for key, value in fields.items()} for part in parts]
+    columns = dict.fromkeys(
+        [*FIRST_COLUMNS, *(key for group in zip(*groups, strict=True) for fields in group for key in fields)]
+    )
+    rows = [{key: value for fields in group for key, value in fields.items()} for group in groups]
     return build_frame(rows, columns, {key for run in runs for key in run.config})
 
 

@@ -134,7 +134,7 @@ def test_any_runs_can_be_aggregated(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"study": {}}', '{"study": {"name": "x"}, "runs": [{"id": "a"}]}'])
-def test_what_is_no_protocol_is_named(tmp_path, text):
+def test_an_unreadable_protocol_is_named(tmp_path, text):
     (tmp_path / "protocol.json").write_text(text)
     with pytest.raises(ValueError, match=r"protocol\.json"):
         analyse(tmp_path)

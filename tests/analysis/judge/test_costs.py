@@ -101,7 +101,7 @@ def test_arms_are_compared_with_the_first_of_their_device(tmp_path):
     ] * 2
 
 
-def test_what_is_no_cost_has_no_speed_up(tmp_path):
+def test_a_study_of_accuracy_has_no_speed_up(tmp_path):
     plain = analyse(study(tmp_path, "test/acc", reference={}))
     assert (compute_speed_ups(plain), build_ratios(plain, EN), build_grid(plain, EN)) == ([], None, None)
 

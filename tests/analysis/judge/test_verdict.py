@@ -11,7 +11,7 @@ RELU = {"claim": "relu", "plus": {"activation": "relu"}, "minus": {"activation":
 
 
 def verdict_of(differences, *, others=(), pairing="paired", cells=CELLS, **prediction):
-    """The verdict on relu - sigmoid at depth 8, where relu is better by so much, seed by seed."""
+    """The verdict on relu - sigmoid at depth 8, where relu is better by these differences, seed by seed."""
     seeds = range(len(differences))
     relu = {seed: 0.6 + 0.02 * seed + differences[seed] for seed in seeds}
     values = {"relu": relu, "sigmoid": {seed: 0.6 + 0.02 * seed for seed in seeds}}
@@ -73,7 +73,7 @@ def test_holms_correction_can_undo_a_verdict():
     assert found.needed > 5
 
 
-def test_what_may_not_be_judged_yet_softens_no_correction():
+def test_a_prediction_that_cannot_be_judged_yet_counts_in_the_correction():
     few = {**RELU, "metric": "few"}
     values = {"few": [{0: 1.0, 1: 1.0}] * 2 + [{0: 0.5, 1: 0.5}] * 2}
     values["test/acc"] = [{seed: 0.5 + seed % 3 / 10 for seed in range(6)}] * 2 + [dict.fromkeys(range(6), 0.5)] * 2
@@ -115,7 +115,7 @@ def test_a_prediction_names_its_own_metric_and_several_cells():
 
 
 def ratio_of(ratios, *, pairing="paired", **prediction):
-    """The verdict on seconds of sigmoid / seconds of relu at depth 8, where that is so much, seed by seed."""
+    """The verdict on seconds of sigmoid / seconds of relu at depth 8, with these ratios, seed by seed."""
     quick = {seed: 3.0 + seed for seed in range(len(ratios))}
     values = {"relu": quick, "sigmoid": {seed: quick[seed] * ratio for seed, ratio in enumerate(ratios)}}
     asked = {**RELU, "plus": RELU["minus"], "minus": RELU["plus"], "where": {"depth": 8}, "metric": "train/seconds"}
@@ -163,7 +163,7 @@ def test_a_ratio_of_independent_arms_is_that_of_their_geometric_means():
     assert found.verdict == "undecided"  # the seeds take 3 to 7 seconds
 
 
-def test_what_has_no_logarithm_is_no_run():
+def test_a_run_without_a_logarithm_is_left_out_of_a_ratio():
     found = ratio_of([*TWICE, 0.0], ratio=2)
     assert (found.n, found.verdict) == (5, "holds")
 

@@ -1,4 +1,4 @@
-"""What a verdict's card says of the cells it compares and of the seeds that it had to leave out, in both languages."""
+"""The cells and the left-out seeds that a verdict's card names, in both languages."""
 
 import pytest
 
@@ -13,7 +13,7 @@ NAMES = {("en", "paired"): "seeds", ("en", "independent"): "runs", ("ko", "paire
 
 
 def lines_of(root, lang, *, metric, at_chance=(), bad=(), claim=CLAIM, **study):
-    """The lines of the card of a study whose named (activation, seed) learn nothing, or diverge."""
+    """The lines of the card of a study in which the given (activation, seed) stay at chance, or diverge."""
 
     def accuracy(cell, seed):
         return 0.1 if (cell["activation"], seed) in at_chance else 0.9 - 0.01 * seed
@@ -40,7 +40,7 @@ def test_a_card_says_how_many_never_converged(tmp_path, lang, pairing, lost, pla
     "metric",
     ["convergence_epoch", "stability", "trend", "document_volatility", "train/loss", "test/acc", "train/seconds"],
 )
-def test_a_card_counts_what_a_diverged_run_has_no_value_for(tmp_path, lang, metric):
+def test_a_card_counts_a_diverged_run_without_a_value(tmp_path, lang, metric):
     lines = lines_of(tmp_path, lang, metric=metric, bad={("tanh", 3)})
     lost = metric != "test/acc"  # a diverged run has an accuracy, and counts with it
     assert (WORDS[lang].format(lost=1, planned=6, what=NAMES[lang, "paired"]) in lines) == lost

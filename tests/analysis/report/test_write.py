@@ -1,4 +1,4 @@
-"""The report of a made-up study: what it says, in which order, in both languages, and that no text of a run becomes markup."""
+"""The report of a made-up study: its content and order in both languages, and that no text of a run becomes markup."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def markdown(folder):
     return (folder / "report.md").read_text()
 
 
-def test_everything_lies_in_the_folder(folder):
+def test_all_files_are_in_the_folder(folder):
     assert {"report.html", "report.md", "runs.csv", "figures"} <= {path.name for path in folder.iterdir()}
     assert not list(folder.rglob("*.tmp"))
 
@@ -99,7 +99,7 @@ def test_the_command_is_exact(markdown):
     assert "```\npython train.py study=made_up\n```" in markdown
 
 
-def test_marks_warn_of_what_weakens_a_verdict(result):
+def test_circumstances_that_weaken_a_verdict_are_named(result):
     runs = result.runs.assign(selected_on_test=True)
     page = render_html(make_page(replace(result, runs=runs, codes=["a" * 64, "b" * 64]), [], Text("en")))
     assert "Selected on the test set: 36 of the runs" in page
@@ -112,7 +112,7 @@ def test_every_table_is_one_to_a_markdown_reader(markdown):
     assert MarkdownIt().enable("table").render(markdown).count("<table>") == len(rules)
 
 
-def test_what_is_not_finite_is_a_dash(tmp_path):
+def test_a_number_that_is_not_finite_is_a_dash(tmp_path):
     def status(cell, seed):
         return "diverged" if seed == 1 else "done"
 
@@ -233,7 +233,7 @@ PAYLOADS = [
 
 
 class Nodes(HTMLParser):
-    """Collects what could run."""
+    """Collect tags and attributes that could execute code."""
 
     def __init__(self):
         super().__init__()

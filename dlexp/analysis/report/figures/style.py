@@ -167,7 +167,7 @@ def render(drawn: DrawnFigure) -> tuple[bytes, bytes]:
         buffer = io.BytesIO()
         image.save(buffer, "png", optimize=True)
         png = buffer.getvalue()
-    figure.set_layout_engine("none")  # the layout of the PNG is kept
+    figure.set_layout_engine("none")  # reuse the layout of the PNG
     svg = _save(figure, "svg", {"Date": None})
     # Two decimals, in points, are precise enough for a path.
     return png, re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
