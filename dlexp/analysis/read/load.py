@@ -72,9 +72,8 @@ def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
         )
         for run in runs
     ]
-    columns = dict.fromkeys(
-        [*FIRST_COLUMNS, *(key for group in zip(*groups, strict=True) for fields in group for key in fields)]
-    )
+    names = (key for group in zip(*groups, strict=True) for fields in group for key in fields)
+    columns = dict.fromkeys([*FIRST_COLUMNS, *names])
     rows = [{key: value for fields in group for key, value in fields.items()} for group in groups]
     return build_frame(rows, columns, {key for run in runs for key in run.config})
 
