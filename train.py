@@ -1,4 +1,4 @@
-"""Train what a config says: one run, or with -m the runs of a sweep. `python train.py --help` shows how.
+"""Train one run, the runs of a sweep (-m), or those of a study. `python train.py --help` shows how.
 
 The only entry point, and the one place where exceptions become messages and exit codes.
 """
@@ -26,7 +26,7 @@ EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 
 
 
 def main() -> int:
-    """Do what the command line says.
+    """Run the command line.
 
     Returns:
         The exit code; README.md lists them.
@@ -41,10 +41,10 @@ def _attempt(work: Callable[[], int]) -> int:
     try:
         return work()
     except (KeyboardInterrupt, Exception) as error:
-        # A library that is interrupted may end with an error of its own; a disk that is full is one whatever was asked for.
+        # An interrupted library may raise another error. A full disk is an error even if a stop was requested.
         if isinstance(error, KeyboardInterrupt) or (signals.requested() and not isinstance(error, DiskError)):
-            if told := signals.requeue():
-                print(told, file=sys.stderr)
+            if message := signals.requeue():
+                print(message, file=sys.stderr)
             return _fail(signals.RESUMABLE, "Interrupted. The same command goes on.")
         for kind, code in ERRORS.items():
             if isinstance(error, kind):

@@ -38,8 +38,9 @@ def main(overrides: list[str]) -> int:
 
 def all_studies() -> tuple[Table, str]:
     """Each study with its number of runs, and how one is started."""
-    read = [read_study(name) for name in studies()]
-    rows = [{"study": one.name, "runs": len(one.all_cells()) * len(one.seeds), "question": one.question} for one in read]
+    rows = [
+        {"study": s.name, "runs": len(s.all_cells()) * len(s.seeds), "question": s.question} for s in map(read_study, studies())
+    ]
     return results_table(rows, ["study", "runs", "question"]), f"{len(rows)} studies. Run one: python train.py study=<name>"
 
 

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from dlexp.config.options import FIXED, groups, keys_of, leaves, scalars
+from dlexp.config.options import FIXED, groups, leaves, option_keys, scalars
 from dlexp.errors import ConfigError
 from tests.runs import IMAGES, run
 from tests.test_contract import base
@@ -151,7 +151,7 @@ def settings():
         for option in names:
             if option in NEED_FILES or (group, option) in {("precision", "tf32"), ("hardware", "cuda"), ("hardware", "auto")}:
                 continue
-            for key in keys_of(group, option):
+            for key in option_keys(group, option):
                 below = key.removeprefix(f"{group}.").split(".")[0]
                 if not below.startswith("_") and below not in ("activation", "norm", "dropout"):
                     yield f"{group}/{option}", key

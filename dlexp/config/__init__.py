@@ -1,1 +1,1 @@
-"""From what was typed to a checked config."""
+"""From the command line to a checked config. Loads no torch. Begin with compose.py."""

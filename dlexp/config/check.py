@@ -12,16 +12,16 @@ from dlexp.config.lookup import find_mistakes, look_up
 from dlexp.config.options import (
     FIXED,
     Tree,
+    find_private_keys,
+    find_reference,
+    find_references,
+    find_resolver_calls,
+    format_value,
     groups,
     leaves,
     list_groups,
-    on_one_line,
-    reference,
-    references_in,
-    resolver_calls,
-    shown,
+    make_printable,
     template,
-    underscored_keys,
 )
 from dlexp.config.overrides import split
 from dlexp.config.ranges import option_ranges, rule_for
@@ -94,20 +94,20 @@ def check(composed: Composed) -> list[str]:
     values, problems = _check_ranges(composed, expected)
     overridden = composed.overridden_keys
     untouched = {path: default for path, default in leaves(expected) if path not in overridden}
-    references = references_in(tree) | references_in(untouched)  # a resolved tree has no references left
+    references = find_references(tree) | find_references(untouched)  # a resolved tree has no references left
     return problems + check_rules(Settings(values, overridden, composed.choices, frozenset(references)))
 
 
 def _foreign_choices(choices: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[str]:
     for group, options in groups().items():
         if choices.get(group) not in options:
-            yield f"{group}={on_one_line(str(choices.get(group)))}: no such option. Options: {', '.join(options)}."
+            yield f"{group}={make_printable(str(choices.get(group)))}: no such option. Options: {', '.join(options)}."
     for group, options in list_groups().items():
         for name in tree.get(group) or ():
             if name not in options:
-                yield f"{group}=[{on_one_line(str(name))}]: no such option. Options: {', '.join(options)}."
+                yield f"{group}=[{make_printable(str(name))}]: no such option. Options: {', '.join(options)}."
     for group in choices.keys() - groups().keys():
-        yield f"{on_one_line(group)}: no such group. Groups: {', '.join(groups())}."
+        yield f"{make_printable(group)}: no such group. Groups: {', '.join(groups())}."
 
 
 def _foreign(tree: Mapping[str, Any], expected: Mapping[str, Any], whole: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -119,21 +119,21 @@ def _foreign(tree: Mapping[str, Any], expected: Mapping[str, Any], whole: Mappin
         whole: The whole config.
         above: Empty, or a path that ends with a dot.
     """
-    yield from (f"{above}{on_one_line(str(name))}: no such key." for name in tree if name not in expected)
+    yield from (f"{above}{make_printable(str(name))}: no such key." for name in tree if name not in expected)
     for name, default in expected.items():
-        path, value, target = f"{above}{name}", tree.get(name, default), reference(default)
+        path, value, target = f"{above}{name}", tree.get(name, default), find_reference(default)
         if name not in tree:
             yield f"{path}: is missing."
         elif isinstance(default, dict) and isinstance(value, dict):
             yield from _foreign(value, default, whole, f"{path}.")
         elif isinstance(default, dict) or name.startswith("_") or path in FIXED:
-            if shown(value) != shown(default):
-                yield f"{path}: must be {shown(default)}, as in the file of the option, got {shown(value)}."
+            if format_value(value) != format_value(default):
+                yield f"{path}: must be {format_value(default)}, as in the file of the option, got {format_value(value)}."
         elif target in groups():
             if value not in (default, whole.get(target)):  # in a resolved tree, it is a copy of the group
-                yield f"{path}: must be {default}, got {shown(value)}."
-        elif value != default and (code := [*underscored_keys(value), *resolver_calls(value)]):
-            yield f"{path}: must be a plain value, got one with {on_one_line(code[0])}."
+                yield f"{path}: must be {default}, got {format_value(value)}."
+        elif value != default and (code := [*find_private_keys(value), *find_resolver_calls(value)]):
+            yield f"{path}: must be a plain value, got one with {make_printable(code[0])}."
 
 
 def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], list[str]]:
@@ -152,7 +152,7 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
     chosen = [*composed.choices.items(), *((group, option) for group in list_groups() for option in expected[group])]
     ranges = {path: rule for group, option in chosen for path, rule in option_ranges(group, option).items()}
     for path, default in leaves(expected):
-        if path.rpartition(".")[2].startswith("_") or path in list_groups() or reference(default) in groups():
+        if path.rpartition(".")[2].startswith("_") or path in list_groups() or find_reference(default) in groups():
             continue
         typed = _at(composed.tree, path)
         rule = rule_for(path, default, ranges)
@@ -161,8 +161,8 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
             continue
         values[path] = value_at(path)
         if not rule.holds(values[path]):
-            if typed != default or reference(default) is None:  # else the key that it refers to is at fault
-                problems.append(f"{path}: must be {rule.expected}, got {shown(values[path])}.")
+            if typed != default or find_reference(default) is None:  # else the key that it refers to is at fault
+                problems.append(f"{path}: must be {rule.expected}, got {format_value(values[path])}.")
             values[path] = _at(Composed(expected, {}).config, path)
     return values, problems
 

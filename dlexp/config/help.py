@@ -2,7 +2,7 @@
 
 from textwrap import wrap
 
-from dlexp.config.options import default_choices, groups, leaves, list_groups, scalars, shown
+from dlexp.config.options import default_choices, format_value, groups, leaves, list_groups, scalars
 
 WIDTH = 100
 
@@ -56,4 +56,4 @@ def _block(name: str, words: str) -> list[str]:
 
 
 def _format(value: object) -> str:
-    return value if isinstance(value, str) else shown(value)
+    return value if isinstance(value, str) else format_value(value)

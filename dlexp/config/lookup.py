@@ -8,19 +8,19 @@ from dlexp.config.options import (
     FIXED,
     default_choices,
     default_lists,
+    find_private_keys,
+    find_reference,
+    find_references,
+    find_resolver_calls,
+    format_value,
     groups,
-    keys_of,
     leaves,
     list_groups,
-    on_one_line,
-    reference,
-    references_in,
-    resolver_calls,
+    make_printable,
+    option_keys,
     scalars,
-    shown,
-    underscored_keys,
 )
-from dlexp.config.overrides import LARGEST, Override, parse
+from dlexp.config.overrides import MAX_CELLS, Override, parse
 from dlexp.config.suggestion import nearest_key, nearest_option
 from dlexp.errors import ConfigError
 
@@ -55,7 +55,7 @@ def find_mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list
     chosen = _find_chosen(command.values())
     for group, options in chosen.items():
         for option in options:
-            keys_of(group, option)  # raises if the file is no plain YAML
+            option_keys(group, option)  # raises if the file is no plain YAML
     sweeps = multirun or is_multirun(command.values())
     first: dict[str, str] = {}
     num_cells = 1
@@ -66,11 +66,11 @@ def find_mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list
         lines = list(_check_override(override, chosen, sweeps))
         for key in (override.key, *_sweeper_axes(override)):
             if key in first:
-                lines.append(f"{override.text}: {on_one_line(key)} is set twice, here and by {first[key]}.")
+                lines.append(f"{override.text}: {make_printable(key)} is set twice, here and by {first[key]}.")
             first.setdefault(key, override.text)
         num_cells *= max(1, len(override.values))
-        if num_cells > LARGEST:
-            lines.append(f"{override.text}: makes a sweep of more than {LARGEST} runs.")
+        if num_cells > MAX_CELLS:
+            lines.append(f"{override.text}: makes a sweep of more than {MAX_CELLS} runs.")
             num_cells = 1
         if lines:
             wrong[position] = lines
@@ -98,10 +98,11 @@ def _find_chosen(command: Iterable[Override]) -> Chosen:
 def _check_override(override: Override, chosen: Chosen, sweeps: bool) -> Iterator[str]:
     key, text, parsed = override.key, override.text, override.parsed
     names = re.split(r"[./]", key)
-    if name := next((name for name in [*names, *underscored_keys(override.values)] if name.startswith("_")), None):
-        yield f"{text}: {on_one_line(name)} is not for a command to set: the options of the groups alone choose what code runs."
-    elif call := next(resolver_calls(override.values), None):
-        yield f"{text}: {on_one_line(call)} is not a reference to a key, such as ${{depth}}; nothing else is looked up."
+    if name := next((name for name in [*names, *find_private_keys(override.values)] if name.startswith("_")), None):
+        name = make_printable(name)
+        yield f"{text}: {name} is not for a command to set: the options of the groups alone choose what code runs."
+    elif call := next(find_resolver_calls(override.values), None):
+        yield f"{text}: {make_printable(call)} is not a reference to a key, such as ${{depth}}; nothing else is looked up."
     elif names[0] == "hydra":
         yield from _check_hydra_key(override, sweeps)
     elif parsed.is_delete():
@@ -158,7 +159,7 @@ def _check_list(override: Override, chosen: Chosen) -> Iterator[str]:
         for name in value:
             if name not in options:
                 nearest = nearest_option(name, options) if isinstance(name, str) else ""
-                yield f"{key}=[{on_one_line(str(name))}]: no such option. Options: {', '.join(options)}.{nearest}"
+                yield f"{key}=[{make_printable(str(name))}]: no such option. Options: {', '.join(options)}.{nearest}"
         if len({repr(name) for name in value}) < len(value):
             yield f"{override.text}: the same {key} comes twice."
 
@@ -168,7 +169,7 @@ def _check_option(override: Override, chosen: Chosen) -> Iterator[str]:
     listed = f"Options: {', '.join(options)}."
     for value in override.values:
         if value not in options:
-            name = on_one_line(value if isinstance(value, str) else shown(value))
+            name = make_printable(value if isinstance(value, str) else format_value(value))
             yield f"{override.key}={name}: no such option. {listed}{nearest_option(name, options)}"
     if not override.values:
         yield f"{override.text}: matches no option. {listed}"
@@ -179,8 +180,8 @@ def _check_key(override: Override, chosen: Chosen) -> Iterator[str]:
     known = dict(leaves(scalars()))
     for name, options in chosen.items():
         for option in options or groups().get(name, []):
-            known |= keys_of(name, option)
-    having = [option for option in groups().get(group, []) if key in keys_of(group, option)]
+            known |= option_keys(name, option)
+    having = [option for option in groups().get(group, []) if key in option_keys(group, option)]
     lacking = [option for option in chosen.get(group, []) if option not in having]
     if elsewhere := _elsewhere(key, known):
         kind = "group" if elsewhere.partition(".")[0] in chosen else "key"
@@ -200,9 +201,9 @@ def _check_key(override: Override, chosen: Chosen) -> Iterator[str]:
     elif not override.values:
         yield f"{override.text}: no values."
     else:
-        for name in sorted(references_in(override.values) - known.keys()):
+        for name in sorted(find_references(override.values) - known.keys()):
             suggestion = "" if name in groups() else nearest_key(name, _settable(known))
-            yield f"{override.text}: ${{{on_one_line(name)}}} refers to no key.{suggestion}"
+            yield f"{override.text}: ${{{make_printable(name)}}} refers to no key.{suggestion}"
 
 
 def _settable(known: Mapping[str, Any]) -> list[str]:
@@ -210,15 +211,14 @@ def _settable(known: Mapping[str, Any]) -> list[str]:
 
 
 def _elsewhere(key: str, known: Mapping[str, Any]) -> str | None:
-    """Where a key is set that a part takes from the group or the scalar that it refers to: model.norm.groups → norm.groups."""
+    """The key to set instead of one that a part takes from a group or a plain key: norm.groups for model.norm.groups."""
     names = key.split(".")
     for count in range(2, len(names) + 1):
         above = ".".join(names[:count])
-        target = reference(known.get(above))
+        target = find_reference(known.get(above))
         if target in groups():
             return ".".join([target, *names[count:]])
         if f"{above}._target_" in known:
-            return next(
-                (found for path, value in known.items() if path.startswith(f"{above}.") and (found := reference(value))), None
-            )
+            targets = (find_reference(value) for path, value in known.items() if path.startswith(f"{above}."))
+            return next(filter(None, targets), None)
     return None

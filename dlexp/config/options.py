@@ -1,4 +1,4 @@
-"""What conf/ offers: the groups, their options, the keys of each. Reads YAML and imports nothing that a file names."""
+"""The contents of conf/: the groups, their options and the keys of each. Imports nothing that a file names."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 
 Tree = dict[str, Any]
 
-NOTES = ("_traits_", "_ranges_")  # blocks of an option's file that describe the option and are no part of a config
+NOTES = ("_traits_", "_ranges_")  # blocks in the file of an option that describe it and do not enter a config
 
 
 class Traits(NamedTuple):
@@ -25,7 +25,7 @@ class Traits(NamedTuple):
         needs: What the options that it is combined with must provide.
         gives: What a dataset holds: images, features or series.
         has: What a model consists of, such as convolutions.
-        requires: Python packages beside torch.
+        requires: Python packages that it imports besides torch.
         user_files: The key that holds the path of the user's own files. Their content, not their path, enters the run's id.
     """
 
@@ -42,26 +42,26 @@ FIXED = (
     "hardware.device",
     "precision.format",
     "optimizer.nesterov",
-)  # what makes an option that option: never set apart from it
+)  # keys that make an option what it is: a command cannot set them
 
 
 def read(path: Path) -> Tree:
     """Read what one YAML file contributes to a config, references left as text. Not to be changed by the caller.
 
     Raises:
-        ConfigError: If the file is larger or more complex than a config, or not plain YAML.
+        ConfigError: If it is not plain YAML, or larger than any config.
     """
     return _read(path)[0]
 
 
 @cache
 def _read(path: Path) -> tuple[Tree, Tree]:
-    """The content of a file: what belongs into a config, and the blocks named in `NOTES`."""
+    """The content of a file: the part that enters a config, and the blocks named in `NOTES`."""
     try:
         text = plain_yaml.read(path)
-        plain_yaml.parse(text)  # before OmegaConf, which writes aliases out and obeys some tags
+        plain_yaml.parse(text)  # before OmegaConf, which expands aliases and obeys some tags
     except ValueError as error:
-        raise ConfigError(f"conf/{path.parent.name}/{path.name}: {on_one_line(str(error))}.") from error
+        raise ConfigError(f"conf/{path.parent.name}/{path.name}: {make_printable(str(error))}.") from error
     content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     if not isinstance(content, dict):
         return {}, {}  # an empty file is an empty list
@@ -154,28 +154,28 @@ def leaves(tree: Tree, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 @cache
-def keys_of(group: str, option: str) -> Tree:
+def option_keys(group: str, option: str) -> Tree:
     """Config path → default, of all keys of one option, `optimizer._target_` included. Not to be changed by the caller."""
     return dict(leaves(read_option(group, option), f"{group}.{option}." if group in list_groups() else f"{group}."))
 
 
-def reference(value: object) -> str | None:
-    """The path that `value` points at if it is nothing but one reference: "${norm}" gives "norm"."""
+def find_reference(value: object) -> str | None:
+    """The path that a value refers to if it is a single reference, else None: "norm" for "${norm}"."""
     match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
     return match[1] if match else None
 
 
-def references_in(node: object) -> set[str]:
-    """Every path that a text below `node` refers to: {"data_dir"} in "${data_dir}/.cache"."""
+def find_references(node: object) -> set[str]:
+    """All paths that a text below `node` refers to: {"data_dir"} for "${data_dir}/.cache"."""
     return {name for text in _keys_and_values(node)[1] if isinstance(text, str) for name in REFERENCE.findall(text)}
 
 
-def underscored_keys(node: Any) -> Iterator[str]:
+def find_private_keys(node: Any) -> Iterator[str]:
     """The keys in a value that begin with an underscore: `_target_`, and what else Hydra's `instantiate` would obey."""
     return (str(key) for key in _keys_and_values(node)[0] if str(key).startswith("_"))
 
 
-def resolver_calls(node: Any) -> Iterator[str]:
+def find_resolver_calls(node: Any) -> Iterator[str]:
     """The interpolations in a value that are more than a reference, such as `${oc.env:HOME}`."""
     texts = (str(item) for items in _keys_and_values(node) for item in items)
     return (call for text in texts for call in re.findall(r"\$\{[^}]*\}?", text) if not REFERENCE.fullmatch(call))
@@ -198,14 +198,14 @@ def _keys_and_values(node: Any) -> tuple[list[Any], list[Any]]:
     return keys, values
 
 
-def shown(value: object) -> str:
-    """A value for a message: as it is typed, on one line, cut where it is long."""
+def format_value(value: object) -> str:
+    """Format a value for a message: as it is typed, on one line, at most 80 characters."""
     words = {None: "null", True: "true", False: "false"}
     text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def on_one_line(text: str) -> str:
-    """Text from outside for a message: nothing that a terminal would obey, and not too long."""
+def make_printable(text: str) -> str:
+    """Make untrusted text fit for a message: without control characters, at most 120 characters."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text[:121])
     return text if len(text) <= 120 else f"{text[:117]}..."

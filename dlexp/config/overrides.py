@@ -9,11 +9,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, QuotedString, RangeSweep
 from hydra.core.override_parser.types import Override as HydraOverride
 
-from dlexp.config.options import groups, on_one_line
+from dlexp.config.options import groups, make_printable
 from dlexp.errors import ConfigError
 
-LONGEST = 10_000  # characters of one override
-LARGEST = 100_000  # values in one sweep, and cells
+MAX_LENGTH = 10_000  # characters of an override
+MAX_CELLS = 100_000  # cells of a sweep, and values of a key
 
 
 class Override(NamedTuple):
@@ -22,7 +22,7 @@ class Override(NamedTuple):
     Args:
         typed: As it was typed.
         parsed: As Hydra's parser returns it.
-        values: Its value, or those of a sweep, at most `LARGEST` + 1. Not to be changed.
+        values: Its value, or those of a sweep, at most `MAX_CELLS` + 1. Not to be changed.
     """
 
     typed: str
@@ -47,7 +47,7 @@ class Override(NamedTuple):
     @property
     def text(self) -> str:
         """As it was typed, printable and not too long: for messages."""
-        return on_one_line(self.typed)
+        return make_printable(self.typed)
 
 
 @cache
@@ -60,33 +60,33 @@ def parse(typed: str) -> Override:
     """Parse one override in Hydra's grammar.
 
     Raises:
-        ConfigError: If it is none, with the place where reading stopped, or if it is a sweep without a list of values.
+        ConfigError: If it cannot be parsed, with the place where parsing stopped, or if it sweeps over an interval.
     """
-    text = on_one_line(typed)
-    if len(typed) > LONGEST:
-        raise ConfigError(f"{text}: longer than {LONGEST} characters.")
+    text = make_printable(typed)
+    if len(typed) > MAX_LENGTH:
+        raise ConfigError(f"{text}: longer than {MAX_LENGTH} characters.")
     if "=" not in typed and not typed.startswith("~"):
         options = [f"{group}={typed}" for group, options in groups().items() if typed in options]
         raise ConfigError(f"{text}: not of the form key=value.{f' Did you mean {options[0]}?' if options else ''}")
     try:
         override = _parser().parse_override(typed)
-    except Exception as error:  # generated code on arbitrary text: HydraException, RecursionError and what else there may be
-        raise ConfigError(f"{text}: {_reason(typed, error)}") from None
+    except Exception as error:  # the generated parser may raise anything on arbitrary text, such as RecursionError
+        raise ConfigError(f"{text}: {_explain(typed, error)}") from None
     return Override(typed, override, _values(override, text))
 
 
-def _reason(typed: str, error: Exception) -> str:
-    """Why an override cannot be read, with the place where reading stopped if the parser tells."""
+def _explain(typed: str, error: Exception) -> str:
+    """Explain why an override cannot be parsed, and where parsing stopped if the parser knows."""
     cause = error.__cause__
     place = getattr(cause, "startIndex", None)
     if place is None:
         place = getattr(getattr(cause, "offendingToken", None), "column", None)
     if place is None:
-        where = f"cannot be read: {on_one_line(str(error).splitlines()[0]) if str(error) else type(error).__name__}."
+        where = f"cannot be read: {make_printable(str(error).splitlines()[0]) if str(error) else type(error).__name__}."
     elif place >= len(typed):
         where = "cannot be read: it breaks off at the end."
     else:
-        where = f"cannot be read from {on_one_line(typed[place:])} on (character {place + 1})."
+        where = f"cannot be read from {make_printable(typed[place:])} on (character {place + 1})."
     return f"{where} Text with special characters stands in quotes: 'key=\"a=b\"'."
 
 
@@ -101,7 +101,7 @@ def _values(override: HydraOverride, text: str) -> list[Any]:
         if found.step == 0 or not all(isinstance(bound, int) for bound in bounds):  # range(0.1,0.4,0.1) would hold 0.4
             raise ConfigError(f"{text}: a range takes whole numbers and a step that is not 0: write the values out.")
     if override.is_sweep_override():
-        return [_unquoted(value) for value in itertools.islice(override.sweep_iterator(), LARGEST + 1)]
+        return [_unquoted(value) for value in itertools.islice(override.sweep_iterator(), MAX_CELLS + 1)]
     return [found]
 
 
@@ -114,7 +114,7 @@ def _unquoted(value: Any) -> Any:
 
 
 def expand(overrides: Sequence[str]) -> list[tuple[str, ...]]:
-    """The cells of a sweep, each a tuple of overrides; the last key varies fastest, as in Hydra's own sweeper.
+    """List the cells of a sweep, each a tuple of overrides. The last key varies fastest, as in Hydra's own sweeper.
 
     >>> expand(["norm=bn,gn", "seed=0", "depth=range(1,3)"])[1]
     ('norm=bn', 'seed=0', 'depth=2')

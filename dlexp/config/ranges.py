@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from dlexp.config.options import list_groups, read_note, reference
+from dlexp.config.options import find_reference, list_groups, read_note
 from dlexp.errors import ConfigError
 
 
@@ -15,7 +15,7 @@ class Rule(NamedTuple):
 
     Args:
         expected: The end of the sentence "must be …".
-        holds: Whether a value is that. Never raises, whatever the value.
+        holds: Whether a value obeys the rule. Never raises, whatever the value.
     """
 
     expected: str
@@ -25,7 +25,7 @@ class Rule(NamedTuple):
 def number(
     *, above: float | None = None, at_least: float | None = None, below: float | None = None, at_most: float | None = None
 ) -> Rule:
-    """A finite number within bounds; an integer will do, a boolean will not."""
+    """A finite number within bounds; which may be an integer but not a boolean."""
     bounds = {"above": above, "at least": at_least, "below": below, "at most": at_most}
     text = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
 
@@ -44,7 +44,7 @@ def number(
 
 
 def integer(low: int, high: int) -> Rule:
-    """An integer from `low` to `high`, both included; a boolean will not do."""
+    """An integer from `low` to `high`, both included; not a boolean."""
     return Rule(
         f"an integer from {low} to {high}",
         lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high,
@@ -80,7 +80,7 @@ def map_of(key: Rule, value: Rule) -> Rule:
 
 
 def map_with(**entries: Rule) -> Rule:
-    """A map with these entries, and no others."""
+    """A map with exactly these entries."""
     return Rule(
         f"a map with {' and '.join(f'{name}: {rule.expected}' for name, rule in entries.items())}",
         lambda got: isinstance(got, dict) and got.keys() == entries.keys() and all(entries[k].holds(got[k]) for k in got),
@@ -88,7 +88,7 @@ def map_with(**entries: Rule) -> Rule:
 
 
 def either(*rules: Rule) -> Rule:
-    """What satisfies any one of the rules."""
+    """A value that satisfies at least one of the rules."""
     return Rule(", or ".join(rule.expected for rule in rules), lambda value: any(rule.holds(value) for rule in rules))
 
 
@@ -219,5 +219,5 @@ def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] | None = None) 
         default: Its default.
         ranges: Rows of the chosen options.
     """
-    rule = (ranges or {}).get(path) or RANGES.get(path) or RANGES.get(reference(default) or "") or KINDS[type(default)]
+    rule = (ranges or {}).get(path) or RANGES.get(path) or RANGES.get(find_reference(default) or "") or KINDS[type(default)]
     return either(rule, NULL) if default is None and rule is not NULL else rule

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dlexp.config.options import Traits, groups, read_option, references_in, shown, traits
+from dlexp.config.options import Traits, find_references, format_value, groups, read_option, traits
 
 
 class Settings(NamedTuple):
-    """One config, as the rules see it. Every value has the right type and range: a bad one is replaced by its default.
+    """The config that the rules check. Every value is in its range, because a bad one has been replaced by its default.
 
     Args:
         values: Config path → value.
         given: The groups and keys that the user set, as opposed to the defaults.
         choices: Group → option.
-        references: The paths that some value refers to, such as `depth` in `${depth}`.
+        references: The paths that values refer to, such as `depth` in `${depth}`.
     """
 
     values: dict[str, Any]
@@ -24,13 +24,13 @@ class Settings(NamedTuple):
     references: frozenset[str]
 
     @property
-    def watched(self) -> bool:
+    def has_watched_metric(self) -> bool:
         """Whether there is a metric to watch while training."""
         return self.values["val_fraction"] > 0 or self.values["evaluate_on"] == "test"
 
     @property
-    def no_blocks(self) -> bool:
-        """Whether the model is no more than its head."""
+    def has_no_blocks(self) -> bool:
+        """Whether the model consists only of its head."""
         return self.values.get("model.depth") == 0 and not self.values.get("model.widths")
 
     def traits(self, group: str) -> Traits:
@@ -41,8 +41,8 @@ class Settings(NamedTuple):
         """The choices, such as `scheduler=plateau`, that need something."""
         return [f"{group}={option}" for group, option in self.choices.items() if need in self.traits(group).needs]
 
-    def of(self, *names: str) -> list[str]:
-        """What the user set of these keys, and of all keys below them."""
+    def given_among(self, *names: str) -> list[str]:
+        """Those of these keys, and of all keys below them, that the user set."""
         return sorted(key for key in self.given if any(key == name or key.startswith(f"{name}.") for name in names))
 
 
@@ -92,7 +92,7 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
         (
             scale == "none" or isinstance(scale, dict),
             ["dataset.scale_on"],
-            f"with dataset.scale={shown(scale)}, which is not fitted: leave it out",
+            f"with dataset.scale={format_value(scale)}, which is not fitted: leave it out",
         ),
         (
             values["early_stopping.patience"] is None,
@@ -101,7 +101,7 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
         ),
         (group_size is not None, ["norm.groups"], f"beside norm.group_size={group_size}: give one of the two"),
         (
-            s.no_blocks,
+            s.has_no_blocks,
             ["activation", "norm", "dropout", "width", "model.width"],
             "with depth=0: there is no hidden block",
         ),
@@ -120,21 +120,21 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
         (values.get("augment.padding") == 0, ["augment.padding_mode"], "with augment.padding=0: there is no border to fill"),
     ]
     for has_no_effect, keys, why in rows:
-        for key in s.of(*keys) if has_no_effect else ():
+        for key in s.given_among(*keys) if has_no_effect else ():
             yield f"{key}: has no effect {why}."
 
 
-def _what_is_shared_is_referred_to(s: Settings) -> Iterator[str]:
+def _shared_keys_are_referred_to(s: Settings) -> Iterator[str]:
     for name in ("depth", "width", "dropout", "activation", "norm"):
         if name not in s.references:
-            for key in s.of(name):
-                yield f"{key}: has no effect: no part of this config refers to {name}. {_users(name)}"
+            for key in s.given_among(name):
+                yield f"{key}: has no effect: no part of this config refers to {name}. {_list_users(name)}"
 
 
-def _users(name: str) -> str:
-    """A sentence that says which options refer to `name`."""
+def _list_users(name: str) -> str:
+    """A sentence with the options that refer to `name`."""
     options = [(group, option) for group, names in groups().items() for option in names]
-    users = [f"{group}={option}" for group, option in options if name in references_in(read_option(group, option))]
+    users = [f"{group}={option}" for group, option in options if name in find_references(read_option(group, option))]
     return f"These do: {', '.join(users)}." if users else "Leave it out."
 
 
@@ -142,21 +142,21 @@ def _data_seed_is_used(s: Settings) -> Iterator[str]:
     split_by_folders = s.values.get("dataset.test_fraction", 0) is None
     drawn = "data_seed" in s.references and not split_by_folders
     used = s.values["val_fraction"] > 0 or s.values.get("dataset.per_class") is not None or drawn
-    if s.of("data_seed") and not used:
+    if s.given_among("data_seed") and not used:
         yield "data_seed: has no effect: nothing is drawn with val_fraction=0 and dataset.per_class=null."
 
 
-def _something_is_watched(s: Settings) -> Iterator[str]:
-    if s.watched:
+def _a_metric_is_watched(s: Settings) -> Iterator[str]:
+    if s.has_watched_metric:
         return
-    needs = s.of("monitor", "evaluate_on", "target")
+    needs = s.given_among("monitor", "evaluate_on", "target")
     if s.values["early_stopping.patience"] is not None:
         needs.append("early_stopping.patience")
     for key in needs + s.choices_that_need("a metric to watch"):
         yield f"{key}: needs a metric to watch, and there is none: set val_fraction above 0, or evaluate_on=test."
 
 
-def _held_out_examples_are_looked_at(s: Settings) -> Iterator[str]:
+def _held_out_examples_are_evaluated(s: Settings) -> Iterator[str]:
     if s.values["evaluate_on"] == "test" and s.values["val_fraction"] > 0:
         share = s.values["val_fraction"]
         yield f"val_fraction: must be 0 with evaluate_on=test, which never looks at held-out examples, got {share}."
@@ -194,7 +194,7 @@ def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
 
 
 def _hidden_blocks_are_there(s: Settings) -> Iterator[str]:
-    if s.no_blocks:
+    if s.has_no_blocks:
         for choice in s.choices_that_need("hidden blocks"):
             yield f"{choice} needs hidden blocks, and depth=0 leaves only the head: use another {choice.partition('=')[0]}."
 
@@ -222,10 +222,10 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _packages_are_installed,
     _dropout_between_layers_has_two,
     _nothing_is_without_effect,
-    _what_is_shared_is_referred_to,
+    _shared_keys_are_referred_to,
     _data_seed_is_used,
-    _something_is_watched,
-    _held_out_examples_are_looked_at,
+    _a_metric_is_watched,
+    _held_out_examples_are_evaluated,
     _learning_rate_can_fall,
     _cuda_graph_has_a_fused_optimizer,
     _cuda_graph_has_whole_batches,

@@ -10,7 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from dlexp.config import plain_yaml
-from dlexp.config.options import shown
+from dlexp.config.options import format_value
 from dlexp.contract import Dataset
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.machine.device import describe
@@ -157,7 +157,7 @@ def _apply_choices(run: Run, facts: Facts, chosen: tuning.Settings) -> tuple[Fac
 
 def _report_choices(chosen: tuning.Settings, record: Record, display: Display) -> dict[str, Any]:
     """Show and log the chosen settings, and return the entries for the summary."""
-    text = f"Chosen at the first start: {', '.join(f'{key}={shown(value)}' for key, value in chosen.items())}."
+    text = f"Chosen at the first start: {', '.join(f'{key}={format_value(value)}' for key, value in chosen.items())}."
     display.say(text)
     record.log(text)
     return {"tuned": chosen, **({"batch_size": chosen["batch_size"]} if "batch_size" in chosen else {})}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlexp.config.options import CONF, on_one_line, read, shown
+from dlexp.config.options import CONF, format_value, make_printable, read
 from dlexp.config.suggestion import nearest_option
 from dlexp.errors import ConfigError
 from dlexp.run.record.identity import slug
@@ -17,32 +17,32 @@ KEYS: dict[str, type] = {
     **dict.fromkeys(("cells", "seeds", "predictions"), list),
 }
 PREDICTION = {"claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric"}
-TAKEN = ("adhoc", "reference")  # folders beside those of the studies
-CHANGED = "with-"  # begins the folder of a study's report where a command changed it
-ARM = "arm"  # names a cell; sets nothing
+RESERVED = ("adhoc", "reference")  # names of other folders in outputs/
+CHANGED = "with-"  # prefix of the report's folder if a command changed the study
+ARM = "arm"  # the key that names a cell and sets nothing
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a file in conf/study/ says.
+    """A study, as its file in conf/study/ defines it.
 
     Args:
-        name: Of the file.
+        name: The name of the file.
         question: One sentence.
-        background: Why one asks.
-        base: Key → value, in every run.
-        when: A value of a cell, such as `norm=gn` → key → value, in the runs of the cells that have it.
+        background: Why the question matters.
+        base: Key → value, set in every run.
+        when: Condition, such as `norm=gn` → key → value, set in the runs of the cells that meet the condition.
         axes: Key → values; the cells are their product.
-        cells: More cells, one by one; `arm` names one.
-        seeds: Of each cell.
-        metric: What is compared, such as `test/acc`, or a cost, such as `train/seconds` or `memory.allocated`
-            (analysis/judge/costs.py): of a cost the report also tells how many times less each cell takes than the one with
-            the first value of the first key, or of `arm`.
+        cells: Further cells, listed one by one; the key `arm` names a cell.
+        seeds: The seeds of each cell.
+        metric: The metric to compare, such as `test/acc`, or a cost, such as `train/seconds` or `memory.allocated`
+            (analysis/judge/costs.py): of a cost the report also states the speed-up of each cell over the cell with the
+            first value of the first key, or of `arm`.
         pairing: `paired`: arms are compared seed by seed; `independent`: as groups.
-        predictions: Contrasts of cells, and what is expected of them: of plus - minus, which is to be greater than `margin`,
-            less than -`margin`, or within it (`equal`); or, where `ratio` is given, of plus / minus, which is to be greater
-            than it, less than 1 / ratio, or between the two.
-        reference: Published numbers: where from, and a value for each cell.
+        predictions: Contrasts of cells with an expectation. plus - minus is expected to be greater than `margin`, less than
+            -`margin`, or between the two (`equal`). If `ratio` is given, plus / minus is expected to be greater than it, less
+            than 1 / ratio, or between the two.
+        reference: Published numbers: their source, and a value for each cell.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Study:
 
     @property
     def keys(self) -> list[str]:
-        """The keys that tell its cells apart, in their order."""
+        """The keys that distinguish its cells, in their order."""
         return list(dict.fromkeys([*self.axes, *itertools.chain.from_iterable(self.cells)]))
 
     def all_cells(self) -> list[Cell]:
-        """The product of the axes, then the cells given one by one."""
+        """The product of the axes, then the listed cells."""
         product = [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
         return (product if self.axes else []) + self.cells
 
@@ -75,23 +75,23 @@ def studies() -> list[str]:
 
 
 def read_study(name: str) -> Study:
-    """One study, its file checked.
+    """Read a study and check its file.
 
     Raises:
-        ConfigError: If there is no such study, or if its file does not say what a study must.
+        ConfigError: If there is no such study, or if its file is not that of a study.
     """
     if name not in studies():
-        typed = on_one_line(name)
+        typed = make_printable(name)
         raise ConfigError(f"study={typed}: no such study. Studies: {', '.join(studies())}.{nearest_option(typed, studies())}")
-    if name != slug([name]) or name in TAKEN or name.startswith(CHANGED):
+    if name != slug([name]) or name in RESERVED or name.startswith(CHANGED):
         raise ConfigError(
-            f"study={on_one_line(name)}: names a folder, and must be of letters, digits and .=_- (at most 80), not "
-            f"{' or '.join(TAKEN)}, and not begin with {CHANGED}."
+            f"study={make_printable(name)}: names a folder, and must be of letters, digits and .=_- (at most 80), not "
+            f"{' or '.join(RESERVED)}, and not begin with {CHANGED}."
         )
     content = read(CONF / "study" / f"{name}.yaml")
     problems = [f"study={name}: {key}: no such key. Keys: {', '.join(sorted(KEYS))}." for key in content.keys() - KEYS.keys()]
     problems += [
-        f"study={name}: {key}: must be a {KEYS[key].__name__}, got {shown(value)}."
+        f"study={name}: {key}: must be a {KEYS[key].__name__}, got {format_value(value)}."
         for key, value in content.items()
         if not isinstance(value, KEYS.get(key, object))
     ]
@@ -99,12 +99,12 @@ def read_study(name: str) -> Study:
     if problems:
         raise ConfigError(*problems)
     study = Study(name=name, **content)
-    if problems := list(_problems(study)):
+    if problems := list(_find_problems(study)):
         raise ConfigError(*(f"study={name}: {problem}" for problem in problems))
     return study
 
 
-def _problems(study: Study) -> Iterator[str]:
+def _find_problems(study: Study) -> Iterator[str]:
     cells = study.all_cells()
     if not cells:
         yield "neither axes nor cells."
@@ -119,20 +119,20 @@ def _problems(study: Study) -> Iterator[str]:
     for prediction in study.predictions:
         if unknown := sorted(prediction.keys() - PREDICTION):
             yield f"predictions: {unknown[0]}: no such key. Keys: {', '.join(sorted(PREDICTION))}."
-        yield from _bounds(prediction)
+        yield from _check_margin(prediction)
         if prediction.get("expected") not in ("greater", "less", "equal"):
             yield f"predictions: expected must be greater, less or equal, got {prediction.get('expected')}."
         for side in ("plus", "minus"):
             given = prediction.get(side, {})
             where = prediction.get("where", {})
-            selectors += [(where | one, f"predictions.{side}") for one in (given if isinstance(given, list) else [given])]
+            selectors += [(where | cell, f"predictions.{side}") for cell in (given if isinstance(given, list) else [given])]
     for selector, place in selectors:
         if not any(selector.items() <= cell.items() for cell in cells):
             yield f"{place}: {selector} selects no cell."
 
 
-def _bounds(prediction: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with how much a prediction asks for."""
+def _check_margin(prediction: Mapping[str, Any]) -> Iterator[str]:
+    """Check `margin` and `ratio` of a prediction."""
     margin, ratio = prediction.get("margin", 0), prediction.get("ratio")
     if ratio is None:
         if prediction.get("expected") == "equal" and not margin > 0:
@@ -142,7 +142,7 @@ def _bounds(prediction: Mapping[str, Any]) -> Iterator[str]:
         yield "predictions: margin and ratio: give one of the two."
     least = "above 1 with expected: equal" if prediction.get("expected") == "equal" else "at least 1"
     if not isinstance(ratio, int | float) or isinstance(ratio, bool) or ratio < 1 or (ratio == 1 and "above" in least):
-        yield f"predictions: ratio must be a number {least}, got {shown(ratio)}."
+        yield f"predictions: ratio must be a number {least}, got {format_value(ratio)}."
 
 
 def meets(cell: Cell, condition: str) -> bool:

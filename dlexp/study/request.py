@@ -1,4 +1,4 @@
-"""What a command asks of a study, and the config of each of its runs. Loads no torch, so that a mistake is refused at once.
+"""Read which runs of a study a command requests, and compose their configs. Loads no torch, so a mistake is refused at once.
 
 The runs of a study are commands that a user could have typed, so they pass all checks of a command.
 """
@@ -17,7 +17,7 @@ from dlexp.study.definition import Cell, Study, meets, overrides_of, read_study
 
 @dataclass(frozen=True)
 class Request:
-    """The part of a study that a command asks for.
+    """The part of a study that a command requests.
 
     Args:
         cells: The cells to run, narrowed by the command.
@@ -31,7 +31,7 @@ class Request:
 
 
 def names_study(overrides: Sequence[str]) -> bool:
-    """Whether a command asks for a study."""
+    """Whether a command names a study."""
     for text in overrides:
         with suppress(ConfigError):  # of an override that cannot be parsed; it is refused later
             if parse(text).key == "study":
@@ -40,7 +40,7 @@ def names_study(overrides: Sequence[str]) -> bool:
 
 
 def read_command(overrides: Sequence[str]) -> tuple[Study, Request]:
-    """Read the study that a command names, and what it asks of it.
+    """Read the study that a command names, and which part of it the command requests.
 
     Raises:
         ConfigError: If there is no such study, or if it has no such axis.
@@ -54,7 +54,7 @@ def read_command(overrides: Sequence[str]) -> tuple[Study, Request]:
 
 
 def narrow(study: Study, overrides: Sequence[str]) -> Request:
-    """Find the cells, seeds and changes that a command asks for with its overrides (without `study=`).
+    """Find the cells, seeds and changes that the overrides of a command (without `study=`) request.
 
     Raises:
         ConfigError: If a key that is no axis has several values, or if a key comes twice.

@@ -1,4 +1,4 @@
-"""The runs of one command: all checked before the first starts, then run one after the other, counted and reported."""
+"""Run the runs of one command one after the other, once all of them have passed the checks, and report on them."""
 
 import hashlib
 import json
@@ -24,8 +24,8 @@ class Checked(NamedTuple):
     """The cells of a sweep that may start.
 
     Args:
-        runs: Each once, though two cells may come to the same run.
-        unsupported: Why the machine cannot run the others, one reason each.
+        runs: Each run once, even if two cells are the same run.
+        unsupported: For each of the other cells, why this machine cannot run it.
     """
 
     runs: list[Run]
@@ -33,11 +33,11 @@ class Checked(NamedTuple):
 
 
 def sweep(cells: Checked, command: str) -> int:
-    """Run the cells of a sweep that are due, one after the other, and report on all.
+    """Run the cells of a sweep that are not finished, one after the other, and report on all.
 
     Args:
-        cells: In the order in which they are to run.
-        command: What was typed, for the manifest and for the line that says how to retry.
+        cells: The cells, in the order in which they run.
+        command: The command as typed, for the manifest and for the line that explains how to retry.
 
     Returns:
         The exit code: 1 if a run failed, now or before, else 0.
@@ -64,11 +64,11 @@ def sweep(cells: Checked, command: str) -> int:
 
 
 def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
-    """Plan all cells, and look at data and model of those that are due. Leaves nothing on disk.
+    """Plan all cells, and check data and model of those that are not finished. Leaves nothing on disk.
 
     Raises:
         ConfigError: With every mistake of every cell, or if the machine can run none.
-        DatasetError: If the data of any cell cannot be had.
+        DatasetError: If the data of a cell cannot be read or downloaded.
     """
     runs: dict[str, Run] = {}
     unsupported: list[str] = []
@@ -98,7 +98,7 @@ def _write(manifest: Path, content: dict[str, Any]) -> None:
 
 
 def _complete(run: Run, display: Display) -> Row:
-    """Run one cell if it is due.
+    """Run one cell unless it is finished.
 
     Returns:
         Its row: status, outcome (done, skipped, failed, held), metrics and time.

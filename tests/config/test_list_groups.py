@@ -15,7 +15,7 @@ from dlexp.config.options import CONF
 from dlexp.config.ranges import option_ranges
 from dlexp.run.record.identity import run_id
 
-CACHED = (options.groups, options.list_groups, options.keys_of, options.traits, option_ranges)
+CACHED = (options.groups, options.list_groups, options.option_keys, options.traits, option_ranges)
 
 
 @pytest.fixture

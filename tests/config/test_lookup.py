@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlexp.config.lookup import look_up
-from dlexp.config.options import default_choices, groups, keys_of, leaves, scalars
+from dlexp.config.options import default_choices, groups, leaves, option_keys, scalars
 
 NORMS = "Options: bn, gn, in, ln, none, rms."
 NO_REFERENCE = "is not a reference to a key, such as ${depth}; nothing else is looked up."
@@ -102,7 +102,7 @@ def test_no_key_can_be_bent(key: str, form: str) -> None:
 @pytest.mark.parametrize("group", default_choices())
 def test_every_key_of_every_option_can_be_set_or_says_where(group: str) -> None:
     for option in groups()[group]:
-        for key in keys_of(group, option):
+        for key in option_keys(group, option):
             lines = look_up([f"{group}={option}", f"{key}=1"], multirun=False)
             assert not lines or any(
                 word in lines[0] for word in ("set it on", "follows from the option", "is not for a command")

@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.config.options import groups, keys_of, leaves, list_groups, reference, scalars
+from dlexp.config.options import find_reference, groups, leaves, list_groups, option_keys, scalars
 from dlexp.config.ranges import (
     KINDS,
     RANGES,
@@ -20,7 +20,7 @@ from dlexp.errors import ConfigError
 
 OPTIONS = [(group, option) for group, options in (groups() | list_groups()).items() for option in options]
 KEYS = [(path, default, {}) for path, default in leaves(scalars())]
-KEYS += [(*item, option_ranges(*option)) for option in OPTIONS for item in keys_of(*option).items()]
+KEYS += [(*item, option_ranges(*option)) for option in OPTIONS for item in option_keys(*option).items()]
 ODDITIES = [None, True, "1", "", [], [1], {}, {1: 1}, float("nan"), float("inf"), -float("inf"), 10**400, -(10**400), object()]
 
 
@@ -31,7 +31,7 @@ def test_every_number_list_and_null_has_a_range(path: str, default: object, rang
 
 @pytest.mark.parametrize(("path", "default", "ranges"), KEYS)
 def test_every_default_is_in_its_range(path: str, default: object, ranges: dict) -> None:
-    assert path.rpartition(".")[2].startswith("_") or reference(default) or rule_for(path, default, ranges).holds(default)
+    assert path.rpartition(".")[2].startswith("_") or find_reference(default) or rule_for(path, default, ranges).holds(default)
 
 
 def test_every_range_belongs_to_a_key() -> None:
@@ -40,7 +40,7 @@ def test_every_range_belongs_to_a_key() -> None:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_range_of_an_option_belongs_to_one_of_its_keys_and_to_no_row_of_the_table(option) -> None:
-    assert option_ranges(*option).keys() <= keys_of(*option).keys() - RANGES.keys()
+    assert option_ranges(*option).keys() <= option_keys(*option).keys() - RANGES.keys()
 
 
 PARSED = [
