@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,58 +16,8 @@ LEFT_ALIGNED = ("status", "reason", "study", "question", "run")  # columns of te
 PLAIN_WIDTH = 160  # characters in a line of a table, if there is no terminal
 
 
-@runtime_checkable
-class Display(Protocol):
-    """Shows runs, one after the other."""
-
-    def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
-        """Begin the display of a run."""
-        ...
-
-    def due(self) -> bool:
-        """Whether `refresh` would change the display. Called once per step, so it must be cheap."""
-        ...
-
-    def refresh(self, step: int) -> None:
-        """Show that a run has reached this step."""
-        ...
-
-    def epoch(self, row: Mapping[str, float]) -> None:
-        """Show a row of metrics.csv."""
-        ...
-
-    def end(self) -> None:
-        """End the display of the run."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Print a line that stays."""
-        ...
-
-    def table(self, table: Table) -> None:
-        """Print a table that stays."""
-        ...
-
-    def __enter__(self) -> "Display":
-        """Start the live display, if there is one."""
-        ...
-
-    def __exit__(self, *_: object) -> None:
-        """End the live display, if there is one."""
-        ...
-
-
-def make_display(num_runs: int = 1) -> Display:
-    """Create a live display if standard output is a terminal, else a plain one.
-
-    Args:
-        num_runs: Number of runs in the sweep, which has a bar of its own if there are several.
-    """
-    return Live(num_runs) if sys.stdout.isatty() else Plain()
-
-
 class Plain:
-    """One line per epoch, for pipes and logs."""
+    """Shows runs one after the other, with one line per epoch, for pipes and logs."""
 
     def __init__(self) -> None:
         self.num_epochs = 0
@@ -108,7 +58,7 @@ class Plain:
 
 
 class Live:
-    """Two progress bars of rich: one for the run, and above it one for the sweep."""
+    """Shows runs one after the other, with two progress bars of rich: one for the run, and above it one for the sweep."""
 
     def __init__(self, num_runs: int) -> None:
         columns = (
@@ -169,6 +119,18 @@ class Live:
         self.progress.update(self.sweep, visible=False)
         self.progress.update(self.run, visible=False)
         self.progress.stop()
+
+
+Display = Plain | Live
+
+
+def make_display(num_runs: int = 1) -> Display:
+    """Create a live display if standard output is a terminal, else a plain one.
+
+    Args:
+        num_runs: Number of runs in the sweep, which has a bar of its own if there are several.
+    """
+    return Live(num_runs) if sys.stdout.isatty() else Plain()
 
 
 def epoch_line(row: Mapping[str, float], num_epochs: int) -> str:
