@@ -1,1 +1,1 @@
-"""A Hydra-configured PyTorch laboratory for ablation studies. Read `contract.py` first, then `run/execute.py`."""
+"""A Hydra-configured PyTorch laboratory for ablation studies. Begin with contract.py, then run/execute.py."""

@@ -17,7 +17,7 @@ from dlexp.parts.dataset.torchvision_sets import SETS
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import Run, plan
 from dlexp.run.setup.batch_size import largest_batch_size
-from dlexp.run.setup.factories import make_probes, part
+from dlexp.run.setup.factories import make_factory, make_probes
 from dlexp.run.setup.facts import check_facts
 from dlexp.run.setup.footprint import estimate_footprint
 
@@ -105,7 +105,7 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
     if is_there:
         facts = gather_facts(run)
     else:
-        parts = {group: part(run.config, group) for group in ("augment", "model", "precision")}
+        parts = {group: make_factory(run.config, group) for group in ("augment", "model", "precision")}
         parts["probe"] = partial(make_probes, run.config)
         facts = check_facts(
             run.config, choices, run.composed.overridden_keys, parts, data.stand_in(option, run.config), run.device

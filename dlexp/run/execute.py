@@ -26,7 +26,7 @@ from dlexp.run.record.identity import changes
 from dlexp.run.record.lock import hold
 from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
-from dlexp.run.setup.factories import load_dataset, make_probes, part
+from dlexp.run.setup.factories import load_dataset, make_factory, make_probes
 from dlexp.run.setup.facts import Facts, check_facts
 from dlexp.run.trainer import Trainer
 
@@ -57,7 +57,7 @@ def gather_facts(run: Run) -> Facts:
 def _check(run: Run, dataset: Dataset, batch_size: int | None = None) -> Facts:
     """Check the config against device, data and model, with another batch size if one is given."""
     config = run.config if batch_size is None else {**run.config, "batch_size": batch_size}
-    parts = {group: part(config, group) for group in ("augment", "model", "precision")}
+    parts = {group: make_factory(config, group) for group in ("augment", "model", "precision")}
     parts["probe"] = partial(make_probes, config)
     return check_facts(config, run.composed.choices, run.composed.overridden_keys, parts, dataset, run.device)
 

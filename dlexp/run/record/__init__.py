@@ -1,1 +1,4 @@
-"""Everything that a run writes: its folder (folder.py), saved states, id and lock."""
+"""Everything that a run leaves on disk.
+
+Begin with folder.py. checkpoint.py saves states, identity.py computes the id, lock.py keeps other processes out.
+"""

@@ -21,7 +21,7 @@ from dlexp.data.batches import (
 from dlexp.data.random_streams import derive_seed
 from dlexp.data.worker_loader import make_worker_loader
 from dlexp.machine.device import set_up
-from dlexp.run.setup.factories import make_loss, make_probes, part
+from dlexp.run.setup.factories import make_factory, make_loss, make_probes
 from dlexp.run.setup.facts import Facts
 from dlexp.training.compile import compile_blocks
 from dlexp.training.probing import Probes, fixed_batch, spread
@@ -52,26 +52,26 @@ class Built(NamedTuple):
 
 def build(config: Mapping[str, Any], facts: Facts) -> Built:
     """Set torch's global state from the config, and build all parts from the run's seed."""
-    precision = part(config, "precision")(facts.device)
+    precision = make_factory(config, "precision")(facts.device)
     hardware = config["hardware"]
     set_up(
         facts.device, num_threads=hardware["num_threads"], determinism=hardware["determinism"], tf32=precision.format == "tf32"
     )
     memory_format = torch.channels_last if hardware["channels_last"] else torch.contiguous_format
     torch.manual_seed(derive_seed(config["seed"], "init"))
-    model = part(config, "model")(facts.dataset.input_shape, facts.dataset.num_outputs)
-    part(config, "init")(model, partial(_spread_examples, facts.dataset))
+    model = make_factory(config, "model")(facts.dataset.input_shape, facts.dataset.num_outputs)
+    make_factory(config, "init")(model, partial(_spread_examples, facts.dataset))
     num_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     init_hash = hash_weights(model)
     model.to(device=facts.device, memory_format=memory_format)
     if hardware["compile"]:
         compile_blocks(model)
     torch.manual_seed(derive_seed(config["seed"], "dropout"))
-    optimizer = part(config, "optimizer")(model.named_parameters())
+    optimizer = make_factory(config, "optimizer")(model.named_parameters())
     loss, score = make_loss(config, facts.dataset.task), SCORES[facts.dataset.task]
     step_settings = StepSettings(config["grad_clip"], config["l1"], config["l2"], config["on_oom"])
     step = TrainingStep(model, loss, optimizer, precision, score, step_settings)
-    schedule = part(config, "scheduler")(optimizer, facts.horizon)
+    schedule = make_factory(config, "scheduler")(optimizer, facts.horizon)
     learner = SingleLearner(step, schedule, cuda_graph=hardware["cuda_graph"])
     scale = InputScaling(facts.dataset, facts.device, memory_format)
     make_batch = partial(fixed_batch, facts.dataset, scale, facts.device)
@@ -92,7 +92,7 @@ def _build_batches(
     batches = make_training_batches(
         _make_loader(config["hardware"], dataset.train, facts.device),
         scale,
-        part(config, "augment")(),
+        make_factory(config, "augment")(),
         num_examples=len(dataset.train.targets),
         batch_size=facts.batch_size,
         drop_last=config["drop_last"],

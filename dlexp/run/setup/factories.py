@@ -1,4 +1,4 @@
-"""From a checked config to factories and data: the only place where a name in a config becomes an object."""
+"""Turn a checked config into factories and data: the only place where a `_target_` becomes an object."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,22 +13,22 @@ from dlexp.contract import ConfigError, Dataset, Probe, Source, Task
 from dlexp.data.prepare import prepare
 
 
-def part(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
-    """The factory that a group's option names, with its hyper-parameters. The config must have passed `config.check`."""
+def make_factory(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
+    """Make the factory of a group's option, with its hyper-parameters. The config must have passed `check`."""
     return instantiate(OmegaConf.create(config[group]), _convert_="all")
 
 
 def make_loss(config: Mapping[str, Any], task: Task) -> nn.Module:
     """The loss of a run. In a regression `loss.softmax`, which acts on classes, is off."""
     off = {"softmax": False} if task == "regression" and "softmax" in config["loss"] else {}
-    return part(config, "loss")(**off)
+    return make_factory(config, "loss")(**off)
 
 
 def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -> dict[str, tuple[Probe, int]]:
-    """The probes of a run, by name, each with the number of epochs between two measurements.
+    """Make the probes of a run: name → probe and the number of epochs between two measurements.
 
     Raises:
-        ConfigError: With each one that has nothing to measure in this model or data.
+        ConfigError: With each probe that has nothing to measure in this model or data.
     """
     made: dict[str, tuple[Probe, int]] = {}
     problems: list[str] = []
@@ -44,16 +44,16 @@ def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -
 
 
 def load_dataset(config: Mapping[str, Any]) -> Dataset:
-    """The prepared data of a run.
+    """Read and prepare the data of a run.
 
     Raises:
-        ConfigError: If the data cannot be cut as the config says.
-        DatasetError: If it cannot be fetched or read.
+        ConfigError: If the data cannot be split as the config says.
+        DatasetError: If the data cannot be downloaded or read.
     """
     return _prepare(json.dumps(config["dataset"]), config["val_fraction"], config["data_seed"])
 
 
-# Kept in memory for the next runs of a sweep; JSON, because a cache needs keys that can be hashed.
+# Cached for the next runs of a sweep; as JSON, because the keys of a cache must be hashable.
 @lru_cache(maxsize=4)
 def _prepare(options: str, val_fraction: float, data_seed: int) -> Dataset:
     reader = json.loads(options)

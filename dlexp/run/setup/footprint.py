@@ -13,7 +13,7 @@ from dlexp.contract import Dataset
 from dlexp.data.batches import EVALUATION_BATCH
 from dlexp.machine.precision import AUTOCAST
 from dlexp.machine.private_torch import FakeTensorMode
-from dlexp.run.setup.factories import make_loss, part
+from dlexp.run.setup.factories import make_factory, make_loss
 from dlexp.training.microbatch import has_batch_norm
 
 MAX_MEMORY_SHARE = 0.8  # of the free memory; the rest is for workspaces and fragmentation
@@ -94,7 +94,7 @@ def estimate_footprint(config: Mapping[str, Any], dataset: Dataset, device: torc
     growth = [(b - a) // (MORE - FEW) for a, b in zip(few, more, strict=True)]
     saved, largest = sum(growth), max(growth, default=0)
     with torch.device("meta"):
-        model: nn.Module = part(config, "model")(dataset.input_shape, dataset.num_outputs)
+        model: nn.Module = make_factory(config, "model")(dataset.input_shape, dataset.num_outputs)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     count = sum(parameter.numel() for parameter in trained)
     splits = [split for split in (dataset.train, dataset.val, dataset.test) if split is not None]
@@ -106,7 +106,7 @@ def estimate_footprint(config: Mapping[str, Any], dataset: Dataset, device: torc
         num_parameters=count,
         weights=sum(_bytes(tensor) for tensor in (*model.parameters(), *model.buffers())),
         gradients=sum(_bytes(parameter) for parameter in trained),
-        optimizer_state=_state_bytes(part(config, "optimizer"), count),
+        optimizer_state=_state_bytes(make_factory(config, "optimizer"), count),
         data=sum(_bytes(tensor) for split in splits for tensor in split) if resident else 0,
         saved=saved,
         passing=2 * largest,
@@ -124,7 +124,7 @@ def _list_saved_bytes(config: Mapping[str, Any], dataset: Dataset, batch_size: i
     """
     dtype = AUTOCAST.get(config["precision"]["format"])
     with FakeTensorMode(allow_non_fake_inputs=True):  # a part may hold a constant tensor made earlier
-        model = part(config, "model")(dataset.input_shape, dataset.num_outputs)
+        model = make_factory(config, "model")(dataset.input_shape, dataset.num_outputs)
         own = {_storage(tensor) for tensor in (*model.parameters(), *model.buffers())}
         saved: dict[StorageWeakRef, Tensor] = {}  # references, so that no address is used for a second tensor
 
