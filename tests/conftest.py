@@ -47,6 +47,10 @@ def pytest_collection_finish():
     gc.freeze()  # the modules stay to the end: a collection need not look through their million objects
 
 
+def pytest_sessionfinish():
+    gc.unfreeze()  # so that they are freed as usual
+
+
 def _has_gpu():
     import torch  # takes seconds, and the process that only distributes tests does not need it
 

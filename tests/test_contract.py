@@ -16,7 +16,7 @@ OPTIONS = sorted(f"{group}={option}" for group, options in groups().items() for 
 NEEDS_GPU = {"precision=tf32", "hardware=cuda"}
 FEATURES = {"moons", "circles"}
 FILES = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}
-SMALL_NET = ("depth=2", "width=16", "batch_size=8")
+SMALL_NET = ("depth=2", "width=16", "batch_size=8", "epochs=1")
 WITHOUT_SHAPE = tuple(text for text in IMAGES if not text.startswith(("depth", "width")))
 
 
@@ -32,7 +32,7 @@ def base(option):
     if option in ("dataset=sine", "model=lstm"):
         return SERIES
     if name.startswith("resnet"):
-        return WITHOUT_SHAPE
+        return (*(text for text in WITHOUT_SHAPE if not text.startswith("epochs")), "epochs=1")
     if name in ("speednet", "dirac_whitening"):
         return (*WITHOUT_SHAPE, "dataset.shape=[3,9,9]", "model=speednet", "model.widths=[8,12]")
     return IMAGES

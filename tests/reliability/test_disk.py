@@ -134,7 +134,7 @@ def test_a_disk_that_is_full(when, tmp_path):
         "$@"; code=$?
         kill $!; rm -f {outputs}/filler; mkdir {tmp_path}/kept; cp -r {outputs}/. {tmp_path}/kept/; exit $code
     """
-    run = (*COMMON, "max_steps=2000")
+    run = (*COMMON, "max_steps=600")
     filled = train(tmp_path, "unshare", "-rm", "sh", "-c", script, "sh", run=run)
     assert filled.returncode == 5, filled.stderr
     assert "MiB are free" in filled.stderr

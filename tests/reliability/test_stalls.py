@@ -11,7 +11,7 @@ from tests.reliability import harness
 from tests.reliability.harness import fork, left, wait
 from tests.runs import MOONS, only_last
 
-LONG = only_last((*MOONS, "dropout=0.2", "batch_size=4", "checkpoint_every=0.05", "epochs=150", "hardware=cpu"))
+LONG = only_last((*MOONS, "dropout=0.2", "batch_size=4", "checkpoint_every=0.05", "epochs=60", "hardware=cpu"))
 
 
 @pytest.fixture(scope="module")
