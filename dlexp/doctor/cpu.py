@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from dlexp.doctor.findings import Finding, Section, note
-from dlexp.machine import device as hardware
 from dlexp.machine.cgroup import cpu_limit
+from dlexp.machine.device import describe
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "bf16")  # bf16: as ARM calls it
 
@@ -49,7 +49,7 @@ def look() -> Cpu:
     """Ask the operating system and torch."""
     cores = os.cpu_count() or 1
     return Cpu(
-        name=hardware.describe(torch.device("cpu"))["device"],
+        name=describe(torch.device("cpu"))["device"],
         cores=cores,
         usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
         limit=cpu_limit(),

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 
 from dlexp.doctor.findings import Finding, Section, in_bytes, note
-from dlexp.machine import device as hardware
-from dlexp.machine import precision
+from dlexp.machine.device import find_device
+from dlexp.machine.precision import resolve
 
 Capability = tuple[int, int]
 
@@ -67,7 +67,7 @@ def look() -> Graphics:
     """Ask torch, and nvidia-smi for the driver."""
     indices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     version = torch.backends.cudnn.version()
-    device = hardware.find_device("auto")
+    device = find_device("auto")
     return Graphics(
         cuda=torch.version.cuda,
         cudnn=f"{version // 10000}.{version // 100 % 100}.{version % 100}" if version else None,
@@ -77,7 +77,7 @@ def look() -> Graphics:
             "products": torch.backends.cuda.matmul.fp32_precision,
             "convolutions": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
         },
-        auto={"hardware": device.type, "precision": precision.resolve("auto", device)},
+        auto={"hardware": device.type, "precision": resolve("auto", device)},
         gpus=[_gpu(index) for index in indices],
     )
 
