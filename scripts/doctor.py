@@ -1,10 +1,10 @@
-"""What this machine is, and whether a run fits it: versions, GPU, CPU, memory, folders, data, and the batch that fits.
+"""Show what this machine has, and whether a run fits it: versions, GPU, CPU, memory, folders, data and batch size.
 
-python scripts/doctor.py                                          the default run
-python scripts/doctor.py model=resnet18 dataset=cifar10 batch_size=512    the run of a command of train.py
-python scripts/doctor.py --json                                   the same as one JSON document
+python scripts/doctor.py                                    examine the default run
+python scripts/doctor.py model=resnet18 batch_size=512      examine the run of `python train.py model=resnet18 batch_size=512`
+python scripts/doctor.py --json                             print the same as one JSON document
 
-Exit codes: 0 all right, 1 something that the run needs is missing or broken, 2 refused.
+Exit codes: 0 no problems, 1 something that the run needs is missing or broken, 2 the command is wrong.
 """
 
 import json
@@ -19,7 +19,7 @@ FLAGS = ("--json", "--help", "-h")
 
 
 def main(arguments: list[str]) -> int:
-    """Examine, and say what was found.
+    """Examine the machine and the run, and print the result.
 
     Returns:
         The exit code.
@@ -38,21 +38,21 @@ def main(arguments: list[str]) -> int:
 
 
 def report(overrides: list[str], *, as_json: bool) -> int:
-    """Examine one run's machine, and print it."""
+    """Print the examination of one run; returns the exit code."""
     if any(text.startswith("study=") for text in overrides):
         raise ConfigError(
-            "study: is a name for many runs; give the overrides of one, as python scripts/plan.py study=... lists them."
+            "study: a study is many runs. Give the overrides of one, as python scripts/plan.py study=... lists them."
         )
-    from dlexp.doctor.examine import examine  # with torch, which a refusal of the command need not wait for
-    from dlexp.doctor.render import WIDTH, document, found, page
+    from dlexp.doctor.examine import examine  # loads torch; a wrong command is refused before
+    from dlexp.doctor.render import WIDTH, build_document, render_page, select_findings
 
     sections = examine(overrides)
     if as_json:
-        print(json.dumps(document(sections), indent=1))
+        print(json.dumps(build_document(sections), indent=1))
     else:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-        console.print(page(sections, min(WIDTH, console.width)))
-    return 1 if found(sections, "problem") else 0
+        console.print(render_page(sections, min(WIDTH, console.width)))
+    return 1 if select_findings(sections, "problem") else 0
 
 
 if __name__ == "__main__":

@@ -1,1 +1,4 @@
-"""What this machine is, and whether a run fits it: facts, gathered here, and judgements, which are functions of facts alone."""
+"""What this machine is, and whether a run fits it. Begin with `examine.py`.
+
+Each other module reads the facts of one subject, and judges them in functions that depend on these facts alone.
+"""

@@ -1,10 +1,9 @@
-"""The CPU: its cores as far as this process may use them, and whether bf16 is fast on it."""
+"""The CPU: how many cores this process may use, and whether bf16 is fast on them."""
 
 import os
 import shutil
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 
@@ -12,7 +11,8 @@ from dlexp.doctor.findings import Finding, Section, note
 from dlexp.machine.cgroup import cpu_limit
 from dlexp.machine.device import describe
 
-FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "bf16")  # bf16: as ARM calls it
+FLAGS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "bf16")  # bf16: the name on ARM
+BF16_INSTRUCTIONS = {"amx_bf16", "avx512_bf16", "bf16"}
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Cpu:
     Args:
         name: Its model.
         cores: In the machine.
-        usable: That this process may run on.
-        limit: Cores that its control group grants, such as 1.5, or None.
-        threads: That torch would use by itself; a run uses `hardware.num_threads`.
-        flags: Of `FLAGS`, those it has.
+        usable: Cores that this process may run on.
+        limit: Cores that a control group grants, such as 1.5, or None.
+        threads: torch's default; a run uses `hardware.num_threads`.
+        flags: Those of `FLAGS` that it has.
         load: Processes that ran or waited in the last minute, on average, or None.
         compiler: For C++, or None.
     """
@@ -40,76 +40,65 @@ class Cpu:
     compiler: str | None
 
     @property
-    def power(self) -> float:
-        """Cores' worth of time that this process can have."""
+    def available(self) -> float:
+        """Cores that this process can keep busy."""
         return min(self.usable, self.limit or self.usable)
 
 
-def look() -> Cpu:
-    """Ask the operating system and torch."""
-    cores = os.cpu_count() or 1
+def read_cpu() -> Cpu:
+    """Read the facts from the operating system and torch."""
+    cores, able = os.cpu_count() or 1, torch.cpu.get_capabilities()
     return Cpu(
         name=describe(torch.device("cpu"))["device"],
         cores=cores,
         usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
         limit=cpu_limit(),
         threads=torch.get_num_threads(),
-        flags=[flag for flag in FLAGS if flag in _flags()],
+        flags=[flag for flag in FLAGS if able.get(flag)],
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         compiler=os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++"),
     )
 
 
-def bf16(flags: Collection[str]) -> str:
-    """Whether bf16 is fast on a CPU with these flags; `precision=auto` takes it where it has tiles."""
+def rate_bf16(flags: Collection[str]) -> str:
+    """Whether bf16 is fast on a CPU with these flags. `precision=auto` chooses it on a CPU with AMX."""
     if "amx_bf16" in flags:
-        return "fast: computed in tiles (amx_bf16)"
-    if "avx512_bf16" in flags or "bf16" in flags:
-        return "has instructions of its own, but no tiles (AMX): time it against fp32"
-    return "has no instructions of its own: slower than fp32"
+        return "fast: the CPU has AMX"
+    if BF16_INSTRUCTIONS.intersection(flags):
+        return "the CPU has instructions for it, but no AMX: compare its speed with fp32"
+    return "slower than fp32: the CPU has no instructions for it"
 
 
 def judge(cpu: Cpu, *, num_threads: int, format: str) -> list[Finding]:
     """What slows a run down.
 
     Args:
-        cpu: As found.
-        num_threads: Of the run, on the CPU; 0: not known.
-        format: Of the run's precision, on the CPU, or empty.
+        cpu: The facts.
+        num_threads: `hardware.num_threads` of the run.
+        format: The number format of a run on the CPU; empty for a run elsewhere.
     """
     findings = []
-    if cpu.load is not None and cpu.load > cpu.power:
+    if cpu.load is not None and cpu.load > cpu.available:
         findings.append(
-            note(f"The load is {cpu.load:.1f} on {cpu.power:g} cores: other work is running, so times mean little.")
+            note(f"The load is {cpu.load:.1f} on {cpu.available:g} cores: other programs are busy, so do not trust times.")
         )
-    if num_threads > cpu.power:
-        findings.append(
-            note(f"hardware.num_threads={num_threads}: this process has {cpu.power:g} cores; more threads wait for each other.")
-        )
-    if format == "fp16" or format == "bf16" and not {"amx_bf16", "avx512_bf16", "bf16"}.intersection(cpu.flags):
+    if num_threads > cpu.available:
+        findings.append(note(f"hardware.num_threads={num_threads}: this process has {cpu.available:g} cores, so threads wait."))
+    if format == "fp16" or format == "bf16" and not BF16_INSTRUCTIONS.intersection(cpu.flags):
         findings.append(note(f"precision={format} has no fast instructions on this CPU: precision=fp32 is faster."))
     return findings
 
 
-def section(cpu: Cpu, *, num_threads: int, format: str) -> Section:
-    """The CPU."""
-    limit = f", {cpu.limit:g} granted by its control group" if cpu.limit is not None else ""
-    usable = f"{cpu.usable} of {cpu.cores} for this process{limit}"
+def build_section(cpu: Cpu, *, num_threads: int, format: str) -> Section:
+    """The section on the CPU. Arguments as of `judge`."""
+    cores = f"{cpu.usable} of {cpu.cores} usable by this process"
+    if cpu.limit is not None:
+        cores += f", of which its control group grants {cpu.limit:g}"
     lines = [
         ("model", cpu.name),
-        ("cores", usable if cpu.load is None else f"{usable}; load {cpu.load:.1f}"),
-        ("threads", f"{cpu.threads} by torch's own choice; a run uses hardware.num_threads"),
-        ("bf16", bf16(cpu.flags)),
-        ("C++ compiler", cpu.compiler or "none: hardware.compile=true needs one on the CPU"),
+        ("cores", cores if cpu.load is None else f"{cores}; load {cpu.load:.1f}"),
+        ("threads", f"{num_threads} in this run (hardware.num_threads); torch's default is {cpu.threads}"),
+        ("bf16", rate_bf16(cpu.flags)),
+        ("C++ compiler", cpu.compiler or "none; hardware.compile=true needs one on the CPU"),
     ]
     return Section("cpu", asdict(cpu), lines, judge(cpu, num_threads=num_threads, format=format))
-
-
-def _flags() -> set[str]:
-    """What Linux says that the first core can do; elsewhere nothing."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return set()
-    names = (line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features")))
-    return set(next(names, []))

@@ -1,36 +1,33 @@
-"""The data sets that are read from files: which of them are there, and what those are that are not."""
+"""The data sets that are downloaded to `data_dir`: whether their files are there and complete."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import torch
 
+from dlexp.config.options import groups, read_option, traits
 from dlexp.contract import Dataset, Split
 from dlexp.doctor.findings import Finding, Section, problem
-from dlexp.parts.dataset.torchvision_sets import SETS, FileStatus, check_files
 
-# Shape of an image, number of classes, of training and of test examples: as their authors published them.
-PUBLISHED = {
-    "mnist": ((1, 28, 28), 10, 60000, 10000),
-    "fashion_mnist": ((1, 28, 28), 10, 60000, 10000),
-    "cifar10": ((3, 32, 32), 10, 50000, 10000),
-    "cifar100": ((3, 32, 32), 100, 50000, 10000),
-}
 WORDS = {
-    "there": "there",
-    "archived": "there, to be unpacked by its first run",
-    "incomplete": "not whole",
-    "absent": "not there",
+    "there": "complete",
+    "archived": "downloaded; the first run unpacks it",
+    "incomplete": "incomplete or damaged",
+    "absent": "not downloaded",
 }
+READY = ("there", "archived")
 
 
 @dataclass(frozen=True)
-class Found:
-    """One data set.
+class Files:
+    """The files of one data set.
 
     Args:
-        option: Of the group `dataset`.
+        option: Option of the group `dataset`.
         state: `there`; `archived`: downloaded, not yet unpacked; `incomplete`: files are missing or damaged; `absent`.
         bad: The files that are missing or damaged.
     """
@@ -40,63 +37,77 @@ class Found:
     bad: list[str]
 
 
-def look(root: str) -> list[Found]:
-    """Each data set that lies in `data_dir` or is downloaded to it. Needs torchvision, as reading them does."""
-    return [_found(option, check_files(option, root)) for option in SETS]
+@cache
+def find_downloads() -> dict[str, ModuleType]:
+    """The options of `dataset` that are read from `data_dir` or downloaded to it, and their modules.
+
+    Such a module has `check_files(option, root)`, which checks the files, and `PUBLISHED`, which has their sizes.
+    """
+    options = {option: read_option("dataset", option) for option in groups()["dataset"]}
+    here = {option: keys["_target_"] for option, keys in options.items() if keys.get("root") == "${data_dir}"}
+    return {option: import_module(target.rpartition(".")[0]) for option, target in here.items()}
 
 
-def judge(found: list[Found], option: str, root: str) -> list[Finding]:
+def check_downloads(root: str, packages: Collection[str]) -> list[Files]:
+    """Check the files of each data set in a folder.
+
+    Args:
+        root: The folder.
+        packages: The Python packages that can be imported. Data sets that require another are left out.
+    """
+    options = (option for option in find_downloads() if set(traits("dataset", option).requires) <= set(packages))
+    return [_check(option, root) for option in options]
+
+
+def judge(found: list[Files], option: str, root: str) -> list[Finding]:
     """What the run's own data set lacks.
 
     Args:
-        found: All of them.
+        found: All data sets.
         option: The run's.
-        root: Where they were looked for.
+        root: The folder in which they were looked for.
     """
-    state = {one.option: one for one in found}.get(option)
-    if state is None or state.state in ("there", "archived"):
+    files = {files.option: files for files in found}.get(option)
+    if files is None or files.state in READY:
         return []
-    if state.state == "absent":
-        return [problem(f"dataset={option} is not in {root}: its first run downloads it, where there is a network.")]
-    return [problem(f"dataset={option} is not whole: delete or replace {', '.join(state.bad)}.")]
+    if files.state == "absent":
+        return [problem(f"dataset={option} is not in {root}: the first run downloads it, which needs a network connection.")]
+    return [problem(f"dataset={option} is incomplete or damaged: delete or replace {', '.join(files.bad)}.")]
 
 
-def section(found: list[Found], option: str, root: str) -> Section:
-    """The data sets."""
-    lines = [(one.option, WORDS[one.state]) for one in found]
-    return Section("data", {"data_dir": root, "sets": [asdict(one) for one in found]}, lines, judge(found, option, root))
+def build_section(found: list[Files], option: str, root: str) -> Section:
+    """The section on the data sets. Arguments as of `judge`."""
+    lines = [(files.option, WORDS[files.state]) for files in found]
+    return Section("data", {"data_dir": root, "sets": [asdict(files) for files in found]}, lines, judge(found, option, root))
 
 
-def stand_in(option: str, config: Mapping[str, Any]) -> Dataset:
-    """The run's data set as far as it is known without its files: as many examples of that shape, all of them empty.
+def make_placeholder(option: str, config: Mapping[str, Any]) -> Dataset:
+    """A data set with the published sizes of one whose files are missing. It takes no memory.
 
     Args:
-        option: Of `PUBLISHED`.
+        option: One of `find_downloads`.
         config: Resolved.
     """
-    shape, num_classes, num_train, num_test = PUBLISHED[option]
+    shape, num_classes, num_train, num_test = find_downloads()[option].PUBLISHED[option]
     total = (config["dataset"]["per_class"] or num_train // num_classes) * num_classes
     num_val = round(total * config["val_fraction"])
     return Dataset(
-        train=_empty(total - num_val, shape),
-        val=_empty(num_val, shape) if num_val else None,
-        test=_empty(num_test, shape),
+        train=_make_split(total - num_val, shape),
+        val=_make_split(num_val, shape) if num_val else None,
+        test=_make_split(num_test, shape),
         classes=tuple(str(label) for label in range(num_classes)),
         shift=torch.zeros(()),
         factor=torch.ones(()),
     )
 
 
-def _found(option: str, files: FileStatus) -> Found:
-    state = "there"
-    if files.damaged or files.missing and files.complete:
-        state = "incomplete"
-    elif files.missing:
-        state = "absent"
-    bad = [str(path) for path in (*files.damaged, *files.missing)] if state == "incomplete" else []
-    return Found(option, "archived" if files.missing and files.archived and not files.damaged else state, bad)
+def _check(option: str, root: str) -> Files:
+    files = find_downloads()[option].check_files(option, root)
+    if files.damaged or files.missing and files.complete and not files.archived:
+        return Files(option, "incomplete", [str(path) for path in (*files.damaged, *files.missing)])
+    return Files(option, "there" if not files.missing else "archived" if files.archived else "absent", [])
 
 
-def _empty(count: int, shape: tuple[int, ...]) -> Split:
-    one = torch.zeros((), dtype=torch.uint8)  # expanded, it takes no memory
-    return Split(one.expand(count, *shape), torch.zeros((), dtype=torch.int64).expand(count))
+def _make_split(count: int, shape: tuple[int, ...]) -> Split:
+    zero = torch.zeros((), dtype=torch.uint8)  # expanded, it takes no memory
+    return Split(zero.expand(count, *shape), torch.zeros((), dtype=torch.int64).expand(count))

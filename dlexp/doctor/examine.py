@@ -1,4 +1,4 @@
-"""All sections of one examination: the machine, seen with the eyes of a run, and the run on it."""
+"""Examine this machine and one run on it."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,12 +8,11 @@ import torch
 
 from dlexp.config.check import check, find_problems
 from dlexp.config.compose import Composed, compose
-from dlexp.doctor import cpu, data, fit, gpu, lstm, software, storage
-from dlexp.doctor import memory as main_memory
-from dlexp.doctor.findings import Section
+from dlexp.config.options import traits
+from dlexp.doctor import cpu, data, fit, gpu, memory, recurrent, software, storage
+from dlexp.doctor.findings import Section, problem
 from dlexp.errors import ConfigError, DatasetError, UnsupportedError
-from dlexp.machine import memory
-from dlexp.parts.dataset.torchvision_sets import SETS
+from dlexp.machine.memory import Memory, look
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import Run, plan
 from dlexp.run.setup.batch_size import largest_batch_size
@@ -21,19 +20,17 @@ from dlexp.run.setup.factories import make_factory, make_probes
 from dlexp.run.setup.facts import check_facts
 from dlexp.run.setup.footprint import estimate_footprint
 
-BUILT_WITH_TORCHVISION = ("resnet18", "resnet50")
-
 
 class _Machine(NamedTuple):
-    memory: memory.Memory
+    memory: Memory
     gpu: gpu.Graphics
     cpu: cpu.Cpu
     packages: list[software.Package]
-    sets: list[data.Found]
+    downloads: list[data.Files]
 
 
-class _Patient(NamedTuple):
-    """The run. Without a device, or a fit, where it cannot be had here: its section says why."""
+class _Examined(NamedTuple):
+    """The run. It has no device or no fit if this machine cannot do it: then its section says why."""
 
     config: dict[str, Any]
     device: str | None
@@ -42,74 +39,76 @@ class _Patient(NamedTuple):
 
 
 def examine(overrides: Sequence[str]) -> list[Section]:
-    """Look at this machine, and at a run on it. Leaves nothing on disk but decoded data.
+    """Examine this machine, and a run on it. Writes nothing to disk but decoded data.
 
     Args:
-        overrides: Of the run; none: the default run.
+        overrides: The run's, as train.py takes them.
 
     Raises:
-        ConfigError: With all that is wrong with the overrides, as train.py says it.
+        ConfigError: With all mistakes in the overrides, in the words of train.py.
     """
     if problems := find_problems(overrides, multirun=False):
         raise ConfigError(*problems)
     composed = compose(overrides)
     if problems := check(composed):
         raise ConfigError(*problems)
-    config, packages = composed.config, software.look()
-    sets = data.look(_root(config, composed)) if software.works(packages, "torchvision") else []
-    # Memory is looked at before the run's data takes its part of it.
-    machine = _Machine(memory.look(), gpu.look(), cpu.look(), packages, sets)
-    return _sections(machine, composed, _examine_run(composed, config, machine))
+    config, packages = composed.config, software.read_packages()
+    usable = [package.name for package in packages if software.is_usable(package)]
+    downloads = data.check_downloads(_find_root(config, composed), usable)
+    # Memory is read before the run's data takes a part of it.
+    machine = _Machine(look(), gpu.read_gpus(), cpu.read_cpu(), packages, downloads)
+    return _build_sections(machine, composed, _examine_run(composed, config, machine))
 
 
-def _sections(machine: _Machine, composed: Composed, patient: _Patient) -> list[Section]:
-    choices, config, on = composed.choices, patient.config, patient.device
-    settings, format = config["hardware"], config["precision"]["format"]
-    found = {one.option: one.state for one in machine.sets}
-    downloads = found.get(choices["dataset"]) not in (None, "there")
-    places = storage.places(config, downloads=downloads)
-    num_workers = settings["num_workers"] if settings["loader"] == "workers" else 0
-    batch_bytes = patient.fit.full_batch * patient.fit.footprint.raw if patient.fit else 0
+def _build_sections(machine: _Machine, composed: Composed, run: _Examined) -> list[Section]:
+    choices, config, device = composed.choices, run.config, run.device
+    hardware, format = config["hardware"], config["precision"]["format"]
+    is_complete = _has_data(machine, choices["dataset"])
+    folders = storage.list_folders(config, downloads=not is_complete)
+    num_workers = hardware["num_workers"] if hardware["loader"] == "workers" else 0
+    batch_bytes = run.fit.full_batch * run.fit.footprint.raw if run.fit else 0
     sections = [
-        software.section(machine.packages, needs_torchvision=_needs_torchvision(choices)),
-        gpu.section(machine.gpu, format if on == "cuda" else ""),
-        cpu.section(machine.cpu, num_threads=settings["num_threads"], format=format if on == "cpu" else ""),
-        main_memory.section(machine.memory, num_workers=num_workers, batch_bytes=batch_bytes),
-        storage.section([storage.look(key, path, needed=needed) for key, (path, needed) in places.items()]),
-        data.section(machine.sets, choices["dataset"], _root(config, composed)),
+        software.build_section(machine.packages, required=_find_required(choices)),
+        gpu.build_section(machine.gpu, format if device == "cuda" else ""),
+        cpu.build_section(machine.cpu, num_threads=hardware["num_threads"], format=format if device == "cpu" else ""),
+        memory.build_section(machine.memory, num_workers=num_workers, batch_bytes=batch_bytes),
+        storage.build_section([storage.examine_folder(key, path, needed=used) for key, (path, used) in folders.items()]),
+        data.build_section(machine.downloads, choices["dataset"], _find_root(config, composed)),
     ]
-    if choices["model"] == "lstm" and on is not None:
-        sections.append(lstm.section(config["model"], on, machine.gpu.cudnn))
-    return [*sections, patient.section]
+    if "recurrent layers" in traits("model", choices["model"]).has and device is not None:
+        sections.append(recurrent.build_section(choices["model"], config["model"], device, machine.gpu.cudnn))
+    return [*sections, run.section]
 
 
-def _examine_run(composed: Composed, config: dict[str, Any], machine: _Machine) -> _Patient:
+def _examine_run(composed: Composed, config: dict[str, Any], machine: _Machine) -> _Examined:
     title, device = " ".join(composed.command) or "the default run", None
+    usable = {package.name for package in machine.packages if software.is_usable(package)}
     try:
         run = plan(composed)
         config, device = run.config, run.device.type
-        if _needs_torchvision(composed.choices) and not machine.sets:
-            return _Patient(config, device, None, fit.left_out(title, ["it needs torchvision"], is_told=True))
+        if lacking := sorted(_find_required(composed.choices) - usable):
+            # The section on the software has the findings.
+            reasons = [f"it needs {', '.join(lacking)}"]
+            return _Examined(config, device, None, fit.build_unmeasured_section(title, reasons, []))
         fitted = _fit(run, machine)
-    except UnsupportedError as error:
-        return _Patient(config, device, None, fit.left_out(title, error.problems, is_told=False))
-    except DatasetError as error:
-        return _Patient(config, device, None, fit.left_out(title, [str(error).replace("\n", " ")], is_told=False))
-    return _Patient(config, device, fitted, fit.section(fitted))
+    except (UnsupportedError, DatasetError) as error:
+        reasons = error.problems if isinstance(error, UnsupportedError) else [str(error).replace("\n", " ")]
+        findings = [problem(reason) for reason in reasons]
+        return _Examined(config, device, None, fit.build_unmeasured_section(title, reasons, findings))
+    return _Examined(config, device, fitted, fit.build_section(fitted))
 
 
 def _fit(run: Run, machine: _Machine) -> fit.Fit:
-    """Measure a run, on its own data, or where its files are not there on what is known of them."""
+    """Estimate a run's memory from its data, or from the published sizes if the files are missing."""
     choices, option = run.composed.choices, run.composed.choices["dataset"]
-    is_there = {one.option: one.state for one in machine.sets}.get(option) in (None, "there")
-    if is_there:
+    has_data = _has_data(machine, option)
+    if has_data:
         facts = gather_facts(run)
     else:
         parts = {group: make_factory(run.config, group) for group in ("augment", "model", "precision")}
         parts["probe"] = partial(make_probes, run.config)
-        facts = check_facts(
-            run.config, choices, run.composed.overridden_keys, parts, data.stand_in(option, run.config), run.device
-        )
+        dataset = data.make_placeholder(option, run.config)
+        facts = check_facts(run.config, choices, run.composed.overridden_keys, parts, dataset, run.device)
     on_gpu, asked = run.device.type == "cuda", run.config["batch_size"]
     free = machine.gpu.gpus[torch.cuda.current_device()].free_memory if on_gpu else machine.memory.available
     takes = estimate_footprint(run.config, facts.dataset, run.device)
@@ -121,7 +120,7 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
         format=run.config["precision"]["format"],
         input_shape=facts.dataset.input_shape,
         num_examples=len(facts.dataset.train.targets),
-        data_is_there=is_there,
+        data_is_there=has_data,
         asked=asked,
         batch_size=largest_batch_size(takes, free, facts) if asked == "auto" else facts.batch_size,
         free=free,
@@ -129,10 +128,16 @@ def _fit(run: Run, machine: _Machine) -> fit.Fit:
     )
 
 
-def _root(config: dict[str, Any], composed: Composed) -> str:
-    """Where the data sets are looked for: where the run's own lies."""
-    return str(config["dataset"]["root"] if composed.choices["dataset"] in SETS else config["data_dir"])
+def _has_data(machine: _Machine, option: str) -> bool:
+    """Whether a data set needs no download, or has all its files."""
+    return {files.option: files.state for files in machine.downloads}.get(option, "there") == "there"
 
 
-def _needs_torchvision(choices: dict[str, str]) -> bool:
-    return choices["dataset"] in SETS or choices["model"] in BUILT_WITH_TORCHVISION
+def _find_root(config: dict[str, Any], composed: Composed) -> str:
+    """The folder in which downloaded data sets are looked for: the run's own, if it has one."""
+    return str(config["dataset"]["root"] if composed.choices["dataset"] in data.find_downloads() else config["data_dir"])
+
+
+def _find_required(choices: dict[str, str]) -> set[str]:
+    """The Python packages that the chosen options require."""
+    return {package for group, option in choices.items() for package in traits(group, option).requires}

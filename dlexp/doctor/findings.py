@@ -1,4 +1,4 @@
-"""What an examination finds about one subject: facts for a program, lines for a person, and what is to be said of them."""
+"""The result of examining one subject: facts for a program, lines for a person, and findings that need attention."""
 
 import math
 from typing import Any, Literal, NamedTuple
@@ -10,8 +10,8 @@ class Finding(NamedTuple):
     """A sentence about a fact.
 
     Args:
-        level: `problem`: something that the run needs is missing or broken; `note`: worth knowing.
-        text: What it is, and what mends it.
+        level: `problem`: something that the run needs is missing or broken; `note`: good to know.
+        text: The fact, and what to do about it.
     """
 
     level: Literal["problem", "note"]
@@ -22,8 +22,8 @@ class Section(NamedTuple):
     """One subject.
 
     Args:
-        name: Of the section, and its key in the JSON document.
-        facts: What JSON can hold.
+        name: The section's name, and its key in the JSON document.
+        facts: Values that JSON can hold.
         lines: (name, value), for the terminal.
         findings: Judgements on the facts.
     """
@@ -35,17 +35,17 @@ class Section(NamedTuple):
 
 
 def problem(text: str) -> Finding:
-    """Something that the run needs is missing or broken."""
+    """A finding that something the run needs is missing or broken."""
     return Finding("problem", text)
 
 
 def note(text: str) -> Finding:
-    """Worth knowing."""
+    """A finding that is good to know."""
     return Finding("note", text)
 
 
-def in_bytes(count: float) -> str:
-    """A number of bytes for a person: 82 KiB, 5.9 GiB."""
+def format_bytes(count: float) -> str:
+    """Format a number of bytes, such as 82 KiB or 5.9 GiB."""
     power = min(int(math.log(max(count, 1), 1024)), len(UNITS) - 1)
     value = count / 1024**power
     return f"{value:.0f} {UNITS[power]}" if power == 0 or value >= 100 else f"{value:.3g} {UNITS[power]}"

@@ -1,8 +1,8 @@
-"""Whether a run fits this machine: its memory on its device, and the batch size that would still fit."""
+"""Whether a run fits into the memory of its device, and the largest batch size that does."""
 
 from dataclasses import asdict, dataclass
 
-from dlexp.doctor.findings import Finding, Section, in_bytes, problem
+from dlexp.doctor.findings import Finding, Section, format_bytes, problem
 from dlexp.run.setup.footprint import MAX_MEMORY_SHARE, Footprint
 
 
@@ -11,17 +11,17 @@ class Fit:
     """One run on its device.
 
     Args:
-        title: What it is called.
+        title: The run's name.
         device: `cpu` or `cuda`.
-        hardware, precision: What was asked for, such as `auto`.
-        format: The number format that it computes in.
-        input_shape: Of one example.
-        num_examples: To train on.
-        data_is_there: Whether they are; else they are known by their published number and shape.
-        asked: What `batch_size` was asked for.
+        hardware, precision: The chosen options, such as `auto`.
+        format: The number format in which it computes.
+        input_shape: Shape of one example.
+        num_examples: Training examples.
+        data_is_there: Whether the data was read; otherwise its size and shape are the published ones.
+        asked: `batch_size` as the user set it, such as `auto`.
         batch_size: Examples of a full batch.
         free: Bytes free on the device.
-        footprint: What it takes.
+        footprint: Estimate of the memory that the run needs.
     """
 
     title: str
@@ -44,7 +44,7 @@ class Fit:
 
     @property
     def needed(self) -> int:
-        """Bytes that the run takes."""
+        """Bytes that the run needs."""
         return self.footprint.needed(self.full_batch)
 
     @property
@@ -54,52 +54,49 @@ class Fit:
 
 
 def judge(fit: Fit) -> list[Finding]:
-    """Whether the batch fits, and what would."""
+    """Whether the batch fits, and which one would."""
     allowed = int(MAX_MEMORY_SHARE * fit.free)
     if fit.needed <= allowed:
         return []
-    share = f"{MAX_MEMORY_SHARE:.0%}".replace("%", " %")
-    there = f"{in_bytes(allowed)} may be used ({share} of the {in_bytes(fit.free)} that are free)"
-    wants = f"batch_size={fit.batch_size} takes about {in_bytes(fit.needed)}, and {there}"
-    if fit.largest_batch:
-        return [problem(f"{wants}: batch_size={fit.largest_batch} fits.")]
-    return [problem(f"{wants}: no batch fits, lower depth or width.")]
+    fix = f"batch_size={fit.largest_batch} fits" if fit.largest_batch else "no batch fits, so use a smaller depth or width"
+    return [
+        problem(
+            f"batch_size={fit.batch_size} needs about {format_bytes(fit.needed)}, and a run may use {format_bytes(allowed)}, "
+            f"{100 * MAX_MEMORY_SHARE:.0f} % of the {format_bytes(fit.free)} that are free: {fix}."
+        )
+    ]
 
 
-def section(fit: Fit) -> Section:
-    """The run. Its memory is an estimate."""
+def build_section(fit: Fit) -> Section:
+    """The section on the run. Its memory is an estimate."""
     takes = fit.footprint
-    largest = f"{fit.largest_batch:,} examples"
-    if fit.largest_batch >= fit.num_examples:
-        largest = "all training examples at once"
+    is_whole = fit.largest_batch >= fit.num_examples
+    largest = "all training examples at once" if is_whole else f"{fit.largest_batch:,} examples"
     fixed = takes.weights + takes.gradients + takes.optimizer_state
-    batch = f"batch_size={fit.batch_size}{_resolved('batch_size', fit.asked, fit.batch_size)}"
+    batch = f"batch_size={fit.batch_size}{_format_choice('batch_size', fit.asked, fit.batch_size)}"
     shape = "x".join(map(str, fit.input_shape))
     lines = [
         ("config", fit.title),
-        ("device", f"{fit.device}{_resolved('hardware', fit.hardware, fit.device)}"),
-        ("precision", f"{fit.format}{_resolved('precision', fit.precision, fit.format)}"),
-        ("data", f"{fit.num_examples:,} training examples of {shape}{'' if fit.data_is_there else ', as published'}"),
-        ("parameters", f"{takes.num_parameters:,}; {in_bytes(fixed)} with their gradients and the optimizer's state"),
-        ("activations", f"{in_bytes(takes.saved)} an example"),
-        ("memory", f"about {in_bytes(fit.needed)} at {batch}, of {in_bytes(fit.free)} free"),
-        ("largest batch", f"{largest}, with a margin of {1 - MAX_MEMORY_SHARE:.0%}".replace("%", " %")),
+        ("device", f"{fit.device}{_format_choice('hardware', fit.hardware, fit.device)}"),
+        ("precision", f"{fit.format}{_format_choice('precision', fit.precision, fit.format)}"),
+        (
+            "data",
+            f"{fit.num_examples:,} training examples of {shape}{'' if fit.data_is_there else ', as published'}",
+        ),
+        ("parameters", f"{takes.num_parameters:,}; {format_bytes(fixed)} with gradients and optimizer state"),
+        ("activations", f"{format_bytes(takes.saved)} per example"),
+        ("memory", f"about {format_bytes(fit.needed)} at {batch}, of {format_bytes(fit.free)} free"),
+        ("largest batch", f"{largest}, with {100 - 100 * MAX_MEMORY_SHARE:.0f} % of the free memory left as a margin"),
     ]
     facts = asdict(fit) | {"needed": fit.needed, "largest_batch": fit.largest_batch}
     return Section("run", facts, lines, judge(fit))
 
 
-def left_out(title: str, why: list[str], *, is_told: bool) -> Section:
-    """A run that cannot be measured.
-
-    Args:
-        title: What it is called.
-        why: One line each.
-        is_told: Whether another section has the finding already.
-    """
-    lines = [("config", title), *(("not measured", reason) for reason in why)]
-    return Section("run", {"title": title, "not_measured": why}, lines, [] if is_told else [problem(reason) for reason in why])
+def build_unmeasured_section(title: str, reasons: list[str], findings: list[Finding]) -> Section:
+    """The section on a run that cannot be measured, for these reasons."""
+    lines = [("config", title), *(("not measured", reason) for reason in reasons)]
+    return Section("run", {"title": title, "not_measured": reasons}, lines, findings)
 
 
-def _resolved(name: str, asked: int | str, got: int | str) -> str:
+def _format_choice(name: str, asked: int | str, got: int | str) -> str:
     return "" if asked == got else f" ({name}={asked})"

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs: what they are, and which number formats pay on them."""
+"""NVIDIA GPUs: which there are, and which number formats are fast on them."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from dlexp.doctor.findings import Finding, Section, in_bytes, note
+from dlexp.doctor.findings import Finding, Section, format_bytes, note
 from dlexp.machine.device import find_device
 from dlexp.machine.precision import resolve
 
@@ -21,7 +21,7 @@ class Gpu:
 
     Args:
         name: Of the card.
-        capability: Its compute capability.
+        capability: Compute capability.
         total_memory, free_memory: Bytes.
     """
 
@@ -33,16 +33,16 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Graphics:
-    """GPUs, and the software between them and torch.
+    """The GPUs, and the software between them and torch.
 
     Args:
         cuda: Version that torch was built for, or None.
         cudnn: Version that came with torch, or None.
-        driver: Version, or None where nvidia-smi finds none.
-        kernels: What torch was compiled for, such as `sm_90`.
-        tf32: What float32 matrix products and convolutions use now, `ieee`, `tf32` or `none` (torch's own choice).
-        auto: What `hardware=auto` and `precision=auto` stand for.
-        gpus: That torch can use.
+        driver: Version, or None if nvidia-smi finds none.
+        kernels: The architectures that torch was compiled for, such as `sm_90`.
+        tf32: The format of float32 matrix products and convolutions: `ieee`, `tf32` or `none` (torch's default).
+        auto: The meaning of `hardware=auto` and `precision=auto`.
+        gpus: Those that torch can use.
     """
 
     cuda: str | None
@@ -55,7 +55,7 @@ class Graphics:
 
 
 class Formats(NamedTuple):
-    """Which number formats a GPU has units for. `tensor_cores`: whether these are tensor cores."""
+    """Which number formats a GPU computes fast, and whether it does so on tensor cores."""
 
     tensor_cores: bool
     fp16: bool
@@ -63,8 +63,8 @@ class Formats(NamedTuple):
     tf32: bool
 
 
-def look() -> Graphics:
-    """Ask torch, and nvidia-smi for the driver."""
+def read_gpus() -> Graphics:
+    """Read the facts from torch, and the driver's version from nvidia-smi."""
     indices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     version = torch.backends.cudnn.version()
     device = find_device("auto")
@@ -82,33 +82,33 @@ def look() -> Graphics:
     )
 
 
-def formats(capability: Capability, name: str = "") -> Formats:
-    """The formats of a compute capability.
+def find_formats(capability: Capability, name: str = "") -> Formats:
+    """The fast formats of a GPU.
 
     Args:
         capability: Major, minor.
-        name: Of the card: the GTX 16 series has the capability of the RTX 20 series without its tensor cores.
+        name: The card. The GTX 16 series has the capability of the RTX 20 series, but no tensor cores.
     """
     recent, ampere = capability >= (7, 0), capability >= (8, 0)
     return Formats(tensor_cores=recent and "GTX 16" not in name, fp16=recent, bf16=ampere, tf32=ampere)
 
 
-def mixed_precision(capability: Capability, name: str = "") -> str:
-    """Whether mixed precision pays on a GPU, and which."""
-    has, number = formats(capability, name), f"{capability[0]}.{capability[1]}"
+def rate_mixed_precision(capability: Capability, name: str = "") -> str:
+    """Whether mixed precision makes a run faster on a GPU, and in which format."""
+    has, number = find_formats(capability, name), f"{capability[0]}.{capability[1]}"
     if not has.fp16:
-        return f"mixed precision is of no use on compute capability {number}: stay with precision=fp32"
+        return f"mixed precision is not faster on compute capability {number}: use precision=fp32"
     cores = "tensor cores" if has.tensor_cores else "no tensor cores, but fast fp16"
     if has.bf16:
-        return f"{cores}: precision=bf16 and fp16 pay, tf32 is there"
-    return f"{cores}: precision=fp16 pays; bf16 and tf32 need compute capability 8.0"
+        return f"{cores}: precision=bf16, fp16 and tf32 are faster than fp32"
+    return f"{cores}: precision=fp16 is faster than fp32; bf16 and tf32 need compute capability 8.0"
 
 
 def has_kernels(capability: Capability, kernels: Sequence[str]) -> bool:
-    """Whether code compiled for these architectures runs: machine code of the same major version, or any older `compute_`."""
+    """Whether code compiled for these architectures runs: `sm_` of the same major version, or any older `compute_`."""
     for kernel in kernels:
         kind, _, digits = kernel.partition("_")
-        plain = digits.rstrip("af")  # sm_90a, sm_100f: for one architecture alone
+        plain = digits.rstrip("af")  # sm_90a and sm_100f run on that architecture only
         built = int(plain[:-1]), int(plain[-1])
         same = built == capability if plain != digits else built[0] == capability[0]
         if built <= capability and (same or kind == "compute"):
@@ -117,11 +117,11 @@ def has_kernels(capability: Capability, kernels: Sequence[str]) -> bool:
 
 
 def judge(graphics: Graphics, format: str) -> list[Finding]:
-    """What stands between a run and the speed of the GPUs.
+    """What prevents a run from using the GPUs at full speed.
 
     Args:
-        graphics: As found.
-        format: Of the run's precision, or empty.
+        graphics: The facts.
+        format: The number format of a run on a GPU; empty for a run elsewhere.
     """
     if not graphics.gpus:
         if graphics.driver is None:
@@ -131,29 +131,29 @@ def judge(graphics: Graphics, format: str) -> list[Finding]:
     findings = []
     for gpu in graphics.gpus:
         if not has_kernels(gpu.capability, graphics.kernels):
-            findings.append(note(f"{gpu.name}: this torch was compiled for {', '.join(graphics.kernels)}, not for it."))
-        if not formats(gpu.capability, gpu.name).fp16 or format == "bf16" and not formats(gpu.capability).bf16:
-            findings.append(note(f"{gpu.name}: {mixed_precision(gpu.capability, gpu.name)}."))
+            findings.append(note(f"{gpu.name}: this torch was compiled for {', '.join(graphics.kernels)} only."))
+        if not find_formats(gpu.capability, gpu.name).fp16 or format == "bf16" and not find_formats(gpu.capability).bf16:
+            findings.append(note(f"{gpu.name}: {rate_mixed_precision(gpu.capability, gpu.name)}."))
     return findings
 
 
-def section(graphics: Graphics, format: str) -> Section:
-    """The GPUs."""
+def build_section(graphics: Graphics, format: str) -> Section:
+    """The section on the GPUs. Arguments as of `judge`."""
     lines = []
     for index, gpu in enumerate(graphics.gpus):
         number = f"{gpu.capability[0]}.{gpu.capability[1]}"
         lines += [
-            (f"card {index}", f"{gpu.name}, compute capability {number}"),
-            ("", f"{in_bytes(gpu.free_memory)} free of {in_bytes(gpu.total_memory)}"),
-            ("", mixed_precision(gpu.capability, gpu.name)),
+            (f"GPU {index}", f"{gpu.name}, compute capability {number}"),
+            ("", f"{format_bytes(gpu.free_memory)} free of {format_bytes(gpu.total_memory)}"),
+            ("", rate_mixed_precision(gpu.capability, gpu.name)),
         ]
-    built = f"CUDA {graphics.cuda}, cuDNN {graphics.cudnn or 'missing'}" if graphics.cuda else "the CPU alone"
-    lines += [] if lines else [("cards", "none that torch can use")]
-    lines += [("torch is for", built), ("driver", graphics.driver or "none found")]
+    built = f"CUDA {graphics.cuda}, cuDNN {graphics.cudnn or 'missing'}" if graphics.cuda else "for the CPU only"
+    lines += [] if lines else [("GPUs", "none that torch can use")]
+    lines += [("torch build", built), ("driver", graphics.driver or "none found")]
     if graphics.gpus:
         now = ", ".join(f"{name} {state}" for name, state in graphics.tf32.items())
-        lines.append(("tf32 now", f"{now}; a run sets both by precision="))
-    lines.append(("auto", ", ".join(f"{group}=auto is {option}" for group, option in graphics.auto.items()) + " here"))
+        lines.append(("float32 format", f"{now}; the group precision sets both for a run"))
+    lines.append(("auto", ", ".join(f"{group}=auto means {option}" for group, option in graphics.auto.items())))
     return Section("gpu", asdict(graphics), lines, judge(graphics, format))
 
 
@@ -163,7 +163,7 @@ def _gpu(index: int) -> Gpu:
 
 
 def _driver() -> str | None:
-    """As nvidia-smi tells it: torch tells only which CUDA the driver could serve."""
+    """The driver's version. torch knows only the CUDA version that the driver supports."""
     if shutil.which("nvidia-smi") is None:
         return None
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]

@@ -1,4 +1,4 @@
-"""An examination as a person reads it, and as a program does."""
+"""An examination as a page for a person, and as a document for a program."""
 
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
@@ -8,57 +8,59 @@ from rich.text import Text
 
 from dlexp.doctor.findings import Finding, Section
 
-WIDTH = 100  # columns at the most, and where there is no terminal to ask
+WIDTH = 100  # columns at most, and in a pipe
 INDENT = 17  # columns before a value
 MARKS = {"problem": ("✗", "bold red"), "note": ("!", "yellow")}
 
 
-def found(sections: Sequence[Section], level: str) -> list[tuple[str, Finding]]:
-    """(Section, finding) of one level."""
+def select_findings(sections: Sequence[Section], level: str) -> list[tuple[str, Finding]]:
+    """The findings of one level, as (section, finding)."""
     return [(section.name, finding) for section in sections for finding in section.findings if finding.level == level]
 
 
-def page(sections: Sequence[Section], width: int) -> Text:
-    """What is wrong, what is worth knowing, each section, and the verdict.
+def render_page(sections: Sequence[Section], width: int) -> Text:
+    """Render the problems, the notes, each section, and the verdict.
 
     Args:
         sections: In their order.
-        width: Of a line, in columns.
+        width: Columns of a line.
     """
     findings = [
-        _line(f"{mark} {name}", finding.text, width, style)
+        _render_line(f"{mark} {name}", finding.text, width, style)
         for level, (mark, style) in MARKS.items()
-        for name, finding in found(sections, level)
+        for name, finding in select_findings(sections, level)
     ]
     blocks = [findings] if findings else []
     for section in sections:
-        lines = (_line(f"  {name}", value, width, "cyan") for name, value in section.lines)
-        worst = next((MARKS[level] for level in MARKS if any(level == one.level for one in section.findings)), ("", "bold"))
-        blocks.append([Text(f"{section.name} {worst[0]}".rstrip(), worst[1]), *lines])
-    return _joined([*(_joined(block, "\n") for block in blocks), verdict(sections)], "\n\n")
+        lines = (_render_line(f"  {name}", value, width, "cyan") for name, value in section.lines)
+        levels = {finding.level for finding in section.findings}
+        mark, style = next((MARKS[level] for level in MARKS if level in levels), ("", "bold"))
+        blocks.append([Text(f"{section.name} {mark}".rstrip(), style), *lines])
+    return _join([*(_join(block, "\n") for block in blocks), render_verdict(sections)], "\n\n")
 
 
-def verdict(sections: Sequence[Section]) -> Text:
-    """The last line."""
-    count = len(found(sections, "problem"))
+def render_verdict(sections: Sequence[Section]) -> Text:
+    """Render the last line."""
+    count = len(select_findings(sections, "problem"))
     if not count:
-        return Text("All right: the run fits this machine, by an estimate of its memory.", "green")
-    return Text(f"{'One thing is' if count == 1 else f'{count} things are'} missing or broken: see the top.", "bold red")
+        return Text("All right: the run fits this machine, according to an estimate of its memory.", "green")
+    return Text(f"{count} problem{'s' if count > 1 else ''}: see the lines with {MARKS['problem'][0]} at the top.", "bold red")
 
 
-def document(sections: Sequence[Section]) -> dict[str, Any]:
-    """The facts of each section, and the findings, for JSON."""
-    told = {
-        f"{level}s": [{"section": name, "text": finding.text} for name, finding in found(sections, level)] for level in MARKS
+def build_document(sections: Sequence[Section]) -> dict[str, Any]:
+    """The facts of each section and the findings, for JSON."""
+    findings = {
+        f"{level}s": [{"section": name, "text": finding.text} for name, finding in select_findings(sections, level)]
+        for level in MARKS
     }
-    return {"ok": not told["problems"], **told, **{section.name: section.facts for section in sections}}
+    return {"ok": not findings["problems"], **findings, **{section.name: section.facts for section in sections}}
 
 
-def _line(name: str, value: str, width: int, style: str) -> Text:
-    """A name, and beside it the value on as many lines as it takes."""
+def _render_line(name: str, value: str, width: int, style: str) -> Text:
+    """A name, and beside it the value on as many lines as it needs."""
     first, *more = wrap(value, width - INDENT, break_on_hyphens=False) or [""]
     return Text.assemble((f"{name} ".ljust(INDENT), style), first, *(f"\n{' ' * INDENT}{line}" for line in more))
 
 
-def _joined(texts: Iterable[Text], between: str) -> Text:
+def _join(texts: Iterable[Text], between: str) -> Text:
     return Text(between).join(texts)

@@ -1,4 +1,4 @@
-"""The folders that a run reads and writes: whether they can be written, and how much fits."""
+"""The folders that a run reads and writes: whether they can be written, and how much space is free."""
 
 import getpass
 import os
@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dlexp.doctor.findings import Finding, Section, in_bytes, note, problem
+from dlexp.doctor.findings import Finding, Section, format_bytes, note, problem
 
-LEAST = 100 * 2**20  # bytes; a run folder takes a few hundred kB, and a study has hundreds of them
-COMFORTABLE = 2**30
-SHORT = {"dataset.cache_dir": "image cache", "TORCHINDUCTOR_CACHE_DIR": "compile cache"}
+MIN_FREE = 100 * 2**20  # bytes; a run folder takes a few hundred kB, and a study has hundreds of runs
+ENOUGH_FREE = 2**30
+TITLES = {"dataset.cache_dir": "image cache", "TORCHINDUCTOR_CACHE_DIR": "compile cache"}
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Folder:
 
     Args:
         key: The setting that names it.
-        path: Where it lies; it need not be there yet.
+        path: It need not exist yet.
         needed: Whether the run writes into it.
-        free: Bytes free there, or None where there is no such place.
-        error: Why nothing can be written there, or None.
+        free: Bytes free, or None if it cannot be written.
+        error: Why it cannot be written, or None.
     """
 
     key: str
@@ -36,37 +36,37 @@ class Folder:
     error: str | None
 
 
-def places(config: Mapping[str, Any], *, downloads: bool) -> dict[str, tuple[str, bool]]:
-    """Setting → folder, and whether the run writes into it.
+def list_folders(config: Mapping[str, Any], *, downloads: bool) -> dict[str, tuple[str, bool]]:
+    """Map each setting to its folder, and to whether the run writes into it.
 
     Args:
         config: Resolved.
-        downloads: Whether the run has to fetch its data.
+        downloads: Whether the run has to download its data.
     """
     found = {"output_dir": (config["output_dir"], True), "data_dir": (config["data_dir"], downloads)}
     if "cache_dir" in config["dataset"]:
         found["dataset.cache_dir"] = config["dataset"]["cache_dir"], True
-    return found | {"TORCHINDUCTOR_CACHE_DIR": (str(compile_cache()), bool(config["hardware"]["compile"]))}
+    return found | {"TORCHINDUCTOR_CACHE_DIR": (str(find_compile_cache()), bool(config["hardware"]["compile"]))}
 
 
-def compile_cache() -> Path:
-    """Where torch.compile keeps what it has made, as torch chooses it."""
+def find_compile_cache() -> Path:
+    """The folder in which torch.compile saves its results, by torch's rule."""
     if chosen := os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
         return Path(chosen)
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
+    except (KeyError, OSError):  # in a container the user may have a number and no name
         user = str(os.getuid())
     return Path(tempfile.gettempdir()) / ("torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user))
 
 
-def look(key: str, path: str, *, needed: bool) -> Folder:
-    """Try to write where the folder is, or where it would be made; leaves nothing there."""
+def examine_folder(key: str, path: str, *, needed: bool) -> Folder:
+    """Try to write into a folder, or into the one in which it would be created. Leaves no file."""
     place = Path(path).expanduser().absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
     try:
-        # Permission bits tell too little: root passes them, and a full or read-only disk has them as well.
+        # Permission bits are not enough: they do not bind root, and say nothing of a full or read-only disk.
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(b"\0")
     except OSError as error:
@@ -75,7 +75,7 @@ def look(key: str, path: str, *, needed: bool) -> Folder:
 
 
 def judge(folders: list[Folder]) -> list[Finding]:
-    """Which folders the run cannot write into; those that it only reads are left in peace."""
+    """Which folders the run cannot write into. Those that it only reads are not judged."""
     findings = []
     for folder in folders:
         if not folder.needed:
@@ -83,18 +83,18 @@ def judge(folders: list[Folder]) -> list[Finding]:
         name = f"{folder.key}={folder.path}"
         if folder.error:
             findings.append(problem(f"{name} cannot be written ({folder.error}): choose another folder."))
-        elif folder.free is not None and folder.free < COMFORTABLE:
-            say = problem if folder.free < LEAST else note
-            findings.append(say(f"{name} has {in_bytes(folder.free)} free: make room, or choose another folder."))
+        elif folder.free is not None and folder.free < ENOUGH_FREE:
+            say = problem if folder.free < MIN_FREE else note
+            findings.append(say(f"{name} has {format_bytes(folder.free)} free: delete files, or choose another folder."))
     return findings
 
 
-def section(folders: list[Folder]) -> Section:
-    """The folders."""
+def build_section(folders: list[Folder]) -> Section:
+    """The section on the folders."""
     lines = [
         (
-            SHORT.get(folder.key, folder.key),
-            f"{folder.path}  {in_bytes(folder.free)} free" if folder.free is not None else f"{folder.path}  not writable",
+            TITLES.get(folder.key, folder.key),
+            f"{folder.path}: " + ("not writable" if folder.free is None else f"{format_bytes(folder.free)} free"),
         )
         for folder in folders
     ]

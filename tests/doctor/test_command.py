@@ -46,7 +46,7 @@ def test_a_document_with_the_same_facts(tmp_path):
     [
         ("norm=bm", "norm=bm: no such option. Options: bn, gn, in, ln, none, rms. Did you mean bn?"),
         ("--jsn", "--jsn: no such flag. Flags: --json, --help, -h."),
-        ("study=loss", "study: is a name for many runs"),
+        ("study=loss", "study: a study is many runs"),
     ],
 )
 def test_a_refusal(argument, message, tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.doctor.findings import in_bytes
+from dlexp.doctor.findings import format_bytes
 
 
 @pytest.mark.parametrize(
@@ -15,5 +15,5 @@ from dlexp.doctor.findings import in_bytes
         (3000 * 2**40, "3000 TiB"),
     ],
 )
-def test_bytes_for_a_person(count, text):
-    assert in_bytes(count) == text
+def test_bytes_have_a_readable_unit(count, text):
+    assert format_bytes(count) == text

@@ -3,7 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from dlexp.doctor.gpu import Gpu, Graphics, formats, has_kernels, judge, look, mixed_precision, section
+from dlexp.doctor.gpu import (
+    Gpu,
+    Graphics,
+    build_section,
+    find_formats,
+    has_kernels,
+    judge,
+    rate_mixed_precision,
+    read_gpus,
+)
 
 KERNELS = ["sm_75", "sm_80", "sm_90", "compute_120"]
 NONE = Graphics(cuda="13.2", cudnn="9.26.0", driver=None, kernels=KERNELS, tf32={}, auto={"hardware": "cpu"}, gpus=[])
@@ -24,25 +33,25 @@ def with_card(capability, name="a card"):
     ],
 )
 def test_formats_follow_from_the_compute_capability(capability, expected):
-    assert formats(capability) == expected
+    assert find_formats(capability) == expected
 
 
 def test_a_gtx_16_has_no_tensor_cores():
-    assert formats((7, 5), "NVIDIA GeForce GTX 1660") == (False, True, False, False)
+    assert find_formats((7, 5), "NVIDIA GeForce GTX 1660") == (False, True, False, False)
 
 
 @pytest.mark.parametrize(
     ("capability", "words"),
     [
-        ((6, 1), "mixed precision is of no use on compute capability 6.1"),
-        ((7, 5), "precision=fp16 pays; bf16 and tf32 need compute capability 8.0"),
-        ((8, 0), "precision=bf16 and fp16 pay"),
-        ((9, 0), "precision=bf16 and fp16 pay"),
+        ((6, 1), "mixed precision is not faster on compute capability 6.1"),
+        ((7, 5), "precision=fp16 is faster than fp32; bf16 and tf32 need compute capability 8.0"),
+        ((8, 0), "precision=bf16, fp16 and tf32 are faster than fp32"),
+        ((9, 0), "precision=bf16, fp16 and tf32 are faster than fp32"),
     ],
 )
-def test_whether_mixed_precision_pays_is_said_of_the_card(capability, words):
-    assert words in mixed_precision(capability)
-    assert words in " ".join(value for _, value in section(with_card(capability), "").lines)
+def test_mixed_precision_is_rated_by_the_card(capability, words):
+    assert words in rate_mixed_precision(capability)
+    assert words in " ".join(value for _, value in build_section(with_card(capability), "").lines)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +74,8 @@ def test_kernels_run_on_what_they_were_compiled_for(capability, kernels, expecte
 
 def test_an_old_card_is_noted():
     texts = [finding.text for finding in judge(with_card((6, 1), "GTX 1080"), "")]
-    assert "GTX 1080: this torch was compiled for sm_75, sm_80, sm_90, compute_120, not for it." in texts
-    assert "GTX 1080: mixed precision is of no use on compute capability 6.1: stay with precision=fp32." in texts
+    assert "GTX 1080: this torch was compiled for sm_75, sm_80, sm_90, compute_120 only." in texts
+    assert "GTX 1080: mixed precision is not faster on compute capability 6.1: use precision=fp32." in texts
 
 
 @pytest.mark.parametrize(("format", "count"), [("fp16", 0), ("bf16", 1)])
@@ -80,7 +89,7 @@ def test_a_driver_without_a_usable_gpu_is_noted():
     assert "built without CUDA" in judge(replace(NONE, driver="470.1", cuda=None), "")[0].text
 
 
-def test_this_machine_can_be_told():
-    told = section(look(), "")
-    assert dict(told.lines)["auto"].startswith("hardware=auto is ")
-    assert json.loads(json.dumps(told.facts))["auto"].keys() == {"hardware", "precision"}
+def test_this_machine():
+    section = build_section(read_gpus(), "")
+    assert dict(section.lines)["auto"].startswith("hardware=auto means ")
+    assert json.loads(json.dumps(section.facts))["auto"].keys() == {"hardware", "precision"}

@@ -40,6 +40,15 @@ UNPACKED = {
 }
 
 
+# Shape of an image, number of classes, of training and of test examples, for who plans a run before the files are here.
+PUBLISHED = {
+    "mnist": ((1, 28, 28), 10, 60000, 10000),
+    "fashion_mnist": ((1, 28, 28), 10, 60000, 10000),
+    "cifar10": ((3, 32, 32), 10, 50000, 10000),
+    "cifar100": ((3, 32, 32), 100, 50000, 10000),
+}
+
+
 class _Layout(NamedTuple):
     """The files to read, with their md5, and the archives that contain them."""
 

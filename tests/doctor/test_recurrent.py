@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.doctor.lstm import detours, section
+from dlexp.doctor.recurrent import build_section, find_obstacles
 
 
 @pytest.mark.parametrize(
@@ -14,12 +14,12 @@ from dlexp.doctor.lstm import detours, section
         ({"cell": "fused"}, "cuda", None, ["without cuDNN"]),
     ],
 )
-def test_what_leaves_the_fused_kernels_is_named(model, device, cudnn, words):
-    reasons = detours(model, device, cudnn)
+def test_the_reasons_against_fused_kernels(model, device, cudnn, words):
+    reasons = find_obstacles(model, device, cudnn)
     assert [word in reason for word, reason in zip(words, reasons, strict=True)] == [True] * len(words)
-    assert section(model, device, cudnn).facts["fused"] == (not words)
+    assert build_section("lstm", model, device, cudnn).facts["fused"] == (not words)
 
 
 @pytest.mark.parametrize(("device", "count"), [("cuda", 1), ("cpu", 0)])
-def test_a_loop_is_noted_where_it_costs_a_fast_path(device, count):
-    assert len(section({"cell": "loop"}, device, "9.26.0").findings) == count
+def test_a_loop_is_noted_on_a_gpu(device, count):
+    assert len(build_section("lstm", {"cell": "loop"}, device, "9.26.0").findings) == count
