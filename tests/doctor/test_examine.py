@@ -49,8 +49,8 @@ def test_a_batch_that_does_not_fit(tmp_path, monkeypatch):
 
 
 def test_workers_share_their_batches(tmp_path, monkeypatch):
-    found = memory.look()
-    monkeypatch.setattr(examination, "look", lambda: replace(found, shared=1000))
+    usual = memory.look()
+    monkeypatch.setattr(examination, "look", lambda: replace(usual, shared=1000))
     found = sections(*MOONS, "hardware.loader=workers", root=tmp_path)
     assert "2 workers put 1 KiB of batches" in problems(found)["memory"][0]  # 2 workers, 2 batches, 16 rows of 16 bytes
     assert problems(sections(*MOONS, root=tmp_path))["memory"] == []
