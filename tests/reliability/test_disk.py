@@ -162,9 +162,9 @@ def test_room_is_held_against_what_is_needed_before_a_run(free, told, tmp_path, 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, int(free * MEBIBYTE)))
     if told == "refused":
         with pytest.raises(DiskError, match="need 2.0 MiB at least and 3.0 MiB at most, and 1.9 MiB are free"):
-            disk.check_room(tmp_path / "not" / "yet", MEBIBYTE, keep=2)
+            disk.check_room(tmp_path / "not" / "yet", MEBIBYTE, num_states=2)
     else:
-        assert bool(disk.check_room(tmp_path, MEBIBYTE, keep=2)) == (told == "warned")
+        assert bool(disk.check_room(tmp_path, MEBIBYTE, num_states=2)) == (told == "warned")
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def check_room(folder: Path, state_bytes: int, num_states: int) -> str | None:
     Raises:
         DiskError: If not even two states fit.
     """
-    free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
+    free = _free_bytes(folder)
     needed = (num_states + 1) * state_bytes
     if free < 2 * state_bytes:
         raise DiskError(
@@ -45,10 +45,9 @@ def refusal(error: BaseException) -> OSError | None:
 
 def explained(refused: OSError, folder: Path, state_bytes: int) -> DiskError:
     """The error to show when a run folder cannot be written."""
-    free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
     return DiskError(
         f"{folder} cannot be written ({refused.strerror or refused}): a state of this run needs {_size(state_bytes)}, and "
-        f"{_size(free)} are free. What was saved before is whole: make room, and the same command goes on."
+        f"{_size(_free_bytes(folder))} are free. What was saved before is whole: make room, and the same command goes on."
     )
 
 
@@ -67,6 +66,11 @@ def writing(path: Path) -> Iterator[None]:
         raise DiskError(
             f"{path} cannot be written ({error.strerror or error}): make room, or choose another output_dir."
         ) from error
+
+
+def _free_bytes(folder: Path) -> int:
+    """Free space on the disk of a folder that may not exist yet."""
+    return shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -104,17 +104,13 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
     if dataset.task == "classification" and (config["target"] or 0) > 1:
         problems.append(f"target: an accuracy is a number from 0 to 1, got {config['target']}: 94 % is target=0.94.")
     if len(dataset.input_shape) != 3:
-        shape = list(dataset.input_shape)
-        if choices["augment"] != "none":
-            problems.append(
-                f"augment={choices['augment']} needs images, and dataset={name} has inputs of shape {shape}: use augment=none."
-            )
-        if config["test_flip"]:
-            problems.append(f"test_flip=true needs images, and dataset={name} has inputs of shape {shape}: leave it false.")
-        if config["hardware"]["channels_last"]:
-            problems.append(
-                f"hardware.channels_last=true needs images, and dataset={name} has inputs of shape {shape}: leave it false."
-            )
+        needs_images = {
+            f"augment={choices['augment']}": (choices["augment"] != "none", "use augment=none"),
+            "test_flip=true": (config["test_flip"], "leave it false"),
+            "hardware.channels_last=true": (config["hardware"]["channels_last"], "leave it false"),
+        }
+        data = f"dataset={name} has inputs of shape {list(dataset.input_shape)}"
+        problems += [f"{key} needs images, and {data}: {fix}." for key, (is_set, fix) in needs_images.items() if is_set]
     return problems
 
 
