@@ -7,7 +7,7 @@ from time import perf_counter, process_time
 import torch
 
 from dlexp.benchmark.comparison import Block, Case, Sample
-from dlexp.machine.device import wait
+from dlexp.machine.device import synchronize
 
 Samples = dict[str, list[Sample]]
 """`ours`, `other` and `again` (ours once more, the control) → a sample a round."""
@@ -23,10 +23,10 @@ def timed(work: Callable[[], None], num_units: int, device: torch.device, *, alo
         alone: Whether this process does it without others.
     """
     gc.collect()
-    wait(device)
+    synchronize(device)
     began, cpu = perf_counter(), process_time()
     work()
-    wait(device)
+    synchronize(device)
     seconds, cpu = perf_counter() - began, process_time() - cpu
     return Sample(seconds / num_units, cpu / num_units if alone else None)
 

@@ -15,7 +15,7 @@ from dlexp.benchmark.intervals import estimate, verdict
 from dlexp.benchmark.measure import Samples, measure
 from dlexp.benchmark.same_work import DifferentWorkError
 from dlexp.errors import ConfigError, DatasetError
-from dlexp.machine.device import describe
+from dlexp.machine.device import describe_device
 from dlexp.machine.files import write_whole
 from dlexp.run.record import folder as record
 
@@ -102,8 +102,8 @@ def _by_cpu_time(figure: Figure, samples: Samples) -> dict[str, float] | None:
 
 def machine() -> dict[str, Any]:
     """The machine and the versions behind the figures; no name of a host."""
-    cpu = describe(torch.device("cpu"))
-    gpu = describe(torch.device("cuda"))["device"] if torch.cuda.is_available() else None
+    cpu = describe_device(torch.device("cpu"))
+    gpu = describe_device(torch.device("cuda"))["device"] if torch.cuda.is_available() else None
     return {
         "cpu": cpu["device"],
         "gpu": gpu,

@@ -14,7 +14,7 @@ from dlexp.config.compose import compose
 from dlexp.config.lookup import look_up
 from dlexp.data.batches import Batch, draw_order
 from dlexp.errors import ConfigError
-from dlexp.machine.device import set_up
+from dlexp.machine.device import configure_torch
 from dlexp.run.display import Plain
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import plan
@@ -40,7 +40,7 @@ class Setting(NamedTuple):
     def restore(self) -> None:
         """Bring torch's global state to this setting: an arm of another one may have been at work."""
         chosen = self.config["hardware"]
-        set_up(
+        configure_torch(
             self.facts.device,
             num_threads=chosen["num_threads"],
             determinism=chosen["determinism"],

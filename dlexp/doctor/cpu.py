@@ -9,7 +9,7 @@ import torch
 
 from dlexp.doctor.findings import Finding, Section, note
 from dlexp.machine.cgroup import cpu_limit
-from dlexp.machine.device import describe
+from dlexp.machine.device import describe_device
 
 FLAGS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "bf16")  # bf16: the name on ARM
 BF16_INSTRUCTIONS = {"amx_bf16", "avx512_bf16", "bf16"}
@@ -49,7 +49,7 @@ def read_cpu() -> Cpu:
     """Read the facts from the operating system and torch."""
     cores, able = os.cpu_count() or 1, torch.cpu.get_capabilities()
     return Cpu(
-        name=describe(torch.device("cpu"))["device"],
+        name=describe_device(torch.device("cpu"))["device"],
         cores=cores,
         usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
         limit=cpu_limit(),

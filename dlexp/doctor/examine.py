@@ -12,7 +12,7 @@ from dlexp.config.options import traits
 from dlexp.doctor import cpu, data, fit, gpu, memory, recurrent, software, storage
 from dlexp.doctor.findings import Section, problem
 from dlexp.errors import ConfigError, DatasetError, UnsupportedError
-from dlexp.machine.memory import Memory, look
+from dlexp.machine.memory import Memory, read_memory
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import Run, plan
 from dlexp.run.setup.batch_size import largest_batch_size
@@ -56,7 +56,7 @@ def examine(overrides: Sequence[str]) -> list[Section]:
     usable = [package.name for package in packages if software.is_usable(package)]
     downloads = data.check_downloads(_find_root(config, composed), usable)
     # Memory is read before the run's data takes a part of it.
-    machine = _Machine(look(), gpu.read_gpus(), cpu.read_cpu(), packages, downloads)
+    machine = _Machine(read_memory(), gpu.read_gpus(), cpu.read_cpu(), packages, downloads)
     return _build_sections(machine, composed, _examine_run(composed, config, machine))
 
 

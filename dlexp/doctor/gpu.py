@@ -10,7 +10,7 @@ import torch
 
 from dlexp.doctor.findings import Finding, Section, format_bytes, note
 from dlexp.machine.device import find_device
-from dlexp.machine.precision import resolve
+from dlexp.machine.precision import resolve_format
 
 Capability = tuple[int, int]
 
@@ -77,7 +77,7 @@ def read_gpus() -> Graphics:
             "products": torch.backends.cuda.matmul.fp32_precision,
             "convolutions": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
         },
-        auto={"hardware": device.type, "precision": resolve("auto", device)},
+        auto={"hardware": device.type, "precision": resolve_format("auto", device)},
         gpus=[_gpu(index) for index in indices],
     )
 

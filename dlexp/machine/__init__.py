@@ -1,1 +1,1 @@
-"""The device, its memory and its number formats."""
+"""The device, its memory, its number formats, and settings of the process. Begin with `device.py`."""

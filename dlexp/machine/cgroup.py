@@ -1,10 +1,10 @@
-"""What a control group of Linux grants to this process: a container, a batch job or a service has less than the machine."""
+"""The limits of this process's control group on Linux: a container, batch job or service has less than the whole machine."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 MOUNT = Path("/sys/fs/cgroup")
-NO_LIMIT = 2**60  # version 1 says "none" as the largest number of whole pages
+NO_LIMIT = 2**60  # bytes; version 1 writes a larger number for "no limit"
 
 
 def memory_limit(mount: Path = MOUNT, groups: str | None = None) -> tuple[int, int] | None:
@@ -12,10 +12,10 @@ def memory_limit(mount: Path = MOUNT, groups: str | None = None) -> tuple[int, i
 
     Args:
         mount: Where control groups are mounted.
-        groups: What /proc/self/cgroup says, or None to read it.
+        groups: Content of /proc/self/cgroup, or None to read it.
 
     Returns:
-        Bytes granted, and bytes of these in use that the system could not take back; None: no limit.
+        The limit in bytes, and the bytes in use that the system cannot free; None if there is no limit.
     """
     found = []
     for folder in _folders(mount, "memory", groups):
@@ -28,7 +28,7 @@ def memory_limit(mount: Path = MOUNT, groups: str | None = None) -> tuple[int, i
 
 
 def cpu_limit(mount: Path = MOUNT, groups: str | None = None) -> float | None:
-    """The tightest limit on processor time, in cores; None: no limit. Arguments as of `memory_limit`."""
+    """The tightest limit on processor time, in cores; None if there is no limit. Arguments as in `memory_limit`."""
     found = []
     for folder in _folders(mount, "cpu", groups):
         quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
@@ -40,7 +40,7 @@ def cpu_limit(mount: Path = MOUNT, groups: str | None = None) -> float | None:
 
 
 def _folders(mount: Path, controller: str, groups: str | None) -> Iterator[Path]:
-    """The group of this process and all above it, in version 2 and version 1 of the tree."""
+    """The folder of this process's group and of each group above it, in versions 1 and 2 of control groups."""
     try:
         lines = (Path("/proc/self/cgroup").read_text() if groups is None else groups).splitlines()
     except OSError:
@@ -62,7 +62,7 @@ def _number(path: Path) -> int | None:
 
 
 def _cache(folder: Path) -> int:
-    """Bytes of files that the system drops when memory runs short."""
+    """Bytes of cached files, which the system frees when memory runs short."""
     try:
         fields = dict(line.split(maxsplit=1) for line in (folder / "memory.stat").read_text().splitlines())
     except OSError:

@@ -1,4 +1,4 @@
-"""Device, threads, determinism, TF32: the only place that sets global torch state, anew for each run."""
+"""Device, threads, determinism and TF32: the only place that sets torch's global state. Each run sets it again."""
 
 import os
 import platform
@@ -15,10 +15,10 @@ from dlexp.machine.process import return_freed_memory, reuse_freed_memory
 
 
 def find_device(name: str) -> torch.device:
-    """The device that `auto`, `cpu` or `cuda` stands for on this machine.
+    """The device that `auto`, `cpu` or `cuda` means on this machine.
 
     Raises:
-        UnsupportedError: If `cuda` is asked for and there is no usable NVIDIA GPU.
+        UnsupportedError: If `cuda` is chosen and there is no usable NVIDIA GPU.
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
@@ -27,7 +27,7 @@ def find_device(name: str) -> torch.device:
 
 
 def check_hardware(hardware: Mapping[str, Any], device: torch.device) -> list[str]:
-    """The settings of the group `hardware` that this device could only ignore, one message each."""
+    """One message for each setting of the group `hardware` that has no effect on this device."""
     problems = []
     if device.type == "cpu":
         if hardware["cuda_graph"]:
@@ -42,17 +42,17 @@ def check_hardware(hardware: Mapping[str, Any], device: torch.device) -> list[st
             if hardware[key] and hardware["loader"] == "workers"
         ]
         if hardware["empty_cache_every"]:
-            problems.append("hardware.empty_cache_every empties the memory that torch keeps on a GPU: leave it 0 on the CPU.")
+            problems.append("hardware.empty_cache_every empties the memory that torch reserves on a GPU: leave it 0 here.")
         if hardware["compile"] and not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
             problems.append("hardware.compile=true needs a C++ compiler on the CPU, and none is on the PATH.")
     return problems
 
 
-def set_up(device: torch.device, *, num_threads: int, determinism: str, tf32: bool) -> None:
-    """Bring torch's global state to what one run asks for, whatever the run before it left.
+def configure_torch(device: torch.device, *, num_threads: int, determinism: str, tf32: bool) -> None:
+    """Set torch's global state for one run, whatever the previous run has set.
 
     Args:
-        device: Where the run computes.
+        device: The device of the run.
         num_threads: Threads of one CPU operation. Another number gives other last digits.
         determinism: `fast`, `seeded` or `bitwise`; see conf/hardware/cuda.yaml.
         tf32: Whether float32 matrix products and convolutions on a GPU may use TF32.
@@ -64,7 +64,7 @@ def set_up(device: torch.device, *, num_threads: int, determinism: str, tf32: bo
     if bitwise:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS makes its first handle
     torch.use_deterministic_algorithms(bitwise)
-    # Deterministic mode fills every new tensor with NaN by default, to find code that reads it: up to 15 % of a step.
+    # By default, deterministic mode fills each new tensor with NaN, to reveal code that reads it: up to 15 % of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.deterministic = bitwise
     torch.backends.cudnn.benchmark = determinism == "fast"
@@ -77,19 +77,19 @@ def set_up(device: torch.device, *, num_threads: int, determinism: str, tf32: bo
 
 
 def empty_cache() -> None:
-    """Give the memory that torch and the C library keep for later back; the next allocations ask for it again."""
+    """Return the memory that torch and the C library reserve for reuse. The next allocations request it again."""
     torch.cuda.empty_cache()
     return_freed_memory()
 
 
-def wait(device: torch.device) -> None:
-    """Return when the device has done all it was given."""
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:
-    """Largest memory so far, in bytes: of this run on a GPU; on a CPU of the whole process, earlier runs included."""
+    """The largest memory used so far, in bytes: by this run on a GPU; by the whole process on a CPU, with earlier runs."""
     if device.type == "cuda":
         return {
             "allocated": torch.cuda.max_memory_allocated(device),
@@ -99,14 +99,14 @@ def peak_memory(device: torch.device) -> dict[str, int]:
 
 
 def physical_memory(device: torch.device) -> int:
-    """Memory of the device, in bytes."""
+    """The device's memory in bytes."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def describe(device: torch.device) -> dict[str, Any]:
-    """The machine and the versions behind a result, for its summary."""
+def describe_device(device: torch.device) -> dict[str, Any]:
+    """The device, the host and the versions, for a run's summary."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "host": platform.node(),
@@ -115,7 +115,7 @@ def describe(device: torch.device) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The model of the CPU, as Linux names it; elsewhere its architecture."""
+    """The model of the CPU on Linux; on other systems its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Write a file so that a reader, or a crash at any instant, finds all of the new content or all of the old."""
+"""Write a file so that a reader finds all of the new content or all of the old, even after a crash."""
 
 import os
 import platform
@@ -9,13 +9,13 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Give a temporary file beside `path`, which replaces `path` when the block ends without an error.
+    """Yield a temporary path in the folder of `path`; the file there replaces `path` when the block ends without an error.
 
     Temporary files that a killed process has left for the same path are removed.
 
     Args:
         path: The file to write.
-        durable: Whether the content reaches the disk itself before this returns, so that it also survives a power failure.
+        durable: Whether to flush the content to the disk before returning, so that it also survives a power failure.
     """
     temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
     try:

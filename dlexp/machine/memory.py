@@ -1,4 +1,4 @@
-"""How much memory there is for a run, and whether an error means that there was too little."""
+"""How much memory a run can have, and whether an error means that there was too little."""
 
 import resource
 import shutil
@@ -7,21 +7,21 @@ from pathlib import Path
 
 import torch
 
-from dlexp.machine import device as hardware
 from dlexp.machine.cgroup import memory_limit
+from dlexp.machine.device import empty_cache, physical_memory
 
 SHARED = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
 class Memory:
-    """In bytes.
+    """Main memory, in bytes.
 
     Args:
-        physical: In the machine.
-        limit: That a control group grants, or None.
-        available: That this process can still have.
-        shared: Free for what processes share (/dev/shm), or None where there is no such place.
+        physical: Memory of the machine.
+        limit: The limit of a control group, or None.
+        available: Memory that this process can still allocate.
+        shared: Free memory that processes can share (/dev/shm), or None if the system has no such folder.
     """
 
     physical: int
@@ -30,9 +30,9 @@ class Memory:
     shared: int | None
 
 
-def look() -> Memory:
-    """Ask the operating system."""
-    physical = hardware.physical_memory(torch.device("cpu"))
+def read_memory() -> Memory:
+    """Read the sizes from the operating system."""
+    physical = physical_memory(torch.device("cpu"))
     available, limit, addresses = _available() or physical, memory_limit(), _addresses()
     if limit is not None:
         available = min(available, max(0, limit[0] - limit[1]))
@@ -42,23 +42,23 @@ def look() -> Memory:
     return Memory(physical, limit[0] if limit else None, available, shared)
 
 
-def free(device: torch.device) -> int:
-    """Bytes that this process can still have on a device; what is kept for later is among them."""
+def free_memory(device: torch.device) -> int:
+    """Bytes that this process can still allocate on a device, including what torch has reserved and does not use."""
     if device.type == "cuda":
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + kept
-    hardware.empty_cache()
-    return look().available
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    empty_cache()
+    return read_memory().available
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on the device or on the host; no other error of CUDA is that."""
-    told = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # of torch's allocator for the CPU
-    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    """Whether an error says that memory ran out, on the device or on the host. Other CUDA errors do not count."""
+    is_cpu_allocator = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return is_cpu_allocator or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def _available() -> int | None:
-    """What Linux thinks that a new process can have without swapping; elsewhere None."""
+    """Bytes that a new process can have without swapping, as Linux estimates it; None on other systems."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -68,10 +68,10 @@ def _available() -> int | None:
 
 
 def _addresses() -> int | None:
-    """Bytes of address space left to this process under `ulimit -v`; None: no limit, or a system that does not tell."""
-    granted = resource.getrlimit(resource.RLIMIT_AS)[0]
+    """Bytes of address space that `ulimit -v` leaves to this process; None if there is no limit, or it is not known."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     try:
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except OSError:
         return None
-    return None if granted == resource.RLIM_INFINITY else max(0, granted - taken)
+    return None if limit == resource.RLIM_INFINITY else max(0, limit - taken)

@@ -13,7 +13,7 @@ from dlexp.config import plain_yaml
 from dlexp.config.options import format_value
 from dlexp.contract import Dataset
 from dlexp.errors import CheckpointError, ConfigError
-from dlexp.machine.device import describe
+from dlexp.machine.device import describe_device
 from dlexp.machine.memory import is_out_of_memory
 from dlexp.run import signals
 from dlexp.run.display import Display
@@ -117,7 +117,7 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
         }
     finally:
         display.end()
-    return record.finish({**summary, **describe(run.device)})
+    return record.finish({**summary, **describe_device(run.device)})
 
 
 def _read_measurements(run: Run) -> tuning.Measurements | None:

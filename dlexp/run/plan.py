@@ -13,7 +13,7 @@ from dlexp.config.options import default_choices, read_option, scalars, traits
 from dlexp.data.fingerprint import fingerprint as fingerprint_of
 from dlexp.errors import ConfigError
 from dlexp.machine.device import find_device
-from dlexp.machine.precision import resolve
+from dlexp.machine.precision import resolve_format
 from dlexp.run.profiling import FILE as PROFILE_FILE
 from dlexp.run.record.folder import BROKEN, find_run_folder, read_summary
 from dlexp.run.record.identity import run_id, slug
@@ -122,4 +122,4 @@ def _resolve_auto(config: dict[str, Any]) -> None:
         config["hardware"] = {**read_option("hardware", device.type), **changed}
     if config["precision"]["format"] == "auto":
         device = find_device(config["hardware"]["device"])
-        config["precision"] = dict(read_option("precision", resolve("auto", device)))
+        config["precision"] = dict(read_option("precision", resolve_format("auto", device)))

@@ -4,7 +4,7 @@ from time import perf_counter
 from typing import Any
 
 from dlexp.contract import START, Progress
-from dlexp.machine.device import peak_memory, wait
+from dlexp.machine.device import peak_memory, synchronize
 from dlexp.run import signals
 from dlexp.run.clock import Clock
 from dlexp.run.display import Display
@@ -111,7 +111,7 @@ class Trainer:
         with signals.deferred():
             for progress in train(self.learner.step, self.batches, num_steps=num_steps, due=due, after=self.after):
                 if progress.step == self.after.step + 1 and not progress.epoch_ended:
-                    wait(self.facts.device)
+                    synchronize(self.facts.device)
                     self.clock.lap("warmup")
                 if progress.epoch_ended:
                     self.run.end_epoch(progress, self._measure_epoch(progress))

@@ -49,8 +49,8 @@ def test_a_batch_that_does_not_fit(tmp_path, monkeypatch):
 
 
 def test_workers_share_their_batches(tmp_path, monkeypatch):
-    usual = memory.look()
-    monkeypatch.setattr(examination, "look", lambda: replace(usual, shared=1000))
+    usual = memory.read_memory()
+    monkeypatch.setattr(examination, "read_memory", lambda: replace(usual, shared=1000))
     found = sections(*MOONS, "hardware.loader=workers", root=tmp_path)
     assert "2 workers put 1 KiB of batches" in problems(found)["memory"][0]  # 2 workers, 2 batches, 16 rows of 16 bytes
     assert problems(sections(*MOONS, root=tmp_path))["memory"] == []
@@ -120,7 +120,7 @@ def test_an_lstm_has_a_section_on_its_kernels():
 
 
 def _machine():
-    return examination._Machine(memory.look(), gpu.read_gpus(), cpu.read_cpu(), software.read_packages(), [])
+    return examination._Machine(memory.read_memory(), gpu.read_gpus(), cpu.read_cpu(), software.read_packages(), [])
 
 
 def test_memory_is_measured_for_the_format_that_auto_stands_for(tmp_path):

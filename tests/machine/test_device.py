@@ -5,8 +5,8 @@ from dlexp.config.options import CONF
 from dlexp.contract import Split
 from dlexp.data import worker_loader
 from dlexp.errors import UnsupportedError
-from dlexp.machine import device as hardware
-from dlexp.machine.precision import Precision, resolve
+from dlexp.machine.device import check_hardware, configure_torch, find_device
+from dlexp.machine.precision import Precision, resolve_format
 from dlexp.run.execute import gather_facts
 from dlexp.run.setup import build, facts
 from tests.runs import MOONS, prepare, run
@@ -27,12 +27,12 @@ SETTINGS = {
 def _as_before():
     threads = torch.get_num_threads()
     yield
-    hardware.set_up(CPU, num_threads=threads, determinism="seeded", tf32=False)
+    configure_torch(CPU, num_threads=threads, determinism="seeded", tf32=False)
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_threads_are_set_anew_for_each_run(num_threads):
-    hardware.set_up(CPU, num_threads=num_threads, determinism="seeded", tf32=False)
+    configure_torch(CPU, num_threads=num_threads, determinism="seeded", tf32=False)
     assert torch.get_num_threads() == num_threads
 
 
@@ -40,14 +40,14 @@ def test_threads_are_set_anew_for_each_run(num_threads):
     ("determinism", "deterministic", "benchmark"), [("seeded", False, False), ("bitwise", True, False), ("fast", False, True)]
 )
 def test_determinism(determinism, deterministic, benchmark):
-    hardware.set_up(CPU, num_threads=1, determinism=determinism, tf32=False)
+    configure_torch(CPU, num_threads=1, determinism=determinism, tf32=False)
     assert torch.are_deterministic_algorithms_enabled() == deterministic
     assert torch.backends.cudnn.benchmark == benchmark
 
 
 @pytest.mark.parametrize(("tf32", "expected"), [(True, "tf32"), (False, "ieee")])
 def test_tf32_is_on_only_where_asked_for(tf32, expected):
-    hardware.set_up(CPU, num_threads=1, determinism="seeded", tf32=tf32)
+    configure_torch(CPU, num_threads=1, determinism="seeded", tf32=tf32)
     assert torch.backends.cuda.matmul.fp32_precision == expected
     assert torch.backends.cudnn.conv.fp32_precision == expected
 
@@ -55,8 +55,8 @@ def test_tf32_is_on_only_where_asked_for(tf32, expected):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_missing_gpu_is_never_replaced_by_the_cpu():
     with pytest.raises(UnsupportedError, match="no NVIDIA GPU"):
-        hardware.find_device("cuda")
-    assert hardware.find_device("auto") == CPU
+        find_device("cuda")
+    assert find_device("auto") == CPU
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_missing_gpu_is_never_replaced_by_the_cpu():
 )
 def test_what_a_cpu_could_only_ignore_is_refused(change):
     (key, _), *_ = [item for item in change.items() if item[0] != "loader"]
-    assert [f"hardware.{key}" in problem for problem in hardware.check_hardware(SETTINGS | change, CPU)] == [True]
+    assert [f"hardware.{key}" in problem for problem in check_hardware(SETTINGS | change, CPU)] == [True]
 
 
 def test_tf32_is_refused_on_a_cpu():
@@ -82,14 +82,14 @@ def test_tf32_is_refused_on_a_cpu():
 @pytest.mark.parametrize(("capability", "expected"), [((6, 1), "fp32"), ((7, 0), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")])
 def test_auto_follows_from_what_the_gpu_can_do(capability, expected, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert resolve("auto", torch.device("cuda")) == expected
+    assert resolve_format("auto", torch.device("cuda")) == expected
 
 
 @pytest.mark.parametrize(("amx", "expected"), [(True, "bf16"), (False, "fp32")])
 def test_auto_follows_from_what_the_cpu_can_do(amx, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": amx})
-    assert resolve("auto", CPU) == expected
-    assert resolve("fp16", CPU) == "fp16"
+    assert resolve_format("auto", CPU) == expected
+    assert resolve_format("fp16", CPU) == "fp16"
 
 
 def test_every_setting_of_the_workers_reaches_the_loader(monkeypatch):

@@ -15,7 +15,7 @@ def _limited(monkeypatch):
 
 @pytest.mark.usefixtures("_limited")
 def test_a_control_group_leaves_less_than_the_machine_has():
-    found = memory.look()
+    found = memory.read_memory()
     assert (found.limit, found.available) == (2**27, 2**26)
 
 
@@ -25,17 +25,17 @@ def test_a_limit_of_addresses_leaves_what_is_not_taken(left, expected, monkeypat
     pages = int(memory.Path("/proc/self/statm").read_text().split()[0])
     granted = pages * resource.getpagesize() + left
     monkeypatch.setattr(resource, "getrlimit", lambda _: (granted, granted))
-    assert memory.free(torch.device("cpu")) == pytest.approx(expected, abs=2**20)  # this process may grow between the two
+    assert memory.free_memory(torch.device("cpu")) == pytest.approx(expected, abs=2**20)  # it may grow
 
 
 def test_what_torch_keeps_on_a_gpu_is_free(monkeypatch):
     for name, answer in {"mem_get_info": (1000, 9000), "memory_reserved": 500, "memory_allocated": 200}.items():
         monkeypatch.setattr(torch.cuda, name, lambda _, answer=answer: answer)
-    assert memory.free(torch.device("cuda")) == 1300
+    assert memory.free_memory(torch.device("cuda")) == 1300
 
 
 def test_this_machine():
-    found = memory.look()
+    found = memory.read_memory()
     assert 0 < found.available <= found.physical
 
 

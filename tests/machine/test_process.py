@@ -27,7 +27,7 @@ FREED = """
 import resource, sys, torch
 from dlexp.machine import device
 if sys.argv[1] == "reused":
-    device.set_up(torch.device("cpu"), num_threads=1, determinism="seeded", tf32=False)
+    device.configure_torch(torch.device("cpu"), num_threads=1, determinism="seeded", tf32=False)
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 resident = lambda: int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 for _ in range(3):

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from dlexp.machine import memory
-from dlexp.machine.device import empty_cache, wait
+from dlexp.machine.device import empty_cache, synchronize
+from dlexp.machine.memory import free_memory, is_out_of_memory
 from dlexp.run.setup.build import build
 from dlexp.run.setup.facts import Facts, largest_power_of_two
 from dlexp.run.setup.footprint import MAX_MEMORY_SHARE, Footprint, estimate_footprint
@@ -23,7 +23,7 @@ def estimate_batch_size(config: Mapping[str, Any], facts: Facts) -> int:
     footprint = estimate_footprint(config, facts.dataset, facts.device)
     if facts.device.type == "cpu":
         footprint = replace(footprint, data=0)  # the data are in memory already
-    return largest_batch_size(footprint, memory.free(facts.device), facts)
+    return largest_batch_size(footprint, free_memory(facts.device), facts)
 
 
 def largest_batch_size(footprint: Footprint, free: int, facts: Facts) -> int:
@@ -72,10 +72,10 @@ def _fits(config: Mapping[str, Any], facts: Facts, spare: int) -> bool:
         for epoch in (1, 2):
             inputs, targets = next(built.batches(epoch))  # the first batch of an epoch is a full one
             built.learner.update(inputs, targets)
-        wait(facts.device)
+        synchronize(facts.device)
         del reserved
     except Exception as error:
-        if not memory.is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         if facts.batch_size <= _min_examples(facts):
             error.add_note(f"Nor is there a smaller batch: batch_size=auto came down to {facts.batch_size}.")

@@ -20,7 +20,7 @@ from dlexp.data.batches import (
 )
 from dlexp.data.random_streams import derive_seed
 from dlexp.data.worker_loader import make_worker_loader
-from dlexp.machine.device import set_up
+from dlexp.machine.device import configure_torch
 from dlexp.run.setup.factories import make_factory, make_loss, make_probes
 from dlexp.run.setup.facts import Facts
 from dlexp.training.compile import compile_blocks
@@ -54,7 +54,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     """Set torch's global state from the config, and build all parts from the run's seed."""
     precision = make_factory(config, "precision")(facts.device)
     hardware = config["hardware"]
-    set_up(
+    configure_torch(
         facts.device, num_threads=hardware["num_threads"], determinism=hardware["determinism"], tf32=precision.format == "tf32"
     )
     memory_format = torch.channels_last if hardware["channels_last"] else torch.contiguous_format

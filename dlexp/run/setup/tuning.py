@@ -17,7 +17,7 @@ from torch import Tensor
 from dlexp.config.ranges import COUNT, rule_for
 from dlexp.data.batches import Batch
 from dlexp.errors import CheckpointError, ConfigError
-from dlexp.machine.device import wait
+from dlexp.machine.device import synchronize
 from dlexp.machine.files import write_whole
 from dlexp.run.setup.build import build
 from dlexp.run.setup.facts import Facts
@@ -139,8 +139,8 @@ def _seconds_per_step(config: Mapping[str, Any], facts: Facts, num_candidates: i
 def _time_steps(step: Callable[[Tensor, Tensor], None], batches: Iterator[Batch], facts: Facts) -> Iterator[float]:
     """Train, and yield the seconds of each step."""
     for batch in batches:
-        wait(facts.device)
+        synchronize(facts.device)
         start = perf_counter()
         step(*batch)
-        wait(facts.device)
+        synchronize(facts.device)
         yield perf_counter() - start

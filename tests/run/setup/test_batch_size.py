@@ -10,7 +10,6 @@ from torch._subclasses.fake_tensor import FakeTensor
 from dlexp.config.options import groups
 from dlexp.doctor.examine import examine
 from dlexp.errors import CheckpointError, ConfigError
-from dlexp.machine import memory
 from dlexp.parts.model.mlp import MLP
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
@@ -62,9 +61,9 @@ def test_less_memory_is_a_smaller_estimate(monkeypatch, tmp_path):
     planned = prepare(*AUTO, root=tmp_path)
     facts = gather_facts(planned)
     takes = replace(estimate_footprint(planned.config, facts.dataset, facts.device), data=0)
-    monkeypatch.setattr(memory, "free", lambda _: 1 + int(takes.needed(16) / MAX_MEMORY_SHARE))
+    monkeypatch.setattr(batch_size, "free_memory", lambda _: 1 + int(takes.needed(16) / MAX_MEMORY_SHARE))
     assert gather_facts(planned).batch_size == 16
-    monkeypatch.setattr(memory, "free", lambda _: int((takes.needed(16) - 1) / MAX_MEMORY_SHARE))
+    monkeypatch.setattr(batch_size, "free_memory", lambda _: int((takes.needed(16) - 1) / MAX_MEMORY_SHARE))
     assert gather_facts(planned).batch_size == 8
 
 
@@ -205,7 +204,7 @@ def test_the_id_holds_the_word(tmp_path):
 
 
 def test_a_size_that_leaves_a_batch_of_one_to_batch_norm_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(memory, "free", lambda _: 0)
+    monkeypatch.setattr(batch_size, "free_memory", lambda _: 0)
     with pytest.raises(ConfigError, match="smallest batch of an epoch: 1 of 63"):
         gather_facts(prepare(*AUTO, "norm=bn", root=tmp_path))
 
