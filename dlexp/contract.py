@@ -25,8 +25,8 @@ each class, float32 [B, K]. Losses and scores accept both. Targets of a regressi
 
 `named_parameters` are the pairs (name, tensor) of `model.named_parameters()`, which the optimizers of torch accept.
 
-[1] Other keys: `_traits_` describes the option (dlexp/config/options.py); a dataset has `per_class`, `scale` and `scale_on`
-(dlexp/data/prepare.py); a probe has `every`, the number of epochs between two measurements.
+[1] Other keys: `_traits_` and `_ranges_` describe the option (dlexp/config/options.py); a dataset has `per_class`, `scale` and
+`scale_on` (dlexp/data/prepare.py); a probe has `every`, the number of epochs between two measurements.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from dlexp.errors import ConfigError as ConfigError  # re-exported, so that a part imports from this module alone
@@ -43,6 +43,9 @@ from dlexp.errors import DatasetError as DatasetError
 from dlexp.errors import UnsupportedError as UnsupportedError
 
 Task = Literal["classification", "regression"]
+Inputs = Float[Tensor, " batch *shape"]
+Images = Shaped[Tensor, "batch channels height width"]
+Targets = Int[Tensor, " batch"] | Float[Tensor, "batch _"]
 
 Examples = Callable[[int], Tensor]
 """Takes a number n; returns n training inputs, or all where there are fewer, at equal distances in the order of the data.
@@ -171,12 +174,7 @@ class Augment(Protocol):
         """
         ...
 
-    def __call__(
-        self,
-        inputs: Shaped[Tensor, "batch channels height width"],
-        targets: Shaped[Tensor, " batch *classes"],
-        parameters: Shaped[Tensor, "batch numbers"],
-    ) -> tuple[Shaped[Tensor, "batch channels height width"], Shaped[Tensor, " batch *_"]]:
+    def __call__(self, inputs: Images, targets: Targets, parameters: Shaped[Tensor, "batch numbers"]) -> tuple[Images, Targets]:
         """Return the changed inputs and targets of a batch, on the device of its tensors.
 
         Args:
@@ -206,7 +204,7 @@ class Probe(Protocol):
     The factory raises `ConfigError` if this model or dataset has nothing to measure. It may get a model on the meta device.
     """
 
-    def __call__(self, inputs: Tensor, targets: Tensor, loss: nn.Module) -> ProbeResult:
+    def __call__(self, inputs: Inputs, targets: Targets, loss: nn.Module) -> ProbeResult:
         """Measure, in float32.
 
         Args:

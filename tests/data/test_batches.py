@@ -73,8 +73,8 @@ def test_workers_give_what_resident_gives(dataset, num_workers, persistent):
     other = make(dataset, make_worker_loader(dataset.train, CPU, **settings), augment=augment)
     before = torch.get_rng_state()
     for epoch, first in ((1, 0), (2, 0), (3, 2)):
-        for ours, theirs in zip(one(epoch, first), other(epoch, first), strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+        for first_batch, second_batch in zip(one(epoch, first), other(epoch, first), strict=True):
+            torch.testing.assert_close(first_batch, second_batch, rtol=0, atol=0)
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -1,1 +1,1 @@
-"""Random changes of images, as batched operations on the device."""
+"""Random changes of training batches, computed on the device."""

@@ -1,1 +1,1 @@
-"""Data sets: readers, and what makes of them the data of one run (prepare)."""
+"""Readers of data sets. dlexp/data/prepare.py turns what they return into the data of a run."""

@@ -7,14 +7,14 @@ from dlexp.data.split import hold_out_test
 
 
 def read(*, num_examples: int, noise: float, factor: float, test_fraction: float, data_seed: int) -> Source:
-    """A circle of radius 1 and a smaller one inside it.
+    """Make points on a circle of radius 1 and on a smaller one inside it.
 
     Args:
-        num_examples: Of both classes together.
+        num_examples: Number of examples in both classes together.
         noise: Standard deviation of the Gaussian added to each coordinate.
         factor: Radius of the inner circle.
         test_fraction: Share that becomes the test split, stratified.
-        data_seed: Drives the noise and the split.
+        data_seed: Seed of the noise and the split.
     """
     from sklearn.datasets import make_circles
 

@@ -7,11 +7,11 @@ from dlexp.data.split import hold_out_test
 
 
 def read(*, test_fraction: float, data_seed: int) -> Source:
-    """1,797 grey images of 8x8 pixels with values 0..16.
+    """Read 1,797 grey images of 8x8 pixels with values 0..16.
 
     Args:
         test_fraction: Share that becomes the test split, stratified.
-        data_seed: Drives the split.
+        data_seed: Seed of the split.
 
     Source: test set of Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI.
     """

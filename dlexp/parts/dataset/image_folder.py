@@ -1,4 +1,4 @@
-"""A user's own images, one folder a class."""
+"""The user's own images, in one folder per class."""
 
 import hashlib
 from pathlib import Path
@@ -14,29 +14,29 @@ from dlexp.data.cache import load_or_make
 from dlexp.data.fingerprint import SUFFIXES, fingerprint, list_images
 from dlexp.data.split import hold_out_test
 
-DECODER = 1  # part of the cache's key: count on when the code below gives other pixels
+DECODER_VERSION = 1  # part of the cache's key: increase it when the code below gives other pixels
 
 
 def read(*, root: str, test_fraction: float | None, image_size: int | None, cache_dir: str, data_seed: int) -> Source:
-    """Images as uint8 RGB; decoded once, then read from the cache.
+    """Read images as uint8 RGB. They are decoded once, and then read from the cache.
 
     Args:
         root: Folder with `train/<class>/…` and `test/<class>/…`, or with `<class>/…`.
-        test_fraction: None where root has train and test; else the share that becomes the test split, stratified.
-        image_size: Side in pixels to which the central square of each image is resized (bilinear). None: images as they are.
+        test_fraction: None if root has train and test; otherwise the share that becomes the test split, stratified.
+        image_size: The central square of each image is resized (bilinear) to this side in pixels. None: no change.
         cache_dir: Folder for decoded images.
-        data_seed: Drives the split.
+        data_seed: Seed of the split.
 
     Raises:
-        ConfigError: If root is not laid out so, or the images differ in size and `image_size` is None.
+        ConfigError: If root has other folders, or the images differ in size and `image_size` is None.
         DatasetError: If an image cannot be read.
     """
     folder, cache = Path(root).expanduser().absolute(), Path(cache_dir).expanduser().absolute()
     content = fingerprint(folder, cache)
     _check_layout(folder, test_fraction)
     parts = [folder / "train", folder / "test"] if test_fraction is None else [folder]
-    classes = _classes(parts)
-    key = hashlib.sha256(repr((DECODER, content, classes, len(parts), image_size)).encode()).hexdigest()
+    classes = _find_classes(parts)
+    key = hashlib.sha256(repr((DECODER_VERSION, content, classes, len(parts), image_size)).encode()).hexdigest()
     decoded = load_or_make(cache / f"images-{key[:16]}.pt", lambda: _decode(parts, classes, image_size))
     splits = [Split(inputs, targets) for inputs, targets in zip(decoded["inputs"], decoded["targets"], strict=True)]
     if test_fraction is None:
@@ -49,16 +49,14 @@ def _check_layout(root: Path, test_fraction: float | None) -> None:
     if test_fraction is None and not has_splits:
         raise ConfigError(
             f"dataset.test_fraction: expected a number in (0, 1), as {root} has no folders train and test, got null. "
-            "Split a share off with, say, dataset.test_fraction=0.2."
+            "For example dataset.test_fraction=0.2 makes a test split."
         )
     if test_fraction is not None and has_splits:
-        raise ConfigError(
-            f"dataset.test_fraction: expected null, as {root} has folders train and test of its own, got {test_fraction:g}."
-        )
+        raise ConfigError(f"dataset.test_fraction: expected null, as {root} has folders train and test, got {test_fraction:g}.")
 
 
-def _classes(parts: list[Path]) -> tuple[str, ...]:
-    """Names of the class folders, sorted; the same in each part."""
+def _find_classes(parts: list[Path]) -> tuple[str, ...]:
+    """Return the names of the class folders, sorted. They must be the same in each part."""
     names = [{item.name for item in part.iterdir() if item.is_dir() and item.name[0] != "."} for part in parts]
     odd = names[0] ^ names[-1]
     if odd:
@@ -71,29 +69,29 @@ def _classes(parts: list[Path]) -> tuple[str, ...]:
 
 
 def _decode(parts: list[Path], classes: tuple[str, ...], image_size: int | None) -> dict[str, list[Tensor]]:
-    """Inputs and targets, a tensor for each part."""
+    """Decode all images; returns one tensor of inputs and one of targets for each part."""
     names = [[name for name in list_images(part) if name.split("/")[0] in classes] for part in parts]
     for part, found in zip(parts, names, strict=True):
         if not found:
             raise DatasetError(f"{part} holds no images ({', '.join(SUFFIXES)}) in its class folders.")
     first = parts[0] / names[0][0]
-    shape = _pixels(first, image_size).shape
+    shape = _decode_image(first, image_size).shape
     inputs = [np.empty((len(found), *shape), dtype=np.uint8) for found in names]
     for part, found, images in zip(parts, names, inputs, strict=True):
         for index, name in enumerate(found):
-            pixels = _pixels(part / name, image_size)
+            pixels = _decode_image(part / name, image_size)
             if pixels.shape != shape:
                 raise ConfigError(
                     "dataset.image_size: expected a number, as the images differ in size "
-                    f"({_size(first, shape)}, {_size(part / name, pixels.shape)}), got null."
+                    f"({_describe_size(first, shape)}, {_describe_size(part / name, pixels.shape)}), got null."
                 )
             images[index] = pixels
     targets = [torch.tensor([classes.index(name.split("/")[0]) for name in found]) for found in names]
     return {"inputs": [torch.from_numpy(images) for images in inputs], "targets": targets}
 
 
-def _pixels(path: Path, image_size: int | None) -> npt.NDArray[np.uint8]:
-    """One image as RGB, [3, H, W]."""
+def _decode_image(path: Path, image_size: int | None) -> npt.NDArray[np.uint8]:
+    """Decode one image as RGB, [3, H, W]."""
     try:
         with Image.open(path) as image:
             colours = image.convert("RGB")
@@ -104,5 +102,5 @@ def _pixels(path: Path, image_size: int | None) -> npt.NDArray[np.uint8]:
     return np.asarray(colours).transpose(2, 0, 1)
 
 
-def _size(path: Path, shape: tuple[int, ...]) -> str:
+def _describe_size(path: Path, shape: tuple[int, ...]) -> str:
     return f"{path}: {shape[2]}x{shape[1]}"

@@ -7,13 +7,13 @@ from dlexp.data.split import hold_out_test
 
 
 def read(*, num_examples: int, noise: float, test_fraction: float, data_seed: int) -> Source:
-    """Two interleaved half circles of radius 1.
+    """Make two interleaved half circles of radius 1.
 
     Args:
-        num_examples: Of both classes together.
+        num_examples: Number of examples in both classes together.
         noise: Standard deviation of the Gaussian added to each coordinate.
         test_fraction: Share that becomes the test split, stratified.
-        data_seed: Drives the noise and the split.
+        data_seed: Seed of the noise and the split.
     """
     from sklearn.datasets import make_moons
 

@@ -1,4 +1,4 @@
-"""A noisy line: a regression on which a net can overfit visibly."""
+"""A noisy line: a regression in which overfitting is visible."""
 
 import torch
 
@@ -6,13 +6,13 @@ from dlexp.contract import Source, Split
 
 
 def read(*, num_train: int, num_test: int, noise: float, data_seed: int) -> Source:
-    """Evenly spaced x in [-1, 1] and y = x + noise * N(0, 1), drawn separately for the test split.
+    """Make evenly spaced x in [-1, 1] and y = x + noise * N(0, 1), drawn separately for the test split.
 
     Args:
         num_train: Examples to train on.
-        num_test: Examples to test on; they do not depend on `num_train`.
+        num_test: Examples to test on; the same for every `num_train`.
         noise: Standard deviation of the Gaussian.
-        data_seed: Drives the noise.
+        data_seed: Seed of the noise.
     """
     generator = torch.Generator().manual_seed(data_seed)
     test = _draw(num_test, noise, generator)

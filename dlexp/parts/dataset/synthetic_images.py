@@ -1,4 +1,4 @@
-"""Learnable images of any shape, for machines with no data."""
+"""Generated images of any shape, which can be learned."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,20 @@ from torch import Tensor
 
 from dlexp.contract import Source, Split
 
-MIDDLE = 127.5  # of the pixel range 0..255
+MIDDLE = 127.5  # center of the pixel range 0..255
 CONTRAST = 40.0  # standard deviation of a pattern's pixels before smoothing
 
 
 def read(*, shape: Sequence[int], num_classes: int, num_train: int, num_test: int, noise: float, data_seed: int) -> Source:
-    """One smooth random pattern for each class, under Gaussian noise; balanced classes.
+    """Make images that are one smooth random pattern per class plus Gaussian noise; classes are balanced.
 
     Args:
         shape: Channels, height and width.
         num_classes: Number of patterns.
         num_train: Examples to train on.
-        num_test: Examples to test on; they do not depend on `num_train`.
+        num_test: Examples to test on; the same for every `num_train`.
         noise: Standard deviation as a share of the pixel range 0..255.
-        data_seed: Drives patterns, noise and order.
+        data_seed: Seed of patterns, noise and order.
     """
     channels, height, width = shape
     generator = torch.Generator().manual_seed(data_seed)
@@ -35,8 +35,8 @@ def read(*, shape: Sequence[int], num_classes: int, num_train: int, num_test: in
 def _draw(patterns: Tensor, num_examples: int, noise: float, generator: torch.Generator) -> Split:
     targets = torch.randperm(num_examples, generator=generator) % len(patterns)
     inputs = torch.empty(num_examples, *patterns.shape[1:], dtype=torch.uint8)
-    for some, labels in zip(inputs.split(256), targets.split(256), strict=True):  # so that few floats exist at a time
+    for images, labels in zip(inputs.split(256), targets.split(256), strict=True):  # in parts, to limit memory for floats
         pixels = patterns[labels]
         pixels += 255 * noise * torch.randn(pixels.shape, generator=generator)
-        some.copy_(pixels.round_().clamp_(0, 255))
+        images.copy_(pixels.round_().clamp_(0, 255))
     return Split(inputs, targets)

@@ -1,4 +1,4 @@
-"""PyTorch's own start: `init=default`."""
+"""The initial values of PyTorch: `init=default`."""
 
 from torch import nn
 
@@ -6,7 +6,8 @@ from dlexp.contract import Examples
 
 
 def default(model: nn.Module, examples: Examples) -> None:
-    """Leave the model as it was built.
+    """Do not change the model.
 
-    That is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases; in a resnet He's normal, by fan_out, for convolutions.
+    Weights and biases then have the distribution U(-1/sqrt(fan_in), 1/sqrt(fan_in)); convolutions of a resnet have He's normal
+    one, by fan_out.
     """

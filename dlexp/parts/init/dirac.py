@@ -1,16 +1,16 @@
-"""Convolutions that start as partial identities: `init=dirac`."""
+"""Convolutions initialised as partial identities: `init=dirac`."""
 
 from torch import nn
 
 from dlexp.contract import ConfigError, Examples
-from dlexp.parts.init import fill_dirac
+from dlexp.parts.init.layers import fill_dirac
 
 
 def dirac(model: nn.Module, examples: Examples) -> None:
-    """Each convolution passes its C inputs on as its first C outputs; everything else stays as it was built.
+    """Make the first C outputs of each convolution equal to its C inputs. Other parameters are not changed.
 
     Raises:
-        ConfigError: If there is no convolution.
+        ConfigError: If the model has no convolution.
 
     Source: Jordan 2024, arXiv:2404.00498, section 3.3.
     """

@@ -1,1 +1,1 @@
-"""Losses that PyTorch lacks."""
+"""Losses that PyTorch does not have."""

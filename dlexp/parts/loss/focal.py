@@ -2,8 +2,10 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
+
+from dlexp.contract import Targets
 
 
 class Focal(nn.Module):
@@ -27,9 +29,7 @@ class Focal(nn.Module):
         super().__init__()
         self.gamma = gamma
 
-    def forward(
-        self, outputs: Float[Tensor, "batch classes"], targets: Int[Tensor, " batch"] | Float[Tensor, "batch classes"]
-    ) -> Float[Tensor, ""]:
+    def forward(self, outputs: Float[Tensor, "batch outputs"], targets: Targets) -> Float[Tensor, ""]:
         """Mean over the batch, in nats."""
         soft = targets.is_floating_point()
         log_p = outputs.log_softmax(dim=1) if soft else -F.cross_entropy(outputs, targets, reduction="none")

@@ -1,8 +1,10 @@
 """Mean squared error: `loss=mse`."""
 
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
+
+from dlexp.contract import Targets
 
 
 class MSE(nn.Module):
@@ -22,9 +24,7 @@ class MSE(nn.Module):
         super().__init__()
         self.softmax = softmax
 
-    def forward(
-        self, outputs: Float[Tensor, "batch outputs"], targets: Int[Tensor, " batch"] | Float[Tensor, "batch outputs"]
-    ) -> Float[Tensor, ""]:
+    def forward(self, outputs: Float[Tensor, "batch outputs"], targets: Targets) -> Float[Tensor, ""]:
         """Mean over batch and outputs, in squared units of the output."""
         predictions = outputs.softmax(dim=1) if self.softmax else outputs
         if not targets.is_floating_point():

@@ -1,1 +1,1 @@
-"""Models."""
+"""Models. mlp.py is the shortest; begin there."""

@@ -11,28 +11,28 @@ from torch import Tensor, nn
 class ConvNet(nn.Module):
     """Blocks of convolution, norm and activation in any order, then a linear head.
 
-    The three are followed by the pool, where there is one, and dropout, which so acts on what the next block sees. Convolutions
-    keep the size of the image, and have a bias whatever the norm, so that they are the same in all arms of an ablation.
+    A block may end with a pool; its last layer is dropout. Convolutions keep the size of the image. They have a bias with every
+    norm, so that they are the same in all runs of an ablation.
 
     Args:
         input_shape: Shape of one image, (C, H, W).
         num_outputs: Number of outputs K.
-        activation: Factory, called once a block.
-        norm: Factory, called with the number of channels at its place.
-        dropout: Factory, called once a block.
+        activation: Factory, called once per block.
+        norm: Factory, called with the number of channels of its input.
+        dropout: Factory, called once per block.
         depth: Number of blocks, at least 1.
         width: Channels of each block.
-        widths: Channels of each block, one by one; takes the place of depth and width.
+        widths: List with the channels of each block; replaces depth and width.
         kernel_size: Side of the convolutions; odd.
-        pool_every: A 2x2 max pool after each block whose number, from 1, this divides; 0: no pool.
-        head: What the linear layer sees: each channel's average over positions, or every position.
-        order: The block's order of (c)onvolution, (n)orm and (a)ctivation.
+        pool_every: Put a 2x2 max pool after every `pool_every`-th block; 0: no pool.
+        head: Input of the linear layer: `average`, each channel's average over positions, or `flatten`, all positions.
+        order: Order of (c)onvolution, (n)orm and (a)ctivation in a block.
 
     Shape:
         inputs [B, C, H, W], outputs [B, K].
 
     Raises:
-        ValueError: If there is no image, no block, or too small an image for so many pools.
+        ValueError: If the inputs are not images, there is no block, or the images are too small for the pools.
     """
 
     def __init__(
@@ -60,7 +60,13 @@ class ConvNet(nn.Module):
         channels, *size = input_shape
         self.blocks = nn.Sequential()
         for number, out_channels in enumerate(widths, start=1):
-            block = _block(channels, out_channels, kernel_size, order, activation, norm)
+            norm_channels = channels if order.index("n") < order.index("c") else out_channels
+            layers = {
+                "c": ("conv", nn.Conv2d(channels, out_channels, kernel_size, padding=kernel_size // 2)),
+                "n": ("norm", norm(norm_channels)),
+                "a": ("act", activation()),
+            }
+            block = OrderedDict(layers[letter] for letter in order)
             if pool_every and number % pool_every == 0:
                 if min(size) < 2:
                     raise ValueError(
@@ -76,22 +82,5 @@ class ConvNet(nn.Module):
         self.head = nn.Linear(channels if head == "average" else channels * size[0] * size[1], num_outputs)
 
     def forward(self, inputs: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch outputs"]:
-        """Logits, or predicted numbers."""
+        """Return logits, or predicted numbers."""
         return self.head(self.average(self.blocks(inputs)).flatten(start_dim=1))
-
-
-def _block(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    order: str,
-    activation: Callable[[], nn.Module],
-    norm: Callable[[int], nn.Module],
-) -> OrderedDict[str, nn.Module]:
-    norm_channels = in_channels if order.index("n") < order.index("c") else out_channels
-    parts = {
-        "c": ("conv", nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)),
-        "n": ("norm", norm(norm_channels)),
-        "a": ("act", activation()),
-    }
-    return OrderedDict(parts[letter] for letter in order)

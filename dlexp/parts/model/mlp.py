@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 
 class MLP(nn.Module):
-    """Hidden blocks of linear, norm, activation and dropout, then a linear head. Without blocks it is logistic regression.
+    """Hidden blocks of linear, norm, activation and dropout, then a linear head. With depth 0 it is a linear model.
 
     Args:
-        input_shape: Shape of one example; flattened.
+        input_shape: Shape of one example; inputs are flattened.
         num_outputs: Number of outputs K.
-        activation: Factory, called once a block.
-        norm: Factory, called with the block's number of units.
-        dropout: Factory, called once a block.
+        activation: Factory, called once per block.
+        norm: Factory, called with the number of units.
+        dropout: Factory, called once per block.
         depth: Number of blocks.
         width: Units of each block.
-        widths: Units of each block, one by one; takes the place of depth and width.
+        widths: List with the units of each block; replaces depth and width.
 
     Shape:
         inputs [B, *input_shape], outputs [B, K].
@@ -47,5 +47,5 @@ class MLP(nn.Module):
         self.head = nn.Linear(num_features, num_outputs)
 
     def forward(self, inputs: Float[Tensor, " batch *shape"]) -> Float[Tensor, "batch outputs"]:
-        """Logits, or predicted numbers."""
+        """Return logits, or predicted numbers."""
         return self.head(self.blocks(inputs.flatten(start_dim=1)))

@@ -11,30 +11,24 @@ Images = Float[Tensor, "batch _ _ _"]
 
 
 class BasicBlock(torchvision_resnet.BasicBlock):
-    """Block of two convolutions, with a module of its own for each activation."""
+    """Block of two convolutions, with a separate module for each activation."""
 
-    def set_activations(self, activation: Callable[[], nn.Module]) -> None:
-        """Put a new activation in each place where torchvision's block calls its one ReLU."""
-        del self.relu
-        self.act1, self.act2 = activation(), activation()
+    num_activations = 2
 
     def forward(self, inputs: Images) -> Images:
-        """The inputs, or their projection, plus the residual."""
+        """Add the residual to the inputs, or to their projection."""
         shortcut = inputs if self.downsample is None else self.downsample(inputs)
         residual = self.act1(self.bn1(self.conv1(inputs)))
         return self.act2(self.bn2(self.conv2(residual)) + shortcut)
 
 
 class Bottleneck(torchvision_resnet.Bottleneck):
-    """Block of three convolutions, with a module of its own for each activation."""
+    """Block of three convolutions, with a separate module for each activation."""
 
-    def set_activations(self, activation: Callable[[], nn.Module]) -> None:
-        """Put a new activation in each place where torchvision's block calls its one ReLU."""
-        del self.relu
-        self.act1, self.act2, self.act3 = activation(), activation(), activation()
+    num_activations = 3
 
     def forward(self, inputs: Images) -> Images:
-        """The inputs, or their projection, plus the residual."""
+        """Add the residual to the inputs, or to their projection."""
         shortcut = inputs if self.downsample is None else self.downsample(inputs)
         residual = self.act1(self.bn1(self.conv1(inputs)))
         residual = self.act2(self.bn2(self.conv2(residual)))
@@ -53,25 +47,25 @@ def _build(
     zero_init_residual: bool,
     small_stem_below: int,
 ) -> nn.Module:
-    """ResNet as torchvision builds it, with any norm, activation and number of channels; the state dict has the same names.
+    """Build torchvision's ResNet with any norm, activation and number of channels. The names in the state dict are the same.
 
     Args:
-        block: The kind of residual block.
+        block: Class of the residual blocks.
         num_blocks: Number of blocks in each of the four stages.
         input_shape: Shape of one image, (C, H, W).
         num_outputs: Number of outputs K.
-        activation: Factory, called once for each place.
+        activation: Factory, called for each activation.
         norm: Factory, called with the number of channels.
-        dropout: Factory, called once, for what the last linear layer sees.
-        zero_init_residual: Whether the last norm of each residual starts at 0, so that each block starts as the identity.
-        small_stem_below: Images with fewer pixels a side get a 3x3 convolution with stride 1 in place of 7x7 with stride 2 and
-            a pool.
+        dropout: Factory, called once, for the input of the last linear layer.
+        zero_init_residual: Whether the last norm of each residual is 0 at the start, so that each block is the identity.
+        small_stem_below: For images with fewer pixels per side, the first layers are a 3x3 convolution with stride 1, in place
+            of a 7x7 convolution with stride 2 and a pool.
 
     Shape:
         inputs [B, C, H, W], outputs [B, K].
 
     Raises:
-        ValueError: If there is no image, or `zero_init_residual` meets a norm that has no weight.
+        ValueError: If the inputs are not images, or the norm has no weight for `zero_init_residual`.
 
     Source: He et al. 2016, arXiv:1512.03385; the small stem is that of its section 4.2.
     """
@@ -94,7 +88,9 @@ def _build(
     net.relu = activation()
     for module in list(net.modules()):
         if isinstance(module, block):
-            module.set_activations(activation)
+            del module.relu  # which torchvision uses for all activations of a block
+            for number in range(1, block.num_activations + 1):
+                setattr(module, f"act{number}", activation())
     net.avgpool = nn.Sequential(net.avgpool, dropout())
     return net
 

@@ -8,26 +8,26 @@ from torch import Tensor, nn
 
 
 class SpeedNet(nn.Module):
-    """A 2x2 convolution, groups of two 3x3 convolutions with a pool in each, a pool over all positions, and a linear head.
+    """A 2x2 convolution, groups of two 3x3 convolutions and a pool, a pool over all positions, and a linear head.
 
-    The first convolution, `whitening`, has two filters for each number of a 2x2 patch, so that `init=dirac_whitening` can make
-    them the patch's whitening and its negative. No other layer has a bias, but for the norms.
+    The first convolution, `whitening`, has two filters for each number of a 2x2 patch: `init=dirac_whitening` fills them with
+    the whitening of the patches and its negative. Only this layer and the norms have a bias.
 
     Args:
         input_shape: Shape of one image, (C, H, W).
         num_outputs: Number of outputs K.
-        activation: Factory, called once for each place.
+        activation: Factory, called for each activation.
         norm: Factory, called with the number of channels.
         widths: Channels of each group.
         head_scale: Factor of the outputs.
         train_first: Whether the weight of the first convolution is trained; its bias is.
-        train_norm_weight: Whether the norms' weights are trained, where they have any; their biases are.
+        train_norm_weight: Whether the weights of norms that have them are trained; their biases are.
 
     Shape:
         inputs [B, C, H, W], outputs [B, K].
 
     Raises:
-        ValueError: If there is no image, or too small an image for so many pools.
+        ValueError: If the inputs are not images, or the images are too small for the pools.
 
     Source: Jordan 2024, arXiv:2404.00498, section 3 and appendix A.
     """
@@ -60,9 +60,18 @@ class SpeedNet(nn.Module):
         self.groups = nn.Sequential()
         channels, size = self.whitening.out_channels, [side - 1 for side in size]
         for out_channels in widths:
-            self.groups.append(_group(channels, out_channels, activation, norm))
+            layers = OrderedDict(
+                conv1=nn.Conv2d(channels, out_channels, kernel_size=3, padding=1, bias=False),
+                pool=nn.MaxPool2d(2),
+                norm1=norm(out_channels),
+                act1=activation(),
+                conv2=nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
+                norm2=norm(out_channels),
+                act2=activation(),
+            )
+            self.groups.append(nn.Sequential(layers))
             channels, size = out_channels, [side // 2 for side in size]
-        self.pool = nn.MaxPool2d(tuple(size))  # not AdaptiveMaxPool2d, whose gradient is not deterministic on a GPU
+        self.pool = nn.MaxPool2d(tuple(size))  # AdaptiveMaxPool2d has no deterministic gradient on a GPU
         self.head = nn.Linear(channels, num_outputs, bias=False)
         self.head_scale = head_scale
         if not train_norm_weight:
@@ -72,22 +81,6 @@ class SpeedNet(nn.Module):
                         weight.requires_grad = False
 
     def forward(self, inputs: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch outputs"]:
-        """Logits, or predicted numbers."""
+        """Return logits, or predicted numbers."""
         hidden = self.groups(self.act(self.whitening(inputs)))
         return self.head(self.pool(hidden).flatten(start_dim=1)) * self.head_scale
-
-
-def _group(
-    in_channels: int, out_channels: int, activation: Callable[[], nn.Module], norm: Callable[[int], nn.Module]
-) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(
-            conv1=nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False),
-            pool=nn.MaxPool2d(2),
-            norm1=norm(out_channels),
-            act1=activation(),
-            conv2=nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
-            norm2=norm(out_channels),
-            act2=activation(),
-        )
-    )

@@ -1,1 +1,1 @@
-"""Normalisations behind one signature, for features and images."""
+"""Normalisation layers for features [B, C] and images [B, C, H, W], all with the same signature."""

@@ -7,18 +7,18 @@ from torch import Tensor, nn
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation of features or images, with a learned scale and shift for each channel.
 
-    In training the statistics are those of the batch; in evaluation the running ones.
+    Training uses the statistics of the batch, evaluation the running ones.
 
     Args:
         num_features: Number of channels C.
         eps: Added to the variance; dimensionless.
-        momentum: Share of a batch in the running statistics.
+        momentum: Weight of a batch in the running statistics.
 
     Shape:
         input [B, C] or [B, C, H, W], output the same. Statistics are per channel.
 
     Raises:
-        ValueError: If the input has another number of dimensions, or, in training, one value per channel.
+        ValueError: If the input has another number of dimensions, or only one value per channel in training.
 
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
     """

@@ -15,7 +15,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         input [B, C, H, W], output the same. Statistics are per example and channel, over positions.
 
     Raises:
-        ValueError: If the input is no image, or has one position.
+        ValueError: If the input is not an image, or has only one position.
 
     Source: Ulyanov et al. 2016, arXiv:1607.08022.
     """

@@ -15,7 +15,7 @@ class LayerNorm(nn.GroupNorm):
         input [B, C] or [B, C, H, W], output the same. Statistics are per example, over all channels and positions.
 
     Raises:
-        ValueError: If there is one value per example.
+        ValueError: If there is only one value per example.
 
     Source: Ba et al. 2016, arXiv:1607.06450. On images, scale and shift are per channel, not per position.
     """

@@ -18,7 +18,7 @@ class RMSNorm(nn.Module):
         input [B, C] or [B, C, H, W], output the same. Statistics are per example and position, in float32.
 
     Raises:
-        ValueError: If there is one channel, or the input has another number of channels.
+        ValueError: If there is only one channel, or the input has another number of channels.
 
     Source: Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4. Differs: eps, which the paper does not have.
     """
@@ -26,7 +26,7 @@ class RMSNorm(nn.Module):
     def __init__(self, num_features: int, *, eps: float) -> None:
         super().__init__()
         if num_features == 1:
-            raise ValueError("norm=rms needs more than one channel, got 1: only its sign would be left. Use another norm.")
+            raise ValueError("norm=rms needs more than one channel, got 1: only its sign would remain. Use another norm.")
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(num_features))
 

@@ -1,1 +1,1 @@
-"""Optimizers that torch lacks."""
+"""Optimizers that torch does not have."""

@@ -1,4 +1,4 @@
-"""Momentum, orthogonalised: `optimizer=muon`."""
+"""Orthogonalised momentum: `optimizer=muon`."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,30 +12,30 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of x, x**3 and x**5: steepest at 0
 
 
 class Muon(torch.optim.Optimizer):
-    """Hidden layers' weights by orthogonalised momentum; the head, biases and norms by SGD. Both with Nesterov momentum.
+    """Orthogonalised momentum for weights of hidden layers; SGD for the head, biases and norms. Both with Nesterov momentum.
 
-    A weight of two or more dimensions is a matrix W [n, rest] with gradient G; the last such one is the head.
+    A weight with two or more dimensions is a matrix W [n, rest] with gradient G; the last one is the head. A hidden weight:
         M = momentum * M + G
         W = W * sqrt(n) / |W|                               (with normalize)
         W = W - lr * orthogonalise(G + momentum * M)
 
-    The parameters come in three groups, hidden weights first, so that a scheduler scales each group's own learning rate.
+    There are three parameter groups, hidden weights first. A scheduler multiplies the learning rate of each.
 
     Args:
         named_parameters: Name and tensor of each parameter, in the order of the layers. A parameter without a gradient is not
             changed.
-        lr: Of hidden weights, in units of the weight: an update has singular values near 1.
-        momentum: Of hidden weights.
-        lr_head: Of the head.
-        lr_bias: Of everything with fewer than two dimensions.
-        momentum_sgd: Of the head and of everything with fewer than two dimensions.
-        weight_decay: Share of these that one gradient step takes away at the full learning rate; momentum multiplies it as it
-            does the gradient.
+        lr: Learning rate of hidden weights, in units of the weight: an update has singular values near 1.
+        momentum: Momentum of hidden weights.
+        lr_head: Learning rate of the head.
+        lr_bias: Learning rate of parameters with fewer than two dimensions.
+        momentum_sgd: Momentum of the head and of parameters with fewer than two dimensions.
+        weight_decay: Share of the head and of these parameters that one step subtracts at the full learning rate. It is added
+            to the gradient, so momentum applies to it.
         num_iterations: See `orthogonalise`.
-        normalize: Whether to set the norm of each hidden weight before each step.
+        normalize: Whether the norm of each hidden weight is set to sqrt(n) before each step.
 
     Raises:
-        ValueError: If there is no hidden weight.
+        ValueError: If the model has no hidden weight.
 
     Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". Differs: iterates in float32.
     """
@@ -68,8 +68,8 @@ class Muon(torch.optim.Optimizer):
         super().__init__([group for group in groups if group["params"]], {})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no optimizer here evaluates the loss again
-        """Update every parameter that has a gradient. Nothing in here waits for the device."""
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # the loss is never evaluated again
+        """Update each parameter that has a gradient, without waiting for the device."""
         hidden, *others = self.param_groups
         self._step_hidden(hidden)
         for group in others:
@@ -83,7 +83,7 @@ class Muon(torch.optim.Optimizer):
                     self.state[tensor]["momentum_buffer"] = buffer
 
     def _step_hidden(self, group: dict) -> None:
-        alike: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        by_shape: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
         for weight in group["params"]:
             if weight.grad is None:
                 continue
@@ -92,8 +92,8 @@ class Muon(torch.optim.Optimizer):
                 state["momentum_buffer"] = torch.zeros_like(weight)
             buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(weight.grad)
             direction = weight.grad.add(buffer, alpha=group["momentum"]).flatten(1)
-            alike[tuple(direction.shape)].append((weight, direction))
-        for pairs in alike.values():
+            by_shape[tuple(direction.shape)].append((weight, direction))
+        for pairs in by_shape.values():
             updates = orthogonalise(torch.stack([direction for _, direction in pairs]), self.num_iterations)
             for (weight, _), update in zip(pairs, updates, strict=True):
                 if self.normalize:
@@ -102,13 +102,13 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrices: Float[Tensor, "batch rows columns"], num_iterations: int) -> Float[Tensor, "batch rows columns"]:
-    """Matrices with nearly the same singular vectors, and singular values near 1: between 0.7 and 1.2 after enough iterations.
+    """Move the singular values of matrices near 1, between 0.7 and 1.2 after enough iterations; singular vectors do not change.
 
-    Newton and Schulz's way to U V^T of U S V^T, with a polynomial that is steep at 0 in place of one that ends at 1.
+    The Newton-Schulz iteration from U S V^T towards U V^T, with a polynomial that is steep at 0 but does not converge to 1.
     """
     a, b, c = COEFFICIENTS
     wide = matrices.mT if matrices.shape[1] > matrices.shape[2] else matrices
-    wide = wide / (torch.linalg.matrix_norm(wide, keepdim=True) + 1e-7)  # no singular value is above 1
+    wide = wide / (torch.linalg.matrix_norm(wide, keepdim=True) + 1e-7)  # singular values are at most 1
     for _ in range(num_iterations):
         gram = wide @ wide.mT
         wide = a * wide + (b * gram + c * gram @ gram) @ wide

@@ -1,1 +1,1 @@
-"""Measurements of a model on one fixed batch, which never change its training. dlexp/training/probing.py calls them."""
+"""Measurements of a model on one fixed batch. dlexp/training/probing.py calls them and restores the state of the model."""

@@ -1,4 +1,4 @@
-"""Looking into a model's activation layers while it computes."""
+"""Finds the activation layers of a model, and observes their inputs and outputs."""
 
 import re
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from torch import Tensor, nn
 
 from dlexp.contract import ConfigError
 
-ACTIVATION = re.compile(r"(.+\.)?(act\d*|relu)")  # relu: torchvision's name for a ResNet's first one, whatever stands there
+ACTIVATION = re.compile(r"(.+\.)?(act\d*|relu)")  # relu: torchvision's name for the first activation of a resnet, of any kind
 
-Look = Callable[[str, nn.Module, Tensor, Tensor], None]
-"""Takes a layer's path, the layer, its inputs and its outputs."""
+Observe = Callable[[str, nn.Module, Tensor, Tensor], None]
+"""Takes the path of a layer, the layer, its inputs and its outputs."""
 
 
-def activation_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Path → module, of each place where a model applies its activation, in the order in which they were defined.
+def find_activation_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Find the modules that apply the model's activation: path → module, in the order of their definition.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If there are none.
     """
     layers = {path: module for path, module in model.named_modules() if ACTIVATION.fullmatch(path)}
     if not layers:
@@ -30,13 +30,13 @@ def activation_layers(model: nn.Module) -> dict[str, nn.Module]:
     return layers
 
 
-def look_into(model: nn.Module, layers: dict[str, nn.Module], inputs: Tensor, look: Look) -> None:
-    """Compute the model's outputs without gradient, and let `look` see each of the layers at work."""
+def observe_layers(model: nn.Module, layers: dict[str, nn.Module], inputs: Tensor, observe: Observe) -> None:
+    """Run the model without gradient, and call `observe` after each of these layers."""
 
-    def show(path: str, layer: nn.Module, given: tuple[Any, ...], outputs: Tensor) -> None:
-        look(path, layer, given[0], outputs)
+    def hook(path: str, layer: nn.Module, arguments: tuple[Any, ...], outputs: Tensor) -> None:
+        observe(path, layer, arguments[0], outputs)
 
-    handles = [layer.register_forward_hook(partial(show, path)) for path, layer in layers.items()]
+    handles = [layer.register_forward_hook(partial(hook, path)) for path, layer in layers.items()]
     try:
         with torch.no_grad():
             model(inputs)

@@ -1,27 +1,24 @@
 """Size and sparsity of each parameter tensor: `probe=[weight_stats]`."""
 
-from jaxtyping import Float, Shaped
-from torch import Tensor, nn
+from torch import nn
 
-from dlexp.contract import Dataset, ProbeResult
+from dlexp.contract import Dataset, Inputs, ProbeResult, Targets
 
 
 class WeightStats:
     """`norm`, the L2 norm, `sd`, the standard deviation, and `near_zero`, a share, of each parameter tensor.
 
     Args:
-        model: Whose parameters are measured.
-        dataset: Not needed.
-        near_zero: A parameter p counts as zero if |p| is smaller; an l1 penalty drives most of them there.
+        model: The model to measure.
+        dataset: Not used.
+        near_zero: A parameter p is near zero if |p| is smaller than this. An l1 penalty drives most parameters there.
     """
 
     def __init__(self, model: nn.Module, dataset: Dataset, *, near_zero: float) -> None:
         self.model, self.near_zero = model, near_zero
 
-    def __call__(
-        self, inputs: Float[Tensor, " batch *shape"], targets: Shaped[Tensor, " batch *_"], loss: nn.Module
-    ) -> ProbeResult:
-        """Look at each parameter tensor; at no example."""
+    def __call__(self, inputs: Inputs, targets: Targets, loss: nn.Module) -> ProbeResult:
+        """Measure each parameter tensor. The batch is not used."""
         scalars: list[tuple[str, str, float]] = []
         for path, parameter in self.model.named_parameters():
             tensor = parameter.detach()

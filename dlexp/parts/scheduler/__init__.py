@@ -1,1 +1,1 @@
-"""Learning-rate schedules over torch.optim.lr_scheduler. Each has its last value when the run has ended."""
+"""Learning-rate schedules, made with torch.optim.lr_scheduler. Each reaches its last value at the end of the run."""

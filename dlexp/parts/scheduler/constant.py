@@ -7,5 +7,5 @@ from dlexp.contract import Horizon, Schedule
 
 
 def constant(optimizer: Optimizer, horizon: Horizon) -> Schedule:
-    """Keep the optimizer's learning rate to the end."""
+    """Do not change the optimizer's learning rate."""
     return Schedule(ConstantLR(optimizer, factor=1.0, total_iters=0), every="epoch")

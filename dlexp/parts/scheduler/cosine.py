@@ -1,4 +1,4 @@
-"""Half a cosine, by epochs: `scheduler=cosine`."""
+"""Half a cosine, per epoch: `scheduler=cosine`."""
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR

@@ -1,4 +1,4 @@
-"""Learning rate that falls by the same factor each epoch: `scheduler=exponential`."""
+"""Learning rate multiplied by the same factor after each epoch: `scheduler=exponential`."""
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ExponentialLR

@@ -1,4 +1,4 @@
-"""Straight lines up and down, by steps: `scheduler=linear`."""
+"""Linear increase, then linear decrease, per step: `scheduler=linear`."""
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -9,9 +9,9 @@ from dlexp.contract import Horizon, Schedule
 def linear(
     optimizer: Optimizer, horizon: Horizon, *, warmup_fraction: float, start_factor: float, end_factor: float
 ) -> Schedule:
-    """In a straight line from start_factor * lr up to lr, then in another to end_factor * lr, reached after the last step.
+    """Change the learning rate linearly from start_factor * lr to lr, then linearly to end_factor * lr after the last step.
 
-    The way up takes `warmup_fraction` of all steps, rounded; at least one step is left to the way down.
+    The first part takes `warmup_fraction` of all steps, rounded; the second takes at least one step.
 
     Source: Jordan 2024, arXiv:2404.00498, appendix A.
     """

@@ -1,4 +1,4 @@
-"""Up and down once, by steps: `scheduler=onecycle`."""
+"""One cosine cycle of increase and decrease, per step: `scheduler=onecycle`."""
 
 import math
 
@@ -11,12 +11,13 @@ from dlexp.contract import Horizon, Schedule
 def onecycle(
     optimizer: Optimizer, horizon: Horizon, *, pct_start: float, div_factor: float, final_div_factor: float
 ) -> Schedule:
-    """Half a cosine up from lr / div_factor to lr, then one down to lr / (div_factor * final_div_factor).
+    """Increase the learning rate from lr / div_factor to lr, then decrease it to lr / (div_factor * final_div_factor).
 
-    The way up takes the first `pct_start` of the steps. After the last step the learning rate is exactly the last value.
+    Both parts are half a cosine. The first takes the share `pct_start` of the steps. The last value is reached after the last
+    step.
 
-    Source: Smith & Topin 2018, arXiv:1708.07120. Differs: the momentum is left alone. Not torch's OneCycleLR, which divides by
-    zero where pct_start * num_steps is 1 and ends one step early.
+    Source: Smith & Topin 2018, arXiv:1708.07120. Differs: the momentum does not change. torch's OneCycleLR is not used because
+    it divides by zero if pct_start * num_steps is 1, and ends one step early.
     """
     first = 1 / div_factor
     last = first / final_div_factor

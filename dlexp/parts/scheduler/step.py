@@ -1,4 +1,4 @@
-"""Learning rate that falls in steps: `scheduler=step`."""
+"""Learning rate multiplied by a factor every few epochs: `scheduler=step`."""
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR

@@ -1,4 +1,4 @@
-"""Linear warm-up, then half a cosine, by steps: `scheduler=warmup_cosine`."""
+"""Linear warm-up, then half a cosine, per step: `scheduler=warmup_cosine`."""
 
 import math
 
@@ -9,10 +9,10 @@ from dlexp.contract import Horizon, Schedule
 
 
 def warmup_cosine(optimizer: Optimizer, horizon: Horizon, *, warmup_fraction: float, eta_min: float) -> Schedule:
-    """Up in a straight line to lr, then half a cosine down to eta_min, which is reached after the last step.
+    """Increase the learning rate linearly to lr, then decrease it along half a cosine to eta_min after the last step.
 
-    After n of W warm-up steps the learning rate is lr * (n + 1) / (W + 1), so that no step is lost on a learning rate of 0.
-    W is `warmup_fraction` of all steps, rounded; at least one step is left to the cosine.
+    After n of W warm-up steps the learning rate is lr * (n + 1) / (W + 1), so that no step has a learning rate of 0. W is
+    `warmup_fraction` of all steps, rounded; the cosine takes at least one step.
 
     Source: Goyal et al. 2017, arXiv:1706.02677, section 2.2; Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5.
     """

@@ -142,7 +142,7 @@ def test_image_size_resizes_the_central_square(tmp_path, size):
     with Image.open(tmp_path / "image.png") as image:
         box = (left, top, left + min(size), top + min(size))
         expected = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR, box))
-    np.testing.assert_array_equal(image_folder._pixels(tmp_path / "image.png", 16), expected.transpose(2, 0, 1))
+    np.testing.assert_array_equal(image_folder._decode_image(tmp_path / "image.png", 16), expected.transpose(2, 0, 1))
 
 
 def test_images_of_two_sizes_are_named(with_splits):

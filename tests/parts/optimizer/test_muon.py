@@ -73,22 +73,22 @@ def test_hidden_weights_follow_the_formula(normalize):
 
 def test_head_biases_and_norms_are_torchs_nesterov():
     net, twin = make_net(), make_net()
-    ours = make("optimizer", "muon", **SETTINGS)(net.named_parameters())
+    muon = make("optimizer", "muon", **SETTINGS)(net.named_parameters())
     rest = [parameter for parameter in twin.parameters() if parameter.dim() < 2]
     groups = [
         {"params": [twin[6].weight], "lr": 0.3, "weight_decay": 0.03 / 0.3},
         {"params": rest, "lr": 0.2, "weight_decay": 0.03 / 0.2},
     ]
-    theirs = torch.optim.SGD(groups, momentum=0.8, nesterov=True)
+    sgd = torch.optim.SGD(groups, momentum=0.8, nesterov=True)
     for step in range(3):
         inputs = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(step))
-        for model, optimizer in ((net, ours), (twin, theirs)):
+        for model, optimizer in ((net, muon), (twin, sgd)):
             optimizer.zero_grad()
             model(inputs).square().mean().backward()
         for one, other in zip(net.parameters(), twin.parameters(), strict=True):
             one.grad = other.grad.clone()
-        ours.step()
-        theirs.step()
+        muon.step()
+        sgd.step()
     for one, other in zip(net.parameters(), twin.parameters(), strict=True):
         if one.dim() < 2 or one is net[6].weight:
             assert torch.equal(one, other)

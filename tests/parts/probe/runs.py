@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 
+from dlexp.config.options import read_option
 from dlexp.contract import Dataset, ProbeResult, Split
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record.identity import run_id
 from dlexp.run.setup.factories import make_probes
-from tests.options import CONF, options
+from tests.options import options
 from tests.runs import prepare, without_volatile
 
 PROBES = options("probe")
@@ -23,7 +23,7 @@ PROBES = options("probe")
 
 def keys(*names: str, **changed: Any) -> dict[str, Any]:
     """What stands in a config under `probe`, with some keys of all changed."""
-    return {name: yaml.safe_load((CONF / "probe" / f"{name}.yaml").read_text()) | changed for name in names}
+    return {name: read_option("probe", name) | changed for name in names}
 
 
 def run_with(probe: dict[str, Any], *overrides: str, root: Path) -> tuple[dict[str, Any], list[dict[str, str]], Path]:

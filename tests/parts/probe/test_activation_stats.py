@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlexp.parts.probe.activation_stats import histogram
+from dlexp.parts.probe.activation_stats import make_histogram
 from tests.options import make, options
 from tests.parts.probe.runs import measure, named
 
@@ -50,19 +50,19 @@ def test_every_activation_is_measured(option):
 
 
 def test_the_lowest_and_the_highest_value_are_in_the_outer_bins():
-    density, edges = histogram(torch.tensor([0.0, 1.0, 9.9, 10.0]), 5)
+    density, edges = make_histogram(torch.tensor([0.0, 1.0, 9.9, 10.0]), 5)
     assert density.tolist() == pytest.approx([2 / 8, 0, 0, 0, 2 / 8])
     assert edges.tolist() == [0, 2, 4, 6, 8, 10]
 
 
 def test_neighbouring_floats_have_a_histogram():
     values = torch.tensor([1.0, torch.nextafter(torch.tensor(1.0), torch.tensor(2.0))])
-    density, edges = histogram(values, 50)
+    density, edges = make_histogram(values, 50)
     assert (density * np.diff(edges)).sum() == pytest.approx(1)
 
 
 def test_equal_values_fill_one_bin():
-    density, edges = histogram(torch.zeros(7), 5)
+    density, edges = make_histogram(torch.zeros(7), 5)
     assert density.tolist() == pytest.approx([0, 0, 5, 0, 0])
     assert edges[[0, -1]].tolist() == [-0.5, 0.5]
 

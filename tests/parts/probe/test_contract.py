@@ -4,9 +4,9 @@ import inspect
 import math
 
 import pytest
-import yaml
 from hydra.utils import get_method
 
+from dlexp.config.options import read_option
 from tests.options import CONF
 from tests.parts.probe.runs import PROBES, arrays, keys, run_with, scalars
 from tests.runs import IMAGES, MOONS
@@ -68,9 +68,8 @@ def test_changing_a_key_changes_what_is_measured(name, key, tmp_path):
 
 @pytest.mark.parametrize("name", PROBES)
 def test_a_file_lists_every_parameter_that_its_factory_takes_from_the_config(name):
-    path = CONF / "probe" / f"{name}.yaml"
-    content = yaml.safe_load(path.read_text())
-    assert path.read_text().startswith(f"# @package probe.{name}\n")
+    content = read_option("probe", name)
+    assert (CONF / "probe" / f"{name}.yaml").read_text().startswith(f"# @package probe.{name}\n")
     parameters = inspect.signature(get_method(content["_target_"])).parameters.values()
     taken = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
     assert set(content) - {"_target_", "_partial_", "every"} == taken

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dlexp.contract import ConfigError
-from dlexp.parts.probe.layers import activation_layers, look_into
+from dlexp.parts.probe.layers import find_activation_layers, observe_layers
 from tests.options import make_model
 
 
@@ -22,12 +22,12 @@ from tests.options import make_model
 )
 def test_every_place_of_the_activation_is_found_whatever_it_is(model, shape, layers, activation):
     with torch.device("meta"):
-        assert list(activation_layers(make_model(model, shape, activation=activation))) == layers
+        assert list(find_activation_layers(make_model(model, shape, activation=activation))) == layers
 
 
 def test_a_model_without_activation_is_refused():
     with pytest.raises(ConfigError, match="use a depth of at least 1"):
-        activation_layers(make_model("mlp", (3,), depth=0))
+        find_activation_layers(make_model("mlp", (3,), depth=0))
 
 
 def test_hooks_are_removed_whatever_happens():
@@ -37,5 +37,5 @@ def test_hooks_are_removed_whatever_happens():
         raise KeyError
 
     with pytest.raises(KeyError):
-        look_into(model, activation_layers(model), torch.zeros(2, 3), fail)
+        observe_layers(model, find_activation_layers(model), torch.zeros(2, 3), fail)
     assert not any(module._forward_hooks for module in model.modules())
