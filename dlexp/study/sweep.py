@@ -14,8 +14,7 @@ from dlexp.machine.files import write_whole
 from dlexp.run.display import Display, make_display, result_line, results_table
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.plan import ADHOC, Run, plan
-from dlexp.run.record import disk
-from dlexp.run.record import folder as record
+from dlexp.run.record import disk, folder
 
 Row = dict[str, Any]
 
@@ -50,7 +49,7 @@ def sweep(cells: Checked, command: str) -> int:
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
     manifest = runs[0].study_folder / "sweeps" / f"{identity}.json"
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
-    _write(manifest, listed | {"started": record.now()})
+    _write(manifest, listed | {"started": folder.now()})
     rows: list[Row] = []
     with make_display(sum(run.must_run() for run in runs)) as display:
         try:
@@ -59,7 +58,7 @@ def sweep(cells: Checked, command: str) -> int:
         finally:  # an interrupted sweep reports what it has
             _report(rows, swept, len(runs), len(unsupported), command, display)
             counts = Counter(row["outcome"] for row in rows)
-            _write(manifest, listed | {"counts": counts, "ended": record.now()})
+            _write(manifest, listed | {"counts": counts, "ended": folder.now()})
     return int(any(row["outcome"] == "failed" for row in rows))
 
 
@@ -115,10 +114,10 @@ def _complete(run: Run, display: Display) -> Row:
     status = summary["status"]
     if fresh:
         display.say(f"{run.title}: {result_line(summary, run.folder)}")
-    if status in record.BROKEN:
+    if status in folder.BROKEN:
         return {"status": status, "outcome": "failed", "reason": summary["reason"]}
     if not fresh:
-        status += " before" if summary["code"] == record.code() else " before, by other code"
+        status += " before" if summary["code"] == folder.code() else " before, by other code"
     tests = {name: number for name, number in summary["metrics"].items() if name.startswith("test/")}
     row = {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})
