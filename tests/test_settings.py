@@ -4,7 +4,8 @@ from functools import cache
 
 import pytest
 
-from dlexp.config.options import FIXED, groups, leaves, option_keys, scalars
+from dlexp.config.options import FIXED, groups, option_keys, scalars
+from dlexp.config.values import leaves
 from dlexp.errors import ConfigError
 from tests.runs import IMAGES, run
 from tests.test_contract import base

@@ -1,31 +1,27 @@
 """Check the config of one run, or the configs of a sweep, as far as that is possible without data and model."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from dlexp.config.compose import Composed, compose
 from dlexp.config.lookup import find_mistakes, look_up
-from dlexp.config.options import (
-    FIXED,
+from dlexp.config.options import FIXED, groups, list_groups, template
+from dlexp.config.overrides import split
+from dlexp.config.ranges import option_ranges, rule_for
+from dlexp.config.rules import Settings, check_rules
+from dlexp.config.values import (
     Tree,
     find_private_keys,
     find_reference,
     find_references,
     find_resolver_calls,
     format_value,
-    groups,
     leaves,
-    list_groups,
     make_printable,
-    template,
+    resolve,
+    value_at,
 )
-from dlexp.config.overrides import split
-from dlexp.config.ranges import option_ranges, rule_for
-from dlexp.config.rules import Settings, check_rules
 from dlexp.errors import ConfigError
 
 MAX_CELLS = 12  # of a refused sweep that are composed and checked as well
@@ -148,45 +144,29 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
-    value_at = _reader(composed)
-    chosen = [*composed.choices.items(), *((group, option) for group in list_groups() for option in expected[group])]
+    several = ((group, option) for group in list_groups() for option in expected[group])
+    chosen = [("", "config"), *composed.choices.items(), *several]
     ranges = {path: rule for group, option in chosen for path, rule in option_ranges(group, option).items()}
     for path, default in leaves(expected):
         if path.rpartition(".")[2].startswith("_") or path in list_groups() or find_reference(default) in groups():
             continue
-        typed = _at(composed.tree, path)
+        typed = value_at(composed.tree, path)
         rule = rule_for(path, default, ranges)
         if typed == "???":
             problems.append(f"{path}: must be given, as {path}=...")
             continue
-        values[path] = value_at(path)
+        values[path] = _resolved(composed.tree, path)
         if not rule.holds(values[path]):
             if typed != default or find_reference(default) is None:  # else the key that it refers to is at fault
                 problems.append(f"{path}: must be {rule.expected}, got {format_value(values[path])}.")
-            values[path] = _at(Composed(expected, {}).config, path)
+            values[path] = _resolved(expected, path)
     return values, problems
 
 
-def _reader(composed: Composed) -> Callable[[str], Any]:
-    """A function that returns the value at a path with its references resolved, or as it was typed if that is impossible."""
+def _resolved(tree: Tree, path: str) -> Any:
+    """The value at a path with its references resolved, or as it was typed if that is impossible."""
+    typed = value_at(tree, path)
     try:
-        config = composed.config
-        return lambda path: _at(config, path)
-    except (OmegaConfBaseException, RecursionError):  # at least one reference is bad: resolve them one by one
-        nodes = OmegaConf.create(composed.tree)
-
-    def read(path: str) -> Any:
-        try:
-            value = OmegaConf.select(nodes, path)
-            return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        except (OmegaConfBaseException, RecursionError):
-            return _at(composed.tree, path)
-
-    return read
-
-
-def _at(tree: Tree, path: str) -> Any:
-    node: Any = tree
-    for name in path.split("."):
-        node = node[name]
-    return node
+        return resolve(typed, tree)
+    except (LookupError, TypeError, RecursionError):
+        return typed

@@ -4,17 +4,15 @@ A command goes through look_up, compose and check. What conf/ offers is in optio
 overrides.py, which keys exist in lookup.py, and what a config must satisfy in check.py, ranges.py and rules.py.
 """
 
-import operator
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from dlexp.config.options import Tree, default_choices, default_lists, groups, list_groups, template
+from dlexp.config.options import default_choices, default_lists, groups, list_groups, template
 from dlexp.config.overrides import Override, parse
+from dlexp.config.values import Tree, resolve, value_at
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,9 @@ class Composed:
         """The tree with each reference replaced by the value it refers to. Not to be changed by the caller.
 
         Raises:
-            OmegaConfBaseException: If a reference leads nowhere.
-            RecursionError: If references form a circle.
+            LookupError: If a reference leads nowhere, or to itself.
         """
-        OmegaConf.clear_resolver("oc.env")  # no environment variable gets into a config
-        return OmegaConf.to_container(OmegaConf.create(self.tree), resolve=True)  # type: ignore[return-value]  # a dict gives a dict
+        return {key: resolve(value, self.tree) for key, value in self.tree.items()}
 
 
 def compose(overrides: Sequence[str] = (), label: Sequence[str] = ()) -> Composed:
@@ -69,6 +65,6 @@ def compose(overrides: Sequence[str] = (), label: Sequence[str] = ()) -> Compose
     tree = deepcopy(template(choices, {group: chosen.get(group, options) for group, options in default_lists().items()}))
     for override in command:
         if override.key not in chosen:
-            *above, name = override.key.split(".")
-            reduce(operator.getitem, above, tree)[name] = deepcopy(override.value)
+            above, _, name = override.key.rpartition(".")
+            (value_at(tree, above) if above else tree)[name] = deepcopy(override.value)
     return Composed(tree, choices, tuple(command), tuple(map(parse, label)))

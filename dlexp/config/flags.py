@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from omegaconf import OmegaConf
 
 from dlexp.config.compose import Composed
+from dlexp.config.values import value_at
 from dlexp.errors import ConfigError
 
 ELSEWHERE = ("config-path", "config-name", "config-dir", "experimental-rerun")  # flags that read configs from elsewhere
@@ -55,12 +57,11 @@ def show(composed: Composed, *, package: str | None, resolve: bool) -> str:
     Raises:
         ConfigError: If there is no such path.
     """
-    tree = OmegaConf.create(composed.tree)
-    if resolve:
-        OmegaConf.resolve(tree)
-    if package in (None, "_global_"):
-        return OmegaConf.to_yaml(tree)
-    part = OmegaConf.select(tree, package)
-    if part is None:
-        raise ConfigError(f"--package: the config has no {package}.")
-    return f"# @package {package}\n{OmegaConf.to_yaml(part)}" if OmegaConf.is_config(part) else f"{part}\n"
+    node: Any = composed.config if resolve else composed.tree
+    if package is None or package == "_global_":
+        return OmegaConf.to_yaml(node)
+    try:
+        node = value_at(node, package)
+    except (LookupError, TypeError):
+        raise ConfigError(f"--package: the config has no {package}.") from None
+    return f"# @package {package}\n{OmegaConf.to_yaml(node)}" if isinstance(node, dict | list) else f"{node}\n"

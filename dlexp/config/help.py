@@ -2,7 +2,8 @@
 
 from textwrap import wrap
 
-from dlexp.config.options import default_choices, format_value, groups, leaves, list_groups, scalars
+from dlexp.config.options import default_choices, groups, list_groups, scalars
+from dlexp.config.values import format_value, leaves
 
 WIDTH = 100
 

@@ -4,24 +4,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dlexp.config.options import (
-    FIXED,
-    default_choices,
-    default_lists,
+from dlexp.config.options import FIXED, default_choices, default_lists, groups, list_groups, option_keys, scalars
+from dlexp.config.overrides import MAX_CELLS, Override, parse
+from dlexp.config.suggestion import nearest_key, nearest_option
+from dlexp.config.values import (
     find_private_keys,
     find_reference,
     find_references,
     find_resolver_calls,
     format_value,
-    groups,
     leaves,
-    list_groups,
     make_printable,
-    option_keys,
-    scalars,
 )
-from dlexp.config.overrides import MAX_CELLS, Override, parse
-from dlexp.config.suggestion import nearest_key, nearest_option
 from dlexp.errors import ConfigError
 
 HYDRA_KEYS = ("hydra.mode", "hydra.sweeper.params")

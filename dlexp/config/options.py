@@ -1,19 +1,17 @@
 """The contents of conf/: the groups, their options and the keys of each. Imports nothing that a file names."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from omegaconf import OmegaConf
 
 from dlexp.config import plain_yaml
+from dlexp.config.values import Tree, leaves, make_printable
 from dlexp.errors import ConfigError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-
-Tree = dict[str, Any]
 
 NOTES = ("_traits_", "_ranges_")  # blocks in the file of an option that describe it and do not enter a config
 
@@ -35,8 +33,6 @@ class Traits(NamedTuple):
     requires: tuple[str, ...] = ()
     user_files: str | None = None
 
-
-REFERENCE = re.compile(r"\$\{([A-Za-z]\w*(?:\.\w+)*)\}")  # ${depth}, ${optimizer.lr}; not ${oc.env:HOME}
 
 FIXED = (
     "hardware.device",
@@ -96,10 +92,9 @@ def read_option(group: str, option: str) -> Tree:
     return read(CONF / group / f"{option}.yaml")
 
 
-def read_note(group: str, option: str, name: str) -> Tree:
-    """A block of an option's file that describes the option, one of `NOTES`. Not to be changed by the caller."""
-    note: Tree = _read(CONF / group / f"{option}.yaml")[1].get(name, {})
-    return note
+def read_notes(file: str) -> Tree:
+    """The blocks of a file in conf/ that are named in `NOTES`. Not to be changed by the caller."""
+    return _read(CONF / file)[1]
 
 
 @cache
@@ -109,7 +104,7 @@ def traits(group: str, option: str) -> Traits:
     Raises:
         ConfigError: If the file names an unknown trait.
     """
-    block = read_note(group, option, "_traits_")
+    block = read_notes(f"{group}/{option}.yaml").get("_traits_", {})
     if unknown := block.keys() - Traits._fields:
         raise ConfigError(f"conf/{group}/{option}.yaml: _traits_: no such trait: {', '.join(sorted(unknown))}.")
     values: Tree = {name: tuple(value) if isinstance(value, list) else value for name, value in block.items()}
@@ -143,69 +138,7 @@ def template(choices: Mapping[str, str], lists: Mapping[str, Iterable[str]]) -> 
     return single | several | scalars()
 
 
-def leaves(tree: Tree, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Each path below `tree` that holds a value, with the value; lists and empty maps are values."""
-    for name, node in tree.items():
-        path = f"{above}{name}"
-        if isinstance(node, dict) and node:
-            yield from leaves(node, f"{path}.")
-        else:
-            yield path, node
-
-
 @cache
 def option_keys(group: str, option: str) -> Tree:
     """Config path → default, of all keys of one option, `optimizer._target_` included. Not to be changed by the caller."""
     return dict(leaves(read_option(group, option), f"{group}.{option}." if group in list_groups() else f"{group}."))
-
-
-def find_reference(value: object) -> str | None:
-    """The path that a value refers to if it is a single reference, else None: "norm" for "${norm}"."""
-    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return match[1] if match else None
-
-
-def find_references(node: object) -> set[str]:
-    """All paths that a text below `node` refers to: {"data_dir"} for "${data_dir}/.cache"."""
-    return {name for text in _keys_and_values(node)[1] if isinstance(text, str) for name in REFERENCE.findall(text)}
-
-
-def find_private_keys(node: Any) -> Iterator[str]:
-    """The keys in a value that begin with an underscore: `_target_`, and what else Hydra's `instantiate` would obey."""
-    return (str(key) for key in _keys_and_values(node)[0] if str(key).startswith("_"))
-
-
-def find_resolver_calls(node: Any) -> Iterator[str]:
-    """The interpolations in a value that are more than a reference, such as `${oc.env:HOME}`."""
-    texts = (str(item) for items in _keys_and_values(node) for item in items)
-    return (call for text in texts for call in re.findall(r"\$\{[^}]*\}?", text) if not REFERENCE.fullmatch(call))
-
-
-def _keys_and_values(node: Any) -> tuple[list[Any], list[Any]]:
-    """The keys and the values at any depth of lists and maps."""
-    keys: list[Any] = []
-    values: list[Any] = []
-    rest = [node]
-    while rest:
-        item = rest.pop()
-        if isinstance(item, dict):
-            keys += item
-            rest += item.values()
-        elif isinstance(item, list):
-            rest += item
-        else:
-            values.append(item)
-    return keys, values
-
-
-def format_value(value: object) -> str:
-    """Format a value for a message: as it is typed, on one line, at most 80 characters."""
-    words = {None: "null", True: "true", False: "false"}
-    text = words[value] if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def make_printable(text: str) -> str:
-    """Make untrusted text fit for a message: without control characters, at most 120 characters."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in text[:121])
-    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -9,7 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, QuotedString, RangeSweep
 from hydra.core.override_parser.types import Override as HydraOverride
 
-from dlexp.config.options import groups, make_printable
+from dlexp.config.options import groups
+from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 
 MAX_LENGTH = 10_000  # characters of an override

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from dlexp.config.options import find_reference, list_groups, read_note
+from dlexp.config.options import list_groups, read_notes
+from dlexp.config.values import find_reference
 from dlexp.errors import ConfigError
 
 
@@ -100,36 +101,13 @@ PATH = Rule(
     f"a path without .., each name in it at most {NAMES_BYTES} bytes",
     lambda value: TEXT.holds(value) and all(name != ".." and len(name.encode()) <= NAMES_BYTES for name in value.split("/")),
 )
-SEED = integer(0, 2**32 - 1)
 COUNT = integer(1, 10**7)
 SHARE = number(at_least=0, below=1)
-EVERY = integer(0, 10**6)
 
 # Config path → what a value must be; null as well wherever the default is null. Booleans and free text need no row. Keys that
-# only one option has may have their row in the block `_ranges_` of its file instead, in the words of the message.
+# only one option has have their row in the block `_ranges_` of its file, in the words of the message, and so have plain keys.
 RANGES: dict[str, Rule] = {
     "output_dir": PATH,
-    "seed": SEED,
-    "data_seed": SEED,
-    "depth": integer(0, 1000),
-    "width": integer(1, 65536),
-    "dropout": SHARE,
-    "batch_size": either(COUNT, one_of("full", "auto")),
-    "on_oom": one_of("fail", "microbatch", "microbatch_bn"),
-    "epochs": integer(1, 10**6),
-    "max_steps": integer(1, 10**12),
-    "grad_clip": number(above=0),
-    "l1": number(at_least=0),
-    "l2": number(at_least=0),
-    "val_fraction": SHARE,
-    "evaluate_on": one_of("val", "test"),
-    "monitor": one_of("loss", "acc"),
-    "early_stopping.patience": integer(1, 10**6),
-    "early_stopping.min_delta": number(at_least=0),
-    "on_divergence": one_of("stop", "rollback", "continue"),
-    "retry": one_of("failed"),
-    "target": number(above=0),
-    "checkpoint_every": number(at_least=0),
     "dataset.per_class": COUNT,
     "dataset.scale": either(
         one_of("none", "unit", "standardize", "standardize_features", "minmax"),
@@ -159,7 +137,7 @@ RANGES: dict[str, Rule] = {
     "hardware.num_threads": integer(1, 1024),
     "hardware.loader": one_of("resident", "workers"),
     "hardware.num_workers": integer(0, 256),
-    "hardware.empty_cache_every": EVERY,
+    "hardware.empty_cache_every": integer(0, 10**6),
 }
 
 
@@ -201,14 +179,17 @@ def parse_rule(text: str) -> Rule:
 def option_ranges(group: str, option: str) -> dict[str, Rule]:
     """Config path → rule, from the block `_ranges_` of an option's file. Not to be changed by the caller.
 
+    The plain keys are those of the option `config` of the group "".
+
     Raises:
         ConfigError: If a range is not in the words of a message.
     """
-    above = f"{group}.{option}" if group in list_groups() else group
+    above = f"{group}.{option}." if group in list_groups() else f"{group}." if group else ""
+    file = f"{group}/{option}.yaml".lstrip("/")
     try:
-        return {f"{above}.{key}": parse_rule(str(text)) for key, text in read_note(group, option, "_ranges_").items()}
+        return {f"{above}{key}": parse_rule(str(text)) for key, text in read_notes(file).get("_ranges_", {}).items()}
     except ValueError as error:
-        raise ConfigError(f"conf/{group}/{option}.yaml: _ranges_: {error}.") from error
+        raise ConfigError(f"conf/{file}: _ranges_: {error}.") from error
 
 
 def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] | None = None) -> Rule:
@@ -219,5 +200,6 @@ def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] | None = None) 
         default: Its default.
         ranges: Rows of the chosen options.
     """
-    rule = (ranges or {}).get(path) or RANGES.get(path) or RANGES.get(find_reference(default) or "") or KINDS[type(default)]
+    known = {**RANGES, **(ranges or {})}
+    rule = known.get(path) or known.get(find_reference(default) or "") or KINDS[type(default)]
     return either(rule, NULL) if default is None and rule is not NULL else rule

@@ -1,11 +1,12 @@
 """Rules between the settings of one config, each a small function that yields a line for each problem."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dlexp.config.options import Traits, find_references, format_value, groups, read_option, traits
+from dlexp.config.options import Traits, groups, read_option, traits
+from dlexp.config.values import find_references, format_value
 
 
 class Settings(NamedTuple):
@@ -80,47 +81,34 @@ def _dropout_between_layers_has_two(s: Settings) -> Iterator[str]:
 
 def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
     """No setting is given that another one makes useless."""
-    values, loader = s.values, ("num_workers", "pin_memory", "persistent_workers", "non_blocking")
+    values = s.values
     widths, scale, group_size = (values.get(key) for key in ("model.widths", "dataset.scale", "norm.group_size"))
-    rows: list[tuple[bool, Sequence[str], str]] = [
-        (values["max_steps"] is not None, ["epochs"], f"beside max_steps={values['max_steps']}: give one of the two"),
-        (
-            widths is not None and "model.depth" in values,
-            ["depth", "width", "model.depth", "model.width"],
-            f"beside model.widths={widths}: leave one of the two out",
-        ),
-        (
-            scale == "none" or isinstance(scale, dict),
-            ["dataset.scale_on"],
-            f"with dataset.scale={format_value(scale)}, which is not fitted: leave it out",
-        ),
-        (
-            values["early_stopping.patience"] is None,
-            ["early_stopping.min_delta", "early_stopping.restore_best"],
-            "without early stopping: set early_stopping.patience, or leave it out",
-        ),
-        (group_size is not None, ["norm.groups"], f"beside norm.group_size={group_size}: give one of the two"),
-        (
-            s.has_no_blocks,
-            ["activation", "norm", "dropout", "width", "model.width"],
-            "with depth=0: there is no hidden block",
-        ),
-        (values["batch_size"] == "full", ["drop_last"], "with batch_size=full: leave it out"),
+    replaces_depth, is_fixed = widths is not None and "model.depth" in values, scale == "none" or isinstance(scale, dict)
+    loader = "hardware.num_workers hardware.pin_memory hardware.persistent_workers hardware.non_blocking"
+    no_patience = "without early stopping: set early_stopping.patience, or leave it out"
+    rows = [  # whether the settings have no effect, the settings, why
+        (values["max_steps"] is not None, "epochs", f"beside max_steps={values['max_steps']}: give one of the two"),
+        (replaces_depth, "depth width model.depth model.width", f"beside model.widths={widths}: leave one of the two out"),
+        (is_fixed, "dataset.scale_on", f"with dataset.scale={format_value(scale)}, which is not fitted: leave it out"),
+        (values["early_stopping.patience"] is None, "early_stopping.min_delta early_stopping.restore_best", no_patience),
+        (group_size is not None, "norm.groups", f"beside norm.group_size={group_size}: give one of the two"),
+        (s.has_no_blocks, "activation norm dropout width model.width", "with depth=0: there is no hidden block"),
+        (values["batch_size"] == "full", "drop_last", "with batch_size=full: leave it out"),
         (
             values["hardware.loader"] == "resident",
-            [f"hardware.{name}" for name in loader],
+            loader,
             "with hardware.loader=resident: add hardware.loader=workers, or leave it out",
         ),
         (
             values.get("scheduler.warmup_fraction") == 0,
-            ["scheduler.start_factor"],
+            "scheduler.start_factor",
             "with scheduler.warmup_fraction=0: leave one of the two out",
         ),
-        (s.choices["norm"] == "none", ["model.train_norm_weight"], "with norm=none: leave it out"),
-        (values.get("augment.padding") == 0, ["augment.padding_mode"], "with augment.padding=0: there is no border to fill"),
+        (s.choices["norm"] == "none", "model.train_norm_weight", "with norm=none: leave it out"),
+        (values.get("augment.padding") == 0, "augment.padding_mode", "with augment.padding=0: there is no border to fill"),
     ]
     for has_no_effect, keys, why in rows:
-        for key in s.given_among(*keys) if has_no_effect else ():
+        for key in s.given_among(*keys.split()) if has_no_effect else ():
             yield f"{key}: has no effect {why}."
 
 
@@ -171,19 +159,15 @@ def _learning_rate_can_fall(s: Settings) -> Iterator[str]:
             yield f"{key}: must be below {name}={lr}, got {lowest}."
 
 
-def _cuda_graph_has_a_fused_optimizer(s: Settings) -> Iterator[str]:
-    if s.values["hardware.cuda_graph"] and not s.values.get("optimizer.fused"):
+def _cuda_graph_can_be_captured(s: Settings) -> Iterator[str]:
+    if not s.values["hardware.cuda_graph"]:
+        return
+    if not s.values.get("optimizer.fused"):
         name = s.choices["optimizer"]
         yield f"hardware.cuda_graph: needs a fused optimizer, and optimizer={name} is none here: sgd and adam can be."
-
-
-def _cuda_graph_has_whole_batches(s: Settings) -> Iterator[str]:
-    if s.values["hardware.cuda_graph"] and s.values["on_oom"] != "fail":
+    if s.values["on_oom"] != "fail":
         yield f"on_oom: must be fail with hardware.cuda_graph=true, which replays whole batches, got {s.values['on_oom']}."
-
-
-def _cuda_graph_has_a_batch_size(s: Settings) -> Iterator[str]:
-    if s.values["hardware.cuda_graph"] and s.values["batch_size"] == "auto":
+    if s.values["batch_size"] == "auto":
         yield "batch_size: must be a number or full with hardware.cuda_graph=true, which needs more memory, got auto."
 
 
@@ -227,9 +211,7 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _a_metric_is_watched,
     _held_out_examples_are_evaluated,
     _learning_rate_can_fall,
-    _cuda_graph_has_a_fused_optimizer,
-    _cuda_graph_has_whole_batches,
-    _cuda_graph_has_a_batch_size,
+    _cuda_graph_can_be_captured,
     _nesterov_has_momentum,
     _hidden_blocks_are_there,
     _persistent_workers_are_there,

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from dlexp.config.options import find_reference, groups, option_keys
+from dlexp.config.options import groups, option_keys
+from dlexp.config.values import find_reference
 
 MAX_LENGTH = 80  # characters of a name that are compared
 

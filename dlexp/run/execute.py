@@ -10,7 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from dlexp.config import plain_yaml
-from dlexp.config.options import format_value
+from dlexp.config.values import format_value
 from dlexp.contract import Dataset
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.machine.device import describe_device

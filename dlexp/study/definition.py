@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlexp.config.options import CONF, format_value, make_printable, read
+from dlexp.config.options import CONF, read
 from dlexp.config.suggestion import nearest_option
+from dlexp.config.values import format_value, make_printable
 from dlexp.errors import ConfigError
 from dlexp.run.record.identity import slug
 

@@ -163,7 +163,8 @@ def hydra():
         cfg = hydra_compose("config", list(overrides), return_hydra_config=True)
         choices = {group: option for group, option in cfg.hydra.runtime.choices.items() if group in groups()}
         tree = OmegaConf.to_container(cfg)
-        del tree["hydra"]
+        for key in ("hydra", *NOTES):
+            tree.pop(key, None)
         for group, part in tree.items():
             for option in part.values() if group in list_groups() else [part]:
                 for note in NOTES if isinstance(option, dict) else ():
@@ -178,6 +179,7 @@ def hydra():
 def test_composing_gives_what_hydra_composes(overrides: tuple[str, ...], hydra) -> None:
     composed = compose(overrides)
     assert (composed.tree, composed.choices) == hydra(overrides)
+    assert composed.config == OmegaConf.to_container(OmegaConf.create(composed.tree), resolve=True)
 
 
 def test_composing_is_independent_of_the_working_directory(tmp_path, monkeypatch) -> None:
@@ -196,7 +198,7 @@ def test_resolving_leaves_no_reference_and_no_environment() -> None:
     config = compose(["depth=5"]).config
     assert config["model"]["depth"] == 5
     assert "${" not in str(config)
-    assert not OmegaConf.has_resolver("oc.env")
+    assert made(data_dir="${oc.env:HOME}/x").config["data_dir"] == "${oc.env:HOME}/x"
 
 
 def test_a_resolved_config_passes_too() -> None:

@@ -2,7 +2,8 @@ import subprocess
 import sys
 
 from dlexp.config.help import help_text
-from dlexp.config.options import default_choices, groups, leaves, list_groups, scalars
+from dlexp.config.options import default_choices, groups, list_groups, scalars
+from dlexp.config.values import leaves
 
 
 def test_help_fits_one_screen() -> None:

@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlexp.config.lookup import look_up
-from dlexp.config.options import default_choices, groups, leaves, option_keys, scalars
+from dlexp.config.options import default_choices, groups, option_keys, scalars
+from dlexp.config.values import leaves
 
 NORMS = "Options: bn, gn, in, ln, none, rms."
 NO_REFERENCE = "is not a reference to a key, such as ${depth}; nothing else is looked up."

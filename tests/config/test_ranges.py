@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.config.options import find_reference, groups, leaves, list_groups, option_keys, scalars
+from dlexp.config.options import groups, list_groups, option_keys, scalars
 from dlexp.config.ranges import (
     KINDS,
     RANGES,
@@ -16,10 +16,11 @@ from dlexp.config.ranges import (
     parse_rule,
     rule_for,
 )
+from dlexp.config.values import find_reference, leaves
 from dlexp.errors import ConfigError
 
 OPTIONS = [(group, option) for group, options in (groups() | list_groups()).items() for option in options]
-KEYS = [(path, default, {}) for path, default in leaves(scalars())]
+KEYS = [(path, default, option_ranges("", "config")) for path, default in leaves(scalars())]
 KEYS += [(*item, option_ranges(*option)) for option in OPTIONS for item in option_keys(*option).items()]
 ODDITIES = [None, True, "1", "", [], [1], {}, {1: 1}, float("nan"), float("inf"), -float("inf"), 10**400, -(10**400), object()]
 
@@ -67,7 +68,12 @@ def test_a_range_in_other_words_is_refused_with_its_file(tmp_path, monkeypatch) 
         option_ranges.__wrapped__("loss", "made")
 
 
-RULES = [*RANGES.values(), *KINDS.values(), *(rule for option in OPTIONS for rule in option_ranges(*option).values())]
+RULES = [
+    *RANGES.values(),
+    *KINDS.values(),
+    *option_ranges("", "config").values(),
+    *(rule for option in OPTIONS for rule in option_ranges(*option).values()),
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.expected)
@@ -97,8 +103,8 @@ def test_no_rule_raises(rule) -> None:
         (parse_rule("a number above 0 and at most 1, or one of full, auto"), [1, 0.5, "full"], [0, "all", 2]),
         (parse_rule("a list of 2 values, each an integer from 1 to 9"), [[1, 9]], [[1], [0, 1], 1]),
         (parse_rule("a map from an integer from 1 to 9 to a number above 0"), [{1: 0.1}], [{}, {0: 1}, {1: 0}, 1]),
-        (rule_for("grad_clip", None, {}), [None, 0.5], [0, "null"]),
-        (rule_for("model.depth", "${depth}", {}), [0, 3], [-1, 2.5, None]),
+        (rule_for("grad_clip", None, option_ranges("", "config")), [None, 0.5], [0, "null"]),
+        (rule_for("model.depth", "${depth}", option_ranges("", "config")), [0, 3], [-1, 2.5, None]),
         (rule_for("some.path", "text", {}), ["a b", "한국어"], ["", "a\0b", "a\nb", 1, None, "x" * 5000]),
         (rule_for("some.switch", True, {}), [True, False], [0, 1, "true", None]),
     ],
