@@ -63,5 +63,5 @@ def run(*overrides: str, root: Path) -> tuple[dict[str, Any], list[dict[str, str
 
 def without_volatile(fields: dict[str, Any]) -> dict[str, Any]:
     """What must be identical between two identical runs."""
-    kept = {name: value for name, value in fields.items() if name.rpartition("/")[2] not in VOLATILE}
-    return kept | ({"metrics": without_volatile(kept["metrics"])} if "metrics" in kept else {})
+    steady = {name: value for name, value in fields.items() if name.rpartition("/")[2] not in VOLATILE}
+    return steady | ({"metrics": without_volatile(steady["metrics"])} if "metrics" in steady else {})

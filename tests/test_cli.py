@@ -118,7 +118,7 @@ def wait_for(condition, seconds=60):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_with_75_and_another_process_is_kept_out_until_then(number, tmp_path):
+def test_a_signal_ends_with_75_and_no_other_process_can_start_it_before(number, tmp_path):
     process = start(*LONG, cwd=tmp_path)
     wait_for(lambda: list(tmp_path.glob("outputs/adhoc/*/metrics.csv")))
     code, _, err = train(*LONG, cwd=tmp_path)

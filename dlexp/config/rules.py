@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dlexp.config.options import Traits, groups, read_option, traits
+from dlexp.config.options import groups, read_option, traits
 from dlexp.config.values import find_references, format_value
 
 
@@ -34,13 +34,9 @@ class Settings(NamedTuple):
         """Whether the model consists only of its head."""
         return self.values.get("model.depth") == 0 and not self.values.get("model.widths")
 
-    def traits(self, group: str) -> Traits:
-        """What the chosen option of a group needs and provides."""
-        return traits(group, self.choices[group])
-
     def choices_that_need(self, need: str) -> list[str]:
         """The choices, such as `scheduler=plateau`, that need something."""
-        return [f"{group}={option}" for group, option in self.choices.items() if need in self.traits(group).needs]
+        return [f"{group}={option}" for group, option in self.choices.items() if need in traits(group, option).needs]
 
     def given_among(self, *names: str) -> list[str]:
         """Those of these keys, and of all keys below them, that the user set."""
@@ -74,8 +70,9 @@ def _packages_are_installed(s: Settings) -> Iterator[str]:
 
 
 def _dropout_between_layers_has_two(s: Settings) -> Iterator[str]:
-    if "dropout between layers" in s.traits("model").has and s.values["model.depth"] < 2 and s.values["model.dropout"] > 0:
-        model = s.choices["model"]
+    model = s.choices["model"]
+    acts_between_layers = "dropout between layers" in traits("model", model).has
+    if acts_between_layers and s.values["model.depth"] < 2 and s.values["model.dropout"] > 0:
         yield f"dropout: has no effect with model={model} and one layer: it acts between layers. Use a depth of at least 2."
 
 

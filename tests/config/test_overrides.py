@@ -1,28 +1,24 @@
 import pytest
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from dlexp.config.options import groups
 from dlexp.config.overrides import expand, parse
 
-COMMANDS = [
-    [],
-    ["norm=bn"],
-    ["norm=bn,gn", "seed=0", "depth=range(1,3)"],
-    ["model.widths=[16],[32,64]", "norm.groups={16:4}", "optimizer.lr=choice(0.1,1e-3)"],
-    ["data_dir='a b','c,d'", "loss=mse"],
-    ["depth=sort(3,1,2)", "l1=0,0.5"],
+CELLS = [  # a command, and the values of its cells in the order of Hydra's own sweeper
+    ([], [[]]),
+    (["norm=bn"], [["bn"]]),
+    (["norm=bn,gn", "seed=0", "depth=range(1,3)"], [["bn", 0, 1], ["bn", 0, 2], ["gn", 0, 1], ["gn", 0, 2]]),
+    (
+        ["model.widths=[16],[32,64]", "norm.groups={16:4}", "optimizer.lr=choice(0.1,1e-3)"],
+        [[[16], {16: 4}, 0.1], [[16], {16: 4}, 0.001], [[32, 64], {16: 4}, 0.1], [[32, 64], {16: 4}, 0.001]],
+    ),
+    (["data_dir='a b','c,d'", "loss=mse"], [["a b", "mse"], ["c,d", "mse"]]),
+    (["depth=sort(3,1,2)", "l1=0,0.5"], [[1, 0], [1, 0.5], [2, 0], [2, 0.5], [3, 0], [3, 0.5]]),
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_cells_come_as_in_hydras_own_sweeper(command: list[str]) -> None:
-    parsed = OverridesParser.create().parse_overrides(command)
-    (cells,) = BasicSweeper.split_arguments(parsed, None)
-    read_again = [OverridesParser.create().parse_overrides(list(cell)) for cell in expand(command)]
-    assert [[override.value() for override in cell] for cell in read_again] == [
-        [override.value() for override in OverridesParser.create().parse_overrides(cell)] for cell in cells
-    ]
+@pytest.mark.parametrize(("command", "cells"), CELLS)
+def test_cells_come_as_in_hydras_own_sweeper(command: list[str], cells: list[list]) -> None:
+    assert [[parse(text).value for text in cell] for cell in expand(command)] == cells
 
 
 def test_a_glob_stands_for_the_options_that_match() -> None:

@@ -26,17 +26,17 @@ every_published = pytest.mark.parametrize("name", PUBLISHED)
 
 def on_made_data(study, cell, per_class=10):
     """The command of a cell, on made images of the same shape where its data has to be downloaded."""
-    said = dict(text.split("=", 1) for text in command(study, cell, study.seeds[0], {}))
-    if said["dataset"] in DOWNLOADED:
-        shape, num_classes = DOWNLOADED[said["dataset"]]
-        if "dataset.per_class" in said:
-            said["dataset.per_class"] = per_class
-        said |= {"dataset": "synthetic_images", "dataset.shape": f"[{','.join(map(str, shape))}]"}
-        said |= {"dataset.num_classes": num_classes, "dataset.num_train": per_class * num_classes}
-        said |= {"dataset.num_test": num_classes}
-    said |= {key: other for key, (one, other) in ON_A_CPU.items() if said.get(key) == one}
-    said = {key: value for key, value in said.items() if key not in FOR_A_GPU}
-    return [f"{key}={value}" for key, value in said.items()]
+    settings = dict(text.split("=", 1) for text in command(study, cell, study.seeds[0], {}))
+    if settings["dataset"] in DOWNLOADED:
+        shape, num_classes = DOWNLOADED[settings["dataset"]]
+        if "dataset.per_class" in settings:
+            settings["dataset.per_class"] = per_class
+        settings |= {"dataset": "synthetic_images", "dataset.shape": f"[{','.join(map(str, shape))}]"}
+        settings |= {"dataset.num_classes": num_classes, "dataset.num_train": per_class * num_classes}
+        settings |= {"dataset.num_test": num_classes}
+    settings |= {key: other for key, (one, other) in ON_A_CPU.items() if settings.get(key) == one}
+    settings = {key: value for key, value in settings.items() if key not in FOR_A_GPU}
+    return [f"{key}={value}" for key, value in settings.items()]
 
 
 def config_of(name, cell=None):
@@ -194,5 +194,7 @@ def test_a_command_wins_over_all_that_the_file_says():
     request = narrow(
         study, ["norm.groups=4", "epochs=1", "dataset=image_folder", "dataset.root=data/x", "norm=gn", "batch_size=2"]
     )
-    told = command(study, request.cells[0], 0, request.changes)
-    assert {"norm.groups=4", "epochs=1", "dataset=image_folder", "dataset.root=data/x", "dataset.per_class=250"} <= set(told)
+    overrides = command(study, request.cells[0], 0, request.changes)
+    assert {"norm.groups=4", "epochs=1", "dataset=image_folder", "dataset.root=data/x", "dataset.per_class=250"} <= set(
+        overrides
+    )
