@@ -9,7 +9,7 @@ import torch
 
 from dlexp.contract import ConfigError, DatasetError
 from dlexp.data.cache import _is_whole, load_or_make
-from tests.reliability.fetchers import fork
+from tests.reliability.downloads import fork
 
 
 class Making:

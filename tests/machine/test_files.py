@@ -4,7 +4,7 @@ import platform
 import pytest
 
 from dlexp.machine.files import replacing, write_whole
-from tests.reliability.fetchers import fork
+from tests.reliability.downloads import fork
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path):

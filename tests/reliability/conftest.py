@@ -1,4 +1,4 @@
-"""Where the faults happen, and how many there were: a test says it by `record_property(row, [faults, violations])`."""
+"""A folder in memory, and a table of faults: a test adds to it by `record_property(row, [faults, violations])`."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def in_memory(tmp_path):
-    """A folder on a disk that is memory, where there is one: hundreds of starts that save at every step wait for no device."""
+    """A folder in /dev/shm, if that exists, so that hundreds of starts that save at every step need not wait for a disk."""
     if not os.access("/dev/shm", os.W_OK):
         yield tmp_path
         return
@@ -20,7 +20,7 @@ def in_memory(tmp_path):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """The rows of the fault table that tests have counted."""
+    """Print the fault table."""
     counted = defaultdict(lambda: [0, 0, 0.0])
     for reports in terminalreporter.stats.values():
         for report in reports:

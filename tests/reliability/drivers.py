@@ -20,14 +20,14 @@ import torch
 from dlexp.config.compose import compose
 from dlexp.config.overrides import expand
 from dlexp.study.sweep import check_cells, sweep
-from tests.reliability.fetchers import fork
+from tests.reliability.downloads import fork
 from tests.runs import MOONS, only_last
 
 CELLS = ("norm=bn,ln,none", "activation=relu,tanh", "seed=0,1,2")  # 18
 
 
 def complete(root):
-    """The whole command."""
+    """Run the whole sweep."""
     command = only_last((*MOONS, "hardware=cpu", "epochs=6", "checkpoint_every=0", f"output_dir={root}", *CELLS))
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         if sweep(check_cells([compose(cell) for cell in expand(command)]), "python train.py -m"):
@@ -35,7 +35,7 @@ def complete(root):
 
 
 def finished(root):
-    """Each finished run, with what a start that touches any of its files would change."""
+    """The modification times of the files of each finished run."""
     return {
         path.parent.name: sorted((file.name, file.stat().st_mtime_ns) for file in path.parent.rglob("*") if file.is_file())
         for path in (root / "adhoc").glob("*/summary.json")

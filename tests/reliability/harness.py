@@ -1,9 +1,9 @@
-"""Starts runs again and again in processes of their own and ends them at random instants.
+"""Starts runs again and again in forked processes and ends them at random instants.
 
     python -m tests.reliability.harness ROOT SEED FAULTS '{"name": ["override", ...], ...}' [signal ...]
 
-Prints, as JSON, of each name: the number of folders, of faults, what was wrong, and the longest time from a signal to the end.
-Modules are loaded once: each start is a fork, which must not happen after torch has used threads.
+Prints as JSON, for each name: the number of folders and of faults, the problems, and the longest time from a signal to the end.
+Modules are loaded once, because each start is a fork; torch must not have used threads before.
 """
 
 import contextlib
@@ -30,17 +30,17 @@ from train import _attempt
 
 
 def finish(overrides: list[str], root: Path, *, seed: int, faults: int, numbers: list[int]) -> dict[str, object]:
-    """Train the run in one folder after another, ending most starts, until so many were ended and each folder is finished.
+    """Train the run in one folder after another, interrupting most starts, until `faults` starts were interrupted.
 
     Args:
-        overrides: Of the run.
+        overrides: The overrides of the run.
         root: Gets a folder for each round, named by number.
-        seed: Of the instants.
-        faults: Starts to end.
+        seed: For the random instants.
+        faults: Number of starts to interrupt.
         numbers: Signals, one of which is drawn for each start.
     """
     choose, ended, rounds, problems, latency = random.Random(seed), 0, 0, [], 0.0
-    for number in (1, 2):  # in this process, so that a fork has nothing left to load; the first is slow for that
+    for number in (1, 2):  # in this process, so that a fork finds all modules loaded; the first is slower
         start = time.monotonic()
         train(overrides, root / f"timing-{number}")
         length = time.monotonic() - start
@@ -66,15 +66,15 @@ def finish(overrides: list[str], root: Path, *, seed: int, faults: int, numbers:
 
 
 def fork(overrides: list[str], root: Path, before: Callable[[], None] = lambda: None) -> int:
-    """Start the run in a process of its own, which does `before` first; it ends as train.py does, its words in ROOT.err."""
+    """Start the run in a fork, which calls `before` first; it ends as train.py does, and stderr goes to ROOT.err."""
     child = os.fork()
     if child:
         return child
     code = 1
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        said = os.open(root.with_name(f"{root.name}.err"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(said, 2)
+        errors = os.open(root.with_name(f"{root.name}.err"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(errors, 2)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
         code = _attempt(lambda: signals.listen() or before() or train(overrides, root))
     except BaseException:
@@ -84,12 +84,12 @@ def fork(overrides: list[str], root: Path, before: Callable[[], None] = lambda: 
 
 
 def wait(child: int) -> int:
-    """How a process ended: its exit code, or minus its signal."""
+    """Wait for a child; returns its exit code, or minus its signal."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def train(overrides: list[str], root: Path) -> int:
-    """What a start does: nothing, if the run is finished."""
+    """Train the run, unless it is finished; returns the exit code."""
     run = prepare(*overrides, root=root)
     if run.must_run():
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -98,7 +98,7 @@ def train(overrides: list[str], root: Path) -> int:
 
 
 def lost(root: Path) -> list[str]:
-    """What is wrong with the saved states of the runs below a folder while none of them is running: none whole, or too many."""
+    """List problems of the saved states of all runs below a folder, none of which is running: none whole, or too many."""
     problems = []
     for states in root.glob(f"*/*/{checkpoint.FOLDER}"):
         names = list(states.glob("step-*.pt"))
@@ -110,7 +110,7 @@ def lost(root: Path) -> list[str]:
 
 
 def whole(folder: Path) -> list[Path]:
-    """The saved states of a run that are what their sidecars say, newest first."""
+    """The saved states of a run that match their sidecars, newest first."""
     found = []
     for path in sorted((folder / checkpoint.FOLDER).glob("step-*.pt"), reverse=True):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -120,13 +120,13 @@ def whole(folder: Path) -> list[Path]:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """What must be the same in two folders of the same run: file → digest, without what varies without meaning."""
+    """A digest of each file of a run, without the fields that vary without meaning: equal for two folders of the same run."""
     found = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.parent.name != ".hydra"):
         name = str(path.relative_to(folder))
         if path.suffix == ".pt":
             state = torch.load(path, weights_only=True)
-            state = state.get("learner", state)  # beside it stand times and restarts
+            state = state.get("learner", state)  # the rest holds times and restarts
             found[name] = _digest(_plain(state))
         elif path.suffix == ".npz":
             with np.load(path) as arrays:
@@ -142,7 +142,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def left(root: Path) -> dict[str, str]:
-    """The content of the one finished run in a folder, but for the states that were saved by the clock."""
+    """The content of the one finished run in a folder, except for states, which are saved at intervals of time."""
     (found,) = (root / "adhoc").glob("*/summary.json")
     return {name: digest for name, digest in content(found.parent).items() if not name.startswith(f"{checkpoint.FOLDER}/step")}
 

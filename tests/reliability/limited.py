@@ -1,4 +1,4 @@
-"""One command of train.py in a process that can have only so much more memory than it takes to load everything.
+"""One command of train.py in a process with a limit on its memory, counted from when all modules are loaded.
 
     python -m tests.reliability.limited ROOT MEBIBYTES KNOWN override ...
 
@@ -18,8 +18,8 @@ from tests.runs import run
 
 def main(root: Path, mebibytes: int, known: str, overrides: list[str]) -> None:
     """Train under the limit, in a folder of `root`."""
-    resource.setrlimit(resource.RLIMIT_AS, (2**46,) * 2)  # from the first, as under `ulimit -v`, if not yet so little
-    run("dataset=moons", "model=mlp", "max_steps=2", root=root / "warm")  # loads what is left to load
+    resource.setrlimit(resource.RLIMIT_AS, (2**46,) * 2)  # a limit from the start, as under `ulimit -v`, but a high one
+    run("dataset=moons", "model=mlp", "max_steps=2", root=root / "warm")  # loads the modules that are imported late
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + mebibytes * 2**20,) * 2)
     if known == "unknown":

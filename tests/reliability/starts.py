@@ -1,4 +1,4 @@
-"""Starts of a sweep of three runs, for the monkey to break: in a fork, or by the command as it is typed."""
+"""Starts of a sweep of three runs, into which chaos.py injects faults: in a fork, or by the command as it is typed."""
 
 import os
 import random
@@ -41,7 +41,7 @@ def cells(root: Path, *more: str) -> list[Composed]:
 
 
 def sweep_of(root: Path) -> int:
-    """All three runs, as far as they are due; the exit code."""
+    """Do those of the three runs that are not finished; returns the exit code."""
     return _attempt(lambda: sweep(check_cells(cells(root)), "python -m tests.reliability.chaos"))
 
 
@@ -52,7 +52,7 @@ def type_command(root: Path, choose: random.Random) -> None:
 
 
 def fork(log: int, before: Callable[[], None] | None, work: Callable[[], int | None]) -> int:
-    """Do `before` and `work` in a process of its own whose words go to a file."""
+    """Do `before` and `work` in a forked process whose output goes to a file."""
     child = os.fork()
     if child:
         return child
@@ -71,8 +71,8 @@ def fork(log: int, before: Callable[[], None] | None, work: Callable[[], int | N
         os._exit(code)
 
 
-def limit(most: int, said: int) -> None:
-    """Let no file grow beyond so many bytes; what goes wrong is said in a pipe, which is no file."""
+def limit(most: int, pipe: int) -> None:
+    """Let no file grow beyond so many bytes; errors are written to a pipe, which is no file."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(said, 2)
+    os.dup2(pipe, 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))

@@ -1,4 +1,4 @@
-"""R39: the bad values that tests/test_config.py and tests/test_facts.py do not have."""
+"""R39: bad values beyond those in tests/config/ and tests/run/setup/test_facts.py."""
 
 import pytest
 import torch
@@ -47,8 +47,8 @@ FACTS = {
 
 @pytest.mark.parametrize("case", FACTS)
 def test_what_does_not_fit_is_refused_and_leaves_nothing(case, tmp_path):
-    overrides, told = FACTS[case]
-    with pytest.raises(ConfigError, match=told):
+    overrides, message = FACTS[case]
+    with pytest.raises(ConfigError, match=message):
         gather_facts(prepare(*overrides, root=tmp_path))
     assert list(tmp_path.iterdir()) == []
 

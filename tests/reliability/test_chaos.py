@@ -1,4 +1,4 @@
-"""R44: the monkey, for a minute; for longer: python -m tests.reliability.chaos FOLDER --minutes 20."""
+"""R44: a minute of random faults; for longer: python -m tests.reliability.chaos FOLDER --minutes 20."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from tests import ROOT
 def test_a_minute_of_chaos_changes_nothing(tmp_path, record_property):
     command = [sys.executable, "-m", "tests.reliability.chaos", str(tmp_path / "chaos"), "--minutes", "1", "--seed", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    told = json.loads(done.stdout.splitlines()[-1])
-    record_property("R44", [told["faults"]["total"], len(told["violations"])])
-    assert (told["violations"], done.returncode) == ([], 0)
-    assert told["comparisons"] >= 1
+    counts = json.loads(done.stdout.splitlines()[-1])
+    record_property("R44", [counts["faults"]["total"], len(counts["violations"])])
+    assert (counts["violations"], done.returncode) == ([], 0)
+    assert counts["comparisons"] >= 1

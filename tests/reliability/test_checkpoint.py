@@ -45,14 +45,14 @@ def test_nothing_saved_is_no_error(tmp_path):
 
 
 def rewritten(saved, contents):
-    """What is said of the newest state for each of these contents, none of which may be used."""
-    said = []
+    """The reason why the newest state is refused, for each of these contents."""
+    reasons = []
     for content in contents:
         file(saved, 3).write_bytes(content)
         found = newest(saved)
         assert found.state["step"] == 2
-        said += found.refused
-    return said
+        reasons += found.refused
+    return reasons
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -69,9 +69,9 @@ def test_a_flipped_bit_is_found(saved, part):
     content = file(saved, 3).read_bytes()
     bits = [(8 * len(content) - 1) * number // 399 for number in range(part, 400, 10)]
     flipped = [content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :] for bit in bits]
-    said = rewritten(saved, flipped)
-    assert len(said) == 40
-    assert all("sha256" in text for text in said)
+    reasons = rewritten(saved, flipped)
+    assert len(reasons) == 40
+    assert all("sha256" in text for text in reasons)
 
 
 def garbage(path):
@@ -145,7 +145,7 @@ def test_a_state_that_needs_more_of_metrics_csv_than_is_left_is_refused(saved):
 
 
 @pytest.mark.parametrize("name", ["threads", "torch", "processor", "code"])
-def test_another_environment_is_told(saved, name):
+def test_another_environment_is_named(saved, name):
     sidecar = file(saved, 3, ".json")
     facts = json.loads(sidecar.read_text())
     facts["environment"][name] = "another"
@@ -155,9 +155,9 @@ def test_another_environment_is_told(saved, name):
 
 def test_saving_takes_a_share_of_the_time_at_most():
     cadence = checkpoint.Cadence(0.001)
-    cadence.saved(10.0)
+    cadence.count_save(10.0)
     assert not cadence.due()
-    assert cadence._next - checkpoint.perf_counter() == pytest.approx(10 / checkpoint.SHARE_OF_TIME, abs=1)
+    assert cadence._next - checkpoint.perf_counter() == pytest.approx(10 / checkpoint.MAX_TIME_SHARE, abs=1)
 
 
 class Payload:

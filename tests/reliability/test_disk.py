@@ -18,7 +18,7 @@ from dlexp.run.record import disk
 from dlexp.study.sweep import check_cells, sweep
 from tests import ROOT
 from tests.reliability import harness
-from tests.reliability.fetchers import fork
+from tests.reliability.downloads import fork
 from tests.reliability.harness import content
 from tests.runs import MOONS
 from train import _attempt
@@ -36,10 +36,10 @@ def train(folder, *wrapper, run):
 
 
 def start(root, before=lambda: None):
-    """A start in a fork of this process, which does `before` first; its exit code and what it says."""
-    said = root.with_name(f"{root.name}.err")
-    said.unlink(missing_ok=True)
-    return harness.wait(harness.fork([*RUN], root, before)), said.read_text()
+    """A start in a fork of this process, which calls `before` first; its exit code and what it prints."""
+    errors = root.with_name(f"{root.name}.err")
+    errors.unlink(missing_ok=True)
+    return harness.wait(harness.fork([*RUN], root, before)), errors.read_text()
 
 
 def left(root):
@@ -84,11 +84,11 @@ REFUSALS = {
 
 @pytest.mark.parametrize("case", REFUSALS)
 def test_a_disk_that_refuses_ends_the_run_with_5_and_it_goes_on(case, tmp_path, uninterrupted):
-    before, told = REFUSALS[case]
-    code, said = start(tmp_path / "root", before)
-    assert code == 5, said
-    assert f"cannot be written ({told}" in said
-    assert "the same command goes on" in said
+    before, message = REFUSALS[case]
+    code, printed = start(tmp_path / "root", before)
+    assert code == 5, printed
+    assert f"cannot be written ({message}" in printed
+    assert "the same command goes on" in printed
     assert not list(tmp_path.glob("root/adhoc/*/summary.json"))
     assert start(tmp_path / "root") == (0, "")
     assert left(tmp_path / "root") == uninterrupted
@@ -99,8 +99,8 @@ def test_a_log_that_cannot_grow_ends_the_run_with_5(tmp_path, uninterrupted):
     (log,) = tmp_path.glob("root/adhoc/*/train.log")
     log.unlink()
     log.symlink_to("/dev/full")
-    code, said = start(tmp_path / "root")
-    assert (code, "cannot be written (No space left on device" in said) == (5, True)
+    code, printed = start(tmp_path / "root")
+    assert (code, "cannot be written (No space left on device" in printed) == (5, True)
     log.unlink()
     assert start(tmp_path / "root") == (0, "")
     assert left(tmp_path / "root") == uninterrupted
@@ -108,7 +108,7 @@ def test_a_log_that_cannot_grow_ends_the_run_with_5(tmp_path, uninterrupted):
 
 def test_a_manifest_that_cannot_be_written_ends_a_sweep_with_5(tmp_path, capfd):
     def limited():
-        at_most(600)  # less than it, more than is said
+        at_most(600)  # less than the manifest, more than the messages
         cells = [compose([*RUN, f"output_dir={tmp_path}", f"seed={seed}"]) for seed in range(6)]
         os._exit(_attempt(lambda: sweep(check_cells(cells), "python train.py -m")))
 
@@ -132,16 +132,16 @@ def test_a_disk_that_is_full(when, tmp_path):
         mkdir {outputs} && mount -t tmpfs -o size={small} none {outputs} || exit 99
         {filler} > {tmp_path}/filled &
         "$@"; code=$?
-        kill $!; rm -f {outputs}/filler; mkdir {tmp_path}/kept; cp -r {outputs}/. {tmp_path}/kept/; exit $code
+        kill $!; rm -f {outputs}/filler; mkdir {tmp_path}/copied; cp -r {outputs}/. {tmp_path}/copied/; exit $code
     """
     run = (*COMMON, "max_steps=600")
     filled = train(tmp_path, "unshare", "-rm", "sh", "-c", script, "sh", run=run)
     assert filled.returncode == 5, filled.stderr
     assert "MiB are free" in filled.stderr
-    assert not list(tmp_path.glob("kept/adhoc/*/summary.json"))
+    assert not list(tmp_path.glob("copied/adhoc/*/summary.json"))
     if when == "in the middle":
         outputs.rmdir()
-        (tmp_path / "kept").rename(outputs)
+        (tmp_path / "copied").rename(outputs)
         again = train(tmp_path, run=[text for text in run if not text.startswith("checkpoint_every")])
         assert again.returncode == 0, again.stderr
         assert "Goes on from step-" in again.stdout
@@ -157,28 +157,28 @@ def test_a_refusal_is_found_behind_the_error_that_hides_it():
 Usage = namedtuple("Usage", "total used free")
 
 
-@pytest.mark.parametrize(("free", "told"), [(1.9, "refused"), (2.9, "warned"), (3.0, None)])
-def test_room_is_held_against_what_is_needed_before_a_run(free, told, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("free", "answer"), [(1.9, "refused"), (2.9, "warned"), (3.0, None)])
+def test_room_is_held_against_what_is_needed_before_a_run(free, answer, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, int(free * MEBIBYTE)))
-    if told == "refused":
+    if answer == "refused":
         with pytest.raises(DiskError, match="need 2.0 MiB at least and 3.0 MiB at most, and 1.9 MiB are free"):
             disk.check_room(tmp_path / "not" / "yet", MEBIBYTE, num_states=2)
     else:
-        assert bool(disk.check_room(tmp_path, MEBIBYTE, num_states=2)) == (told == "warned")
+        assert bool(disk.check_room(tmp_path, MEBIBYTE, num_states=2)) == (answer == "warned")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not CAN_MOUNT, reason="this machine does not allow a file system of one's own")
 def test_a_disk_of_any_size_ends_the_run_with_5_and_it_goes_on_where_there_is_room(tmp_path, record_property):
     """R15: on 20 sizes it is another file that finds no room."""
-    command = ["unshare", "-rm", sys.executable, "-m", "tests.reliability.levels", str(tmp_path), "20", *RUN]
+    command = ["unshare", "-rm", sys.executable, "-m", "tests.reliability.full_disks", str(tmp_path), "20", *RUN]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=TRAIN.parent, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    full = [one for one in told.values() if one["codes"][0]]
-    wrong = [one for one in told.values() if one["codes"] not in ([5, 0], [0, 0]) or one["left"] or not one["same"]]
-    wrong += [one for one in full if "free" not in one["said"]]
+    outcomes = json.loads(done.stdout)
+    full = [one for one in outcomes.values() if one["codes"][0]]
+    wrong = [one for one in outcomes.values() if one["codes"] not in ([5, 0], [0, 0]) or one["left"] or not one["same"]]
+    wrong += [one for one in full if "free" not in one["printed"]]
     record_property("R15", [len(full), len(wrong)])
     assert wrong == []
     assert len(full) > 10

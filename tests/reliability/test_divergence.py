@@ -11,7 +11,7 @@ from dlexp.run.display import Plain, result_line
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
 from dlexp.training.single_learner import SingleLearner
-from tests.reliability.spoiled import FAULTS, FIRST_NORM, RUN, STEPS, bad_epochs, put_into_steps, states
+from tests.reliability.nonfinite import FAULTS, FIRST_NORM, RUN, STEPS, bad_epochs, inject, states
 from tests.reliability.test_exact_resume import EVERY_STEP, folder, resumed
 from tests.runs import MOONS, prepare, run
 
@@ -19,8 +19,8 @@ DIVERGES = (*MOONS, "optimizer=sgd", "optimizer.lr=1e30", "norm=none")
 
 
 @pytest.fixture
-def spoil(monkeypatch):
-    return partial(put_into_steps, monkeypatch)
+def inject_fault(monkeypatch):
+    return partial(inject, monkeypatch)
 
 
 AT = (1, 6, 2 * STEPS)  # the first step, one within an epoch, the last of an epoch
@@ -28,8 +28,8 @@ EVERYWHERE = pytest.mark.parametrize(("kind", "at"), [(kind, at) for kind in FAU
 
 
 @EVERYWHERE
-def test_stop_ends_with_the_epoch_and_says_where_it_began(kind, at, spoil, tmp_path):
-    spoil(kind, at)
+def test_stop_ends_with_the_epoch_and_says_where_it_began(kind, at, inject_fault, tmp_path):
+    inject_fault(kind, at)
     summary, rows = run(*RUN, EVERY_STEP, root=tmp_path)
     epoch = -(-at // STEPS)
     assert (summary["status"], summary["epochs"], bad_epochs(rows)) == ("diverged", epoch, [epoch])
@@ -47,8 +47,8 @@ def test_stop_ends_with_the_epoch_and_says_where_it_began(kind, at, spoil, tmp_p
 
 
 @EVERYWHERE
-def test_rollback_leaves_one_epoch_out(kind, at, spoil, tmp_path, capsys):
-    spoil(kind, at)
+def test_rollback_leaves_one_epoch_out(kind, at, inject_fault, tmp_path, capsys):
+    inject_fault(kind, at)
     summary, rows = run(*RUN, "on_divergence=rollback", root=tmp_path)
     epoch = -(-at // STEPS)
     assert (summary["status"], summary["epochs"], summary["rollbacks"], bad_epochs(rows)) == ("done", 4, 1, [epoch])
@@ -56,13 +56,13 @@ def test_rollback_leaves_one_epoch_out(kind, at, spoil, tmp_path, capsys):
     assert "reason" not in summary
     back = f"is not finite; back to the weights {'before training' if epoch == 1 else f'after epoch {epoch - 1}'}"
     (log,) = tmp_path.rglob("train.log")
-    for told in (capsys.readouterr().out, log.read_text()):
-        assert [line.endswith(back) for line in told.splitlines() if "back to" in line] == [True]
+    for text in (capsys.readouterr().out, log.read_text()):
+        assert [line.endswith(back) for line in text.splitlines() if "back to" in line] == [True]
 
 
 @EVERYWHERE
-def test_continue_trains_to_the_last_step(kind, at, spoil, tmp_path):
-    spoil(kind, at)
+def test_continue_trains_to_the_last_step(kind, at, inject_fault, tmp_path):
+    inject_fault(kind, at)
     summary, rows = run(*RUN, "on_divergence=continue", root=tmp_path)
     epoch = -(-at // STEPS)
     assert (summary["status"], summary["epochs"], bad_epochs(rows)) == ("diverged", 4, [*range(epoch, 5)])
@@ -70,15 +70,15 @@ def test_continue_trains_to_the_last_step(kind, at, spoil, tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["rollback", "continue"])
-def test_a_run_whose_last_epoch_is_finite_is_done(policy, spoil, tmp_path):
-    spoil("loss", 6)  # the scaler of fp16 skips the step, so that the weights stay finite
+def test_a_run_whose_last_epoch_is_finite_is_done(policy, inject_fault, tmp_path):
+    inject_fault("loss", 6)  # the scaler of fp16 skips the step, so that the weights stay finite
     summary, rows = run(*RUN, "precision=fp16", f"on_divergence={policy}", root=tmp_path)
     assert (summary["status"], summary["first_bad_step"], bad_epochs(rows)) == ("done", 6, [2])
 
 
 @pytest.mark.parametrize("monitor", ["loss", "acc"])
-def test_a_bad_epoch_is_never_the_best(monitor, spoil, tmp_path):
-    spoil("loss", 1)  # the first epoch: any error rate would be the best so far
+def test_a_bad_epoch_is_never_the_best(monitor, inject_fault, tmp_path):
+    inject_fault("loss", 1)  # the first epoch: any error rate would be the best so far
     summary, _ = run(*RUN, "on_divergence=rollback", f"monitor={monitor}", "early_stopping.patience=9", root=tmp_path)
     assert summary["restored_epoch"] > 1
 
@@ -101,8 +101,8 @@ def test_a_learning_rate_that_is_too_high_comes_to_an_end_under_each_policy(tmp_
     assert ends == {"stop": ("diverged", 1, True), "rollback": ("diverged", 3, False), "continue": ("diverged", 5, True)}
 
 
-def test_the_line_of_a_diverged_run_says_where_it_began(spoil, tmp_path):
-    spoil("loss", 6)
+def test_the_line_of_a_diverged_run_says_where_it_began(inject_fault, tmp_path):
+    inject_fault("loss", 6)
     summary, _ = run(*RUN, root=tmp_path)
     line = result_line({**summary, "seconds": {"train": 1.0}}, tmp_path)
     assert line.startswith("diverged: the loss of step 6 is not finite; not finite after epoch 2: weights of blocks.0.")
@@ -117,8 +117,8 @@ def test_an_overflow_leaves_no_number_that_is_not_finite(tmp_path):
     assert not [value for row in rows for value in row.values() if "inf" in value]
 
 
-def test_no_state_is_saved_from_a_bad_loss_on_though_the_weights_are_finite(spoil, tmp_path):
-    spoil("loss", 6)
+def test_no_state_is_saved_from_a_bad_loss_on_though_the_weights_are_finite(inject_fault, tmp_path):
+    inject_fault("loss", 6)
     summary, _ = run(*RUN, "precision=fp16", EVERY_STEP, root=tmp_path)
     assert summary["reason"] == "the loss of step 6 is not finite; all weights are after epoch 2"
     assert [path.name for path in states(tmp_path)] == ["step-000000004.pt", "step-000000005.pt"]
@@ -132,8 +132,8 @@ def test_the_room_that_a_state_takes_is_known_before(policy, tmp_path):
     assert 0.9 * expected < states(tmp_path)[-1].stat().st_size < 1.1 * expected
 
 
-def test_a_signal_while_a_run_diverges_keeps_the_finite_state_and_changes_nothing(spoil, tmp_path, monkeypatch):
-    spoil("loss", 6)
+def test_a_signal_while_a_run_diverges_keeps_the_finite_state_and_changes_nothing(inject_fault, tmp_path, monkeypatch):
+    inject_fault("loss", 6)
     run(*RUN, EVERY_STEP, root=tmp_path / "whole")
     planned = prepare(*RUN, EVERY_STEP, root=tmp_path / "cut")
     original, steps = SingleLearner.step, []

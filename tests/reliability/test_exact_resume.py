@@ -31,8 +31,8 @@ CONFIGS = {
 }  # fmt: skip
 
 
-def ended(root, *, faults, numbers=(), configs=CONFIGS):
-    """Finish runs whose starts are ended at random instants; by name, what the harness tells."""
+def finish_interrupted(root, *, faults, numbers=(), configs=CONFIGS):
+    """Finish runs whose starts are interrupted at random instants; returns the outcomes by name."""
     runs = {name: only_last((*configs[name], EVERY_STEP)) for name in configs}
     harness = Command(
         "-m", "tests.reliability.harness", str(root), "1", str(faults), json.dumps(runs), *(str(int(one)) for one in numbers)
@@ -47,10 +47,10 @@ def folder(root):
     return content(found.parent)
 
 
-def differing(root, told, configs=CONFIGS):
+def differing(root, outcomes, configs=CONFIGS):
     """Folders that are not what an uninterrupted run leaves."""
     found = []
-    for name, outcome in told.items():
+    for name, outcome in outcomes.items():
         whole = root.with_name("whole") / name
         run(*configs[name], EVERY_STEP, root=whole)
         expected = folder(whole)
@@ -62,15 +62,15 @@ def differing(root, told, configs=CONFIGS):
 @pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow)])
 def test_kills_at_random_instants_change_nothing(kills, in_memory, record_property):
     """R01, R09, R10: weights, metrics.csv and summary are the same; after each kill there is a whole state."""
-    told = ended(in_memory / "killed", faults=kills)
-    wrong = differing(in_memory / "killed", told) + [problem for one in told.values() for problem in one["problems"]]
-    record_property("R01", [sum(one["faults"] for one in told.values()), len(wrong)])
+    outcomes = finish_interrupted(in_memory / "killed", faults=kills)
+    wrong = differing(in_memory / "killed", outcomes) + [problem for one in outcomes.values() for problem in one["problems"]]
+    record_property("R01", [sum(one["faults"] for one in outcomes.values()), len(wrong)])
     assert wrong == []
-    assert all(one["faults"] >= kills for one in told.values())
+    assert all(one["faults"] >= kills for one in outcomes.values())
 
 
 def die_at(method, number):
-    """End this process at the learner's so-manieth step or evaluation."""
+    """End this process at the given step or evaluation of the learner."""
     original, calls = getattr(SingleLearner, method), []
 
     def counted(*arguments, **options):

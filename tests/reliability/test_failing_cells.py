@@ -39,7 +39,7 @@ def summaries(folder):
     return {int(one["overrides"][0].partition("=")[2]): (one["status"], one.get("reason"), one["ended"]) for one in found}
 
 
-def test_four_of_nine_cells_go_wrong_and_are_told(complete, monkeypatch, capsys):
+def test_four_of_nine_cells_go_wrong_and_are_reported(complete, monkeypatch, capsys):
     original = SingleLearner.step
 
     def step(learner, inputs, targets):
@@ -50,9 +50,9 @@ def test_four_of_nine_cells_go_wrong_and_are_told(complete, monkeypatch, capsys)
     with monkeypatch.context() as patch:
         patch.setattr(SingleLearner, "step", step)
         code, folder = complete()
-    told = summaries(folder)
+    before = summaries(folder)
     assert code == 1
-    assert {size: status for size, (status, _, _) in told.items()} == {
+    assert {size: status for size, (status, _, _) in before.items()} == {
         **dict.fromkeys(SIZES, "done"), 20: "failed", 21: "oom", 22: "failed", 23: "diverged"
     }  # fmt: skip
     out = capsys.readouterr().out
@@ -73,9 +73,9 @@ def test_four_of_nine_cells_go_wrong_and_are_told(complete, monkeypatch, capsys)
 
     again, _ = complete()
     assert again == 1  # they failed before, and nobody asked to retry
-    assert summaries(folder) == told
+    assert summaries(folder) == before
     retried, folder = complete("retry=failed")
     now = summaries(folder)
     assert retried == 0
-    assert {size for size in SIZES if now[size] != told[size]} == {20, 21, 22}  # what diverged is finished
+    assert {size for size in SIZES if now[size] != before[size]} == {20, 21, 22}  # what diverged is finished
     assert {now[size][0] for size in (20, 21, 22)} == {"done"}

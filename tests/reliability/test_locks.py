@@ -12,18 +12,18 @@ import pytest
 from dlexp.errors import HeldError
 from dlexp.run.record import lock
 from tests import ROOT
-from tests.reliability.fetchers import fork
+from tests.reliability.downloads import fork
 from tests.runs import MOONS, prepare
 from train import _attempt
 
 
 def rounds(kind, root, count):
-    command = [sys.executable, "-m", "tests.reliability.holders", kind, str(root), str(count)]
+    command = [sys.executable, "-m", "tests.reliability.concurrent_starts", kind, str(root), str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert not told["torch"]
-    return told["rounds"]
+    outcome = json.loads(done.stdout)
+    assert not outcome["torch"]
+    return outcome["rounds"]
 
 
 def test_sixteen_starts_in_the_same_moment(tmp_path):
@@ -42,15 +42,15 @@ def test_a_start_of_a_held_run_ends_with_3_and_trains_nothing(tmp_path, capsys):
 
     run = prepare(*MOONS, root=tmp_path)
     facts = gather_facts(run)
-    ready, told = os.pipe()
+    reader, writer = os.pipe()
 
     def hold():
         with lock.hold(run.study_folder, run.identity):
-            os.write(told, b"x")
+            os.write(writer, b"x")
             time.sleep(60)
 
     holder = fork(hold)
-    os.read(ready, 1)
+    os.read(reader, 1)
     try:
         assert _attempt(lambda: len(execute(run, facts, Plain()))) == 3
     finally:
@@ -62,7 +62,7 @@ def test_a_start_of_a_held_run_ends_with_3_and_trains_nothing(tmp_path, capsys):
 
 
 def test_what_a_dead_process_has_left_names_nobody(tmp_path, monkeypatch):
-    """A holder that has not said yet who it is; what lies there is of one that is dead."""
+    """The holder has not written its own file yet, and the file that exists is of a dead process."""
     monkeypatch.setattr(lock, "HOLDER_SECONDS", 0.1)
     dead = fork(lambda: None)
     os.waitpid(dead, 0)

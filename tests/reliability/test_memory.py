@@ -19,7 +19,8 @@ from dlexp.training import step as update_module
 from dlexp.training.scores import SCORES
 from dlexp.training.single_learner import SingleLearner
 from dlexp.training.step import StepSettings, TrainingStep
-from tests.reliability.test_exact_resume import EVERY_STEP, ROOT, cut_off, edited, folder, resumed
+from tests import ROOT
+from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
 from tests.runs import MOONS, run
 
 BATCH = 16
@@ -82,8 +83,8 @@ def test_a_split_batch_has_the_gradient_of_the_whole(most, where):
             learner.step(*make_batch(seed))
         assert float((gradient(split) - gradient(whole)).norm() / gradient(whole).norm()) < 1e-6
     assert split.microbatches.number == next(n for n in (1, 2, 4, 8, 16) if BATCH / n <= most)
-    for ours, theirs in zip(split.model.parameters(), whole.model.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+    for ours, expected in zip(split.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-7)
     assert split.collect() == pytest.approx(whole.collect(), rel=1e-6)
 
 
@@ -139,8 +140,8 @@ def test_an_attempt_that_failed_leaves_no_trace_on_a_gpu():
         if most == BATCH:
             learner.microbatches.number = 4
         found.append(after_two_steps(learner, "cuda"))
-    for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs)
+    for ours, expected in zip(*found, strict=True):
+        torch.testing.assert_close(ours, expected)
 
 
 @pytest.mark.parametrize(("on_oom", "parts"), [("fail", None), ("microbatch", 16), ("microbatch_bn", 8)])
@@ -148,8 +149,8 @@ def test_what_fits_in_no_parts_is_out_of_memory(on_oom, parts):
     learner = make_learner(Narrow(0), on_oom)
     with pytest.raises(torch.OutOfMemoryError) as raised:
         learner.step(*make_batch())
-    told = getattr(raised.value, "__notes__", [])
-    assert [f"in {parts} micro-batches" in note for note in told] == ([] if parts is None else [True])
+    notes = getattr(raised.value, "__notes__", [])
+    assert [f"in {parts} micro-batches" in note for note in notes] == ([] if parts is None else [True])
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
@@ -178,10 +179,10 @@ def test_a_step_of_the_optimizer_is_not_done_twice(monkeypatch):
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_split_evaluation_is_that_of_the_whole(mirror):
-    split, whole, ours, theirs = make_learner(Narrow(3)), make_learner(Narrow(BATCH)), [], []
+    split, whole, ours, expected = make_learner(Narrow(3)), make_learner(Narrow(BATCH)), [], []
     batches = lambda: [make_batch(), make_batch(4)]  # noqa: E731
-    assert split.evaluate(batches, ours, mirror=mirror) == pytest.approx(whole.evaluate(batches, theirs, mirror=mirror))
-    torch.testing.assert_close(torch.cat(ours), torch.cat(theirs))
+    assert split.evaluate(batches, ours, mirror=mirror) == pytest.approx(whole.evaluate(batches, expected, mirror=mirror))
+    torch.testing.assert_close(torch.cat(ours), torch.cat(expected))
     assert (split.evaluation_microbatches.number, split.microbatches.number) == (8, 1)
 
 
@@ -200,14 +201,14 @@ def most(monkeypatch):
     return limit
 
 
-def test_a_split_is_said_in_the_terminal_the_log_and_the_summary(most, tmp_path, capsys):
+def test_a_split_is_reported_in_the_terminal_the_log_and_the_summary(most, tmp_path, capsys):
     most["eval"] = 5
     summary, _ = run(*SMALL, root=tmp_path)
     assert (summary["status"], summary["microbatches"], summary["evaluation_microbatches"]) == ("done", 4, 8)
     (log,) = tmp_path.rglob("train.log")
-    for told in (capsys.readouterr().out, log.read_text()):
-        assert "step 1: out of memory; from here each batch is computed in 4 micro-batches" in told
-        assert "evaluation after step 0: out of memory; from here each of its batches is computed in 2 micro-batches" in told
+    for text in (capsys.readouterr().out, log.read_text()):
+        assert "step 1: out of memory; from here each batch is computed in 4 micro-batches" in text
+        assert "evaluation after step 0: out of memory; from here each of its batches is computed in 2 micro-batches" in text
 
 
 def test_a_run_that_fits_is_the_run_without_the_setting(most, tmp_path):
@@ -224,14 +225,14 @@ def test_one_example_that_does_not_fit_ends_the_run(most, tmp_path):
     assert "OutOfMemoryError: CUDA out of memory Nor does it fit in 16 micro-batches of 1" in summary["reason"]
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_a_resumed_run_keeps_the_number_of_parts(kept, most, tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_resumed_run_keeps_the_number_of_parts(is_saved, most, tmp_path, monkeypatch):
     run(*SMALL, EVERY_STEP, root=tmp_path / "whole")
     planned = cut_off((*SMALL, EVERY_STEP), tmp_path / "cut", step=3, monkeypatch=monkeypatch)
     most["train"] = None  # there is more memory now, and the run is still the same
-    if not kept:
+    if not is_saved:
         edited(planned, lambda state: state["learner"].update(microbatches=[1, 1]))
-    assert (resumed(planned) == folder(tmp_path / "whole")) == kept
+    assert (resumed(planned) == folder(tmp_path / "whole")) == is_saved
 
 
 # About 4 KiB an example for each of four tensors: 256 MiB and some for a batch of 16,384.
@@ -240,7 +241,7 @@ WIDE = ("dataset=moons", "dataset.num_examples=30000", "model=mlp", "depth=1", "
 
 
 def limited(root, mebibytes, known, *overrides):
-    """Train under a limit of the operating system: the exit code, what was said, and the summary."""
+    """Train under a limit of the operating system: the exit code, what was printed, and the summary."""
     command = [sys.executable, "-m", "tests.reliability.limited", str(root), str(mebibytes), known, *overrides]
     # Otherwise glibc keeps what was freed, in pieces, and how much of the limit is left is a matter of chance.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(2**17)}
@@ -254,10 +255,10 @@ def limited(root, mebibytes, known, *overrides):
 @pytest.mark.parametrize(("mebibytes", "fewest"), [(40, 4), (60, 2), (120, 2)])
 def test_under_a_limit_batches_are_split(mebibytes, fewest, tmp_path):
     overrides = (*WIDE, "batch_size=16384", "optimizer=sgd")
-    code, said, summary = limited(tmp_path, mebibytes, "known", *overrides, "on_oom=microbatch")
+    code, printed, summary = limited(tmp_path, mebibytes, "known", *overrides, "on_oom=microbatch")
     assert (code, summary["status"]) == (0, "done"), summary.get("reason")
     assert summary["microbatches"] >= fewest
-    assert f"step 1: out of memory; from here each batch is computed in {summary['microbatches']} micro-batches" in said
+    assert f"step 1: out of memory; from here each batch is computed in {summary['microbatches']} micro-batches" in printed
     free, _ = run(*overrides, root=tmp_path / "free")
     assert summary["metrics"]["train/loss"] == pytest.approx(free["metrics"]["train/loss"], rel=1e-5)
     assert summary["metrics"]["test/loss"] == pytest.approx(free["metrics"]["test/loss"], rel=1e-5)
@@ -267,9 +268,11 @@ def test_under_a_limit_batches_are_split(mebibytes, fewest, tmp_path):
 @pytest.mark.parametrize("on_oom", ["fail", "microbatch"])
 def test_under_a_limit_that_the_weights_exceed_the_exit_code_is_8(on_oom, tmp_path):
     wide = [text for text in WIDE if not text.startswith(("depth", "width"))]
-    code, said, summary = limited(tmp_path, 100, "known", *wide, "depth=8", "width=1536", "batch_size=16", f"on_oom={on_oom}")
+    code, printed, summary = limited(
+        tmp_path, 100, "known", *wide, "depth=8", "width=1536", "batch_size=16", f"on_oom={on_oom}"
+    )
     assert (code, summary["status"]) == (8, "oom")
-    assert ("Nor does it fit in 16 micro-batches" in said) == (on_oom == "microbatch")
+    assert ("Nor does it fit in 16 micro-batches" in printed) == (on_oom == "microbatch")
 
 
 @pytest.mark.slow
@@ -279,6 +282,6 @@ def test_under_a_limit_the_batch_that_fits_is_found(mebibytes, largest, known, t
     code, _, summary = limited(tmp_path, mebibytes, known, *WIDE, "batch_size=auto")
     assert (code, summary["status"]) == (0, "done"), summary.get("reason")
     assert largest // 2 <= summary["batch_size"] <= largest
-    (kept,) = (json.loads(path.read_text()) for path in (tmp_path / "limited").rglob(tuning.FILE))
-    assert kept["tried"][0]["fits"] == (known == "known")  # the estimate leaves a margin, where it can know
-    assert kept["tried"][-1] == {"batch_size": summary["batch_size"], "fits": True}
+    (choice,) = (json.loads(path.read_text()) for path in (tmp_path / "limited").rglob(tuning.FILE))
+    assert choice["tried"][0]["fits"] == (known == "known")  # the estimate leaves a margin, where it can know
+    assert choice["tried"][-1] == {"batch_size": summary["batch_size"], "fits": True}

@@ -132,7 +132,7 @@ def test_a_state_that_calls_is_refused_whoever_signed_it(payload, tmp_path):
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_a_cache_that_calls_is_made_anew(payload, tmp_path):
+def test_a_cache_that_calls_is_made_again(payload, tmp_path):
     (tmp_path / "cache.pt").write_bytes(PAYLOADS[payload]())
     assert load_or_make(tmp_path / "cache.pt", lambda: {"a": torch.ones(2)})["a"].tolist() == [1, 1]
     assert not (tmp_path / "executed").exists()
@@ -147,7 +147,7 @@ def test_without_weights_only_it_would_have_been_executed(payload, tmp_path):
     assert (tmp_path / "executed").exists()
 
 
-def test_arrays_of_objects_are_notread_arrays(tmp_path):
+def test_arrays_of_objects_are_not_read(tmp_path):
     np.savez(tmp_path / "predictions.npz", target=np.array([Call(os.system, "touch executed")], dtype=object))
     with pytest.warns(DamagedRunWarning, match=r"predictions\.npz is damaged"):
         assert read_arrays(tmp_path, "predictions") == {}
@@ -157,7 +157,7 @@ def test_arrays_of_objects_are_notread_arrays(tmp_path):
     assert (tmp_path / "executed").exists()  # the negative control
 
 
-def test_arrays_without_end_are_notread_arrays(tmp_path, monkeypatch):
+def test_arrays_without_end_are_not_read(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "predictions.npz", target=np.zeros(2**20, np.uint8), other=np.zeros(2**20, np.uint8))
     assert len(read_arrays(tmp_path, "predictions")[0]) == 2
     monkeypatch.setattr(arrays, "MAX_UNPACKED_BYTES", 2**20)

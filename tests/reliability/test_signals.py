@@ -21,7 +21,7 @@ from dlexp.training.single_learner import SingleLearner
 from tests import ROOT
 from tests.processes import Command
 from tests.reliability.harness import fork, left, wait
-from tests.reliability.test_exact_resume import CONFIGS, differing, ended
+from tests.reliability.test_exact_resume import CONFIGS, differing, finish_interrupted
 from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
 from train import _attempt
 
@@ -40,7 +40,7 @@ def start(folder, overrides):
 
 
 def holds(process, folder):
-    """Wait until the process has the run, and so listens to signals."""
+    """Wait until the process holds the run, and so has its signal handlers."""
     end = time.monotonic() + 120
     while time.monotonic() < end and process.returncode is None:
         for owner in folder.glob("outputs/adhoc/.locks/*.json"):
@@ -86,10 +86,12 @@ def test_the_command_goes_on_after_any_signal(name, numbers, in_memory, record_p
 def test_a_signal_at_any_instant_is_answered_within_two_seconds(number, in_memory, record_property):
     """R18: 50 signals of each kind, at random instants of the start, the steps, the evaluations and the saves."""
     configs = {name: CONFIGS[name] for name in ("dropout and plateau", "probes")}
-    told = ended(in_memory / "signalled", faults=25, numbers=[number], configs=configs)
-    wrong = differing(in_memory / "signalled", told, configs) + [text for one in told.values() for text in one["problems"]]
-    latency = max(one["latency"] for one in told.values())
-    record_property("R18", [sum(one["faults"] for one in told.values()), len(wrong) + (latency > 2)])
+    outcomes = finish_interrupted(in_memory / "signalled", faults=25, numbers=[number], configs=configs)
+    wrong = differing(in_memory / "signalled", outcomes, configs) + [
+        text for one in outcomes.values() for text in one["problems"]
+    ]
+    latency = max(one["latency"] for one in outcomes.values())
+    record_property("R18", [sum(one["faults"] for one in outcomes.values()), len(wrong) + (latency > 2)])
     assert wrong == []
     assert latency <= 2
 
@@ -166,7 +168,7 @@ print("goes on")
 """
 
 
-def test_what_a_worker_is_told_does_not_end_the_run():
+def test_a_signal_to_a_worker_does_not_end_the_run():
     """The worker has the handlers that it was forked with."""
     done = subprocess.run([sys.executable, "-c", WORKER], cwd=TRAIN.parent, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("goes on\n", 0)
@@ -213,7 +215,7 @@ SLURM = {
 
 @pytest.mark.parametrize("case", SLURM)
 def test_slurm_requeues_once(case, tmp_path, monkeypatch):
-    environment, called, told = SLURM[case]
+    environment, called, message = SLURM[case]
     fake = tmp_path / "bin" / "scontrol"
     fake.parent.mkdir()
     fake.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n')
@@ -224,7 +226,7 @@ def test_slurm_requeues_once(case, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(signals, "_requested", signal.SIGUSR1)
-    assert (told or "") in (signals.requeue() or "")
+    assert (message or "") in (signals.requeue() or "")
     assert ((tmp_path / "calls").read_text() if (tmp_path / "calls").exists() else "") == called
 
 
@@ -234,7 +236,7 @@ def test_what_the_user_stops_is_not_requeued(monkeypatch):
     assert signals.requeue() is None
 
 
-def test_a_scontrol_that_fails_is_told(monkeypatch):
+def test_a_failing_scontrol_is_reported(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(signals, "_requested", signal.SIGTERM)

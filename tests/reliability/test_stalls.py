@@ -23,7 +23,7 @@ def uninterrupted(tmp_path_factory):
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_stopped_holder_keeps_its_run(seconds, tmp_path, uninterrupted, record_property):
-    root, said = tmp_path / "root", tmp_path / "root.err"
+    root, errors = tmp_path / "root", tmp_path / "root.err"
     holder = fork(LONG, root)
     end = time.monotonic() + 60
     while not list(root.glob("adhoc/*/checkpoints/step-*.pt")):
@@ -37,7 +37,7 @@ def test_a_stopped_holder_keeps_its_run(seconds, tmp_path, uninterrupted, record
     os.kill(holder, signal.SIGCONT)
     assert wait(holder) == 0
     record_property("R43", [1, int(left(root) != uninterrupted)])
-    assert said.read_text().count(f"is held by process {holder} on ") >= 2
+    assert errors.read_text().count(f"is held by process {holder} on ") >= 2
     assert left(root) == uninterrupted
 
 

@@ -15,7 +15,7 @@ from tests.runs import MOONS, prepare, run
 
 @pytest.mark.parametrize("damage", ["", '{"status": "do', "[1]", "{}", "\0" * 99, "[" * 100_000])
 @pytest.mark.parametrize("saving", ["checkpoint_every=0", "checkpoint_every=600"])
-def test_a_damaged_summary_is_written_anew_with_the_same_numbers(damage, saving, tmp_path):
+def test_a_damaged_summary_is_written_again_with_the_same_numbers(damage, saving, tmp_path):
     before = run(*MOONS, saving, root=tmp_path)
     planned = prepare(*MOONS, saving, root=tmp_path)
     (planned.folder / "summary.json").write_text(damage)
@@ -31,10 +31,10 @@ def test_a_driver_that_is_killed_leaves_its_runs_to_the_next(tmp_path, record_pr
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    record_property("R32", [told["starts"], len(told["touched"]) + 18 - told["finished"]])
-    assert told["starts"] >= 15
-    assert told | {"starts": 0} == {"starts": 0, "touched": [], "finished": 18}
+    outcome = json.loads(done.stdout)
+    record_property("R32", [outcome["starts"], len(outcome["touched"]) + 18 - outcome["finished"]])
+    assert outcome["starts"] >= 15
+    assert outcome | {"starts": 0} == {"starts": 0, "touched": [], "finished": 18}
     whole, killed = (
         {path.parent.name: content(path.parent) for path in (tmp_path / name / "adhoc").glob("*/summary.json")}
         for name in ("whole", "killed")

@@ -28,21 +28,21 @@ REASONS = {
 
 @pytest.mark.slow
 def test_a_worker_that_breaks_is_named_and_its_run_can_be_tried_again(tmp_path, record_property):
-    command = [sys.executable, "-m", "tests.reliability.loaders", str(tmp_path), str(RUNS)]
+    command = [sys.executable, "-m", "tests.reliability.broken_workers", str(tmp_path), str(RUNS)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    outcomes_of_faults = json.loads(done.stdout)
     wrong = [
         (fault, one)
-        for fault, outcomes in told.items()
+        for fault, outcomes in outcomes_of_faults.items()
         for one in outcomes
         if one["status"] != "failed" or not re.search(REASONS[fault], one["reason"])
         or one["seconds"] > 20 or one["left"] or not one["same"]
     ]  # fmt: skip
     record_property("R25", [RUNS * len(REASONS), len(wrong)])
     assert wrong == []
-    assert set(told) == set(REASONS)
+    assert set(outcomes_of_faults) == set(REASONS)
 
 
 class Late(Iterator):

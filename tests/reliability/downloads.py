@@ -1,9 +1,9 @@
-"""Eight processes want one data set at the same time; the one that fetches it is killed, as often as is asked for.
+"""Eight processes need one data set at the same time; the one that downloads it is killed a number of times.
 
-    python -m tests.reliability.fetchers ROOT KILLS
+    python -m tests.reliability.downloads ROOT KILLS
 
-Loads no torch, so that a fork costs nothing. Prints, as JSON: how often it was fetched, how the processes that were not
-killed ended, what they found, and the longest time from a kill to the next fetch.
+Loads no torch, so that a fork costs nothing. Prints, as JSON: the number of downloads, the exit codes of the processes
+that were not killed, the temporary files left, and the longest time from a kill to the next download.
 """
 
 import gzip
@@ -69,8 +69,8 @@ def main(root, kills):
     )
 
     def opener(url, seconds):
-        with fetches.open("a") as told:
-            told.write(f"{os.getpid()}\n")
+        with fetches.open("a") as file:
+            file.write(f"{os.getpid()}\n")
         return urllib.request.urlopen(url, timeout=seconds)
 
     def want():
@@ -101,7 +101,7 @@ def main(root, kills):
 
 
 def _fetcher(fetches, number):
-    """The process that fetches as the `number`-th."""
+    """Wait for the download with this number; returns its process."""
     end = time.monotonic() + 30
     while len(lines := fetches.read_text().split("\n")[:-1]) <= number:
         if time.monotonic() > end:

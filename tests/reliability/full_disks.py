@@ -1,8 +1,8 @@
 """Trains on disks of many sizes, each too small, and goes on when there is room. Runs where it may mount: `unshare -rm`.
 
-    python -m tests.reliability.levels ROOT LEVELS override ...
+    python -m tests.reliability.full_disks ROOT NUM_SIZES override ...
 
-Prints, as JSON, of each size in KiB how the first start ended, what it said, and how the second did.
+Prints as JSON, for each size in KiB, the exit codes of both starts and the messages.
 """
 
 import json
@@ -20,34 +20,34 @@ from tests.reliability.harness import content, fork, train, wait
 SMALLEST, LARGEST = 12, 164  # KiB: from half of the config to a few states
 
 
-def main(root, levels, overrides):
+def main(root, num_sizes, overrides):
     for name in ("warm", "whole"):
         train(overrides, root / name)
     found = {}
-    for level in range(levels):
-        size = SMALLEST + (LARGEST - SMALLEST) * level // (levels - 1)
+    for number in range(num_sizes):
+        size = SMALLEST + (LARGEST - SMALLEST) * number // (num_sizes - 1)
         place = root / f"{size}"
         place.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "none", place], check=True)
-        told = root / f"{size}.err"
-        first = wait(fork(overrides, place / "root", partial(start_blindly, told)))
+        errors = root / f"{size}.err"
+        first = wait(fork(overrides, place / "root", partial(start_without_check, errors)))
         subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)
-        second = wait(fork(overrides, place / "root", partial(say, told)))
+        second = wait(fork(overrides, place / "root", partial(write_errors_to, errors)))
         left = [path.name for path in place.rglob("*.tmp")]
         same = bool(left_in(place / "root")) and left_in(place / "root") == left_in(root / "whole")
-        found[size] = {"codes": [first, second], "said": told.read_text(), "left": left, "same": same}
+        found[size] = {"codes": [first, second], "printed": errors.read_text(), "left": left, "same": same}
         subprocess.run(["umount", place], check=True)
     return found
 
 
-def start_blindly(path):
-    """Without a look at the room beforehand, so that the disk is full in the middle."""
-    say(path)
+def start_without_check(path):
+    """Skip the check of free space, so that the disk becomes full during the run."""
+    write_errors_to(path)
     disk.check_room = lambda *_: None
 
 
-def say(path):
-    """On another disk, as this one is full."""
+def write_errors_to(path):
+    """Write stderr to another disk, because this one is full."""
     os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
 
 

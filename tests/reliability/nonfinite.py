@@ -1,4 +1,4 @@
-"""Puts what is not finite into steps of a run: a loss, a gradient or a buffer. Only tests can."""
+"""Makes a loss, a gradient or a buffer of a run not finite in chosen steps."""
 
 import math
 
@@ -11,28 +11,28 @@ STEPS = 4  # an epoch
 FIRST_NORM = "blocks.0.norm"
 
 
-def spoil_loss(learner, inputs, targets, step):
+def corrupt_loss(learner, inputs, targets, step):
     hook = learner.loss.register_forward_hook(lambda module, given, loss: loss * math.nan)
     step(learner, inputs, targets)
     hook.remove()
 
 
-def spoil_gradient(learner, inputs, targets, step):
+def corrupt_gradient(learner, inputs, targets, step):
     hook = next(learner.model.parameters()).register_hook(lambda gradient: gradient * math.nan)
     step(learner, inputs, targets)
     hook.remove()
 
 
-def spoil_buffer(learner, inputs, targets, step):
+def corrupt_buffer(learner, inputs, targets, step):
     step(learner, inputs, targets)
     learner.model.get_buffer(f"{FIRST_NORM}.running_mean").fill_(math.nan)
 
 
-FAULTS = {"loss": spoil_loss, "gradient": spoil_gradient, "buffer": spoil_buffer}
+FAULTS = {"loss": corrupt_loss, "gradient": corrupt_gradient, "buffer": corrupt_buffer}
 
 
-def put_into_steps(patch, kind, *steps):
-    """Let a fault happen in some steps of every run, counted from 1, also in one that goes on."""
+def inject(patch, kind, *steps):
+    """Inject a fault into these steps, counted from 1, of every run, resumed runs included."""
     original = SingleLearner.step
 
     def step(learner, inputs, targets):

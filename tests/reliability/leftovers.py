@@ -1,4 +1,4 @@
-"""What starts that were broken leave behind."""
+"""What processes that were interrupted leave behind: files, locks, children, shared memory."""
 
 import re
 import resource
@@ -10,7 +10,7 @@ from tests.reliability.harness import content
 
 
 def contents(root: Path) -> dict[str, dict[str, str]]:
-    """Run folder → what must be the same; the states on the way are saved when there is time."""
+    """The content of each finished run that must be reproducible, by run folder; states saved on the way depend on time."""
     return {
         path.parent.name: {name: it for name, it in content(path.parent).items() if not name.startswith("checkpoints/step")}
         for path in sorted(root.glob("adhoc/*/summary.json"))
@@ -18,7 +18,7 @@ def contents(root: Path) -> dict[str, dict[str, str]]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process has the lock."""
+    """Whether a process holds this lock file."""
     try:
         with FileLock(path).acquire(blocking=False):
             return False
@@ -27,17 +27,17 @@ def is_held(path: Path) -> bool:
 
 
 def children() -> list[str]:
-    """Processes, dead ones that nobody waits for among them, whose parent is this one."""
+    """The children of this process, zombies included."""
     (task,) = Path("/proc/self/task").iterdir()
     return [f"process {pid}" for pid in (task / "children").read_text().split()]
 
 
 def shared_memory() -> set[str]:
-    """Shared memory that names no living process."""
+    """Names in /dev/shm that belong to no living process."""
     names = (path.name for path in Path("/dev/shm").iterdir())
     return {name for name in names if not any(Path("/proc", pid).exists() for pid in re.findall(r"\d+", name))}
 
 
 def resident() -> float:
-    """MiB of memory that this process has."""
+    """The resident memory of this process in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20

@@ -1,9 +1,9 @@
-"""Runs whose DataLoader's workers die, raise or hang, each in a process of its own.
+"""Runs whose DataLoader's workers die, raise or hang, each in a forked process.
 
-    python -m tests.reliability.loaders ROOT COUNT
+    python -m tests.reliability.broken_workers ROOT COUNT
 
-Prints, as JSON, of each kind of fault what each of so many runs came to. This process has no workers itself: what Python keeps
-for them does not live through a fork.
+Prints as JSON, for each kind of fault, the outcome of COUNT runs. This process has no workers itself, because Python's
+bookkeeping of them does not survive a fork.
 """
 
 import gc
@@ -21,7 +21,7 @@ import torch
 from dlexp.data import worker_loader
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from tests.reliability.fetchers import fork
+from tests.reliability.downloads import fork
 from tests.reliability.harness import content, train
 from tests.runs import IMAGES, only_last, prepare
 
@@ -44,20 +44,20 @@ FAULTS = {
 }
 
 
-def complete(root, told, *overrides):
-    """Do the run, and tell its status and reason, how long it took, and the processes that are left."""
+def complete(root, result_file, *overrides):
+    """Do the run; write its status and reason, its seconds, and the processes that are left to a file."""
     planned = prepare(*COMMAND, *overrides, root=root)
     facts = gather_facts(planned)
     begun = time.monotonic()
     summary = execute(planned, facts, Plain())
     seconds = time.monotonic() - begun
-    gc.collect()  # the workers of the other splits, which are whole, end with their loader
+    gc.collect()  # ends the workers of the other splits, which did not fail
     left = [child.name for child in multiprocessing.active_children()] + zombies()
-    told.write_text(json.dumps([summary["status"], summary.get("reason"), seconds, left]))
+    result_file.write_text(json.dumps([summary["status"], summary.get("reason"), seconds, left]))
 
 
-def broken(root, told, fault, at):
-    """The same with workers that go wrong at their batch of that number, and with less patience."""
+def complete_with_fault(root, result_file, fault, at):
+    """The same with workers that fail at this batch of theirs, and with a shorter timeout."""
     original, calls = worker_loader._Rows.__getitems__, []
 
     def gather(rows, index):
@@ -68,28 +68,28 @@ def broken(root, told, fault, at):
 
     worker_loader._Rows.__getitems__ = gather
     worker_loader.WORKER_SECONDS = 0.5
-    complete(root, told)
+    complete(root, result_file)
 
 
 def zombies():
-    """Dead children that nobody has waited for, of any thread of this process."""
+    """Zombies among the children of all threads of this process."""
     children = [pid for task in Path("/proc/self/task").iterdir() for pid in read(task / "children").split()]
     return [f"zombie {pid}" for pid in children if read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[:1] == ["Z"]]
 
 
 def read(path):
-    """What it says of a process or thread; nothing, once that has ended."""
+    """Read a file in /proc; empty once its process or thread has ended."""
     try:
         return path.read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
-def told_by(work, told):
-    """What a fork that does this tells."""
-    told.unlink(missing_ok=True)
-    os.waitpid(fork(partial(work, told)), 0)
-    return json.loads(told.read_text())
+def run_in_fork(work, result_file):
+    """Call `work` with a result file in a fork; returns the result."""
+    result_file.unlink(missing_ok=True)
+    os.waitpid(fork(partial(work, result_file)), 0)
+    return json.loads(result_file.read_text())
 
 
 def left_in(root):
@@ -100,14 +100,14 @@ def left_in(root):
 def main(root, count):
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     train(only_last((*IMAGES, "epochs=1")), root / "warm")  # loads what is left to load
-    told_by(lambda told: complete(root / "whole", told), root / "whole.json")
+    run_in_fork(lambda file: complete(root / "whole", file), root / "whole.json")
     whole, found = left_in(root / "whole"), {}
     for name, fault in FAULTS.items():
         found[name] = []
         for number in range(count):
-            folder, told = root / f"{name}-{number}", root / f"{name}-{number}.json"
-            outcome = told_by(lambda told, folder=folder, fault=fault, at=2 + number: broken(folder, told, fault, at), told)
-            again = told_by(lambda told, folder=folder: complete(folder, told, "retry=failed"), told)
+            folder, result_file = root / f"{name}-{number}", root / f"{name}-{number}.json"
+            outcome = run_in_fork(partial(complete_with_fault, folder, fault=fault, at=2 + number), result_file)
+            again = run_in_fork(lambda file, folder=folder: complete(folder, file, "retry=failed"), result_file)
             same = left_in(folder) == whole and again[0] == "done"
             found[name].append(dict(zip(("status", "reason", "seconds", "left"), outcome, strict=True)) | {"same": same})
     sys.stdout = sys.__stdout__

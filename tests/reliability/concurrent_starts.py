@@ -1,8 +1,8 @@
-"""Many processes start runs at the same moment; holders of a run are killed. Loads no torch, so that a fork costs nothing.
+"""Many processes start runs at the same moment; processes that hold a run are killed. Loads no torch, so that forks are cheap.
 
-    python -m tests.reliability.holders starts|deaths ROOT ROUNDS
+    python -m tests.reliability.concurrent_starts starts|deaths ROOT ROUNDS
 
-Prints, as JSON, what each round left.
+Prints the outcome of each round as JSON.
 """
 
 import json
@@ -17,61 +17,61 @@ from pathlib import Path
 from dlexp.errors import HeldError
 from dlexp.run.record import folder as record
 from dlexp.run.record import lock
-from tests.reliability.fetchers import fork
+from tests.reliability.downloads import fork
 
 PROCESSES = 16
 
 
-def start(shelf, identity, told, *, until, linger):
-    """What train.py does around a run: exit code 0 if it was run here, 4 if it had been run, 3 if it is held."""
+def start(folder, identity, messages, *, until, linger):
+    """Do what train.py does around a run; exit with 0 if it was run here, 4 if it had been run before, 3 if it is held."""
     time.sleep(max(0.0, until - time.monotonic()))
     try:
-        with lock.hold(shelf, identity):
-            folder = record.find_run_folder(shelf, identity) or shelf / f"seed={identity[:2]}-{identity}"
-            if folder.exists():
+        with lock.hold(folder, identity):
+            run_folder = record.find_run_folder(folder, identity) or folder / f"seed={identity[:2]}-{identity}"
+            if run_folder.exists():
                 os._exit(4)
-            written = record.Record(folder, ["epoch"], {"config.yaml": f"pid: {os.getpid()}\n"})
+            written = record.Record(run_folder, ["epoch"], {"config.yaml": f"pid: {os.getpid()}\n"})
             end = time.monotonic() + 20
-            while linger and len(list(told.iterdir())) < PROCESSES - 1 and time.monotonic() < end:
+            while linger and len(list(messages.iterdir())) < PROCESSES - 1 and time.monotonic() < end:
                 time.sleep(0.005)
             written.row({"epoch": 1})
             written.finish({"status": "done", "pid": os.getpid()})
     except HeldError as error:
-        (told / str(os.getpid())).write_text(str(error))
+        (messages / str(os.getpid())).write_text(str(error))
         os._exit(3)
 
 
 def starts(root, rounds):
-    """Of each round: how sixteen starts of sixteen runs ended, and how sixteen of one did."""
+    """Start sixteen runs at once, and one run sixteen times; returns the outcomes of each round."""
     found = []
     for number in range(rounds):
         for same in (False, True):
-            shelf, told = root / f"{number}-{same}", root / f"told-{number}-{same}"
-            told.mkdir()
+            folder, messages = root / f"{number}-{same}", root / f"messages-{number}-{same}"
+            messages.mkdir()
             until = time.monotonic() + 0.05
             ids = [f"{0 if same else index:02x}" + "ab" * 5 for index in range(PROCESSES)]
-            children = [fork(partial(start, shelf, identity, told, until=until, linger=same)) for identity in ids]
+            children = [fork(partial(start, folder, identity, messages, until=until, linger=same)) for identity in ids]
             codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
-            summaries = [record.read_summary(path) for path in shelf.glob("seed=*")]
+            summaries = [record.read_summary(path) for path in folder.glob("seed=*")]
             holder = f"is held by process {summaries[0]['pid']} on {platform.node()} since "
-            named = sum(holder in path.read_text() for path in told.iterdir())
+            named = sum(holder in path.read_text() for path in messages.iterdir())
             found.append({"same": same, "codes": codes, "folders": len(summaries), "named": named})
     return found
 
 
 def deaths(root, rounds):
-    """Of each round: whether the holder was named, and whether its run was free once it was killed."""
+    """Kill the holder of a run; returns, for each round, whether the holder was named and whether its run was free then."""
     found = []
     for _ in range(rounds):
-        ready, told = os.pipe()
+        reader, writer = os.pipe()
 
-        def hold(told=told):
+        def hold(writer=writer):
             with lock.hold(root, "one"):
-                os.write(told, b"x")
+                os.write(writer, b"x")
                 time.sleep(60)
 
         holder = fork(hold)
-        os.read(ready, 1)
+        os.read(reader, 1)
         message = ""
         try:
             with lock.hold(root, "one"):
