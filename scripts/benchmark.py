@@ -1,9 +1,9 @@
-"""Measure how fast dlexp is beside what it is compared with; what this machine does not allow is listed as not measured.
+"""Measure how fast dlexp is, compared with other ways to do the same work. The table also lists what could not be measured.
 
-python scripts/benchmark.py                             everything, in turn; the samples go to outputs/benchmark/
-python scripts/benchmark.py --list                      what is compared
-python scripts/benchmark.py --only loop,startup         some of it
-python scripts/benchmark.py --show FILE --markdown      the table of an earlier time, as README.md has it
+python scripts/benchmark.py                             run all comparisons; the samples are written to outputs/benchmark/
+python scripts/benchmark.py --list                      list the comparisons
+python scripts/benchmark.py --only loop,startup         run these two
+python scripts/benchmark.py --show FILE --markdown      print the table of an earlier run, in Markdown
 """
 
 import argparse
@@ -19,13 +19,12 @@ FOLDER = Path("outputs/benchmark")
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, keep and print.
+    """Do what the command line says.
 
     Returns:
-        The exit code: 1 if two arms did different work or one failed, 2 if the command is wrong, 75 if interrupted; a missed
-        goal is no failure.
+        The exit code: 1 if a comparison failed, 2 if the command is wrong, 75 if interrupted. A missed goal is not a failure.
     """
-    given = parser().parse_args(arguments)
+    given = build_parser().parse_args(arguments)
     from dlexp.benchmark.comparisons import COMPARISONS
 
     names = given.only.split(",") if given.only else [comparison.name for comparison in COMPARISONS]
@@ -45,25 +44,25 @@ def main(arguments: list[str]) -> int:
 
 
 def measure(given: argparse.Namespace, chosen: list) -> int:
-    """Run the comparisons, and print the table of what they gave."""
+    """Run the comparisons, write the document and print its table."""
     from dlexp.benchmark.comparison import Request
-    from dlexp.benchmark.results import run, write
+    from dlexp.benchmark.results import run_comparisons, write_document
 
     say = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
     with tempfile.TemporaryDirectory() as scratch:
         request = Request(Path(scratch), given.airbench, given.synthetic)
-        document = run(chosen, request, rounds=given.rounds, block=given.block, say=say)
-    path = write(document, FOLDER)
+        document = run_comparisons(chosen, request, rounds=given.rounds, block=given.block, report=say)
+    path = write_document(document, FOLDER)
     print_table(document, given.markdown)
     say(f"→ {path}")
     if document["interrupted"]:
-        say("Interrupted: the table holds what was measured until then.")
+        say("Interrupted: the table has only what was measured before.")
         return 75
     return int(any("failed" in row for row in document["rows"]))
 
 
 def show(given: argparse.Namespace) -> int:
-    """Print the table of an earlier time."""
+    """Print the table of an earlier run."""
     try:
         print_table(json.loads(given.show.read_text()), given.markdown)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -74,35 +73,40 @@ def show(given: argparse.Namespace) -> int:
 
 
 def print_table(document: dict, as_markdown: bool) -> None:
-    """On standard output, above the machine that it comes from."""
-    from dlexp.benchmark.table import caption, markdown, table
+    """Print the table, and below it the machine."""
+    from dlexp.benchmark.table import build_table, format_caption, format_markdown
 
     if as_markdown:
-        print(markdown(document), caption(document), sep="\n\n")
+        print(format_markdown(document), format_caption(document), sep="\n\n")
         return
     with make_display() as display:
-        display.table(table(document))
-        display.say(caption(document))
+        display.table(build_table(document))
+        display.say(format_caption(document))
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--list", action="store_true", help="say what is compared, and measure nothing")
-    made.add_argument("--only", metavar="NAME[,NAME]", help="these comparisons")
-    made.add_argument("--rounds", type=at_least_one, help="pairs, in place of each comparison's own number; a verdict needs 6")
-    made.add_argument(
-        "--block", type=at_least_one, help="steps, epochs, starts or runs of a block, in place of each case's own"
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--list", action="store_true", help="list the comparisons, and measure nothing")
+    parser.add_argument("--only", metavar="NAME[,NAME]", help="run only these comparisons")
+    parser.add_argument("--rounds", type=parse_count, metavar="N", help="number of pairs of each comparison; a verdict needs 6")
+    parser.add_argument(
+        "--block", type=parse_count, metavar="N", help="number of steps, epochs, starts or runs in each measurement"
     )
-    made.add_argument("--synthetic", action="store_true", help="generated images in place of Fashion-MNIST and CIFAR-10")
-    made.add_argument("--airbench", type=Path, metavar="FILE", help="your copy of airbench94_muon.py")
-    made.add_argument("--markdown", action="store_true", help="print the table as README.md has it")
-    made.add_argument("--show", type=Path, metavar="FILE", help="print what an earlier time gave, and measure nothing")
-    return made
+    parser.add_argument("--synthetic", action="store_true", help="use generated images instead of Fashion-MNIST and CIFAR-10")
+    parser.add_argument("--airbench", type=Path, metavar="FILE", help="your copy of airbench94_muon.py")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown, as in README.md")
+    parser.add_argument(
+        "--show",
+        type=Path,
+        metavar="FILE",
+        help="print the table of this file, which an earlier run wrote, and measure nothing",
+    )
+    return parser
 
 
-def at_least_one(text: str) -> int:
-    """A whole number of at least one."""
+def parse_count(text: str) -> int:
+    """Parse a whole number of at least one."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

@@ -1,1 +1,4 @@
-"""How fast dlexp is beside something else that does the same work: paired, interleaved, with a control and an interval."""
+"""How fast dlexp is compared with something else that does the same work.
+
+Pairs of measurements are interleaved, with a control and an interval. Begin with `comparison.py` and `comparisons.py`.
+"""

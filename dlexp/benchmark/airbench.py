@@ -1,4 +1,4 @@
-"""The time to airbench94's accuracy: our study of the same recipe beside the user's own copy of the script."""
+"""The time to reach airbench94's accuracy: our study of the same recipe, compared with the user's copy of the script."""
 
 import subprocess
 import sys
@@ -21,13 +21,14 @@ from dlexp.run.execute import execute, gather_facts
 from dlexp.run.plan import plan
 from dlexp.study.request import compose_runs, read_command
 
-STUDY = "cifar10_speedrun"  # its first cell is the whole recipe
-RUNS = 5  # of a block
-ACCURACY = 0.94  # that both must reach on average, over RUNS runs
+STUDY = "cifar10_speedrun"  # its first cell is the complete recipe
+RUNS = 5  # per block
+ACCURACY = 0.94  # that both must reach on average over RUNS runs
 NAME = "94 % on CIFAR-10"
 
 
 Runs = Callable[[int], "list[Trained]"]
+"""Trains a number of runs."""
 
 
 class Trained(NamedTuple):
@@ -38,7 +39,7 @@ class Trained(NamedTuple):
 
 
 def cases(request: Request) -> Iterator[Case | Missing]:
-    """Neither loading the data nor compiling is counted, nor evaluation but the last."""
+    """Not timed are loading the data, compiling, and every evaluation but the last."""
     if not torch.cuda.is_available():
         yield Missing(NAME, NO_GPU)
     elif request.airbench is None:
@@ -46,28 +47,28 @@ def cases(request: Request) -> Iterator[Case | Missing]:
     elif not (CONF / "study" / f"{STUDY}.yaml").exists():
         yield Missing(NAME, f"no conf/study/{STUDY}.yaml")
     else:
-        ours, theirs = partial(our_runs, request.scratch), partial(their_runs, request.airbench)
+        study, script = partial(run_study, request.scratch), partial(run_airbench, request.airbench)
         yield Case(
             name=NAME,
             arms=(f"study={STUDY}, whole recipe", request.airbench.name),
-            ours=partial(_block, ours),
-            other=partial(_block, theirs),
+            ours=partial(_make_block, study),
+            other=partial(_make_block, script),
             figures=(Figure("other / ours"), Figure("ours", "s/run")),
             unit="runs",
             block=RUNS,
-            check=partial(_both_reach_it, {"ours": ours, "theirs": theirs}),
+            check=partial(_check_accuracy, {"dlexp": study, "airbench": script}),
         )
 
 
-def _block(runs: Runs) -> Block:
+def _make_block(runs: Runs) -> Block:
     def block(num_runs: int) -> Sample:
         return Sample(mean(run.seconds for run in runs(num_runs)), None)
 
     return block
 
 
-def our_runs(folder: Path, num_runs: int) -> list[Trained]:
-    """Runs of the study's first cell, one for each of the first seeds."""
+def run_study(folder: Path, num_runs: int) -> list[Trained]:
+    """Train the study's first cell with this number of seeds."""
     seeds = ",".join(str(seed) for seed in range(num_runs))
     study, request = read_command([f"study={STUDY}", f"seed={seeds}", f"output_dir={folder}", "force=true"])
     request = replace(request, cells=request.cells[:1])
@@ -75,25 +76,25 @@ def our_runs(folder: Path, num_runs: int) -> list[Trained]:
     for composed in compose_runs(study, request):
         run = plan(composed, study.name)
         summary = execute(run, gather_facts(run), Plain()) or {}
-        trained.append(counted(summary))
+        trained.append(read_trained(summary))
     return trained
 
 
-def counted(summary: dict) -> Trained:
-    """What airbench counts of a run: training, its first step too, and the last evaluation.
+def read_trained(summary: dict) -> Trained:
+    """The time of a run as airbench counts it: all training steps, and the last evaluation.
 
-    Our first step is a warm-up whose time holds compilation, as airbench's warm-up run does: a mean step takes its place.
+    Our first step is a warm-up and contains the compilation, so it counts as a mean step.
     """
     seconds, steps = summary["seconds"], summary["steps"]
     evaluations = 1 + (summary["epochs"] + 1 if summary["selected_on_test"] else 0)
     return Trained(summary["metrics"]["test/acc"], seconds["train"] * steps / (steps - 1) + seconds["evaluation"] / evaluations)
 
 
-def their_runs(script: Path, num_runs: int) -> list[Trained]:
-    """The first runs of airbench's script, which is ended after them. It prints `| run | eval | | | accuracy | seconds |`.
+def run_airbench(script: Path, num_runs: int) -> list[Trained]:
+    """Run airbench's script, and end it after this number of runs. It prints `| run | eval | | | accuracy | seconds |`.
 
     Raises:
-        RuntimeError: If it ends before.
+        RuntimeError: If it ends earlier.
     """
     command = [sys.executable, "-u", str(script.resolve())]
     process = subprocess.Popen(command, cwd=script.resolve().parent, stdout=subprocess.PIPE, text=True)
@@ -109,8 +110,12 @@ def their_runs(script: Path, num_runs: int) -> list[Trained]:
     return trained
 
 
-def _both_reach_it(arms: Mapping[str, Runs], case: Case, block: int) -> None:
-    """A time to an accuracy is one only where the accuracy is reached, on average over the runs of a block."""
+def _check_accuracy(arms: Mapping[str, Runs], case: Case, block: int) -> None:
+    """Check that both reach the accuracy, on average over the runs of a block.
+
+    Raises:
+        DifferentWorkError: If one does not.
+    """
     for name, runs in arms.items():
         accuracy = mean(run.accuracy for run in runs(block))
         if accuracy < ACCURACY:

@@ -1,4 +1,4 @@
-"""What a comparison is made of: two arms that do the same work, and the figures that are read from their times."""
+"""The pieces of a comparison: two arms that do the same work, and the figures computed from their times."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from dlexp.benchmark.intervals import Goal
 
 
 class Sample(NamedTuple):
-    """What one unit of a block took, in seconds.
+    """The time of one unit of a block, in seconds.
 
     Args:
-        seconds: By the clock on the wall.
-        cpu: Of the processor, children included; None where a part of the work is done by processes that live on.
+        seconds: Wall-clock time.
+        cpu: CPU time, with child processes; None if some of the work is done by processes that are still running.
     """
 
     seconds: float
@@ -23,11 +23,11 @@ class Sample(NamedTuple):
 
 
 Block = Callable[[int], Sample]
-"""Does so many units of work, and tells what one of them took."""
+"""Does a number of units of work, and returns the mean time of one."""
 
 
-Make = Callable[..., Block]
-"""Makes an arm anew, from its start; one that trains takes a `Witness`, and shows it every batch and the last loss."""
+MakeArm = Callable[..., Block]
+"""Makes a new arm. One that trains accepts a `WorkLog`, and writes every batch and the last loss into it."""
 
 KINDS: dict[str, Callable[[float, float], float]] = {
     "other / ours": lambda ours, other: other / ours,
@@ -35,18 +35,18 @@ KINDS: dict[str, Callable[[float, float], float]] = {
     "ours - other": lambda ours, other: ours - other,
     "ours": lambda ours, other: ours,
 }
-CONTROL = {"ours": "ours - other"}  # the same arm against itself; every other kind is its own control
+CONTROL = {"ours": "ours - other"}  # how an arm is compared with itself, if not by the kind itself
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that each pair of samples gives.
+    """A number computed from each pair of samples.
 
     Args:
         kind: A key of `KINDS`.
-        unit: What it is counted in, such as `ms`; empty for a ratio.
-        scale: Of that unit, in a second; 1 for a ratio.
-        goal: None where it is shown for its own sake.
+        unit: Such as `ms`; empty for a ratio.
+        scale: Units per second; 1 for a ratio.
+        goal: The goal, or None.
     """
 
     kind: str
@@ -54,12 +54,12 @@ class Figure:
     scale: float = 1.0
     goal: Goal | None = None
 
-    def of(self, ours: Sample, other: Sample) -> float:
-        """The figure of one pair."""
+    def compute(self, ours: Sample, other: Sample) -> float:
+        """The figure for one pair."""
         return self.scale * KINDS[self.kind](ours.seconds, other.seconds)
 
-    def control(self, ours: Sample, again: Sample) -> float:
-        """The same of an arm beside itself: 1 for a ratio, 0 for a difference, were it not for noise."""
+    def compute_control(self, ours: Sample, again: Sample) -> float:
+        """The figure for an arm and itself: without noise 1 for a ratio, and 0 for a difference."""
         return self.scale * KINDS[CONTROL.get(self.kind, self.kind)](ours.seconds, again.seconds)
 
 
@@ -68,23 +68,23 @@ class Case:
     """Two arms, and how they are measured.
 
     Args:
-        name: What is trained or started, such as `convnet, batch 32`.
-        arms: What ours is and what the other is, in a few words.
+        name: The work, such as `convnet, batch 32`.
+        arms: Our arm and the other, in a few words.
         ours: Makes our arm.
-        other: Makes the other, or is None where a figure of ours needs none.
-        figures: What is read from the samples.
-        unit: What a block does so many of.
-        block: That many.
-        check: Asks both for the same work, before anything is timed; raises `DifferentWorkError`.
-        device: Where the work is done.
-        warmup: Blocks of each arm before the first that counts.
-        least_seconds: Blocks are lengthened until that of the quicker arm takes this long.
+        other: Makes the other arm; None if the figures need only ours.
+        figures: Computed from the samples.
+        unit: The unit of work, such as `steps`.
+        block: Units of a block.
+        check: Called before anything is timed; raises `DifferentWorkError` if the arms do different work.
+        device: The device of the work.
+        warmup: Untimed blocks of each arm before the first timed one.
+        least_seconds: Blocks are lengthened until that of the faster arm takes this long.
     """
 
     name: str
     arms: tuple[str, str]
-    ours: Make
-    other: Make | None
+    ours: MakeArm
+    other: MakeArm | None
     figures: tuple[Figure, ...]
     unit: str
     block: int
@@ -96,7 +96,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Missing:
-    """A case that this machine does not allow, and why."""
+    """A case that this machine cannot measure, and the reason."""
 
     name: str
     reason: str
@@ -104,12 +104,12 @@ class Missing:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command asks for.
+    """The options of the command.
 
     Args:
-        scratch: A folder for run folders; removed at the end.
-        airbench: The user's own airbench94_muon.py, or None.
-        synthetic: Whether generated images take the place of real ones.
+        scratch: A folder for run folders, which is removed at the end.
+        airbench: The user's copy of airbench94_muon.py, or None.
+        synthetic: Whether to use generated images instead of real ones.
     """
 
     scratch: Path
@@ -119,13 +119,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One thing that is compared, in one case or several.
+    """One question, answered by one case or several.
 
     Args:
-        name: As `--only` takes it.
-        question: What it answers.
-        rounds: Pairs, fixed before any is measured.
-        cases: Looks at the machine and the request; a case builds nothing until it is measured.
+        name: For `--only`.
+        question: The question.
+        rounds: Number of pairs, fixed before the first is measured.
+        cases: Lists the cases for this machine and request. A case builds nothing before it is measured.
     """
 
     name: str

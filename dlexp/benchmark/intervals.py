@@ -1,4 +1,4 @@
-"""What pairs of measurements say: the median, its interval, and whether a goal is reached."""
+"""The median of pairs of measurements, its interval, and whether it reaches a goal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 RESAMPLES = 10_000
 LEVEL = 0.95
-FEWEST = 6  # pairs of a verdict: of fewer, all lie on one side of the median by chance in more than one case of twenty
+MIN_PAIRS = 6  # for a verdict: fewer lie all on one side of the median by chance in more than 5 % of cases
 
 
 class Estimate(NamedTuple):
@@ -22,12 +22,12 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Goal:
-    """What a figure is meant to reach.
+    """The goal for a figure.
 
     Args:
-        side: Whether smaller or larger is better.
-        bar: What must be reached.
-        beyond: What would be better than needed, or None.
+        side: Whether the figure must be at most or at least `bar`.
+        bar: The value to reach.
+        beyond: A value that is better than needed, or None.
     """
 
     side: Literal["at most", "at least"]
@@ -43,10 +43,10 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(float(np.median(sample)), float(low), float(high), len(sample))
 
 
-def verdict(found: Estimate, goal: Goal) -> str:
-    """What the interval decides: `met, and beyond`, `met`, `missed`, or `undecided` where the bar lies in it."""
-    if found.n < FEWEST:
-        return f"undecided: {found.n} of {FEWEST} rounds"
+def judge(found: Estimate, goal: Goal) -> str:
+    """Decide by the interval: `met, and beyond`, `met`, `missed`, or `undecided` if it contains the bar."""
+    if found.n < MIN_PAIRS:
+        return f"undecided: {found.n} of {MIN_PAIRS} rounds"
     sign = 1 if goal.side == "at least" else -1
     worst, best = sorted((sign * found.low, sign * found.high))
     if worst >= sign * goal.bar:

@@ -1,4 +1,4 @@
-"""Our training loop beside Lightning's Trainer, whose defaults are left as they are."""
+"""Our training loop, compared with Lightning's Trainer at its default settings."""
 
 import importlib.util
 import io
@@ -17,25 +17,25 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dlexp.benchmark.comparison import Block, Case, Figure, Missing, Request, Sample
 from dlexp.benchmark.intervals import Goal
-from dlexp.benchmark.loop import MLP, overrides
-from dlexp.benchmark.same_work import SameWork, Witness
-from dlexp.benchmark.training import Epochs, EpochSampler, Setting, our_loop, setting
+from dlexp.benchmark.loop import MLP, build_overrides
+from dlexp.benchmark.same_work import SameWork, WorkLog
+from dlexp.benchmark.training import Epochs, EpochSampler, TimedRun, make_our_loop, prepare_run
 from dlexp.data.batches import Batch
 from dlexp.run.setup.build import build
 
 NAME, BATCH, STEPS = "mlp 64-256-128-10, batch 32", 32, 300
-SETTLING = 20  # first steps of a fit that are not counted: sanity checks, the first log line
+UNTIMED_STEPS = 20  # first steps of a fit: sanity checks and the first log line
 
 
 def cases(request: Request) -> Iterator[Case | Missing]:
-    """Small steps; once on the batches of our loader, once on those of the usual one."""
+    """Small steps, on batches of our loader and on batches of torch's DataLoader."""
     if importlib.util.find_spec("lightning") is None:
         yield Missing(NAME, "pip install -e '.[benchmark]'")
         return
-    chosen = setting(*overrides(MLP, BATCH, STEPS))
+    run = prepare_run(*build_overrides(MLP, BATCH, STEPS))
     for name, batches_of, goal in (
         (f"{NAME}, our batches", lambda: None, Goal("at least", 2.0, 2.5)),
-        (f"{NAME}, a DataLoader", partial(_data_loader, chosen), None),
+        (f"{NAME}, a DataLoader", partial(_make_data_loader, run), None),
     ):
         yield Case(
             name=name,
@@ -43,8 +43,8 @@ def cases(request: Request) -> Iterator[Case | Missing]:
                 "dlexp.training.loop.train and Learner.step",
                 "Trainer: logger, checkpoints, progress bar, loss and accuracy logged",
             ),
-            ours=partial(our_loop, chosen),
-            other=partial(trainer, chosen, request.scratch, batches_of=batches_of),
+            ours=partial(make_our_loop, run),
+            other=partial(make_trainer, run, request.scratch, batches_of=batches_of),
             figures=(Figure("other / ours", goal=goal), Figure("ours - other", "µs/step", 1e6)),
             unit="steps",
             block=STEPS,
@@ -52,55 +52,55 @@ def cases(request: Request) -> Iterator[Case | Missing]:
         )
 
 
-def trainer(chosen: Setting, folder: Path, witness: Witness | None = None, *, batches_of: Callable[[], Epochs | None]) -> Block:
-    """Steps of Lightning's Trainer; each block is a fit of its own, whose start and end are left out of the time.
+def make_trainer(run: TimedRun, folder: Path, log: WorkLog | None = None, *, batches_of: Callable[[], Epochs | None]) -> Block:
+    """Steps of Lightning's Trainer. Each block is a new fit, whose start and end are not timed.
 
     Args:
-        chosen: The run; its model and optimizer are ours.
+        run: The run; its model and optimizer are ours.
         folder: For its logs and checkpoints.
-        witness: Of the work.
+        log: Receives the work.
         batches_of: Makes the batches of an epoch; None: ours.
     """
     import lightning
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    built = build(*chosen)
-    module, source = _module(lightning, built.learner, witness), batches_of() or built.batches
+    built = build(*run)
+    module, source = _make_module(lightning, built.learner, log), batches_of() or built.batches
 
     def block(num_steps: int) -> Sample:
-        chosen.restore()
-        # A witness is to see exactly the steps that ours does; otherwise some more come first.
-        settling = 0 if witness else SETTLING
-        feed = _Feed(source, settling, num_steps)
+        run.apply()
+        # The log must have the same steps as that of our arm, so there are no untimed ones then.
+        num_untimed = 0 if log else UNTIMED_STEPS
+        timed = _TimedBatches(source, num_untimed, num_steps)
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             fit = lightning.Trainer(accelerator="cpu", devices=1, max_epochs=1, default_root_dir=folder)
-            fit.fit(module, feed)
-            if witness:
-                witness.ended(float(fit.callback_metrics["train/loss"]))
-        return feed.sample()
+            fit.fit(module, timed)
+            if log:
+                log.log_loss(float(fit.callback_metrics["train/loss"]))
+        return timed.sample()
 
     return block
 
 
-class _Feed:
-    """Batches for one fit, that take the time when the trainer asks for the first that counts, and for one more than the last.
+class _TimedBatches:
+    """Batches for one fit. They take the time when the trainer requests the first timed batch, and the one after the last.
 
-    It has no length, so that the trainer does ask once more.
+    They have no length, so the trainer makes that last request.
 
     Args:
-        batches: Of an epoch.
-        settling: Batches before the first that counts.
-        num_steps: Batches that count.
+        batches: Makes the batches of an epoch.
+        num_untimed: Batches before the first timed one.
+        num_steps: Timed batches.
     """
 
-    def __init__(self, batches: Epochs, settling: int, num_steps: int) -> None:
-        self.batches, self.settling, self.num_steps = batches, settling, num_steps
+    def __init__(self, batches: Epochs, num_untimed: int, num_steps: int) -> None:
+        self.batches, self.num_untimed, self.num_steps = batches, num_untimed, num_steps
         self.stamps: list[tuple[float, float]] = []
 
     def __iter__(self) -> Iterator[Batch]:
-        for index, batch in enumerate(islice(self._endless(), self.settling + self.num_steps)):
-            if index == self.settling:
+        for index, batch in enumerate(islice(self._endless(), self.num_untimed + self.num_steps)):
+            if index == self.num_untimed:
                 self._stamp()
             yield batch
         self._stamp()
@@ -119,12 +119,12 @@ class _Feed:
             yield from self.batches(epoch)
 
 
-def _data_loader(chosen: Setting) -> Epochs:
-    """The same batches from torch's DataLoader."""
-    data = chosen.facts.dataset
+def _make_data_loader(run: TimedRun) -> Epochs:
+    """The same batches, from torch's DataLoader."""
+    data = run.facts.dataset
     rows = TensorDataset(data.train.inputs.sub(data.shift).mul_(data.factor), data.train.targets)
-    sampler = EpochSampler(chosen.config["seed"], len(rows))
-    loader = DataLoader(rows, batch_size=chosen.facts.batch_size, sampler=sampler)
+    sampler = EpochSampler(run.config["seed"], len(rows))
+    loader = DataLoader(rows, batch_size=run.facts.batch_size, sampler=sampler)
 
     def batches(epoch: int) -> DataLoader:
         sampler.epoch = epoch
@@ -133,8 +133,8 @@ def _data_loader(chosen: Setting) -> Epochs:
     return batches
 
 
-def _module(lightning: Any, learner: Any, witness: Witness | None) -> Any:
-    """A LightningModule as its documentation has it, around our model, loss and optimizer."""
+def _make_module(lightning: Any, learner: Any, log: WorkLog | None) -> Any:
+    """A LightningModule with our model, loss and optimizer, as in Lightning's documentation."""
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
@@ -143,8 +143,8 @@ def _module(lightning: Any, learner: Any, witness: Witness | None) -> Any:
 
         def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
             inputs, targets = batch
-            if witness:
-                witness.saw(inputs, targets)
+            if log:
+                log.log_batch(inputs, targets)
             outputs = self.model(inputs)
             loss = self.loss(outputs, targets)
             accuracy = (outputs.argmax(1) == targets).float().mean()

@@ -1,4 +1,4 @@
-"""Our loader, with the data on the device and augmented in batches, beside a DataLoader that changes one image at a time."""
+"""Our loader, which augments whole batches on the device, compared with a DataLoader that transforms one image at a time."""
 
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -16,13 +16,12 @@ from dlexp.benchmark.same_work import SameWork
 from dlexp.benchmark.training import (
     Epochs,
     EpochSampler,
-    Setting,
-    bare_loop,
-    by_epoch,
-    our_epochs,
-    our_loop,
-    setting,
-    usual_epochs,
+    TimedRun,
+    count_epochs,
+    make_bare_loop,
+    make_epochs,
+    make_our_loop,
+    prepare_run,
 )
 from dlexp.contract import Split
 from dlexp.data.batches import Batch
@@ -30,75 +29,75 @@ from dlexp.data.batches import Batch
 FASHION = Path("data/FashionMNIST")
 CIFAR = Path("data/cifar10_jpeg")
 COMMON = ("model=mlp", "model.widths=[256,128]", "norm=none", "optimizer=momentum", "batch_size=128", "val_fraction=0")
-SETS = (  # name, where it lies, the run, the shape of generated images
+SETS = (  # name, folder, overrides of the run, shape of generated images
     ("Fashion-MNIST", FASHION, ("dataset=fashion_mnist", "augment=none"), "[1,28,28]"),
     ("CIFAR-10", CIFAR, ("dataset=image_folder", f"dataset.root={CIFAR}", "augment=standard"), "[3,32,32]"),
 )
-GENERATED = 1024  # images that take the place of a set
+GENERATED = 1024  # number of images that replace a real set
 NUM_WORKERS = 2
 
 
 def cases(request: Request) -> Iterator[Case | Missing]:
-    """On the CPU, one thread for us, and two workers of the other."""
-    yield from cases_on("cpu", request)
+    """On the CPU: our loader has one thread, the DataLoader has two workers."""
+    yield from list_cases("cpu", request)
 
 
-def cases_on(device: str, request: Request) -> Iterator[Case | Missing]:
-    """An epoch of loading, and one of training a small net.
+def list_cases(device: str, request: Request) -> Iterator[Case | Missing]:
+    """List an epoch of loading, and one of training a small net.
 
     Args:
         device: `cpu` or `cuda`.
         request: May ask for generated images.
     """
-    for name, place, chosen, shape in SETS:
+    for name, place, run, shape in SETS:
         if importlib.util.find_spec("torchvision") is None:
             yield Missing(name, "torchvision is not installed")
         elif request.synthetic:
-            generated = ("dataset=synthetic_images", f"dataset.shape={shape}", f"dataset.num_train={GENERATED}", chosen[-1])
-            yield from _pair(f"generated images like {name}", device, generated)
+            generated = ("dataset=synthetic_images", f"dataset.shape={shape}", f"dataset.num_train={GENERATED}", run[-1])
+            yield from _build_cases(f"generated images like {name}", device, generated)
         elif not place.exists():
             yield Missing(name, f"no {place}")
         else:
-            yield from _pair(name, device, chosen)
+            yield from _build_cases(name, device, run)
 
 
-def _pair(name: str, device: str, overrides: tuple[str, ...]) -> Iterator[Case]:
-    chosen = setting(*COMMON, *overrides, f"hardware={device}")
-    batches_of = partial(usual_batches, chosen)
-    allowed = 0.1 if "padding" in chosen.config["augment"] else 0.0  # its crops and flips are others than ours
+def _build_cases(name: str, device: str, overrides: tuple[str, ...]) -> Iterator[Case]:
+    run = prepare_run(*COMMON, *overrides, f"hardware={device}")
+    batches_of = partial(make_data_loader, run)
+    allowed = 0.1 if "padding" in run.config["augment"] else 0.0  # it draws other crops and flips
     common: dict[str, Any] = {
         "arms": ("data on the device, augmented in batches", f"DataLoader, {NUM_WORKERS} workers, image by image"),
         "unit": "epochs",
         "block": 1,
-        "device": chosen.facts.device,
+        "device": run.facts.device,
         "warmup": 1 if device == "cpu" else 3,
         "least_seconds": 0.0 if device == "cpu" else 1.0,
     }
     yield Case(
         name=f"{name}, loading",
-        ours=partial(our_epochs, chosen),
-        other=partial(usual_epochs, chosen, batches_of=batches_of),
+        ours=partial(make_epochs, run),
+        other=partial(make_epochs, run, batches_of=batches_of),
         figures=(Figure("other / ours", goal=Goal("at least", 3.0, 10.0)), Figure("ours", "ms/epoch", 1e3)),
         check=SameWork(loss=None, inputs=1e-4 + allowed),
         **common,
     )
     yield Case(
         name=f"{name}, training an mlp",
-        ours=by_epoch(partial(our_loop, chosen), chosen.facts.steps_per_epoch),
-        other=by_epoch(partial(bare_loop, chosen, batches_of=batches_of), chosen.facts.steps_per_epoch),
+        ours=count_epochs(partial(make_our_loop, run), run.facts.steps_per_epoch),
+        other=count_epochs(partial(make_bare_loop, run, batches_of=batches_of), run.facts.steps_per_epoch),
         figures=(Figure("other / ours"), Figure("ours", "ms/epoch", 1e3)),
         check=SameWork(loss=1e-3 + allowed, inputs=1e-4 + allowed),
         **common,
     )
 
 
-def usual_batches(chosen: Setting) -> Epochs:
-    """The same examples in the same order, loaded as torchvision's documentation does; the workers stay for all epochs."""
-    device, train = chosen.facts.device, chosen.facts.dataset.train
-    sampler = EpochSampler(chosen.config["seed"], len(train.targets))
+def make_data_loader(run: TimedRun) -> Epochs:
+    """The same examples in the same order, loaded as in torchvision's documentation, with persistent workers."""
+    device, train = run.facts.device, run.facts.dataset.train
+    sampler = EpochSampler(run.config["seed"], len(train.targets))
     loader: DataLoader = DataLoader(
-        _Pictures(train, _transform(chosen)),  # type: ignore[arg-type]  # has what DataLoader calls
-        batch_size=chosen.facts.batch_size,
+        _ImageDataset(train, _make_transform(run)),  # type: ignore[arg-type]  # has what DataLoader calls
+        batch_size=run.facts.batch_size,
         sampler=sampler,
         num_workers=NUM_WORKERS,
         persistent_workers=True,
@@ -113,8 +112,8 @@ def usual_batches(chosen: Setting) -> Epochs:
     return batches
 
 
-class _Pictures:
-    """A split as torchvision's data sets hold theirs: an array of pixels, made an image at each access."""
+class _ImageDataset:
+    """A split in the form of torchvision's data sets: an array of pixels, of which each access makes an image."""
 
     def __init__(self, split: Split, transform: Callable[[Image.Image], Tensor]) -> None:
         arrays = split.inputs.permute(0, 2, 3, 1).numpy()  # [N, H, W, C]
@@ -129,11 +128,11 @@ class _Pictures:
         return self.transform(Image.fromarray(self.arrays[index])), self.targets[index]
 
 
-def _transform(chosen: Setting) -> Callable[[Image.Image], Tensor]:
-    """What `augment` and `dataset.scale` do, one image at a time."""
+def _make_transform(run: TimedRun) -> Callable[[Image.Image], Tensor]:
+    """The transform of one image that does the work of `augment` and `dataset.scale`."""
     from torchvision import transforms
 
-    data, augment = chosen.facts.dataset, chosen.config["augment"]
+    data, augment = run.facts.dataset, run.config["augment"]
     mean, std = (data.shift / 255).flatten().tolist(), (1 / (255 * data.factor)).flatten().tolist()
     size, channels = data.input_shape[1:], data.input_shape[0]
     steps: list[Any] = []

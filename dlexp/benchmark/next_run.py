@@ -1,4 +1,4 @@
-"""What one more run of a sweep costs beside its training and its evaluation: composing, building, recording."""
+"""The time of a run of a sweep beyond its training and evaluation: composing, building and recording."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from dlexp.config.compose import compose
 from dlexp.config.overrides import expand
 from dlexp.study.sweep import check_cells, sweep
 
-WORK = ("warmup", "train", "compile", "evaluation")  # of a summary's seconds: what the run was asked for
+WORK = ("warmup", "train", "compile", "evaluation")  # keys of a summary's seconds
 TINY = ("max_steps=5", "hardware=cpu")
 
 
@@ -24,27 +24,27 @@ def cases(request: Request) -> Iterator[Case]:
     """Ten runs of five steps, in this process."""
     yield Case(
         name="ten runs of five steps",
-        arms=("wall clock less what the summaries book as training and evaluation", ""),
-        ours=partial(sweeps, request.scratch),
+        arms=("wall clock minus training and evaluation, by the summaries", ""),
+        ours=partial(make_sweeps, request.scratch),
         other=None,
         figures=(Figure("ours", "ms/run", 1e3, goal=Goal("at most", 150.0, 80.0)),),
         unit="runs",
         block=10,
-        check=_every_run_is_done,
+        check=_check_all_done,
     )
 
 
-def sweeps(folder: Path) -> Block:
-    """A sweep over so many seeds, each time in a new folder."""
+def make_sweeps(folder: Path) -> Block:
+    """Sweeps over this number of seeds, each in a new folder."""
 
     def block(num_runs: int) -> Sample:
         with tempfile.TemporaryDirectory(dir=folder) as place:
             began = perf_counter()
             _run(num_runs, place)
             seconds = perf_counter() - began
-            summaries = _summaries(place)
+            summaries = _read_summaries(place)
         work = sum(summary["seconds"].get(name, 0.0) for summary in summaries for name in WORK)
-        return Sample((seconds - work) / num_runs, None)  # summaries book the clock on the wall alone
+        return Sample((seconds - work) / num_runs, None)  # summaries have wall-clock times only
 
     return block
 
@@ -56,14 +56,18 @@ def _run(num_runs: int, place: str) -> None:
         sweep(check_cells(cells), "python scripts/benchmark.py")
 
 
-def _summaries(place: str) -> list[dict]:
+def _read_summaries(place: str) -> list[dict]:
     return [json.loads(path.read_text()) for path in Path(place).glob("*/*/summary.json")]
 
 
-def _every_run_is_done(case: Case, block: int) -> None:
-    """What is left of the clock is the cost of runs only if they were all trained."""
+def _check_all_done(case: Case, block: int) -> None:
+    """Check that every run of a sweep was trained.
+
+    Raises:
+        DifferentWorkError: If one was not.
+    """
     with tempfile.TemporaryDirectory() as place:
         _run(block, place)
-        status = [summary["status"] for summary in _summaries(place)]
+        status = [summary["status"] for summary in _read_summaries(place)]
     if status != ["done"] * block:
-        raise DifferentWorkError(f"{case.name}: {block} runs were to be done, and the sweep left {status}.")
+        raise DifferentWorkError(f"{case.name}: {block} runs should be done, and the sweep left {status}.")

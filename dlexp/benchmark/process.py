@@ -1,4 +1,4 @@
-"""What each setting of machine/process.py gains: a command with all of them on, against the same command with one off."""
+"""The time that each setting of machine/process.py saves: a command with all of them on, compared with one of them off."""
 
 import json
 import os
@@ -12,9 +12,9 @@ from time import perf_counter
 
 from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
 from dlexp.benchmark.intervals import Goal
-from dlexp.benchmark.loop import CONVNET, overrides
+from dlexp.benchmark.loop import CONVNET, build_overrides
 from dlexp.benchmark.startup import TRAIN, check_both_run
-from dlexp.benchmark.training import our_loop, setting
+from dlexp.benchmark.training import make_our_loop, prepare_run
 from dlexp.machine.process import SETTINGS, VARIABLE
 
 SMALL = ("hardware=cpu", "dataset=moons", "model=mlp", "max_steps=5", "force=true")
@@ -30,12 +30,12 @@ run_command(main)
 
 def cases(request: Request) -> Iterator[Case]:
     """Two settings change how long a command takes, the other two how long a training step takes on the CPU."""
-    convnet = overrides(CONVNET, 128, 6)
+    convnet = build_overrides(CONVNET, 128, 6)
     for name, what, make, unit, block in (
-        ("gc", "a small run", partial(whole_runs, request.scratch), "runs", 1),
-        ("exit", "a small run", partial(whole_runs, request.scratch), "runs", 1),
-        ("huge_pages", "convnet, batch 128", partial(training_steps, convnet), "steps", 24),
-        ("malloc", "convnet, batch 128", partial(training_steps, convnet), "steps", 24),
+        ("gc", "a small run", partial(make_runs, request.scratch), "runs", 1),
+        ("exit", "a small run", partial(make_runs, request.scratch), "runs", 1),
+        ("huge_pages", "convnet, batch 128", partial(make_steps, convnet), "steps", 24),
+        ("malloc", "convnet, batch 128", partial(make_steps, convnet), "steps", 24),
     ):
         others = [setting for setting in SETTINGS if setting != name]
         yield Case(
@@ -50,7 +50,7 @@ def cases(request: Request) -> Iterator[Case]:
         )
 
 
-def whole_runs(folder: Path, settings: Sequence[str]) -> Block:
+def make_runs(folder: Path, settings: Sequence[str]) -> Block:
     """Runs of train.py from the start to the end of the process."""
 
     def block(num_runs: int) -> Sample:
@@ -65,7 +65,7 @@ def whole_runs(folder: Path, settings: Sequence[str]) -> Block:
     return block
 
 
-def training_steps(chosen: Sequence[str], settings: Sequence[str]) -> Block:
+def make_steps(chosen: Sequence[str], settings: Sequence[str]) -> Block:
     """Steps of a new process, which trains as many steps before them."""
 
     def block(num_steps: int) -> Sample:
@@ -76,7 +76,7 @@ def training_steps(chosen: Sequence[str], settings: Sequence[str]) -> Block:
 
 def print_step_time(num_steps: int, chosen: Sequence[str]) -> int:
     """Print the seconds of a training step, by the clock and of the processor, as JSON; returns exit code 0."""
-    block = our_loop(setting(*chosen))
+    block = make_our_loop(prepare_run(*chosen))
     block(num_steps)
     print(json.dumps(block(num_steps)))
     return 0

@@ -1,4 +1,4 @@
-"""Whether two arms do the same work: the same examples in the same order, as many steps, the same loss in the end."""
+"""Whether two arms do the same work: the same examples in the same order, as many steps, and the same final loss."""
 
 import hashlib
 import math
@@ -6,39 +6,39 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dlexp.benchmark.comparison import Case, Make
+from dlexp.benchmark.comparison import Case, MakeArm
 
-MOST_UNITS = 20  # of a block, that are watched
+MAX_LOGGED_UNITS = 20  # of a block
 
 
 class DifferentWorkError(AssertionError):
-    """Two arms that do not do the same work: their times say nothing."""
+    """Two arms do different work, so their times cannot be compared."""
 
 
-class Witness:
-    """Sees what an arm trains on."""
+class WorkLog:
+    """A log of the work of one arm: the order of the targets, the mean of each batch, and the last loss."""
 
     def __init__(self) -> None:
         self.order = hashlib.sha256()
         self.means: list[float] = []
         self.loss = math.nan
 
-    def saw(self, inputs: Tensor, targets: Tensor) -> None:
-        """A batch, as the model gets it."""
+    def log_batch(self, inputs: Tensor, targets: Tensor) -> None:
+        """Log a batch, as the model receives it."""
         self.order.update(targets.cpu().numpy().tobytes())
         self.means.append(float(inputs.double().mean()))
 
-    def ended(self, loss: float) -> None:
-        """The mean loss of the examples since the last call; the last one counts."""
+    def log_loss(self, loss: float) -> None:
+        """Log the mean loss of the examples since the previous call."""
         self.loss = loss
 
 
 @dataclass(frozen=True)
 class SameWork:
-    """Asks two arms for the same work.
+    """The check that two arms do the same work.
 
     Args:
-        loss: Largest relative difference between the last losses; None where nothing is trained.
+        loss: Largest relative difference between the last losses; None if nothing is trained.
         inputs: Largest difference between the means of a batch's inputs, in units of the scaled input.
     """
 
@@ -46,24 +46,24 @@ class SameWork:
     inputs: float = 1e-5
 
     def __call__(self, case: Case, block: int) -> None:
-        """Let both arms of a case work, anew and untimed, and compare what they did.
+        """Run both arms of a case, untimed, and compare their logs.
 
         Raises:
-            DifferentWorkError: With all that differs.
+            DifferentWorkError: With every difference.
         """
-        ours, *others = [_watch(make, min(block, MOST_UNITS)) for make in (case.ours, case.other) if make]
-        if wrong := [text for other in others for text in differences(ours, other, self)]:
+        ours, *others = [_log_work(make, min(block, MAX_LOGGED_UNITS)) for make in (case.ours, case.other) if make]
+        if wrong := [text for other in others for text in find_differences(ours, other, self)]:
             raise DifferentWorkError(f"{case.name}: the arms do different work: {'; '.join(wrong)}.")
 
 
-def _watch(make: Make, num_units: int) -> Witness:
-    witness = Witness()
-    make(witness)(num_units)
-    return witness
+def _log_work(make: MakeArm, num_units: int) -> WorkLog:
+    log = WorkLog()
+    make(log)(num_units)
+    return log
 
 
-def differences(ours: Witness, other: Witness, allowed: SameWork) -> list[str]:
-    """What tells the work of two arms apart."""
+def find_differences(ours: WorkLog, other: WorkLog, allowed: SameWork) -> list[str]:
+    """The differences between the work of two arms, one message each."""
     if len(ours.means) != len(other.means) or not ours.means:
         return [f"{len(ours.means)} steps and {len(other.means)}"]
     wrong = []

@@ -1,4 +1,4 @@
-"""One setting of our own beside another: formats, layouts, compilation, CUDA graphs."""
+"""One of our settings compared with another: number formats, memory layout, compilation, CUDA graphs."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,11 +7,10 @@ import torch
 
 from dlexp.benchmark.comparison import Case, Figure, Missing, Request
 from dlexp.benchmark.intervals import Goal
-from dlexp.benchmark.loader import cases_on
-from dlexp.benchmark.loop import CONVNET
-from dlexp.benchmark.loop import overrides as convnet
+from dlexp.benchmark.loader import list_cases
+from dlexp.benchmark.loop import CONVNET, build_overrides
 from dlexp.benchmark.same_work import SameWork
-from dlexp.benchmark.training import our_loop, setting
+from dlexp.benchmark.training import make_our_loop, prepare_run
 
 NO_GPU = "torch finds no NVIDIA GPU"
 BF16 = ("precision=bf16", "hardware.channels_last=true")
@@ -19,20 +18,12 @@ RESNET = (
     *("dataset=synthetic_images", "dataset.shape=[3,32,32]", "dataset.num_train=5120", "dataset.num_test=10"),
     *("val_fraction=0", "model=resnet18", "norm=bn", "optimizer=momentum", "batch_size=512"),
 )
-PLAIN = ("precision=fp32", "optimizer.fused=false")  # eager, contiguous; torch's own choice of kernels
+PLAIN = ("precision=fp32", "optimizer.fused=false")  # eager, contiguous, torch's default kernels
 BEST = (*BF16, "hardware.compile=true", "hardware.determinism=fast", "optimizer.fused=true")
-SMALL = (
-    *CONVNET,
-    "dataset=synthetic_images",
-    "dataset.num_train=512",
-    "dataset.num_test=10",
-    "val_fraction=0",
-    "optimizer=momentum",
-)
 GRAPH = "hardware.cuda_graph"
 
 
-def pair(
+def compare(
     name: str,
     common: tuple[str, ...],
     ours: tuple[str, ...],
@@ -45,21 +36,21 @@ def pair(
     """The same run under two settings.
 
     Args:
-        name: Of the case.
-        common: Overrides of both.
-        ours: Of the one that is meant to be faster.
-        other: Of what it is held against.
-        block: Steps.
-        goal: Of the ratio of their times.
-        loss: Largest relative difference between the losses of both.
+        name: The case's name.
+        common: Overrides of both arms.
+        ours: Overrides of the arm that should be faster.
+        other: Overrides of the other arm.
+        block: Steps of a block.
+        goal: For the ratio of their times.
+        loss: Largest relative difference between the losses of the arms.
     """
-    fast, slow = setting(*common, *ours), setting(*common, *other)
+    fast, slow = prepare_run(*common, *ours), prepare_run(*common, *other)
     on_gpu = fast.facts.device.type == "cuda"
     return Case(
         name=name,
         arms=(" ".join(ours), " ".join(other)),
-        ours=partial(our_loop, fast),
-        other=partial(our_loop, slow),
+        ours=partial(make_our_loop, fast),
+        other=partial(make_our_loop, slow),
         figures=(Figure("other / ours", goal=goal), Figure("ours", "ms/step", 1e3)),
         unit="steps",
         block=block,
@@ -71,7 +62,7 @@ def pair(
 
 
 def bf16(request: Request) -> Iterator[Case | Missing]:
-    """On a CPU; a goal is set where it has AMX."""
+    """On a CPU. There is a goal if it has AMX."""
     name, goal = "convnet, batch 128", None
     able = torch.cpu.get_capabilities()
     if able.get("amx_tile"):
@@ -79,9 +70,9 @@ def bf16(request: Request) -> Iterator[Case | Missing]:
     elif not able.get("avx512_bf16"):
         yield Missing(name, "the CPU has neither AMX nor avx512_bf16")
         return
-    yield pair(
+    yield compare(
         f"{name}, {'AMX' if goal else 'avx512_bf16, no AMX'}",
-        convnet(CONVNET, 128, 6),
+        build_overrides(CONVNET, 128, 6),
         BF16,
         ("precision=fp32",),
         block=6,
@@ -91,24 +82,26 @@ def bf16(request: Request) -> Iterator[Case | Missing]:
 
 
 def best(request: Request) -> Iterator[Case | Missing]:
-    """Everything that a GPU offers beside nothing of it."""
+    """All fast settings of a GPU together, compared with none of them."""
     if not torch.cuda.is_available():
         yield Missing("resnet18, batch 512", NO_GPU)
         return
-    yield pair(
+    yield compare(
         "resnet18, batch 512", (*RESNET, "hardware=cuda"), BEST, PLAIN, block=20, goal=Goal("at least", 3.0, 4.0), loss=0.1
     )
 
 
 def graph(request: Request) -> Iterator[Case | Missing]:
-    """A whole step as one CUDA graph."""
+    """Each training step as one CUDA graph."""
     for batch in (2, 4, 8):
         name = f"convnet, batch {batch}"
         if not torch.cuda.is_available():
             yield Missing(name, NO_GPU)
             continue
-        common = (*SMALL, f"batch_size={batch}", "hardware=cuda")
-        yield pair(name, common, (f"{GRAPH}=true",), (f"{GRAPH}=false",), block=64, goal=Goal("at least", 4.0, 6.0), loss=1e-3)
+        common = (*build_overrides(CONVNET, batch, 512 // batch), "hardware=cuda")
+        yield compare(
+            name, common, (f"{GRAPH}=true",), (f"{GRAPH}=false",), block=64, goal=Goal("at least", 4.0, 6.0), loss=1e-3
+        )
 
 
 def gpu_loader(request: Request) -> Iterator[Case | Missing]:
@@ -116,4 +109,4 @@ def gpu_loader(request: Request) -> Iterator[Case | Missing]:
     if not torch.cuda.is_available():
         yield Missing("Fashion-MNIST, CIFAR-10", NO_GPU)
         return
-    yield from cases_on("cuda", request)
+    yield from list_cases("cuda", request)

@@ -1,4 +1,4 @@
-"""What a command takes until its first training step, beyond the libraries that it must load."""
+"""The time from the start of train.py to its first training step, beyond importing its libraries."""
 
 import os
 import signal
@@ -14,20 +14,23 @@ from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
 from dlexp.benchmark.intervals import Goal
 
 TRAIN = Path(__file__).parents[2] / "train.py"
-TRAINED = "epoch 1/1"  # begins the line that a run of one step prints after it
+TRAINED = "epoch 1/1"  # start of the line that a run of one step prints after the step
 LOADED = "loaded"
 # Making an optimizer loads torch's compiler, which no training program can do without.
 IMPORTS = f"import sklearn.datasets, torch; torch.optim.SGD([torch.zeros(1)]); print({LOADED!r}, flush=True)"
 
 
 def cases(request: Request) -> Iterator[Case]:
-    """The default command with one step: processes one after the other, watched from outside."""
+    """The default command with one step, timed from outside the process."""
     command = [sys.executable, str(TRAIN), "max_steps=1"]
     yield Case(
         name="python train.py, first step",
-        arms=("from start to the line of a run of one step", "import of torch and scikit-learn, and making an optimizer"),
-        ours=partial(processes, command, TRAINED, request.scratch),
-        other=partial(processes, [sys.executable, "-c", IMPORTS], LOADED, request.scratch),
+        arms=(
+            "from start to the printed line of a run of one step",
+            "import of torch and scikit-learn, and making an optimizer",
+        ),
+        ours=partial(time_until_line, command, TRAINED, request.scratch),
+        other=partial(time_until_line, [sys.executable, "-c", IMPORTS], LOADED, request.scratch),
         figures=(Figure("ours - other", "s", goal=Goal("at most", 1.0, 0.5)), Figure("ours", "s")),
         unit="starts",
         block=1,
@@ -35,34 +38,34 @@ def cases(request: Request) -> Iterator[Case]:
     )
 
 
-def processes(command: Sequence[str], sign: str, folder: Path) -> Block:
-    """Processes that are ended as soon as they print a line that begins with `sign`; each in a new folder."""
+def time_until_line(command: Sequence[str], line_start: str, folder: Path) -> Block:
+    """Processes in new folders, timed and ended when they print a line that begins with `line_start`."""
 
     def block(num_processes: int) -> Sample:
-        samples = [_until(command, sign, folder) for _ in range(num_processes)]
+        samples = [_time_process(command, line_start, folder) for _ in range(num_processes)]
         return Sample(*(sum(spent) / num_processes for spent in zip(*samples, strict=True)))
 
     return block
 
 
-def _until(command: Sequence[str], sign: str, folder: Path) -> tuple[float, float]:
-    """Seconds from the start of a process to its sign, on the wall and of the processor.
+def _time_process(command: Sequence[str], line_start: str, folder: Path) -> tuple[float, float]:
+    """Time a process from its start to that line: seconds of the wall clock and of the CPU.
 
     Raises:
-        RuntimeError: If it ends without.
+        RuntimeError: If it ends without that line.
     """
     with tempfile.TemporaryDirectory(dir=folder) as place, tempfile.TemporaryFile("w+") as errors:
         began = perf_counter()
         process = subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=errors, text=True)
-        with process.stdout as lines:  # type: ignore[union-attr]  # there is one
-            seen = any(line.startswith(sign) for line in lines)
+        with process.stdout as lines:  # type: ignore[union-attr]  # stdout is a pipe
+            seen = any(line.startswith(line_start) for line in lines)
             seconds = perf_counter() - began
-        os.kill(process.pid, signal.SIGKILL)  # process.kill() would reap one that has ended, and its usage with it
+        os.kill(process.pid, signal.SIGKILL)  # process.kill() would reap a process that has ended, and lose its CPU time
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if not seen:
             errors.seek(0)
-            raise RuntimeError(f"{' '.join(command)} ended without a line '{sign}': {errors.read()[-2000:]}")
+            raise RuntimeError(f"{' '.join(command)} ended without a line '{line_start}': {errors.read()[-2000:]}")
     return seconds, usage.ru_utime + usage.ru_stime
 
 

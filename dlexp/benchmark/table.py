@@ -1,4 +1,4 @@
-"""The rows of a document as a person reads them."""
+"""The rows of a document as a table."""
 
 from typing import Any
 
@@ -11,32 +11,32 @@ COLUMNS = ("comparison", "case", "figure", "median (95 % interval)", "same arm t
 SIGNS = {"at most": "<=", "at least": ">="}
 
 
-def lines(document: Document) -> list[list[str]]:
-    """One for each row, as text."""
-    return [_line(row) for row in document["rows"]]
+def format_rows(document: Document) -> list[list[str]]:
+    """The cells of each row, as text."""
+    return [_format_row(row) for row in document["rows"]]
 
 
-def table(document: Document) -> Table:
-    """For a terminal, or a pipe; what a line shares with the one above is not repeated."""
+def build_table(document: Document) -> Table:
+    """The table for a terminal or a pipe. A comparison or case is not repeated in the rows below."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in COLUMNS:
         drawn.add_column(column, overflow="fold")
     above = [""] * len(COLUMNS)
-    for line in lines(document):
+    for line in format_rows(document):
         shown = ["" if line[:i] == above[:i] else cell for i, cell in enumerate(line[:2], start=1)] + line[2:]
         drawn.add_row(*(Text(cell) for cell in shown))
         above = line
     return drawn
 
 
-def markdown(document: Document) -> str:
-    """For README.md."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *lines(document)]
+def format_markdown(document: Document) -> str:
+    """The table in Markdown, for README.md."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *format_rows(document)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def caption(document: Document) -> str:
-    """On what it was measured, in one line."""
+def format_caption(document: Document) -> str:
+    """The date, the machine and its load, in one line."""
     facts = document["machine"]
     device = f"{facts['gpu']}, " if facts["gpu"] else ""
     loads = f"load {facts['load_before'][0]:.1f} before and {document['load_after'][0]:.1f} after"
@@ -45,27 +45,35 @@ def caption(document: Document) -> str:
     return f"{document['started'][:10]}, {where}, torch {facts['versions']['torch']}, {loads}, {commit}."
 
 
-def _line(row: dict[str, Any]) -> list[str]:
+def _format_row(row: dict[str, Any]) -> list[str]:
     start = [row["comparison"], row["case"]]
     if "missing" in row:
         return [*start, "", "", "", "", "", f"not measured: {row['missing']}"]
     if "failed" in row:
         return [*start, "", "", "", "", "", f"failed: {row['failed']}"]
     figure = f"{row['figure']}, {row['measure']}" if row["measure"] else row["figure"]
-    second = "" if row["by_cpu_time"] is None else _number(row["by_cpu_time"]["median"])
-    return [*start, figure, _interval(row["estimate"]), _interval(row["control"]), second, _goal(row["goal"]), row["verdict"]]
+    second = "" if row["by_cpu_time"] is None else _format_number(row["by_cpu_time"]["median"])
+    return [
+        *start,
+        figure,
+        _format_interval(row["estimate"]),
+        _format_interval(row["control"]),
+        second,
+        _format_goal(row["goal"]),
+        row["verdict"],
+    ]
 
 
-def _interval(found: dict[str, float]) -> str:
-    return f"{_number(found['median'])} ({_number(found['low'])} to {_number(found['high'])})"
+def _format_interval(found: dict[str, float]) -> str:
+    return f"{_format_number(found['median'])} ({_format_number(found['low'])} to {_format_number(found['high'])})"
 
 
-def _number(value: float) -> str:
-    """Three digits, and of numbers near 1 three decimals: a ratio of 1.004 is not 1."""
+def _format_number(value: float) -> str:
+    """Three digits, or three decimals for numbers near 1, so that a ratio of 1.004 is not shown as 1."""
     return f"{value:.3f}" if 0.1 <= abs(value) < 10 else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _goal(goal: dict[str, Any] | None) -> str:
+def _format_goal(goal: dict[str, Any] | None) -> str:
     if goal is None:
         return ""
     beyond = f" ({goal['beyond']:g})" if goal["beyond"] is not None else ""

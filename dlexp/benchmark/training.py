@@ -1,4 +1,4 @@
-"""Training as we do it, and the same written out by hand."""
+"""The arms that train or load: ours, and the same work written by hand."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dlexp.benchmark.comparison import Block, Make, Sample
-from dlexp.benchmark.measure import timed
-from dlexp.benchmark.same_work import Witness
+from dlexp.benchmark.comparison import Block, MakeArm, Sample
+from dlexp.benchmark.same_work import WorkLog
+from dlexp.benchmark.timing import time_work
 from dlexp.config.compose import compose
 from dlexp.config.lookup import look_up
 from dlexp.data.batches import Batch, draw_order
@@ -26,30 +26,30 @@ from dlexp.training.single_learner import SingleLearner
 Epochs = Callable[[int], Iterable[Batch]]
 
 
-class Setting(NamedTuple):
-    """A run that is trained for its time alone.
+class TimedRun(NamedTuple):
+    """A run that is trained only to be timed.
 
     Args:
         config: Resolved.
-        facts: Its data and its device.
+        facts: Its data and device.
     """
 
     config: dict[str, Any]
     facts: Facts
 
-    def restore(self) -> None:
-        """Bring torch's global state to this setting: an arm of another one may have been at work."""
-        chosen = self.config["hardware"]
+    def apply(self) -> None:
+        """Set torch's global state for this run, because an arm with other settings may have changed it."""
+        hardware = self.config["hardware"]
         configure_torch(
             self.facts.device,
-            num_threads=chosen["num_threads"],
-            determinism=chosen["determinism"],
+            num_threads=hardware["num_threads"],
+            determinism=hardware["determinism"],
             tf32=self.config["precision"]["format"] == "tf32",
         )
 
 
 class EpochSampler:
-    """The order of one of our epochs, for torch's DataLoader; `epoch` is set before each."""
+    """The order of examples in an epoch of ours, for torch's DataLoader. Set `epoch` before each epoch."""
 
     def __init__(self, seed: int, num_examples: int) -> None:
         self.seed, self.num_examples, self.epoch = seed, num_examples, 1
@@ -61,8 +61,8 @@ class EpochSampler:
         return iter(draw_order(self.seed, self.epoch, self.num_examples).tolist())
 
 
-def setting(*overrides: str) -> Setting:
-    """The run of a command, of whose overrides the last of each key counts.
+def prepare_run(*overrides: str) -> TimedRun:
+    """Prepare the run of a command. If a key is given twice, the last override counts.
 
     Raises:
         ConfigError: If the command is wrong, or this machine cannot run it.
@@ -71,66 +71,61 @@ def setting(*overrides: str) -> Setting:
     if problems := look_up(command, multirun=False):
         raise ConfigError(*problems)
     run = plan(compose(command))
-    return Setting(run.config, gather_facts(run))
+    return TimedRun(run.config, gather_facts(run))
 
 
-def our_loop(chosen: Setting, witness: Witness | None = None) -> Block:
-    """Steps of our loop on what `build` makes, asked after each step whether the display is due."""
-    built = build(*chosen)
+def make_our_loop(run: TimedRun, log: WorkLog | None = None) -> Block:
+    """Steps of our loop on the parts that `build` makes, with the check for the display after each step."""
+    built = build(*run)
     learner, display = built.learner, Plain()
-    step = learner.step if witness is None else _watched(learner.step, witness)
+    step = learner.step if log is None else _log_steps(learner.step, log)
 
     def work(num_steps: int) -> None:
-        first = iter([True])  # the first step is a boundary of its own, as in a run
+        first = iter([True])  # a run has a boundary after its first step
         due = lambda: next(first, False) or display.due()  # noqa: E731
         for progress in train(step, built.batches, num_steps=num_steps, due=due):
             if progress.epoch_ended:
                 loss = learner.collect()["loss"]
-                if witness is not None:
-                    witness.ended(loss)
+                if log is not None:
+                    log.log_loss(loss)
 
-    return _block(chosen, work)
-
-
-def our_epochs(chosen: Setting, witness: Witness | None = None) -> Block:
-    """Whole epochs of loading, without training."""
-    batches = build(*chosen).batches
-    return _block(chosen, partial(_load, batches, witness))
+    return _block(run, work)
 
 
-def usual_epochs(chosen: Setting, witness: Witness | None = None, *, batches_of: Callable[[], Epochs]) -> Block:
-    """Whole epochs of loading, of batches that other processes make."""
-    return _block(chosen, partial(_load, batches_of(), witness), alone=False)
+def make_epochs(run: TimedRun, log: WorkLog | None = None, *, batches_of: Callable[[], Epochs] | None = None) -> Block:
+    """Epochs of loading without training, with our loader or of batches that other processes make (`batches_of`)."""
+    batches = batches_of() if batches_of else build(*run).batches
+    return _block(run, partial(_load_epochs, batches, log), alone=batches_of is None)
 
 
-def bare_loop(chosen: Setting, witness: Witness | None = None, *, batches_of: Callable[[], Epochs] | None = None) -> Block:
-    """The operations of a step, one after the other, on the same model and optimizer.
+def make_bare_loop(run: TimedRun, log: WorkLog | None = None, *, batches_of: Callable[[], Epochs] | None = None) -> Block:
+    """The operations of a training step, one after the other, on the same model and optimizer.
 
     Args:
-        chosen: Without augmentation, clipping, penalties or reduced precision.
-        witness: Of the work.
-        batches_of: Makes the batches of an epoch, in other processes; None: the shuffled split, gathered and scaled here.
+        run: A run without augmentation, clipping, penalties and reduced precision.
+        log: Receives the work.
+        batches_of: Makes the batches of an epoch in other processes; None: they are gathered and scaled here.
     """
-    learner = build(*chosen).learner
-    source = batches_of() if batches_of else _gathered(chosen)
+    learner = build(*run).learner
+    source = batches_of() if batches_of else _make_batches(run)
 
     def work(num_steps: int) -> None:
         done = epoch = 0
         while done < num_steps:
             epoch += 1
-            loss, steps = _bare_epoch(learner, source(epoch), num_steps - done, witness)
+            loss, steps = _train_epoch(learner, source(epoch), num_steps - done, log)
             done += steps
-            if witness is not None:
-                witness.ended(loss)
+            if log is not None:
+                log.log_loss(loss)
 
-    return _block(chosen, work, alone=batches_of is None)
+    return _block(run, work, alone=batches_of is None)
 
 
-def by_epoch(make: Make, num_steps: int) -> Make:
-    """An arm that counts steps, as one that counts epochs of so many."""
+def count_epochs(make: MakeArm, num_steps: int) -> MakeArm:
+    """Turn an arm that counts steps into one that counts epochs of this number of steps."""
 
-    def made(witness: Witness | None = None) -> Block:
-        block = make(witness)
+    def made(log: WorkLog | None = None) -> Block:
+        block = make(log)
 
         def epochs(num_epochs: int) -> Sample:
             seconds, cpu = block(num_epochs * num_steps)
@@ -141,8 +136,8 @@ def by_epoch(make: Make, num_steps: int) -> Make:
     return made
 
 
-def _bare_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, witness: Witness | None) -> tuple[float, int]:
-    """Train on at most so many batches.
+def _train_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, log: WorkLog | None) -> tuple[float, int]:
+    """Train on at most `most` batches.
 
     Returns:
         The mean loss of the examples, and the number of steps.
@@ -152,8 +147,8 @@ def _bare_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, wit
     sizes: list[int] = []
     losses, hits, norms = [], [], []
     for inputs, targets in batches:
-        if witness is not None:
-            witness.saw(inputs, targets)
+        if log is not None:
+            log.log_batch(inputs, targets)
         optimizer.zero_grad(set_to_none=True)
         outputs = model(inputs)
         loss = loss_of(outputs, targets)
@@ -170,7 +165,7 @@ def _bare_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, wit
 
 
 def _read(sizes: Sequence[int], losses: Sequence[Tensor], hits: Sequence[Tensor], norms: Sequence[Tensor]) -> float:
-    """Bring what an epoch measured to the host: loss, accuracy and gradient norm, of which the loss is returned."""
+    """Copy the loss, the accuracy and the gradient norm of an epoch to the host; returns the loss."""
     examples = torch.tensor(sizes, dtype=torch.float64)
     mean = float(torch.stack(list(losses)).double().cpu() @ examples) / float(examples.sum())
     float(torch.stack(list(hits)).double().cpu().sum())
@@ -178,9 +173,9 @@ def _read(sizes: Sequence[int], losses: Sequence[Tensor], hits: Sequence[Tensor]
     return mean
 
 
-def _gathered(chosen: Setting) -> Epochs:
-    """The batches of an epoch, from a split that lies on the device: what our loader does, without its generality."""
-    config, facts = chosen
+def _make_batches(run: TimedRun) -> Epochs:
+    """The batches of an epoch, from a split on the device: the work of our loader, without its options."""
+    config, facts = run
     data, device = facts.dataset, facts.device
     inputs, targets = data.train.inputs.to(device), data.train.targets.to(device)
     shift, factor = data.shift.to(device), data.factor.to(device)
@@ -193,24 +188,24 @@ def _gathered(chosen: Setting) -> Epochs:
     return batches
 
 
-def _load(batches: Epochs, witness: Witness | None, num_epochs: int) -> None:
+def _load_epochs(batches: Epochs, log: WorkLog | None, num_epochs: int) -> None:
     for epoch in range(1, num_epochs + 1):
         for inputs, targets in batches(epoch):
-            if witness is not None:
-                witness.saw(inputs, targets)
+            if log is not None:
+                log.log_batch(inputs, targets)
 
 
-def _watched(step: Callable[[Tensor, Tensor], None], witness: Witness) -> Callable[[Tensor, Tensor], None]:
+def _log_steps(step: Callable[[Tensor, Tensor], None], log: WorkLog) -> Callable[[Tensor, Tensor], None]:
     def watched(inputs: Tensor, targets: Tensor) -> None:
-        witness.saw(inputs, targets)
+        log.log_batch(inputs, targets)
         step(inputs, targets)
 
     return watched
 
 
-def _block(chosen: Setting, work: Callable[[int], None], *, alone: bool = True) -> Block:
+def _block(run: TimedRun, work: Callable[[int], None], *, alone: bool = True) -> Block:
     def block(num_units: int) -> Sample:
-        chosen.restore()
-        return timed(partial(work, num_units), num_units, chosen.facts.device, alone=alone)
+        run.apply()
+        return time_work(partial(work, num_units), num_units, run.facts.device, alone=alone)
 
     return block

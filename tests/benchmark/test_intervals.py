@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dlexp.benchmark.comparison import Figure, Sample
-from dlexp.benchmark.intervals import Estimate, Goal, estimate, verdict
+from dlexp.benchmark.intervals import Estimate, Goal, estimate, judge
 
 
 def noisy_ratios(ratio, seed, n=15):
@@ -32,7 +32,7 @@ def test_an_arm_beside_itself_is_near_one_or_near_zero():
     generator = np.random.default_rng(0)
     ours, again = ([Sample(float(value), None) for value in generator.normal(2.0, 0.02, 40)] for _ in range(2))
     for kind, neutral in (("other / ours", 1), ("ours / other", 1), ("ours - other", 0), ("ours", 0)):
-        found = estimate([Figure(kind).control(*pair) for pair in zip(ours, again, strict=True)])
+        found = estimate([Figure(kind).compute_control(*pair) for pair in zip(ours, again, strict=True)])
         assert found.low <= neutral <= found.high
         assert found.median == pytest.approx(neutral, abs=0.03)
 
@@ -52,9 +52,9 @@ def test_an_arm_beside_itself_is_near_one_or_near_zero():
     ],
 )
 def test_the_whole_interval_decides(low, high, goal, expected):
-    assert verdict(Estimate((low + high) / 2, low, high, 20), goal) == expected
+    assert judge(Estimate((low + high) / 2, low, high, 20), goal) == expected
 
 
 def test_few_pairs_decide_nothing():
-    assert verdict(Estimate(3.0, 3.0, 3.0, 5), Goal("at least", 2.0)) == "undecided: 5 of 6 rounds"
-    assert verdict(Estimate(3.0, 3.0, 3.0, 6), Goal("at least", 2.0)) == "met"
+    assert judge(Estimate(3.0, 3.0, 3.0, 5), Goal("at least", 2.0)) == "undecided: 5 of 6 rounds"
+    assert judge(Estimate(3.0, 3.0, 3.0, 6), Goal("at least", 2.0)) == "met"

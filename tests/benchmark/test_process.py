@@ -22,4 +22,4 @@ def test_the_time_of_a_step_is_printed(capsys):
 
 def test_a_command_that_fails_is_named(tmp_path):
     with pytest.raises(RuntimeError, match="ended with exit code 2: DLEXP_PROCESS: expected a list"):
-        process.whole_runs(tmp_path, ["gzip"])(1)
+        process.make_runs(tmp_path, ["gzip"])(1)

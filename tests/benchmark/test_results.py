@@ -33,15 +33,15 @@ def refuse(case, block):
 
 def measured(tmp_path, *cases, rounds=6):
     comparison = Comparison("made_up", "Is it?", rounds, lambda request: cases)
-    return document.run([comparison], Request(tmp_path), say=lambda text: None)
+    return document.run_comparisons([comparison], Request(tmp_path), report=lambda text: None)
 
 
 def test_a_document_comes_back_from_its_file_as_it_was(tmp_path):
     made = measured(tmp_path, CASE, Missing("other", "no such thing"))
-    path = document.write(made, tmp_path / "new")
+    path = document.write_document(made, tmp_path / "new")
     again = json.loads(path.read_text())
     assert again == json.loads(json.dumps(made))
-    assert table.markdown(again) == table.markdown(made)
+    assert table.format_markdown(again) == table.format_markdown(made)
     assert again["rows"][0]["samples"]["ours"] == [[0.5, 0.25]] * 6
 
 
@@ -49,7 +49,7 @@ def test_neither_the_file_nor_its_name_tells_the_host(tmp_path):
     import platform
 
     made = measured(tmp_path, CASE)
-    path = document.write(made, tmp_path / "new")
+    path = document.write_document(made, tmp_path / "new")
     assert platform.node() not in path.name
     assert "host" not in made["machine"]
     assert {"cpu", "gpu", "cores", "versions", "git_commit", "load_before"} <= made["machine"].keys()
@@ -68,7 +68,7 @@ def test_a_missed_goal_is_called_missed(tmp_path):
 
 def test_what_was_not_measured_and_what_failed_are_rows_with_their_reason(tmp_path):
     made = measured(tmp_path, Missing("other", "no such thing"), replace(CASE, check=refuse))
-    text = table.markdown(made)
+    text = table.format_markdown(made)
     assert "| made_up | other |  |  |  |  |  | not measured: no such thing |" in text
     assert "failed: DifferentWorkError: made: the arms do different work: 3 steps and 4. |" in text
 
@@ -84,8 +84,8 @@ def test_an_interrupt_leaves_what_was_measured_before_it(tmp_path):
 
 def test_each_figure_is_a_line_of_the_table(tmp_path):
     made = measured(tmp_path, CASE)
-    assert table.lines(made) == [
+    assert table.format_rows(made) == [
         ["made_up", "made", "other / ours", "2.000 (2.000 to 2.000)", "1.000 (1.000 to 1.000)", "2.000", ">= 3 (10)", "missed"],
         ["made_up", "made", "ours - other, ms", "-500 (-500 to -500)", "0 (0 to 0)", "-250", "", ""],
     ]
-    assert table.table(made).row_count == 2
+    assert table.build_table(made).row_count == 2

@@ -4,19 +4,19 @@ from functools import partial
 import pytest
 
 from dlexp.benchmark.comparison import Case, Figure
-from dlexp.benchmark.loop import CONVNET, MLP, overrides
+from dlexp.benchmark.loop import CONVNET, MLP, build_overrides
 from dlexp.benchmark.same_work import DifferentWorkError, SameWork
-from dlexp.benchmark.training import bare_loop, our_loop, setting
+from dlexp.benchmark.training import make_bare_loop, make_our_loop, prepare_run
 
 
 def case(*changes, model=MLP, loss=1e-6):
     """Our loop, and the bare one with some changes."""
-    common = overrides(model, 8, 5)
+    common = build_overrides(model, 8, 5)
     return Case(
         name="made",
         arms=("ours", "bare"),
-        ours=partial(our_loop, setting(*common)),
-        other=partial(bare_loop, setting(*common, *changes)),
+        ours=partial(make_our_loop, prepare_run(*common)),
+        other=partial(make_bare_loop, prepare_run(*common, *changes)),
         figures=(Figure("ours / other"),),
         unit="steps",
         block=12,
@@ -48,6 +48,6 @@ def test_other_work_is_refused(change, difference):
 
 def test_another_number_of_steps_is_refused():
     same = case()
-    fewer = replace(same, other=lambda witness: lambda num_steps: same.other(witness)(num_steps - 1))
+    fewer = replace(same, other=lambda log: lambda num_steps: same.other(log)(num_steps - 1))
     with pytest.raises(DifferentWorkError, match="12 steps and 11"):
         fewer.check(fewer, 12)

@@ -35,9 +35,9 @@ def test_a_page_in_a_pipe(tmp_path):
 
 def test_a_document_with_the_same_facts(tmp_path):
     code, out, err = doctor("--json", "dataset=moons", "model=mlp", cwd=tmp_path)
-    told = json.loads(out)
-    assert (code, err, told["ok"], told["problems"]) == (0, "", True, [])
-    assert told["run"]["footprint"]["num_parameters"] > 0
+    document = json.loads(out)
+    assert (code, err, document["ok"], document["problems"]) == (0, "", True, [])
+    assert document["run"]["footprint"]["num_parameters"] > 0
     assert list(tmp_path.iterdir()) == []
 
 

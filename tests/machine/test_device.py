@@ -31,7 +31,7 @@ def _as_before():
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_threads_are_set_anew_for_each_run(num_threads):
+def test_threads_are_set_for_each_run(num_threads):
     configure_torch(CPU, num_threads=num_threads, determinism="seeded", tf32=False)
     assert torch.get_num_threads() == num_threads
 

@@ -49,5 +49,5 @@ def test_this_machine():
         (ValueError("can't allocate memory"), False),
     ],
 )
-def test_out_of_memory_is_told_apart(error, expected):
+def test_out_of_memory_is_recognised(error, expected):
     assert memory.is_out_of_memory(error) == expected

@@ -1,4 +1,4 @@
-"""Measures a case: arms in turn, block by block, one of them against itself as well."""
+"""Time the arms of a case alternately, block by block, and our arm a second time as a control."""
 
 import gc
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from dlexp.benchmark.comparison import Block, Case, Sample
 from dlexp.machine.device import synchronize
 
 Samples = dict[str, list[Sample]]
-"""`ours`, `other` and `again` (ours once more, the control) → a sample a round."""
+"""`ours`, `other` and `again` (our arm again, the control) → one sample per round."""
 
 
-def timed(work: Callable[[], None], num_units: int, device: torch.device, *, alone: bool = True) -> Sample:
-    """What a piece of work takes, from one moment at which the device is idle to the next.
+def time_work(work: Callable[[], None], num_units: int, device: torch.device, *, alone: bool = True) -> Sample:
+    """Time some work, from an idle device to an idle device.
 
     Args:
-        work: Does `num_units` of something.
-        num_units: The result is for one of them.
-        device: Where.
-        alone: Whether this process does it without others.
+        work: Does `num_units` units of work.
+        num_units: The sample is the time of one unit.
+        device: The device of the work.
+        alone: Whether this process does all of the work.
     """
     gc.collect()
     synchronize(device)
@@ -31,13 +31,13 @@ def timed(work: Callable[[], None], num_units: int, device: torch.device, *, alo
     return Sample(seconds / num_units, cpu / num_units if alone else None)
 
 
-def measure(case: Case, rounds: int, block: int | None = None) -> tuple[Samples, int]:
-    """Check that the arms do the same work, warm them up, and time them in turn: A B A', A' B A, and so on.
+def time_case(case: Case, rounds: int, block: int | None = None) -> tuple[Samples, int]:
+    """Check that the arms do the same work, warm them up, and time them alternately: A B A', A' B A, and so on.
 
     Args:
-        case: What is measured.
+        case: The case.
         rounds: Samples of each arm.
-        block: Units of a block, in place of the case's own and of its shortest time.
+        block: Units of a block, instead of the case's own number and shortest time.
 
     Returns:
         The samples, and the units of a block.
@@ -59,5 +59,5 @@ def measure(case: Case, rounds: int, block: int | None = None) -> tuple[Samples,
 
 
 def _warm_up(arm: Block, num_units: int, blocks: int) -> float:
-    """Seconds of a unit in the last of some blocks that do not count."""
+    """Run a number of untimed blocks; returns the seconds per unit of the last one."""
     return [arm(num_units).seconds for _ in range(blocks)][-1]
