@@ -25,10 +25,7 @@ def cases(request: Request) -> Iterator[Case]:
     command = [sys.executable, str(TRAIN), "max_steps=1"]
     yield Case(
         name="python train.py, first step",
-        arms=(
-            "from start to the printed line of a run of one step",
-            "import of torch and scikit-learn, and making an optimizer",
-        ),
+        arms=("start to the line of a run of one step", "import of torch and scikit-learn, and making an optimizer"),
         ours=partial(time_until_line, command, TRAINED, request.scratch),
         other=partial(time_until_line, [sys.executable, "-c", IMPORTS], LOADED, request.scratch),
         figures=(Figure("ours - other", "s", goal=Goal("at most", 1.0, 0.5)), Figure("ours", "s")),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dlexp.benchmark.results import Document
@@ -18,9 +18,8 @@ def format_rows(document: Document) -> list[list[str]]:
 
 def build_table(document: Document) -> Table:
     """The table for a terminal or a pipe. A comparison or case is not repeated in the rows below."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
-        drawn.add_column(column, overflow="fold")
+    columns = (Column(name, overflow="fold") for name in COLUMNS)
+    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
     above = [""] * len(COLUMNS)
     for line in format_rows(document):
         shown = ["" if line[:i] == above[:i] else cell for i, cell in enumerate(line[:2], start=1)] + line[2:]
@@ -40,28 +39,20 @@ def format_caption(document: Document) -> str:
     facts = document["machine"]
     device = f"{facts['gpu']}, " if facts["gpu"] else ""
     loads = f"load {facts['load_before'][0]:.1f} before and {document['load_after'][0]:.1f} after"
-    commit = (facts["git_commit"] or "no commit")[:7]
+    commit = facts["git_commit"][:7] if facts["git_commit"] else "no commit"
     where = f"{device}{facts['cores']} cores of {facts['cpu']}"
     return f"{document['started'][:10]}, {where}, torch {facts['versions']['torch']}, {loads}, {commit}."
 
 
 def _format_row(row: dict[str, Any]) -> list[str]:
     start = [row["comparison"], row["case"]]
-    if "missing" in row:
-        return [*start, "", "", "", "", "", f"not measured: {row['missing']}"]
-    if "failed" in row:
-        return [*start, "", "", "", "", "", f"failed: {row['failed']}"]
+    for key, words in (("missing", "not measured"), ("failed", "failed")):
+        if key in row:
+            return [*start, *[""] * (len(COLUMNS) - 3), f"{words}: {row[key]}"]
     figure = f"{row['figure']}, {row['measure']}" if row["measure"] else row["figure"]
-    second = "" if row["by_cpu_time"] is None else _format_number(row["by_cpu_time"]["median"])
-    return [
-        *start,
-        figure,
-        _format_interval(row["estimate"]),
-        _format_interval(row["control"]),
-        second,
-        _format_goal(row["goal"]),
-        row["verdict"],
-    ]
+    intervals = [_format_interval(row[key]) for key in ("estimate", "control")]
+    cpu_time = "" if row["by_cpu_time"] is None else _format_number(row["by_cpu_time"]["median"])
+    return [*start, figure, *intervals, cpu_time, _format_goal(row["goal"]), row["verdict"]]
 
 
 def _format_interval(found: dict[str, float]) -> str:

@@ -1,6 +1,6 @@
 """The arms that train or load: ours, and the same work written by hand."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -144,8 +144,7 @@ def _train_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, lo
     """
     model, loss_of, optimizer = learner.model, learner.loss, learner.optimizer
     parameters = list(model.parameters())
-    sizes: list[int] = []
-    losses, hits, norms = [], [], []
+    sizes, losses, hits, norms = [], [], [], []
     for inputs, targets in batches:
         if log is not None:
             log.log_batch(inputs, targets)
@@ -161,16 +160,12 @@ def _train_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, lo
             hits.append((outputs.argmax(1) == targets).sum())
         if len(sizes) == most:
             break
-    return _read(sizes, losses, hits, norms), len(sizes)
-
-
-def _read(sizes: Sequence[int], losses: Sequence[Tensor], hits: Sequence[Tensor], norms: Sequence[Tensor]) -> float:
-    """Copy the loss, the accuracy and the gradient norm of an epoch to the host; returns the loss."""
+    # As in our loop, an epoch ends with a copy of its loss, accuracy and gradient norm to the host.
     examples = torch.tensor(sizes, dtype=torch.float64)
-    mean = float(torch.stack(list(losses)).double().cpu() @ examples) / float(examples.sum())
-    float(torch.stack(list(hits)).double().cpu().sum())
-    float(torch.stack(list(norms)).double().cpu().mean())
-    return mean
+    mean = float(torch.stack(losses).double().cpu() @ examples) / float(examples.sum())
+    float(torch.stack(hits).double().cpu().sum())
+    float(torch.stack(norms).double().cpu().mean())
+    return mean, len(sizes)
 
 
 def _make_batches(run: TimedRun) -> Epochs:

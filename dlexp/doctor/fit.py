@@ -79,10 +79,7 @@ def build_section(fit: Fit) -> Section:
         ("config", fit.title),
         ("device", f"{fit.device}{_format_choice('hardware', fit.hardware, fit.device)}"),
         ("precision", f"{fit.format}{_format_choice('precision', fit.precision, fit.format)}"),
-        (
-            "data",
-            f"{fit.num_examples:,} training examples of {shape}{'' if fit.data_is_there else ', as published'}",
-        ),
+        ("data", f"{fit.num_examples:,} training examples of {shape}{'' if fit.data_is_there else ', as published'}"),
         ("parameters", f"{takes.num_parameters:,}; {format_bytes(fixed)} with gradients and optimizer state"),
         ("activations", f"{format_bytes(takes.saved)} per example"),
         ("memory", f"about {format_bytes(fit.needed)} at {batch}, of {format_bytes(fit.free)} free"),
