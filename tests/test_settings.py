@@ -1,5 +1,6 @@
 """No setting is ignored: changing any one of them changes something that a run leaves behind, or is refused."""
 
+import re
 from functools import cache
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from dlexp.config.options import FIXED, groups, option_keys, scalars
 from dlexp.config.values import leaves
 from dlexp.errors import ConfigError
+from tests import ROOT
 from tests.runs import IMAGES, run
 from tests.test_contract import base
 
-# Another value for each key; a pair gives what is needed beside it for the key to matter at all.
+# Another value for each key; a pair adds the settings without which the key has no effect.
 CHANGES = {
     "activation/elu.alpha": "0.5",
     "activation/gelu.approximate": "tanh",
@@ -115,29 +117,29 @@ CHANGES = {
     "hardware.tune": "true",
     "target": "0.5",
 }
-# Seen elsewhere than in the numbers of a run; by the test that is named.
+# Settings whose effect the named tests show, because it is not in the numbers of a run.
 ELSEWHERE = {
-    "data_dir": "tests/dataset/test_torchvision_sets.py: data is read there",
+    "data_dir": "tests/parts/dataset/test_torchvision_sets.py: data is read there",
     "output_dir": "every test here: records are written there",
-    "force": "tests/test_run.py",
-    "retry": "tests/test_run.py",
-    "dataset.root": "tests/dataset/test_image_folder.py",
-    "dataset.cache_dir": "tests/dataset/test_cache.py",
-    "dataset.image_size": "tests/dataset/test_image_folder.py",
-    "model.cell": "tests/model/test_lstm.py: the numbers are the same",
-    "hardware.empty_cache_every": "test_hardware.py",
-    "profile": "tests/test_profiling.py",
+    "force": "tests/run/test_execute.py",
+    "retry": "tests/run/test_execute.py",
+    "dataset.root": "tests/parts/dataset/test_image_folder.py",
+    "dataset.cache_dir": "tests/data/test_cache.py",
+    "dataset.image_size": "tests/parts/dataset/test_image_folder.py",
+    "model.cell": "tests/parts/model/test_lstm.py: the numbers are the same",
+    "hardware.empty_cache_every": "tests/machine/test_device.py",
+    "profile": "tests/run/test_profiling.py",
     "checkpoint_every": "tests/reliability",
-    "optimizer.fused": "tests/test_run.py: the same to rounding, for plain SGD to the last digit",
-    "hardware.cuda_graph": "tests/test_run.py: needs a GPU; refused elsewhere, tests/test_hardware.py",
-    "hardware.compile": "tests/test_run.py: slow, as it calls a compiler",
-    "hardware.determinism": "test_hardware.py",
-    "hardware.num_threads": "test_hardware.py",
-    "hardware.loader": "test_hardware.py; the numbers are the same: tests/test_batches.py",
-    "hardware.num_workers": "test_hardware.py",
-    "hardware.persistent_workers": "test_hardware.py",
-    "hardware.pin_memory": "test_hardware.py",
-    "hardware.non_blocking": "test_hardware.py",
+    "optimizer.fused": "tests/run/test_execute.py: the same to rounding, for plain SGD to the last digit",
+    "hardware.cuda_graph": "tests/run/test_execute.py: needs a GPU; refused elsewhere, tests/config/test_rules.py",
+    "hardware.compile": "tests/run/test_execute.py: slow, as it calls a compiler",
+    "hardware.determinism": "tests/machine/test_device.py",
+    "hardware.num_threads": "tests/machine/test_device.py",
+    "hardware.loader": "tests/machine/test_device.py; the numbers are the same: tests/data/test_batches.py",
+    "hardware.num_workers": "tests/machine/test_device.py",
+    "hardware.persistent_workers": "tests/machine/test_device.py",
+    "hardware.pin_memory": "tests/machine/test_device.py",
+    "hardware.non_blocking": "tests/machine/test_device.py",
 }
 NEED_FILES = {"mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}  # per_class and scale: the same code for all
 REFUSED = {  # option and key → what the refusal says
@@ -198,6 +200,11 @@ def test_changing_a_setting_changes_something(option, key, root):
             outcome(root, *given, f"{key}={value}")
     else:
         assert outcome(root, *given) != outcome(root, *given, f"{key}={value}")
+
+
+def test_the_tests_that_are_named_exist():
+    paths = {path for text in ELSEWHERE.values() for path in re.findall(r"tests/[\w/]+(?:\.py)?", text)}
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_every_row_is_of_a_key():
