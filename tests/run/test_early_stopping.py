@@ -24,7 +24,7 @@ def test_stops_when_patience_has_run_out(patience, stop):
     assert follow([2, 3, 3, 3], patience)[0] == stop
 
 
-def test_a_late_improvement_starts_the_count_anew():
+def test_a_late_improvement_restarts_the_count():
     assert follow([5, 6, 4, 6, 6, 6], patience=2) == (5, 3)
 
 

@@ -64,7 +64,7 @@ def test_looking_at_the_test_set_every_epoch_is_marked(tmp_path):
     assert run(*MOONS, root=tmp_path)[0]["selected_on_test"] is False
 
 
-def test_a_mirrored_test_changes_nothing_but_what_is_said_of_the_test_split(tmp_path):
+def test_a_mirrored_test_changes_only_the_numbers_of_the_test_split(tmp_path):
     (plain, rows), (mirrored, same) = (run(*IMAGES, f"test_flip={flip}", root=tmp_path) for flip in ("false", "true"))
     assert rows == same
     changed = {name for name in plain["metrics"] if plain["metrics"][name] != mirrored["metrics"][name]}
@@ -107,7 +107,7 @@ def test_a_failure_is_a_record_and_is_retried_only_when_asked(tmp_path, monkeypa
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")]
 )
-def test_out_of_memory_is_told_apart(error, tmp_path, monkeypatch):
+def test_out_of_memory_is_a_status(error, tmp_path, monkeypatch):
     def step(*_):
         raise error
 

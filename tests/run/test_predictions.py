@@ -10,14 +10,14 @@ from tests.runs import IMAGES, MOONS
 LINE = ("dataset=noisy_line", "model=mlp", "loss=mse", "norm=none", "batch_size=16", "epochs=2", "depth=2", "width=16")
 
 
-def kept(*overrides, root):
+def run_and_load(*overrides, root):
     summary, _, folder = run_with({}, *overrides, root=root)
     return summary, dict(np.load(folder / "arrays" / "predictions.npz"))
 
 
 @pytest.mark.parametrize("small", [MOONS, IMAGES], ids=["moons", "images"])
 def test_predictions_are_those_behind_the_test_accuracy(small, tmp_path):
-    summary, found = kept(*small, root=tmp_path)
+    summary, found = run_and_load(*small, root=tmp_path)
     assert len(found["target"]) == summary["num_test_examples"] == 30
     assert (found["target"] == found["predicted"]).mean() == pytest.approx(summary["metrics"]["test/acc"])
     loss = -np.log(found["p_target"].astype(float)).mean()
@@ -28,7 +28,7 @@ def test_predictions_are_those_behind_the_test_accuracy(small, tmp_path):
 
 
 def test_a_regression_keeps_its_numbers(tmp_path):
-    summary, found = kept(*LINE, root=tmp_path)
+    summary, found = run_and_load(*LINE, root=tmp_path)
     rmse = float(np.sqrt(((found["target"] - found["predicted"]) ** 2).mean()))
     assert set(found) == {"target", "predicted"}
     assert rmse == pytest.approx(summary["metrics"]["test/rmse"], rel=1e-5)
@@ -37,7 +37,7 @@ def test_a_regression_keeps_its_numbers(tmp_path):
 def test_the_test_set_is_read_once(tmp_path, monkeypatch):
     calls, original = [], SingleLearner.evaluate
     monkeypatch.setattr(SingleLearner, "evaluate", lambda *given, **named: calls.append(1) or original(*given, **named))
-    kept(*MOONS, root=tmp_path)
+    run_and_load(*MOONS, root=tmp_path)
     assert len(calls) == 4  # validation at epochs 0, 1 and 2, and the test
 
 
@@ -60,7 +60,7 @@ def test_the_worst_errors_come_first_with_small_images():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_outputs_of_a_diverged_model_are_kept(value):
+def test_outputs_of_a_diverged_model_are_saved(value):
     found = select_predictions(torch.full((3, 2), value), dataset_of(torch.zeros(3, 2), torch.tensor([0, 0, 1])))
     assert np.isnan(found["p_target"]).all()
     assert found["confusion"].sum() == 3

@@ -19,7 +19,7 @@ def test_the_trace_holds_training_steps(max_steps, tmp_path, capsys):
     assert "own time (ms)" in capsys.readouterr().out
 
 
-def test_ten_operations_are_told():
+def test_ten_operations_are_listed():
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as recorded:
         torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4))(torch.randn(8, 4)).relu().softmax(
             1

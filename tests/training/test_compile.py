@@ -35,7 +35,7 @@ def test_a_net_without_blocks_is_compiled_whole():
     assert compilation.find_blocks(net) == [net]
 
 
-def test_a_lap_is_told_without_the_compilation_in_it():
+def test_a_lap_does_not_count_compilation():
     compiled = iter([0.0, 100.0])
     clock = Clock(lambda: next(compiled))
     assert clock.lap("train") == pytest.approx(-100.0, abs=1)

@@ -42,8 +42,8 @@ def test_a_step_is_what_a_hand_written_loop_does():
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(inputs), targets).backward()
         optimizer.step()
-    for ours, theirs in zip(learner.model.parameters(), model.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+    for ours, expected in zip(learner.model.parameters(), model.parameters(), strict=True):
+        assert torch.equal(ours, expected)
 
 
 def test_train_numbers_are_weighted_by_examples():
@@ -82,7 +82,7 @@ def test_mirrored_outputs_are_the_mean_over_both_sides():
     assert numbers["loss"] != pytest.approx(learner.evaluate(lambda: batches)["loss"], rel=1e-3)
 
 
-def test_collect_begins_anew():
+def test_collect_starts_a_new_average():
     learner = make_learner()
     learner.step(*make_batches()[0])
     learner.collect()
@@ -94,8 +94,8 @@ def test_gradient_norm_is_measured_before_clipping():
     for learner in (clipped, free):
         torch.manual_seed(1)
         learner.step(*make_batches()[0])
-    ours, theirs = clipped.collect(), free.collect()
-    assert ours["grad_norm"] == theirs["grad_norm"]
+    ours, expected = clipped.collect(), free.collect()
+    assert ours["grad_norm"] == expected["grad_norm"]
     assert ours["clip_rate"] == 1.0
     gradients = torch.cat([parameter.grad.flatten() for parameter in clipped.model.parameters()])
     assert float(gradients.norm()) == pytest.approx(0.01, rel=1e-3)
@@ -108,8 +108,8 @@ def test_l2_is_half_of_sgd_weight_decay():
         torch.manual_seed(1)
         for batch in make_batches():
             learner.step(*batch)
-    for ours, theirs in zip(penalised.model.parameters(), decayed.model.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    for ours, expected in zip(penalised.model.parameters(), decayed.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_l1_makes_weights_small_and_stays_out_of_the_reported_loss():

@@ -39,7 +39,7 @@ def most(monkeypatch):
     return limit
 
 
-def kept_in(root):
+def read_choice(root):
     (file,) = root.rglob(tuning.FILE)
     return json.loads(file.read_text())
 
@@ -83,11 +83,11 @@ def test_every_model_is_estimated(model, tmp_path):
 def test_a_batch_that_does_not_fit_is_halved_and_the_run_is_as_if_that_had_been_typed(most, tmp_path, capsys):
     summary, rows = run(*AUTO, root=tmp_path / "auto")
     tried = [{"batch_size": 32, "fits": False}, {"batch_size": 16, "fits": False}, {"batch_size": 8, "fits": True}]
-    assert kept_in(tmp_path) == {"chosen": {"batch_size": 8}, "tried": tried}
+    assert read_choice(tmp_path) == {"chosen": {"batch_size": 8}, "tried": tried}
     assert (summary["batch_size"], summary["tuned"], summary["steps"]) == (8, {"batch_size": 8}, 16)
     (log,) = tmp_path.rglob("train.log")
-    for told in (capsys.readouterr().out, log.read_text()):
-        assert "Chosen at the first start: batch_size=8." in told
+    for text in (capsys.readouterr().out, log.read_text()):
+        assert "Chosen at the first start: batch_size=8." in text
     assert run(*AUTO, "batch_size=8", root=tmp_path / "typed")[1] == rows
 
 
@@ -143,9 +143,9 @@ def test_it_goes_together_with(overrides, tmp_path, monkeypatch):
     given = [text for text in AUTO if "max_steps" not in " ".join(overrides) or not text.startswith("epochs")]
     summary, _ = run(*given, *overrides, root=tmp_path)
     assert (summary["status"], summary["batch_size"]) == ("done", 32), summary.get("reason")
-    kept = kept_in(tmp_path)
-    assert kept["chosen"] == summary["tuned"]
-    assert ("num_threads" in kept["chosen"], "timed" in kept) == (("hardware.tune=true" in overrides),) * 2
+    choice = read_choice(tmp_path)
+    assert choice["chosen"] == summary["tuned"]
+    assert ("num_threads" in choice["chosen"], "timed" in choice) == (("hardware.tune=true" in overrides),) * 2
 
 
 def test_a_later_start_reads_what_was_found(most, tmp_path, monkeypatch):
@@ -210,6 +210,6 @@ def test_a_size_that_leaves_a_batch_of_one_to_batch_norm_is_refused(monkeypatch,
 
 
 def test_the_doctor_knows_what_it_stands_for(tmp_path):
-    told = {section.name: section for section in examine([*IMAGES[:-2], "batch_size=auto", f"output_dir={tmp_path}"])}
-    assert " at batch_size=32 (batch_size=auto), of " in dict(told["run"].lines)["memory"]
-    assert told["run"].findings == []
+    sections = {section.name: section for section in examine([*IMAGES[:-2], "batch_size=auto", f"output_dir={tmp_path}"])}
+    assert " at batch_size=32 (batch_size=auto), of " in dict(sections["run"].lines)["memory"]
+    assert sections["run"].findings == []

@@ -129,5 +129,5 @@ def test_the_estimate_leaves_no_threads_behind(tmp_path):
         "torch.ones(2, requires_grad=True).sum().backward()",
         "print(len(os.listdir('/proc/self/task')))",
     )
-    told = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["1"]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"]

@@ -55,10 +55,10 @@ def test_nothing_to_choose_is_refused(tmp_path):
 def test_the_fastest_is_chosen_and_trains_as_if_it_had_been_typed(tmp_path):
     tuned, rows = run(*IMAGES, "hardware.tune=true", root=tmp_path / "tuned")
     (file,) = (tmp_path / "tuned").rglob(tuning.FILE)
-    kept = json.loads(file.read_text())
-    fastest = min(kept["timed"], key=lambda timed: timed["seconds"])
-    assert kept["chosen"] == tuned["tuned"] == {key: fastest[key] for key in kept["chosen"]}
-    typed = [f"hardware.{key}={str(value).lower()}" for key, value in kept["chosen"].items()]
+    choice = json.loads(file.read_text())
+    fastest = min(choice["timed"], key=lambda timed: timed["seconds"])
+    assert choice["chosen"] == tuned["tuned"] == {key: fastest[key] for key in choice["chosen"]}
+    typed = [f"hardware.{key}={str(value).lower()}" for key, value in choice["chosen"].items()]
     assert rows == run(*IMAGES, *typed, root=tmp_path / "typed")[1]
 
 
