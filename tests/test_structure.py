@@ -1,6 +1,7 @@
 """How the project is laid out: its folders, the direction of its imports, the mirror of its tests."""
 
 import ast
+import re
 from pathlib import PurePath
 
 from importlinter.cli import lint_imports
@@ -66,3 +67,25 @@ def test_the_tests_of_a_module_lie_where_it_lies():
         if not (is_module or is_folder or path.parts[0] in ("reliability", "scripts")):
             astray.append(str(path))
     assert set(astray) <= OF_SEVERAL
+
+
+RIDDLES = {"told", "said", "kept", "theirs", "anew"}  # words that say nothing to a newcomer
+
+
+def riddles(text):
+    """The identifiers of a module (of functions, classes, arguments, attributes, variables) that hold such a word."""
+    for node in ast.walk(ast.parse(text)):
+        names = [getattr(node, field, None) for field in ("name", "asname", "id", "arg", "attr", "rest")]
+        for name in filter(lambda name: isinstance(name, str), names):
+            if RIDDLES & {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}:
+                yield name
+
+
+def test_names_are_plain():
+    assert {name: found for name, text in modules().items() if (found := sorted(set(riddles(text))))} == {}
+
+
+def test_names_of_tests_are_plain():
+    texts = {str(path): (ROOT / "tests" / path).read_text() for path in files_with_tests()}
+    found = {name: sorted({one for one in riddles(text) if one.startswith("test_")}) for name, text in texts.items()}
+    assert {name: names for name, names in found.items() if names} == {}
