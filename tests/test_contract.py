@@ -7,35 +7,38 @@ import pytest
 import torch
 from hydra.utils import get_method
 
-from dlexp.config.options import CONF, groups, read_option
+from dlexp.config.options import CONF, default_choices, groups, read_option, traits
+from dlexp.config.values import find_references
 from tests.parts.dataset.test_image_folder import CLASSES, write_image
 from tests.parts.dataset.test_torchvision_sets import write_cifar, write_mnist
 from tests.runs import IMAGES, MOONS, SERIES, run
 
 OPTIONS = sorted(f"{group}={option}" for group, options in groups().items() for option in options)
 NEEDS_GPU = {"precision=tf32", "hardware=cuda"}
-FEATURES = {"moons", "circles"}
-FILES = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}
-SMALL_NET = ("depth=2", "width=16", "batch_size=8", "epochs=1")
-WITHOUT_SHAPE = tuple(text for text in IMAGES if not text.startswith(("depth", "width")))
+RUNS = {"images": IMAGES, "features": MOONS, "series": SERIES}  # the smallest run on each kind of data
+SMALL = {"num_examples": 60, "window": 8, "shape": "[3,8,8]", "num_classes": 3, "num_train": 60, "num_test": 30}
 
 
 def base(option):
-    """The smallest run that an option can be part of."""
+    """The smallest run that an option can be part of, by what the files of the options say."""
     group, _, name = option.partition("=")
-    if group == "dataset" and name in FEATURES:
-        return MOONS
-    if group == "dataset" and name in FILES:
-        return (*SMALL_NET, "val_fraction=0" if name == "cifar100" else "val_fraction=0.4")
-    if option == "dataset=noisy_line":
-        return (*SMALL_NET, "model=mlp", "loss=mse")
-    if option in ("dataset=sine", "model=lstm"):
-        return SERIES
-    if name.startswith("resnet"):
-        return (*(text for text in WITHOUT_SHAPE if not text.startswith("epochs")), "epochs=1")
-    if name in ("speednet", "dirac_whitening"):
-        return (*WITHOUT_SHAPE, "dataset.shape=[3,9,9]", "model=speednet", "model.widths=[8,12]")
-    return IMAGES
+    if group == "dataset":
+        (kind,) = traits(group, name).gives
+        small = [f"dataset.{key}={value}" for key, value in SMALL.items() if key in read_option(group, name)]
+        others = [text for text in RUNS[kind] if not text.startswith("dataset")]
+        return (*others, *small, "loss=mse", "val_fraction=0.4")  # this loss takes classes and numbers
+    model = name if group == "model" else _model_for(traits(group, name).needs)
+    kind = next((kind for kind in traits("model", model).needs if kind in RUNS), "images")
+    keys = read_option("model", model)
+    unused = tuple(f"{key}=" for key in ("depth", "width") if key not in find_references(keys))
+    small = ["model.widths=[8,12]"] if keys.get("widths") else []
+    return (*(text for text in RUNS[kind] if not text.startswith(unused)), f"model={model}", *small)
+
+
+def _model_for(needs):
+    """The first model that has what an option needs of a model; the default one where it needs nothing of it."""
+    fitting = [model for model in groups()["model"] if set(needs) & set(traits("model", model).has)]
+    return fitting[0] if fitting else default_choices()["model"]
 
 
 @pytest.fixture
@@ -48,6 +51,7 @@ def files(tmp_path, monkeypatch):
             write_mnist(tmp_path / "data", name, monkeypatch)
         elif name in ("cifar10", "cifar100"):
             write_cifar(tmp_path / "data", name, monkeypatch)
+            return ["val_fraction=0"] if name == "cifar100" else []  # too few examples of each class to hold some out
         elif name == "image_folder":
             for place in (
                 f"{split}/{label}/{index}.png" for split in ("train", "test") for label in CLASSES for index in range(8)

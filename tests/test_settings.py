@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from dlexp.config.options import FIXED, groups, option_keys, scalars
+from dlexp.config.options import FIXED, groups, option_keys, read_option, scalars
 from dlexp.config.values import leaves
 from dlexp.errors import ConfigError
 from tests import ROOT
@@ -141,7 +141,8 @@ ELSEWHERE = {
     "hardware.pin_memory": "tests/machine/test_device.py",
     "hardware.non_blocking": "tests/machine/test_device.py",
 }
-NEED_FILES = {"mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}  # per_class and scale: the same code for all
+# Their other keys, per_class and scale, are the same code for all datasets.
+NEED_FILES = {option for option in groups()["dataset"] if "root" in read_option("dataset", option)}
 REFUSED = {  # option and key → what the refusal says
     ("dataset/noisy_line", "dataset.per_class"): "a regression has no classes",
     ("dataset/sine", "dataset.per_class"): "a regression has no classes",
