@@ -5,6 +5,7 @@ import pickle
 import tarfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,38 +67,22 @@ class FileStatus(NamedTuple):
 
 
 def mnist(*, root: str) -> Source:
-    """Grey 28x28 images of handwritten digits. Source: LeCun et al. 1998.
-
-    Args:
-        root: Folder that contains, or will contain, `MNIST/raw`.
-    """
+    """Grey 28x28 images of handwritten digits. Files: `root`/MNIST/raw. Source: LeCun et al. 1998."""
     return _read("mnist", root)
 
 
 def fashion_mnist(*, root: str) -> Source:
-    """Grey 28x28 images of clothes. Source: Xiao et al. 2017, arXiv:1708.07747.
-
-    Args:
-        root: Folder that contains, or will contain, `FashionMNIST/raw`.
-    """
+    """Grey 28x28 images of clothes. Files: `root`/FashionMNIST/raw. Source: Xiao et al. 2017, arXiv:1708.07747."""
     return _read("fashion_mnist", root)
 
 
 def cifar10(*, root: str) -> Source:
-    """Colour 32x32 images in 10 classes. Source: Krizhevsky 2009.
-
-    Args:
-        root: Folder that contains, or will contain, `cifar-10-batches-py`.
-    """
+    """Colour 32x32 images in 10 classes. Files: `root`/cifar-10-batches-py. Source: Krizhevsky 2009."""
     return _read("cifar10", root)
 
 
 def cifar100(*, root: str) -> Source:
-    """Colour 32x32 images in 100 classes. Source: Krizhevsky 2009.
-
-    Args:
-        root: Folder that contains, or will contain, `cifar-100-python`.
-    """
+    """Colour 32x32 images in 100 classes. Files: `root`/cifar-100-python. Source: Krizhevsky 2009."""
     return _read("cifar100", root)
 
 
@@ -212,12 +197,10 @@ def _load_published(files: Mapping[Path, str]) -> dict[Path, bytes]:
     """Read the files that exist and have their md5."""
     found = {}
     for path, md5 in files.items():
-        try:
+        with suppress(OSError):
             content = path.read_bytes()
-        except OSError:
-            continue
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
-            found[path] = content
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
+                found[path] = content
     return found
 
 
