@@ -108,7 +108,7 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     except Exception as error:
         if refused := disk.refusal(error):
             raise refused from error
-        if signals.requested():  # an interrupted library may end with an error of its own, a loader's workers with theirs
+        if signals.requested():  # an interrupted library, or a loader's worker, may raise an error of its own
             raise KeyboardInterrupt from error
         record.log(traceback.format_exc())
         summary |= {
