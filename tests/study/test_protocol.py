@@ -1,3 +1,5 @@
+import contextlib
+import io
 import json
 
 import pytest
@@ -7,6 +9,7 @@ from dlexp.study.protocol import run_study
 from dlexp.study.request import compose_runs, read_command
 
 TINY = ("study=activation_2d", "dataset=moons", "epochs=2", "model.widths=[8]")
+FOLDER = "with-epochs=2-model.widths=-8"
 
 
 def run(root, *overrides):
@@ -18,15 +21,16 @@ def summaries(root):
     return sorted(path.parent.name for path in root.glob("activation_2d/*/summary.json"))
 
 
-@pytest.fixture
-def protocol(tmp_path):
-    def read(folder="with-epochs=2-model.widths=-8"):
-        return json.loads((tmp_path / "activation_2d" / folder / "protocol.json").read_text())
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory):
+    """The output folder of a study that was narrowed to one run, and what the command prints."""
+    root, printed = tmp_path_factory.mktemp("outputs"), io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        run(root, "seed=0", "activation=relu")
+    return root, printed.getvalue()
 
-    return read
 
-
-def test_a_study_runs_what_its_axes_ask_for_and_no_more_the_second_time(tmp_path, capsys, protocol):
+def test_a_study_runs_what_its_axes_ask_for_and_no_more_the_second_time(tmp_path, capsys):
     assert run(tmp_path, "seed=0,1") == 0
     assert "6 runs: 6 done" in capsys.readouterr().out
     assert run(tmp_path, "seed=0,1,2", "activation=relu,sigmoid") == 0
@@ -34,21 +38,21 @@ def test_a_study_runs_what_its_axes_ask_for_and_no_more_the_second_time(tmp_path
     assert len(summaries(tmp_path)) == 8
 
 
-def test_the_protocol_lists_every_run_of_the_study_narrowed_or_not(tmp_path, protocol):
-    run(tmp_path, "seed=0", "activation=relu")
-    content = protocol()
+def test_the_protocol_lists_every_run_of_the_study_narrowed_or_not(one_run):
+    root, _ = one_run
+    content = json.loads((root / "activation_2d" / FOLDER / "protocol.json").read_text())
     assert content["changes"] == ["epochs=2", "model.widths=[8]"]
     assert len(content["runs"]) == 60
     ids = {entry["id"]: entry for entry in content["runs"]}
-    (folder,) = summaries(tmp_path)
+    (folder,) = summaries(root)
     assert ids[folder[-12:]] | {"id": ""} == {"id": "", "cell": {"dataset": "moons", "activation": "relu"}, "seed": 0}
     assert folder.startswith("activation=relu-dataset=moons-epochs=2-model.widths=-8-seed=0-")
 
 
-def test_a_report_is_written_beside_the_protocol(tmp_path, capsys):
-    run(tmp_path, "seed=0", "activation=relu")
-    report = tmp_path / "activation_2d" / "with-epochs=2-model.widths=-8" / "report.html"
-    assert capsys.readouterr().out.rstrip().endswith(f"Report: {report}")
+def test_a_report_is_written_beside_the_protocol(one_run):
+    root, printed = one_run
+    report = root / "activation_2d" / FOLDER / "report.html"
+    assert printed.rstrip().endswith(f"Report: {report}")
     assert "undecided" in report.read_text()
 
 

@@ -1,5 +1,7 @@
 """Studies whose metric is a cost: their means, ratios, tables and figure."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,9 @@ from scipy import stats
 
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.costs import COSTS
+from dlexp.analysis.report.arrange import mark_absent
 from dlexp.analysis.report.figures import draw
+from dlexp.analysis.report.figures.speed import draw_speed_ups
 from dlexp.analysis.report.labels import metric_label
 from dlexp.analysis.report.speedup import build_grid, build_ratios, compute_speed_ups
 from dlexp.analysis.report.tables import build_results, format_metric
@@ -41,6 +45,13 @@ def study(root, metric="train/seconds", axes=AXES, seeds=range(5), **more):
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
     return analyse(study(tmp_path_factory.mktemp("outputs")))
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A function that gives the text of a report in a language."""
+    folder = study(tmp_path_factory.mktemp("reports"))
+    return cache(lambda lang: build_report(folder, lang).with_name("report.md").read_text())
 
 
 def test_less_time_is_better_and_the_test_set_brings_no_noise(result):
@@ -110,7 +121,7 @@ def test_a_partner_that_did_not_run_leaves_no_ratio(tmp_path):
     folder = study(tmp_path, status=lambda cell, seed: "missing" if cell["hardware"] == "cuda" else "done")
     result = analyse(folder)
     assert compute_speed_ups(result) == []
-    assert "speed_up" not in {picture.name for picture in draw(result)}
+    assert list(draw_speed_ups(mark_absent(result))) == []
     assert build_grid(result, EN).rows[2][1:] == ["–"] * 6
 
 
@@ -137,7 +148,8 @@ def test_the_grid_is_that_of_the_document_in_milliseconds(result):
     ("axes", "caption"), [(AXES, "speed_up_lines"), ({"hardware": ["cpu", "cuda"], "batch_size": [32, 64]}, "speed_up_points")]
 )
 def test_the_speed_up_figure_suits_the_axes(axes, caption, tmp_path):
-    picture = {picture.name: picture for picture in draw(analyse(study(tmp_path, axes=axes, reference={})))}["speed_up"]
+    pictures = draw(analyse(study(tmp_path, axes=axes, reference={})))
+    picture = next(picture for picture in pictures if picture.name == "speed_up")
     assert (picture.caption, picture.section, picture.values) == (caption, "results", {"partner": "cpu"})
     assert is_drawn(picture.png)
 
@@ -165,16 +177,14 @@ def test_costs_are_shown_in_their_unit(metric, value, text):
 @pytest.mark.parametrize(
     ("lang", "words"), [("en", ["expected: greater than 4", "of the ratio"]), ("ko", ["예측: 4보다 큼", "비의"])]
 )
-def test_the_report_has_ratios_and_no_points(lang, words, tmp_path):
-    folder = study(tmp_path)
-    build_report(folder, lang)
-    verdicts = (folder / "report.md").read_text().split("\n## ")[1]
+def test_the_report_has_ratios_and_no_points(lang, words, report):
+    verdicts = report(lang).split("\n## ")[1]
     assert all(word in verdicts for word in [*words, "hardware=cpu / hardware=cuda"])
     assert "points" not in verdicts
     assert "%p" not in verdicts
 
 
-def test_every_run_has_its_costs_in_the_table(result, tmp_path):
+def test_every_run_has_its_costs_in_the_table(result, report):
     assert pd.to_numeric(result.runs["memory.allocated"]).gt(0).all()
-    costs = build_report(study(tmp_path)).with_name("report.md").read_text().split("## Costs")[1]
+    costs = report("en").split("## Costs")[1]
     assert "peak GPU memory in use (MiB)" in costs
