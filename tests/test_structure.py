@@ -81,6 +81,10 @@ def riddles(text):
                 yield name
 
 
+def test_no_module_is_longer_than_250_lines():
+    assert {name: length for name, text in modules().items() if (length := len(text.splitlines())) > 250} == {}
+
+
 def test_names_are_plain():
     assert {name: found for name, text in modules().items() if (found := sorted(set(riddles(text))))} == {}
 

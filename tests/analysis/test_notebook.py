@@ -17,6 +17,7 @@ AXES = {"activation": ["relu", "tanh"], "depth": [1, 2, 4]}
 def test_the_notebook_runs_from_a_clean_kernel(tmp_path, monkeypatch):
     make_study(tmp_path, AXES, range(3))
     monkeypatch.setenv("DLEXP_OUTPUTS", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
     printed = [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type != "stream"]
