@@ -15,7 +15,6 @@ import torch
 from dlexp.benchmark.comparison import Block, Case, Figure, Missing, Request, Sample
 from dlexp.benchmark.same_work import DifferentWorkError
 from dlexp.benchmark.settings import NO_GPU
-from dlexp.config.options import CONF
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.plan import plan
@@ -44,8 +43,6 @@ def cases(request: Request) -> Iterator[Case | Missing]:
         yield Missing(NAME, NO_GPU)
     elif request.airbench is None:
         yield Missing(NAME, "needs your copy of the script: --airbench path/to/airbench94_muon.py")
-    elif not (CONF / "study" / f"{STUDY}.yaml").exists():
-        yield Missing(NAME, f"no conf/study/{STUDY}.yaml")
     else:
         study, script = partial(run_study, request.scratch), partial(run_airbench, request.airbench)
         yield Case(
@@ -61,10 +58,7 @@ def cases(request: Request) -> Iterator[Case | Missing]:
 
 
 def _make_block(runs: Runs) -> Block:
-    def block(num_runs: int) -> Sample:
-        return Sample(mean(run.seconds for run in runs(num_runs)), None)
-
-    return block
+    return lambda num_runs: Sample(mean(run.seconds for run in runs(num_runs)), None)
 
 
 def run_study(folder: Path, num_runs: int) -> list[Trained]:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-import torch
+from typing import Any, NamedTuple
 
 from dlexp.benchmark.intervals import Goal
 
@@ -76,7 +74,6 @@ class Case:
         unit: The unit of work, such as `steps`.
         block: Units of a block.
         check: Called before anything is timed; raises `DifferentWorkError` if the arms do different work.
-        device: The device of the work.
         warmup: Untimed blocks of each arm before the first timed one.
         least_seconds: Blocks are lengthened until that of the faster arm takes this long.
     """
@@ -89,9 +86,12 @@ class Case:
     unit: str
     block: int
     check: Callable[["Case", int], None]
-    device: torch.device = torch.device("cpu")
     warmup: int = 1
     least_seconds: float = 0.0
+
+
+GPU_TIMING: dict[str, Any] = {"warmup": 3, "least_seconds": 1.0}
+"""Fields of a case on a GPU, whose clock rises during the first blocks, and whose steps are short."""
 
 
 @dataclass(frozen=True)

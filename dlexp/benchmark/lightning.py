@@ -7,19 +7,19 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import TensorDataset
 
 from dlexp.benchmark.comparison import Block, Case, Figure, Missing, Request, Sample
 from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.loop import MLP, build_overrides
 from dlexp.benchmark.same_work import SameWork, WorkLog
-from dlexp.benchmark.training import Epochs, EpochSampler, TimedRun, make_our_loop, prepare_run
+from dlexp.benchmark.training import Epochs, TimedRun, make_data_loader, make_our_loop, prepare_run
 from dlexp.data.batches import Batch
 from dlexp.run.setup.build import build
 
@@ -35,7 +35,7 @@ def cases(request: Request) -> Iterator[Case | Missing]:
     run = prepare_run(*build_overrides(MLP, BATCH, STEPS))
     for name, batches_of, goal in (
         (f"{NAME}, our batches", lambda: None, Goal("at least", 2.0, 2.5)),
-        (f"{NAME}, a DataLoader", partial(_make_data_loader, run), None),
+        (f"{NAME}, a DataLoader", partial(_make_row_loader, run), None),
     ):
         yield Case(
             name=name,
@@ -65,19 +65,20 @@ def make_trainer(run: TimedRun, folder: Path, log: WorkLog | None = None, *, bat
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     built = build(*run)
-    module, source = _make_module(lightning, built.learner, log), batches_of() or built.batches
+    module, source = _make_module(lightning, built.learner), batches_of() or built.batches
+    batches = log.watch(source) if log else source
 
     def block(num_steps: int) -> Sample:
         run.apply()
         # The log must have the same steps as that of our arm, so there are no untimed ones then.
         num_untimed = 0 if log else UNTIMED_STEPS
-        timed = _TimedBatches(source, num_untimed, num_steps)
+        timed = _TimedBatches(batches, num_untimed, num_steps)
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             fit = lightning.Trainer(accelerator="cpu", devices=1, max_epochs=1, default_root_dir=folder)
             fit.fit(module, timed)
             if log:
-                log.log_loss(float(fit.callback_metrics["train/loss"]))
+                log.loss = float(fit.callback_metrics["train/loss"])
         return timed.sample()
 
     return block
@@ -99,7 +100,8 @@ class _TimedBatches:
         self.stamps: list[tuple[float, float]] = []
 
     def __iter__(self) -> Iterator[Batch]:
-        for index, batch in enumerate(islice(self._endless(), self.num_untimed + self.num_steps)):
+        endless = chain.from_iterable(map(self.batches, count(1)))
+        for index, batch in enumerate(islice(endless, self.num_untimed + self.num_steps)):
             if index == self.num_untimed:
                 self._stamp()
             yield batch
@@ -112,28 +114,14 @@ class _TimedBatches:
     def _stamp(self) -> None:
         self.stamps.append((perf_counter(), process_time()))
 
-    def _endless(self) -> Iterator[Batch]:
-        epoch = 0
-        while True:
-            epoch += 1
-            yield from self.batches(epoch)
 
-
-def _make_data_loader(run: TimedRun) -> Epochs:
+def _make_row_loader(run: TimedRun) -> Epochs:
     """The same batches, from torch's DataLoader."""
     data = run.facts.dataset
-    rows = TensorDataset(data.train.inputs.sub(data.shift).mul_(data.factor), data.train.targets)
-    sampler = EpochSampler(run.config["seed"], len(rows))
-    loader = DataLoader(rows, batch_size=run.facts.batch_size, sampler=sampler)
-
-    def batches(epoch: int) -> DataLoader:
-        sampler.epoch = epoch
-        return loader
-
-    return batches
+    return make_data_loader(run, TensorDataset(data.train.inputs.sub(data.shift).mul_(data.factor), data.train.targets))
 
 
-def _make_module(lightning: Any, learner: Any, log: WorkLog | None) -> Any:
+def _make_module(lightning: Any, learner: Any) -> Any:
     """A LightningModule with our model, loss and optimizer, as in Lightning's documentation."""
 
     class Module(lightning.LightningModule):
@@ -143,8 +131,6 @@ def _make_module(lightning: Any, learner: Any, log: WorkLog | None) -> Any:
 
         def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
             inputs, targets = batch
-            if log:
-                log.log_batch(inputs, targets)
             outputs = self.model(inputs)
             loss = self.loss(outputs, targets)
             accuracy = (outputs.argmax(1) == targets).float().mean()

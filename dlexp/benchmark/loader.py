@@ -8,21 +8,11 @@ from typing import Any
 
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from dlexp.benchmark.comparison import Case, Figure, Missing, Request
+from dlexp.benchmark.comparison import GPU_TIMING, Case, Figure, Missing, Request
 from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.same_work import SameWork
-from dlexp.benchmark.training import (
-    Epochs,
-    EpochSampler,
-    TimedRun,
-    count_epochs,
-    make_bare_loop,
-    make_epochs,
-    make_our_loop,
-    prepare_run,
-)
+from dlexp.benchmark.training import Epochs, TimedRun, make_bare_loop, make_data_loader, make_epochs, make_our_loop, prepare_run
 from dlexp.contract import Split
 from dlexp.data.batches import Batch
 
@@ -63,16 +53,15 @@ def list_cases(device: str, request: Request) -> Iterator[Case | Missing]:
 
 def _build_cases(name: str, device: str, overrides: tuple[str, ...]) -> Iterator[Case]:
     run = prepare_run(*COMMON, *overrides, f"hardware={device}")
-    batches_of = partial(make_data_loader, run)
+    batches_of = partial(make_image_loader, run)
     allowed = 0.1 if "padding" in run.config["augment"] else 0.0  # it draws other crops and flips
     common: dict[str, Any] = {
         "arms": ("data on the device, augmented in batches", f"DataLoader, {NUM_WORKERS} workers, image by image"),
         "unit": "epochs",
         "block": 1,
-        "device": run.facts.device,
-        "warmup": 1 if device == "cpu" else 3,
-        "least_seconds": 0.0 if device == "cpu" else 1.0,
+        **(GPU_TIMING if device == "cuda" else {}),
     }
+    steps = run.facts.steps_per_epoch
     yield Case(
         name=f"{name}, loading",
         ours=partial(make_epochs, run),
@@ -83,30 +72,22 @@ def _build_cases(name: str, device: str, overrides: tuple[str, ...]) -> Iterator
     )
     yield Case(
         name=f"{name}, training an mlp",
-        ours=count_epochs(partial(make_our_loop, run), run.facts.steps_per_epoch),
-        other=count_epochs(partial(make_bare_loop, run, batches_of=batches_of), run.facts.steps_per_epoch),
+        ours=partial(make_our_loop, run, steps_per_unit=steps),
+        other=partial(make_bare_loop, run, batches_of=batches_of, steps_per_unit=steps),
         figures=(Figure("other / ours"), Figure("ours", "ms/epoch", 1e3)),
         check=SameWork(loss=1e-3 + allowed, inputs=1e-4 + allowed),
         **common,
     )
 
 
-def make_data_loader(run: TimedRun) -> Epochs:
+def make_image_loader(run: TimedRun) -> Epochs:
     """The same examples in the same order, loaded as in torchvision's documentation, with persistent workers."""
-    device, train = run.facts.device, run.facts.dataset.train
-    sampler = EpochSampler(run.config["seed"], len(train.targets))
-    loader: DataLoader = DataLoader(
-        _ImageDataset(train, _make_transform(run)),  # type: ignore[arg-type]  # has what DataLoader calls
-        batch_size=run.facts.batch_size,
-        sampler=sampler,
-        num_workers=NUM_WORKERS,
-        persistent_workers=True,
-        pin_memory=device.type == "cuda",
-    )
+    device, rows = run.facts.device, _ImageDataset(run.facts.dataset.train, _make_transform(run))
+    is_pinned = device.type == "cuda"
+    load = make_data_loader(run, rows, num_workers=NUM_WORKERS, persistent_workers=True, pin_memory=is_pinned)
 
     def batches(epoch: int) -> Iterator[Batch]:
-        sampler.epoch = epoch
-        for inputs, targets in loader:
+        for inputs, targets in load(epoch):
             yield inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
     return batches
@@ -116,8 +97,7 @@ class _ImageDataset:
     """A split in the form of torchvision's data sets: an array of pixels, of which each access makes an image."""
 
     def __init__(self, split: Split, transform: Callable[[Image.Image], Tensor]) -> None:
-        arrays = split.inputs.permute(0, 2, 3, 1).numpy()  # [N, H, W, C]
-        self.arrays = arrays.copy() if arrays.shape[3] > 1 else arrays[..., 0].copy()
+        self.arrays = split.inputs.permute(0, 2, 3, 1).squeeze(3).contiguous().numpy()  # [N, H, W, C], or [N, H, W] if gray
         self.targets = split.targets.tolist()
         self.transform = transform
 

@@ -38,26 +38,23 @@ def make_sweeps(folder: Path) -> Block:
     """Sweeps over this number of seeds, each in a new folder."""
 
     def block(num_runs: int) -> Sample:
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            began = perf_counter()
-            _run(num_runs, place)
-            seconds = perf_counter() - began
-            summaries = _read_summaries(place)
+        seconds, summaries = _time_sweep(num_runs, folder)
         work = sum(summary["seconds"].get(name, 0.0) for summary in summaries for name in WORK)
         return Sample((seconds - work) / num_runs, None)  # summaries have wall-clock times only
 
     return block
 
 
-def _run(num_runs: int, place: str) -> None:
+def _time_sweep(num_runs: int, folder: Path | None = None) -> tuple[float, list[dict]]:
+    """Run a sweep in a new folder, which is removed: its seconds, and the summaries of its runs."""
     seeds = ",".join(str(seed) for seed in range(num_runs))
-    cells = [compose(cell) for cell in expand([*TINY, f"seed={seeds}", f"output_dir={place}"])]
-    with redirect_stdout(io.StringIO()):
-        sweep(check_cells(cells), "python scripts/benchmark.py")
-
-
-def _read_summaries(place: str) -> list[dict]:
-    return [json.loads(path.read_text()) for path in Path(place).glob("*/*/summary.json")]
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        began = perf_counter()
+        cells = [compose(cell) for cell in expand([*TINY, f"seed={seeds}", f"output_dir={place}"])]
+        with redirect_stdout(io.StringIO()):
+            sweep(check_cells(cells), "python scripts/benchmark.py")
+        seconds = perf_counter() - began
+        return seconds, [json.loads(path.read_text()) for path in Path(place).glob("*/*/summary.json")]
 
 
 def _check_all_done(case: Case, block: int) -> None:
@@ -66,8 +63,6 @@ def _check_all_done(case: Case, block: int) -> None:
     Raises:
         DifferentWorkError: If one was not.
     """
-    with tempfile.TemporaryDirectory() as place:
-        _run(block, place)
-        status = [summary["status"] for summary in _read_summaries(place)]
+    status = [summary["status"] for summary in _time_sweep(block)[1]]
     if status != ["done"] * block:
         raise DifferentWorkError(f"{case.name}: {block} runs should be done, and the sweep left {status}.")

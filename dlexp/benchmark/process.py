@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
 from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.loop import CONVNET, build_overrides
 from dlexp.benchmark.startup import TRAIN, check_both_run
+from dlexp.benchmark.timing import children_cpu_time
 from dlexp.benchmark.training import make_our_loop, prepare_run
 from dlexp.machine.process import SETTINGS, VARIABLE
 
@@ -55,12 +55,10 @@ def make_runs(folder: Path, settings: Sequence[str]) -> Block:
 
     def block(num_runs: int) -> Sample:
         command = [sys.executable, str(TRAIN), *SMALL, f"output_dir={folder}"]
-        began, before = perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        began, cpu = perf_counter(), children_cpu_time()
         for _ in range(num_runs):
             _run(command, settings)
-        seconds, after = perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Sample(seconds / num_runs, cpu / num_runs)
+        return Sample((perf_counter() - began) / num_runs, (children_cpu_time() - cpu) / num_runs)
 
     return block
 

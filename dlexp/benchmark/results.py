@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from dlexp.benchmark.comparison import Case, Comparison, Figure, Missing, Request
+from dlexp.benchmark.comparison import Case, Comparison, Figure, Missing, Request, Sample
 from dlexp.benchmark.intervals import estimate, judge
 from dlexp.benchmark.same_work import DifferentWorkError
 from dlexp.benchmark.timing import Samples, time_case
@@ -65,39 +65,31 @@ def _measure_case(comparison: Comparison, case: Case | Missing, rounds: int, blo
     except (DifferentWorkError, ConfigError, DatasetError, RuntimeError) as error:
         return [row | {"failed": f"{type(error).__name__}: {error}"}]
     row |= {"arms": list(case.arms), "unit": case.unit, "block": num_units, "load": load, "threads": torch.get_num_threads()}
-    first = {"samples": samples}  # in the first row only
-    rows = []
-    for figure in case.figures:
-        rows.append(row | evaluate_figure(figure, samples) | first)
-        first = {}
+    rows = [row | evaluate_figure(figure, samples) for figure in case.figures]
+    rows[0]["samples"] = samples
     return rows
 
 
 def evaluate_figure(figure: Figure, samples: Samples) -> dict[str, Any]:
     """A figure over all rounds: its estimate, the control, and the verdict on its goal."""
-    other = samples.get("other", samples["again"])
-    found = estimate([figure.compute(*pair) for pair in zip(samples["ours"], other, strict=True)])
+    pairs = list(zip(samples["ours"], samples.get("other", samples["again"]), strict=True))
+    found = estimate([figure.compute(*pair) for pair in pairs])
     control = estimate([figure.compute_control(*pair) for pair in zip(samples["ours"], samples["again"], strict=True)])
     return {
         "figure": figure.kind,
         "measure": figure.unit,
         "estimate": found._asdict(),
         "control": control._asdict(),
-        "by_cpu_time": _estimate_cpu_time(figure, samples),
+        "by_cpu_time": _estimate_cpu_time(figure, pairs),
         "goal": asdict(figure.goal) if figure.goal else None,
         "verdict": judge(found, figure.goal) if figure.goal else "",
     }
 
 
-def _estimate_cpu_time(figure: Figure, samples: Samples) -> dict[str, float] | None:
+def _estimate_cpu_time(figure: Figure, pairs: list[tuple[Sample, Sample]]) -> dict[str, float] | None:
     """The estimate from CPU times instead of wall-clock times, which is steadier on a shared machine."""
-    other = samples.get("other", samples["again"])
-    pairs = [
-        (a._replace(seconds=a.cpu), b._replace(seconds=b.cpu))
-        for a, b in zip(samples["ours"], other, strict=True)
-        if a.cpu is not None and b.cpu is not None
-    ]
-    return estimate([figure.compute(*pair) for pair in pairs])._asdict() if len(pairs) == len(other) else None
+    times = [(Sample(a.cpu, None), Sample(b.cpu, None)) for a, b in pairs if a.cpu is not None and b.cpu is not None]
+    return estimate([figure.compute(*pair) for pair in times])._asdict() if len(times) == len(pairs) else None
 
 
 def describe_machine() -> dict[str, Any]:
@@ -122,5 +114,4 @@ def write_document(document: Document, folder: Path) -> Path:
     name = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{document['started'][:19].replace(':', '')}-{name}.json"
-    write_whole(path, json.dumps(document, indent=1) + "\n")
-    return path
+    return write_whole(path, json.dumps(document, indent=1) + "\n")

@@ -2,11 +2,11 @@
 
 import hashlib
 import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from dlexp.benchmark.comparison import Case, MakeArm
+from dlexp.data.batches import Batch
 
 MAX_LOGGED_UNITS = 20  # of a block
 
@@ -16,21 +16,23 @@ class DifferentWorkError(AssertionError):
 
 
 class WorkLog:
-    """A log of the work of one arm: the order of the targets, the mean of each batch, and the last loss."""
+    """A log of the work of one arm: the order of the targets, the mean of each batch, and the last epoch's mean loss."""
 
     def __init__(self) -> None:
         self.order = hashlib.sha256()
         self.means: list[float] = []
         self.loss = math.nan
 
-    def log_batch(self, inputs: Tensor, targets: Tensor) -> None:
-        """Log a batch, as the model receives it."""
-        self.order.update(targets.cpu().numpy().tobytes())
-        self.means.append(float(inputs.double().mean()))
+    def watch(self, batches: Callable[..., Iterable[Batch]]) -> Callable[..., Iterator[Batch]]:
+        """Return the same batches of an epoch, each of which is logged when the arm takes it."""
 
-    def log_loss(self, loss: float) -> None:
-        """Log the mean loss of the examples since the previous call."""
-        self.loss = loss
+        def watched(*epoch: int) -> Iterator[Batch]:
+            for inputs, targets in batches(*epoch):
+                self.order.update(targets.cpu().numpy().tobytes())
+                self.means.append(float(inputs.double().mean()))
+                yield inputs, targets
+
+        return watched
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """One of our settings compared with another: number formats, memory layout, compilation, CUDA graphs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import torch
 
-from dlexp.benchmark.comparison import Case, Figure, Missing, Request
+from dlexp.benchmark.comparison import GPU_TIMING, Case, Figure, Missing, Request
 from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.loader import list_cases
 from dlexp.benchmark.loop import CONVNET, build_overrides
@@ -13,6 +13,7 @@ from dlexp.benchmark.same_work import SameWork
 from dlexp.benchmark.training import make_our_loop, prepare_run
 
 NO_GPU = "torch finds no NVIDIA GPU"
+Overrides = tuple[str, ...]
 BF16 = ("precision=bf16", "hardware.channels_last=true")
 RESNET = (
     *("dataset=synthetic_images", "dataset.shape=[3,32,32]", "dataset.num_train=5120", "dataset.num_test=10"),
@@ -24,16 +25,9 @@ GRAPH = "hardware.cuda_graph"
 
 
 def compare(
-    name: str,
-    common: tuple[str, ...],
-    ours: tuple[str, ...],
-    other: tuple[str, ...],
-    *,
-    block: int,
-    goal: Goal | None,
-    loss: float,
-) -> Case:
-    """The same run under two settings.
+    name: str, common: Overrides, ours: Overrides, other: Overrides, *, block: int, goal: Goal | None, loss: float
+) -> Case | Missing:
+    """The same run under two settings, or the reason why this machine cannot measure it.
 
     Args:
         name: The case's name.
@@ -44,8 +38,10 @@ def compare(
         goal: For the ratio of their times.
         loss: Largest relative difference between the losses of the arms.
     """
+    on_gpu = "hardware=cuda" in common
+    if on_gpu and not torch.cuda.is_available():
+        return Missing(name, NO_GPU)
     fast, slow = prepare_run(*common, *ours), prepare_run(*common, *other)
-    on_gpu = fast.facts.device.type == "cuda"
     return Case(
         name=name,
         arms=(" ".join(ours), " ".join(other)),
@@ -55,9 +51,7 @@ def compare(
         unit="steps",
         block=block,
         check=SameWork(loss=loss, inputs=1e-4),
-        device=fast.facts.device,
-        warmup=3 if on_gpu else 1,
-        least_seconds=1.0 if on_gpu else 0.0,
+        **(GPU_TIMING if on_gpu else {}),
     )
 
 
@@ -70,22 +64,12 @@ def bf16(request: Request) -> Iterator[Case | Missing]:
     elif not able.get("avx512_bf16"):
         yield Missing(name, "the CPU has neither AMX nor avx512_bf16")
         return
-    yield compare(
-        f"{name}, {'AMX' if goal else 'avx512_bf16, no AMX'}",
-        build_overrides(CONVNET, 128, 6),
-        BF16,
-        ("precision=fp32",),
-        block=6,
-        goal=goal,
-        loss=0.05,
-    )
+    name += ", AMX" if goal else ", avx512_bf16, no AMX"
+    yield compare(name, build_overrides(CONVNET, 128, 6), BF16, ("precision=fp32",), block=6, goal=goal, loss=0.05)
 
 
 def best(request: Request) -> Iterator[Case | Missing]:
     """All fast settings of a GPU together, compared with none of them."""
-    if not torch.cuda.is_available():
-        yield Missing("resnet18, batch 512", NO_GPU)
-        return
     yield compare(
         "resnet18, batch 512", (*RESNET, "hardware=cuda"), BEST, PLAIN, block=20, goal=Goal("at least", 3.0, 4.0), loss=0.1
     )
@@ -95,18 +79,14 @@ def graph(request: Request) -> Iterator[Case | Missing]:
     """Each training step as one CUDA graph."""
     for batch in (2, 4, 8):
         name = f"convnet, batch {batch}"
-        if not torch.cuda.is_available():
-            yield Missing(name, NO_GPU)
-            continue
         common = (*build_overrides(CONVNET, batch, 512 // batch), "hardware=cuda")
         yield compare(
             name, common, (f"{GRAPH}=true",), (f"{GRAPH}=false",), block=64, goal=Goal("at least", 4.0, 6.0), loss=1e-3
         )
 
 
-def gpu_loader(request: Request) -> Iterator[Case | Missing]:
+def gpu_loader(request: Request) -> Iterable[Case | Missing]:
     """The comparison `loader`, on a GPU."""
     if not torch.cuda.is_available():
-        yield Missing("Fashion-MNIST, CIFAR-10", NO_GPU)
-        return
-    yield from list_cases("cuda", request)
+        return [Missing("Fashion-MNIST, CIFAR-10", NO_GPU)]
+    return list_cases("cuda", request)

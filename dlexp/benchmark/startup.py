@@ -1,7 +1,5 @@
 """The time from the start of train.py to its first training step, beyond importing its libraries."""
 
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +10,7 @@ from time import perf_counter
 
 from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
 from dlexp.benchmark.intervals import Goal
+from dlexp.benchmark.timing import children_cpu_time
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 TRAINED = "epoch 1/1"  # start of the line that a run of one step prints after the step
@@ -52,18 +51,15 @@ def _time_process(command: Sequence[str], line_start: str, folder: Path) -> tupl
         RuntimeError: If it ends without that line.
     """
     with tempfile.TemporaryDirectory(dir=folder) as place, tempfile.TemporaryFile("w+") as errors:
-        began = perf_counter()
-        process = subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=errors, text=True)
-        with process.stdout as lines:  # type: ignore[union-attr]  # stdout is a pipe
-            seen = any(line.startswith(line_start) for line in lines)
+        began, cpu = perf_counter(), children_cpu_time()
+        with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+            seen = any(line.startswith(line_start) for line in process.stdout or ())
             seconds = perf_counter() - began
-        os.kill(process.pid, signal.SIGKILL)  # process.kill() would reap a process that has ended, and lose its CPU time
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+            process.kill()
         if not seen:
             errors.seek(0)
             raise RuntimeError(f"{' '.join(command)} ended without a line '{line_start}': {errors.read()[-2000:]}")
-    return seconds, usage.ru_utime + usage.ru_stime
+    return seconds, children_cpu_time() - cpu
 
 
 def check_both_run(case: Case, block: int) -> None:

@@ -1,12 +1,13 @@
 """Time the arms of a case alternately, block by block, and our arm a second time as a control."""
 
 import gc
+import resource
 from collections.abc import Callable
 from time import perf_counter, process_time
 
 import torch
 
-from dlexp.benchmark.comparison import Block, Case, Sample
+from dlexp.benchmark.comparison import Case, Sample
 from dlexp.machine.device import synchronize
 
 Samples = dict[str, list[Sample]]
@@ -31,6 +32,12 @@ def time_work(work: Callable[[], None], num_units: int, device: torch.device, *,
     return Sample(seconds / num_units, cpu / num_units if alone else None)
 
 
+def children_cpu_time() -> float:
+    """CPU time in seconds of the child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def time_case(case: Case, rounds: int, block: int | None = None) -> tuple[Samples, int]:
     """Check that the arms do the same work, warm them up, and time them alternately: A B A', A' B A, and so on.
 
@@ -45,10 +52,11 @@ def time_case(case: Case, rounds: int, block: int | None = None) -> tuple[Sample
     Raises:
         DifferentWorkError: If the arms do not do the same work.
     """
-    case.check(case, block or case.block)
-    arms = {"ours": case.ours()} | ({"other": case.other()} if case.other else {}) | {"again": case.ours()}
     num_units = block or case.block
-    quickest = min(_warm_up(arm, num_units, case.warmup) for arm in arms.values())
+    case.check(case, num_units)
+    arms = {"ours": case.ours()} | ({"other": case.other()} if case.other else {}) | {"again": case.ours()}
+    # The seconds per unit of the last warm-up block of each arm.
+    quickest = min([arm(num_units).seconds for _ in range(case.warmup)][-1] for arm in arms.values())
     if not block and quickest * num_units < case.least_seconds:
         num_units = round(case.least_seconds / quickest) + 1
     samples: Samples = {name: [] for name in arms}
@@ -56,8 +64,3 @@ def time_case(case: Case, rounds: int, block: int | None = None) -> tuple[Sample
         for name in list(arms)[:: -1 if turn % 2 else 1]:
             samples[name].append(arms[name](num_units))
     return samples, num_units
-
-
-def _warm_up(arm: Block, num_units: int, blocks: int) -> float:
-    """Run a number of untimed blocks; returns the seconds per unit of the last one."""
-    return [arm(num_units).seconds for _ in range(blocks)][-1]

@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch.utils.data import DataLoader
 
-from dlexp.benchmark.comparison import Block, MakeArm, Sample
+from dlexp.benchmark.comparison import Block, Sample
 from dlexp.benchmark.same_work import WorkLog
 from dlexp.benchmark.timing import time_work
 from dlexp.config.compose import compose
@@ -48,19 +48,6 @@ class TimedRun(NamedTuple):
         )
 
 
-class EpochSampler:
-    """The order of examples in an epoch of ours, for torch's DataLoader. Set `epoch` before each epoch."""
-
-    def __init__(self, seed: int, num_examples: int) -> None:
-        self.seed, self.num_examples, self.epoch = seed, num_examples, 1
-
-    def __len__(self) -> int:
-        return self.num_examples
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(draw_order(self.seed, self.epoch, self.num_examples).tolist())
-
-
 def prepare_run(*overrides: str) -> TimedRun:
     """Prepare the run of a command. If a key is given twice, the last override counts.
 
@@ -74,69 +61,83 @@ def prepare_run(*overrides: str) -> TimedRun:
     return TimedRun(run.config, gather_facts(run))
 
 
-def make_our_loop(run: TimedRun, log: WorkLog | None = None) -> Block:
+def make_data_loader(run: TimedRun, rows: Any, **options: Any) -> Epochs:
+    """The batches of an epoch from torch's DataLoader, with the examples in our order.
+
+    Args:
+        run: The run.
+        rows: Its training examples, as DataLoader takes them.
+        options: Further arguments of DataLoader.
+    """
+    order: list[int] = []  # of the examples in the coming epoch
+    loader: DataLoader = DataLoader(rows, batch_size=run.facts.batch_size, sampler=order, **options)
+
+    def batches(epoch: int) -> DataLoader:
+        order[:] = draw_order(run.config["seed"], epoch, len(rows)).tolist()
+        return loader
+
+    return batches
+
+
+def make_our_loop(run: TimedRun, log: WorkLog | None = None, *, steps_per_unit: int = 1) -> Block:
     """Steps of our loop on the parts that `build` makes, with the check for the display after each step."""
     built = build(*run)
     learner, display = built.learner, Plain()
-    step = learner.step if log is None else _log_steps(learner.step, log)
+    batches = log.watch(built.batches) if log else built.batches
 
     def work(num_steps: int) -> None:
         first = iter([True])  # a run has a boundary after its first step
         due = lambda: next(first, False) or display.due()  # noqa: E731
-        for progress in train(step, built.batches, num_steps=num_steps, due=due):
+        for progress in train(learner.step, batches, num_steps=num_steps, due=due):
             if progress.epoch_ended:
                 loss = learner.collect()["loss"]
-                if log is not None:
-                    log.log_loss(loss)
+                if log:
+                    log.loss = loss
 
-    return _block(run, work)
+    return _block(run, work, steps_per_unit)
 
 
 def make_epochs(run: TimedRun, log: WorkLog | None = None, *, batches_of: Callable[[], Epochs] | None = None) -> Block:
     """Epochs of loading without training, with our loader or of batches that other processes make (`batches_of`)."""
-    batches = batches_of() if batches_of else build(*run).batches
-    return _block(run, partial(_load_epochs, batches, log), alone=batches_of is None)
+    source = batches_of() if batches_of else build(*run).batches
+    batches = log.watch(source) if log else source
+
+    def work(num_epochs: int) -> None:
+        for epoch in range(1, num_epochs + 1):
+            for _ in batches(epoch):
+                pass
+
+    return _block(run, work, alone=batches_of is None)
 
 
-def make_bare_loop(run: TimedRun, log: WorkLog | None = None, *, batches_of: Callable[[], Epochs] | None = None) -> Block:
+def make_bare_loop(
+    run: TimedRun, log: WorkLog | None = None, *, batches_of: Callable[[], Epochs] | None = None, steps_per_unit: int = 1
+) -> Block:
     """The operations of a training step, one after the other, on the same model and optimizer.
 
     Args:
         run: A run without augmentation, clipping, penalties and reduced precision.
         log: Receives the work.
         batches_of: Makes the batches of an epoch in other processes; None: they are gathered and scaled here.
+        steps_per_unit: Steps in the unit of work, if that is an epoch.
     """
     learner = build(*run).learner
     source = batches_of() if batches_of else _make_batches(run)
+    batches = log.watch(source) if log else source
 
     def work(num_steps: int) -> None:
         done = epoch = 0
         while done < num_steps:
             epoch += 1
-            loss, steps = _train_epoch(learner, source(epoch), num_steps - done, log)
+            loss, steps = _train_epoch(learner, batches(epoch), num_steps - done)
             done += steps
-            if log is not None:
-                log.log_loss(loss)
+            if log:
+                log.loss = loss
 
-    return _block(run, work, alone=batches_of is None)
-
-
-def count_epochs(make: MakeArm, num_steps: int) -> MakeArm:
-    """Turn an arm that counts steps into one that counts epochs of this number of steps."""
-
-    def made(log: WorkLog | None = None) -> Block:
-        block = make(log)
-
-        def epochs(num_epochs: int) -> Sample:
-            seconds, cpu = block(num_epochs * num_steps)
-            return Sample(seconds * num_steps, None if cpu is None else cpu * num_steps)
-
-        return epochs
-
-    return made
+    return _block(run, work, steps_per_unit, alone=batches_of is None)
 
 
-def _train_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, log: WorkLog | None) -> tuple[float, int]:
+def _train_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int) -> tuple[float, int]:
     """Train on at most `most` batches.
 
     Returns:
@@ -146,8 +147,6 @@ def _train_epoch(learner: SingleLearner, batches: Iterable[Batch], most: int, lo
     parameters = list(model.parameters())
     sizes, losses, hits, norms = [], [], [], []
     for inputs, targets in batches:
-        if log is not None:
-            log.log_batch(inputs, targets)
         optimizer.zero_grad(set_to_none=True)
         outputs = model(inputs)
         loss = loss_of(outputs, targets)
@@ -183,24 +182,9 @@ def _make_batches(run: TimedRun) -> Epochs:
     return batches
 
 
-def _load_epochs(batches: Epochs, log: WorkLog | None, num_epochs: int) -> None:
-    for epoch in range(1, num_epochs + 1):
-        for inputs, targets in batches(epoch):
-            if log is not None:
-                log.log_batch(inputs, targets)
-
-
-def _log_steps(step: Callable[[Tensor, Tensor], None], log: WorkLog) -> Callable[[Tensor, Tensor], None]:
-    def watched(inputs: Tensor, targets: Tensor) -> None:
-        log.log_batch(inputs, targets)
-        step(inputs, targets)
-
-    return watched
-
-
-def _block(run: TimedRun, work: Callable[[int], None], *, alone: bool = True) -> Block:
+def _block(run: TimedRun, work: Callable[[int], None], steps_per_unit: int = 1, *, alone: bool = True) -> Block:
     def block(num_units: int) -> Sample:
         run.apply()
-        return time_work(partial(work, num_units), num_units, run.facts.device, alone=alone)
+        return time_work(partial(work, num_units * steps_per_unit), num_units, run.facts.device, alone=alone)
 
     return block

@@ -1,7 +1,6 @@
 """The CPU: how many cores this process may use, and whether bf16 is fast on them."""
 
 import os
-import shutil
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
@@ -9,7 +8,7 @@ import torch
 
 from dlexp.doctor.findings import Finding, Section, note
 from dlexp.machine.cgroup import cpu_limit
-from dlexp.machine.device import describe_device
+from dlexp.machine.device import describe_device, find_compiler
 
 FLAGS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "bf16")  # bf16: the name on ARM
 BF16_INSTRUCTIONS = {"amx_bf16", "avx512_bf16", "bf16"}
@@ -56,7 +55,7 @@ def read_cpu() -> Cpu:
         threads=torch.get_num_threads(),
         flags=[flag for flag in FLAGS if able.get(flag)],
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        compiler=os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++"),
+        compiler=find_compiler(),
     )
 
 

@@ -19,7 +19,6 @@ WORDS = {
     "incomplete": "incomplete or damaged",
     "absent": "not downloaded",
 }
-READY = ("there", "archived")
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def judge(found: list[Files], option: str, root: str) -> list[Finding]:
         root: The folder in which they were looked for.
     """
     files = {files.option: files for files in found}.get(option)
-    if files is None or files.state in READY:
+    if files is None or files.state in ("there", "archived"):
         return []
     if files.state == "absent":
         return [problem(f"dataset={option} is not in {root}: the first run downloads it, which needs a network connection.")]

@@ -1,7 +1,6 @@
 """Examine this machine and one run on it."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -10,14 +9,12 @@ from dlexp.config.check import check, find_problems
 from dlexp.config.compose import Composed, compose
 from dlexp.config.options import traits
 from dlexp.doctor import cpu, data, fit, gpu, memory, recurrent, software, storage
-from dlexp.doctor.findings import Section, problem
+from dlexp.doctor.findings import Finding, Section, problem
 from dlexp.errors import ConfigError, DatasetError, UnsupportedError
 from dlexp.machine.memory import Memory, read_memory
-from dlexp.run.execute import gather_facts
+from dlexp.run.execute import check_run, gather_facts
 from dlexp.run.plan import Run, plan
 from dlexp.run.setup.batch_size import largest_batch_size
-from dlexp.run.setup.factories import make_factory, make_probes
-from dlexp.run.setup.facts import check_facts
 from dlexp.run.setup.footprint import estimate_footprint
 
 
@@ -82,33 +79,27 @@ def _build_sections(machine: _Machine, composed: Composed, run: _Examined) -> li
 
 def _examine_run(composed: Composed, config: dict[str, Any], machine: _Machine) -> _Examined:
     title, device = " ".join(composed.command) or "the default run", None
+    findings: list[Finding] = []
     usable = {package.name for package in machine.packages if software.is_usable(package)}
     try:
         run = plan(composed)
         config, device = run.config, run.device.type
-        if lacking := sorted(_find_required(composed.choices) - usable):
-            # The section on the software has the findings.
-            reasons = [f"it needs {', '.join(lacking)}"]
-            return _Examined(config, device, None, fit.build_unmeasured_section(title, reasons, []))
-        fitted = _fit(run, machine)
+        lacking = sorted(_find_required(composed.choices) - usable)
+        if not lacking:
+            fitted = _fit(run, machine)
+            return _Examined(config, device, fitted, fit.build_section(fitted))
+        reasons = [f"it needs {', '.join(lacking)}"]  # the section on the software has the findings
     except (UnsupportedError, DatasetError) as error:
         reasons = error.problems if isinstance(error, UnsupportedError) else [str(error).replace("\n", " ")]
         findings = [problem(reason) for reason in reasons]
-        return _Examined(config, device, None, fit.build_unmeasured_section(title, reasons, findings))
-    return _Examined(config, device, fitted, fit.build_section(fitted))
+    return _Examined(config, device, None, fit.build_unmeasured_section(title, reasons, findings))
 
 
 def _fit(run: Run, machine: _Machine) -> fit.Fit:
     """Estimate a run's memory from its data, or from the published sizes if the files are missing."""
     choices, option = run.composed.choices, run.composed.choices["dataset"]
     has_data = _has_data(machine, option)
-    if has_data:
-        facts = gather_facts(run)
-    else:
-        parts = {group: make_factory(run.config, group) for group in ("augment", "model", "precision")}
-        parts["probe"] = partial(make_probes, run.config)
-        dataset = data.make_placeholder(option, run.config)
-        facts = check_facts(run.config, choices, run.composed.overridden_keys, parts, dataset, run.device)
+    facts = gather_facts(run) if has_data else check_run(run, data.make_placeholder(option, run.config))
     on_gpu, asked = run.device.type == "cuda", run.config["batch_size"]
     free = machine.gpu.gpus[torch.cuda.current_device()].free_memory if on_gpu else machine.memory.available
     takes = estimate_footprint(run.config, facts.dataset, run.device)

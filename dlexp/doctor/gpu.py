@@ -1,6 +1,5 @@
 """NVIDIA GPUs: which there are, and which number formats are fast on them."""
 
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -65,7 +64,7 @@ class Formats(NamedTuple):
 
 def read_gpus() -> Graphics:
     """Read the facts from torch, and the driver's version from nvidia-smi."""
-    indices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     version = torch.backends.cudnn.version()
     device = find_device("auto")
     return Graphics(
@@ -78,7 +77,7 @@ def read_gpus() -> Graphics:
             "convolutions": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
         },
         auto={"hardware": device.type, "precision": resolve_format("auto", device)},
-        gpus=[_gpu(index) for index in indices],
+        gpus=[_read_gpu(index) for index in range(count)],
     )
 
 
@@ -157,15 +156,13 @@ def build_section(graphics: Graphics, format: str) -> Section:
     return Section("gpu", asdict(graphics), lines, judge(graphics, format))
 
 
-def _gpu(index: int) -> Gpu:
+def _read_gpu(index: int) -> Gpu:
     free, total = torch.cuda.mem_get_info(index)
     return Gpu(torch.cuda.get_device_name(index), torch.cuda.get_device_capability(index), total, free)
 
 
 def _driver() -> str | None:
     """The driver's version. torch knows only the CUDA version that the driver supports."""
-    if shutil.which("nvidia-smi") is None:
-        return None
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.split()

@@ -1,6 +1,6 @@
 """An examination as a page for a person, and as a document for a program."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -36,7 +36,7 @@ def render_page(sections: Sequence[Section], width: int) -> Text:
         levels = {finding.level for finding in section.findings}
         mark, style = next((MARKS[level] for level in MARKS if level in levels), ("", "bold"))
         blocks.append([Text(f"{section.name} {mark}".rstrip(), style), *lines])
-    return _join([*(_join(block, "\n") for block in blocks), render_verdict(sections)], "\n\n")
+    return Text("\n\n").join([*(Text("\n").join(block) for block in blocks), render_verdict(sections)])
 
 
 def render_verdict(sections: Sequence[Section]) -> Text:
@@ -60,7 +60,3 @@ def _render_line(name: str, value: str, width: int, style: str) -> Text:
     """A name, and beside it the value on as many lines as it needs."""
     first, *more = wrap(value, width - INDENT, break_on_hyphens=False) or [""]
     return Text.assemble((f"{name} ".ljust(INDENT), style), first, *(f"\n{' ' * INDENT}{line}" for line in more))
-
-
-def _join(texts: Iterable[Text], between: str) -> Text:
-    return Text(between).join(texts)

@@ -63,8 +63,7 @@ def find_compile_cache() -> Path:
 def examine_folder(key: str, path: str, *, needed: bool) -> Folder:
     """Try to write into a folder, or into the one in which it would be created. Leaves no file."""
     place = Path(path).expanduser().absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    place = next(folder for folder in (place, *place.parents) if folder.exists())
     try:
         # Permission bits are not enough: they do not bind root, and say nothing of a full or read-only disk.
         with tempfile.TemporaryFile(dir=place) as file:

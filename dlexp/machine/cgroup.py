@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from dlexp.machine.files import read_system_file
+
 MOUNT = Path("/sys/fs/cgroup")
 NO_LIMIT = 2**60  # bytes; version 1 writes a larger number for "no limit"
 
@@ -23,7 +25,10 @@ def memory_limit(mount: Path = MOUNT, groups: str | None = None) -> tuple[int, i
         limit = _number(folder / ("memory.limit_in_bytes" if version1 else "memory.max"))
         if limit is not None and limit < NO_LIMIT:
             used = _number(folder / ("memory.usage_in_bytes" if version1 else "memory.current")) or 0
-            found.append((limit, max(0, used - _cache(folder))))
+            # The system frees cached files when memory runs short.
+            fields = dict(line.split(maxsplit=1) for line in read_system_file(folder / "memory.stat").splitlines())
+            cached = int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))
+            found.append((limit, max(0, used - cached)))
     return min(found, key=lambda pair: pair[0] - pair[1], default=None)
 
 
@@ -41,11 +46,8 @@ def cpu_limit(mount: Path = MOUNT, groups: str | None = None) -> float | None:
 
 def _folders(mount: Path, controller: str, groups: str | None) -> Iterator[Path]:
     """The folder of this process's group and of each group above it, in versions 1 and 2 of control groups."""
-    try:
-        lines = (Path("/proc/self/cgroup").read_text() if groups is None else groups).splitlines()
-    except OSError:
-        return
-    for line in lines:
+    text = read_system_file(Path("/proc/self/cgroup")) if groups is None else groups
+    for line in text.splitlines():
         _, names, path = line.split(":", 2)
         if not names or controller in names.split(","):
             root = mount / controller if names else mount
@@ -54,17 +56,5 @@ def _folders(mount: Path, controller: str, groups: str | None) -> Iterator[Path]
 
 
 def _number(path: Path) -> int | None:
-    try:
-        text = path.read_text().strip()
-    except OSError:
-        return None
+    text = read_system_file(path).strip()
     return int(text) if text.lstrip("-").isdigit() else None
-
-
-def _cache(folder: Path) -> int:
-    """Bytes of cached files, which the system frees when memory runs short."""
-    try:
-        fields = dict(line.split(maxsplit=1) for line in (folder / "memory.stat").read_text().splitlines())
-    except OSError:
-        return 0
-    return int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))

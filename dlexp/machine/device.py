@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from dlexp.errors import UnsupportedError
+from dlexp.machine.files import read_system_field
 from dlexp.machine.process import return_freed_memory, reuse_freed_memory
 
 
@@ -28,24 +29,30 @@ def find_device(name: str) -> torch.device:
 
 def check_hardware(hardware: Mapping[str, Any], device: torch.device) -> list[str]:
     """One message for each setting of the group `hardware` that has no effect on this device."""
+    if device.type != "cpu":
+        return []
     problems = []
-    if device.type == "cpu":
-        if hardware["cuda_graph"]:
-            problems.append("hardware.cuda_graph=true replays steps on a GPU, and this run is on the CPU: leave it false.")
-        if hardware["determinism"] == "fast":
-            problems.append(
-                "hardware.determinism=fast lets cuDNN choose its algorithms and needs a GPU; seeded or bitwise run here."
-            )
-        problems += [
-            f"hardware.{key}=true speeds up copies to a GPU, and this run is on the CPU: leave it false."
-            for key in ("pin_memory", "non_blocking")
-            if hardware[key] and hardware["loader"] == "workers"
-        ]
-        if hardware["empty_cache_every"]:
-            problems.append("hardware.empty_cache_every empties the memory that torch reserves on a GPU: leave it 0 here.")
-        if hardware["compile"] and not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
-            problems.append("hardware.compile=true needs a C++ compiler on the CPU, and none is on the PATH.")
+    if hardware["cuda_graph"]:
+        problems.append("hardware.cuda_graph=true replays steps on a GPU, and this run is on the CPU: leave it false.")
+    if hardware["determinism"] == "fast":
+        problems.append(
+            "hardware.determinism=fast lets cuDNN choose its algorithms and needs a GPU; seeded or bitwise run here."
+        )
+    problems += [
+        f"hardware.{key}=true speeds up copies to a GPU, and this run is on the CPU: leave it false."
+        for key in ("pin_memory", "non_blocking")
+        if hardware[key] and hardware["loader"] == "workers"
+    ]
+    if hardware["empty_cache_every"]:
+        problems.append("hardware.empty_cache_every empties the memory that torch reserves on a GPU: leave it 0 here.")
+    if hardware["compile"] and not find_compiler():
+        problems.append("hardware.compile=true needs a C++ compiler on the CPU, and none is on the PATH.")
     return problems
+
+
+def find_compiler() -> str | None:
+    """The C++ compiler that torch.compile needs on the CPU, or None."""
+    return os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
 
 
 def configure_torch(device: torch.device, *, num_threads: int, determinism: str, tf32: bool) -> None:
@@ -107,18 +114,9 @@ def physical_memory(device: torch.device) -> int:
 
 def describe_device(device: torch.device) -> dict[str, Any]:
     """The device, the host and the versions, for a run's summary."""
+    cpu = read_system_field(Path("/proc/cpuinfo"), "model name")  # on Linux; elsewhere the architecture must do
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu or platform.machine(),
         "host": platform.node(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda},
     }
-
-
-def _processor() -> str:
-    """The model of the CPU on Linux; on other systems its architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())

@@ -1,4 +1,4 @@
-"""Write a file so that a reader finds all of the new content or all of the old, even after a crash."""
+"""Write a file so that a reader finds all of the new content or all of the old, even after a crash; read system files."""
 
 import os
 import platform
@@ -39,14 +39,26 @@ def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool 
     return path
 
 
+def read_system_file(path: Path) -> str:
+    """The content of a file in which the operating system reports something; empty if there is no such file."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def read_system_field(path: Path, name: str) -> str | None:
+    """The value in the first line `name: value` of such a file; None if there is none."""
+    fields = (line.partition(":") for line in read_system_file(path).splitlines())
+    return next((value.strip() for key, _, value in fields if key.strip() == name), None)
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process of this machine has this id."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)  # it is another user's
     return True
 
 

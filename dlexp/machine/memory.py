@@ -9,6 +9,7 @@ import torch
 
 from dlexp.machine.cgroup import memory_limit
 from dlexp.machine.device import empty_cache, physical_memory
+from dlexp.machine.files import read_system_field, read_system_file
 
 SHARED = Path("/dev/shm")
 
@@ -59,19 +60,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _available() -> int | None:
     """Bytes that a new process can have without swapping, as Linux estimates it; None on other systems."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    numbers = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return next((int(number) * 1024 for number in numbers), None)
+    field = read_system_field(Path("/proc/meminfo"), "MemAvailable")  # such as 1000 kB
+    return int(field.split()[0]) * 1024 if field else None
 
 
 def _addresses() -> int | None:
     """Bytes of address space that `ulimit -v` leaves to this process; None if there is no limit, or it is not known."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    try:
-        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:
+    pages = read_system_file(Path("/proc/self/statm")).split()
+    if limit == resource.RLIM_INFINITY or not pages:
         return None
-    return None if limit == resource.RLIM_INFINITY else max(0, limit - taken)
+    return max(0, limit - int(pages[0]) * resource.getpagesize())

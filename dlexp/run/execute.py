@@ -41,20 +41,20 @@ def gather_facts(run: Run) -> Facts:
         UnsupportedError: If the config is sound but this machine cannot run it.
         DatasetError: If the data cannot be read or downloaded.
     """
-    facts = _check(run, load_dataset(run.config))
+    facts = check_run(run, load_dataset(run.config))
     if run.config["batch_size"] == "auto":
         measurements = None
         with suppress(CheckpointError):  # reported when the run starts
             measurements = _read_measurements(run)
         size = measurements["chosen"]["batch_size"] if measurements else estimate_batch_size(run.config, facts)
-        facts = _check(run, facts.dataset, size)
+        facts = check_run(run, facts.dataset, size)
     if run.config["hardware"]["tune"]:
         # Raises an error if there is nothing to choose.
         tuning.list_candidates(run.config, facts, run.composed.overridden_keys)
     return facts
 
 
-def _check(run: Run, dataset: Dataset, batch_size: int | None = None) -> Facts:
+def check_run(run: Run, dataset: Dataset, batch_size: int | None = None) -> Facts:
     """Check the config against device, data and model, with another batch size if one is given."""
     config = run.config if batch_size is None else {**run.config, "batch_size": batch_size}
     parts = {group: make_factory(config, group) for group in ("augment", "model", "precision")}
@@ -140,7 +140,7 @@ def _measure(run: Run, facts: Facts) -> tuning.Measurements:
     """Measure the settings that the config leaves open."""
     measurements: tuning.Measurements = {"chosen": {}}
     if run.config["batch_size"] == "auto":
-        measurements = find_batch_size(run.config, facts, partial(_check, run, facts.dataset))
+        measurements = find_batch_size(run.config, facts, partial(check_run, run, facts.dataset))
         facts, _ = _apply_choices(run, facts, measurements["chosen"])
     if run.config["hardware"]["tune"]:
         timed = tuning.time_candidates(run.config, facts, run.composed.overridden_keys)
@@ -151,7 +151,7 @@ def _measure(run: Run, facts: Facts) -> tuning.Measurements:
 def _apply_choices(run: Run, facts: Facts, chosen: tuning.Settings) -> tuple[Facts, dict[str, Any]]:
     """Facts and config with the chosen settings."""
     if "batch_size" in chosen:
-        facts = _check(run, facts.dataset, chosen["batch_size"])
+        facts = check_run(run, facts.dataset, chosen["batch_size"])
     return facts, tuning.with_tuned_hardware(run.config, chosen)
 
 
