@@ -145,8 +145,11 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
     values: dict[str, Any] = {}
     problems: list[str] = []
     several = ((group, option) for group in list_groups() for option in expected[group])
-    chosen = [("", "config"), *composed.choices.items(), *several]
-    ranges = {path: rule for group, option in chosen for path, rule in option_ranges(group, option).items()}
+    ranges = {
+        path: rule
+        for group, option in [*composed.choices.items(), *several]
+        for path, rule in option_ranges(group, option).items()
+    }
     for path, default in leaves(expected):
         if path.rpartition(".")[2].startswith("_") or path in list_groups() or find_reference(default) in groups():
             continue

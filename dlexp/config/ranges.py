@@ -1,7 +1,12 @@
-"""The range of every value in a config: kinds of rules, the table RANGES, and the blocks `_ranges_` in the files of options."""
+"""The range of every value in a config, from the blocks `_ranges_` in conf/. Booleans and free text need none.
 
+config.yaml has the ranges of the plain keys and of keys that several options have; the file of an option has the others.
+"""
+
+import operator
 import re
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -23,39 +28,32 @@ class Rule(NamedTuple):
     holds: Callable[[Any], bool]
 
 
-def number(
-    *, above: float | None = None, at_least: float | None = None, below: float | None = None, at_most: float | None = None
-) -> Rule:
-    """A finite number within bounds; which may be an integer but not a boolean."""
-    bounds = {"above": above, "at least": at_least, "below": below, "at most": at_most}
-    text = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+COMPARISONS = {"above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
+
+
+def number(**bounds: float) -> Rule:
+    """A finite number within bounds, which are named as in `COMPARISONS`. It may be an integer but not a boolean."""
+    text = " and ".join(f"{name.replace('_', ' ')} {bound:g}" for name, bound in bounds.items())
 
     def holds(value: Any) -> bool:
         return (
             isinstance(value, int | float)
             and not isinstance(value, bool)
             and abs(value) <= sys.float_info.max  # false for nan, and for an integer that no float can hold
-            and (above is None or value > above)
-            and (at_least is None or value >= at_least)
-            and (below is None or value < below)
-            and (at_most is None or value <= at_most)
+            and all(COMPARISONS[name](value, bound) for name, bound in bounds.items())
         )
 
     return Rule(f"a number {text}" if text else "a finite number", holds)
 
 
-def integer(low: int, high: int) -> Rule:
+def integer(low: int, high: int, *, odd: bool = False) -> Rule:
     """An integer from `low` to `high`, both included; not a boolean."""
     return Rule(
-        f"an integer from {low} to {high}",
-        lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high,
+        f"an {'odd ' if odd else ''}integer from {low} to {high}",
+        lambda value: (
+            isinstance(value, int) and not isinstance(value, bool) and low <= value <= high and (not odd or value % 2 == 1)
+        ),
     )
-
-
-def odd(low: int, high: int) -> Rule:
-    """An odd integer from `low` to `high`."""
-    rule = integer(low, high)
-    return Rule(f"an odd integer from {low} to {high}", lambda value: rule.holds(value) and value % 2 == 1)
 
 
 def one_of(*words: str) -> Rule:
@@ -102,44 +100,6 @@ PATH = Rule(
     lambda value: TEXT.holds(value) and all(name != ".." and len(name.encode()) <= NAMES_BYTES for name in value.split("/")),
 )
 COUNT = integer(1, 10**7)
-SHARE = number(at_least=0, below=1)
-
-# Config path → what a value must be; null as well wherever the default is null. Booleans and free text need no row. Keys that
-# only one option has have their row in the block `_ranges_` of its file, in the words of the message, and so have plain keys.
-RANGES: dict[str, Rule] = {
-    "output_dir": PATH,
-    "dataset.per_class": COUNT,
-    "dataset.scale": either(
-        one_of("none", "unit", "standardize", "standardize_features", "minmax"),
-        map_with(mean=list_of(number()), std=list_of(number(above=0))),
-    ),
-    "dataset.scale_on": one_of("train", "all"),
-    "dataset.test_fraction": number(above=0, below=1),
-    "dataset.num_examples": integer(4, 10**7),
-    "dataset.num_train": COUNT,
-    "dataset.num_test": COUNT,
-    "dataset.noise": number(at_least=0),
-    "model.widths": list_of(integer(1, 65536)),
-    "model.small_stem_below": integer(0, 16384),
-    "norm.eps": number(above=0),
-    "init.gain": number(above=0),
-    "init.mode": one_of("fan_in", "fan_out"),
-    "init.bias": number(),
-    "optimizer.lr": number(above=0),
-    "optimizer.weight_decay": number(at_least=0),
-    "optimizer.momentum": SHARE,
-    "optimizer.betas": list_of(SHARE, 2, 2),
-    "optimizer.eps": number(above=0),
-    "scheduler.gamma": number(above=0, at_most=1),
-    "scheduler.eta_min": number(at_least=0),
-    "scheduler.warmup_fraction": SHARE,
-    "hardware.determinism": one_of("seeded", "bitwise", "fast"),
-    "hardware.num_threads": integer(1, 1024),
-    "hardware.loader": one_of("resident", "workers"),
-    "hardware.num_workers": integer(0, 256),
-    "hardware.empty_cache_every": integer(0, 10**6),
-}
-
 
 KINDS: dict[type, Rule] = {
     bool: BOOLEAN,
@@ -163,12 +123,14 @@ def parse_rule(text: str) -> Rule:
         return list_of(parse_rule(match[3]), int(match[1]), int(match[2] or match[1]))
     if match := re.fullmatch(r"a map from (.+) to (an? .+)", text):
         return map_of(parse_rule(match[1]), parse_rule(match[2]))
+    if match := re.fullmatch(r"a map with (\w+): (.+) and (\w+): (.+)", text):
+        return map_with(**{match[1]: parse_rule(match[2]), match[3]: parse_rule(match[4])})
     if match := re.fullmatch(r"an (odd )?integer from (-?\d+) to (-?\d+)", text):
-        return (odd if match[1] else integer)(int(match[2]), int(match[3]))
+        return integer(int(match[2]), int(match[3]), odd=match[1] is not None)
     if text.startswith("one of "):
         return one_of(*text.removeprefix("one of ").split(", "))
-    if text == "a finite number":
-        return number()
+    if text in (named := {rule.expected: rule for rule in (number(), PATH)}):
+        return named[text]
     bounds = [re.fullmatch(r"(above|at least|below|at most) (\S+)", bound) for bound in text[len("a number ") :].split(" and ")]
     if not text.startswith("a number ") or None in bounds:
         raise ValueError(f"expected words such as 'an integer from 1 to 9' or 'a number above 0', got {text!r}")
@@ -193,13 +155,13 @@ def option_ranges(group: str, option: str) -> dict[str, Rule]:
 
 
 def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] | None = None) -> Rule:
-    """The rule for the value at `path`: its row, or that of the key its default refers to, or the kind of its default.
+    """The rule for the value at `path`: its range, or that of the key its default refers to, or the kind of its default.
 
     Args:
         path: A config path.
         default: Its default.
-        ranges: Rows of the chosen options.
+        ranges: Ranges of the chosen options. Those of config.yaml are known.
     """
-    known = {**RANGES, **(ranges or {})}
+    known = ChainMap(dict(ranges or {}), option_ranges("", "config"))
     rule = known.get(path) or known.get(find_reference(default) or "") or KINDS[type(default)]
     return either(rule, NULL) if default is None and rule is not NULL else rule
