@@ -13,7 +13,7 @@ from dlexp.config.check import check, find_problems
 from dlexp.config.compose import Composed, compose
 from dlexp.config.flags import read_flags, show
 from dlexp.config.help import help_text
-from dlexp.config.lookup import is_multirun
+from dlexp.config.lookup import is_multirun, replace_sweeper_params
 from dlexp.config.options import CONF
 from dlexp.config.overrides import parse
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
@@ -75,7 +75,7 @@ def _command(arguments: list[str]) -> int:
     if problems := find_problems(overrides, multirun=flags.multirun):
         raise ConfigError(*problems)
     if flags.multirun or flags.by_hydra or is_multirun(map(parse, overrides)):
-        return _run_hydra(arguments)
+        return _run_hydra(replace_sweeper_params(arguments))
     composed = compose(overrides)
     if flags.cfg:
         if flags.cfg == "all":

@@ -92,7 +92,8 @@ def test_data_that_cannot_be_had_ends_with_7(tmp_path):
 
 
 def test_a_sweep(tmp_path):
-    code, out, err = train("-m", *MOONS, "norm=bn,gn", "seed=range(0,2)", cwd=tmp_path)
+    axes = ("norm=bn,gn", "hydra.sweeper.params.seed='0,1'")
+    code, out, err = train("-m", *MOONS, *axes, cwd=tmp_path)
     assert (code, err) == (0, "")
     assert out.rstrip().endswith("4 runs: 4 done, 0 skipped, 0 failed, 0 held.")
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}

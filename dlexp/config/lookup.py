@@ -144,6 +144,15 @@ def _sweeper_axes(override: Override) -> dict[str, Any]:
     return {str(axis): values for axis, values in override.value.items()} if is_map else {}
 
 
+def replace_sweeper_params(arguments: Sequence[str]) -> list[str]:
+    """Replace each override of `hydra.sweeper.params` by its axes, `key=values`. Hydra could not set a key below its null."""
+    replaced: list[str] = []
+    for argument in arguments:
+        is_params = argument.lstrip("+").startswith("hydra.sweeper.params")
+        replaced += [f"{axis}={values}" for axis, values in _sweeper_axes(parse(argument)).items()] if is_params else [argument]
+    return replaced
+
+
 def _check_list(override: Override, chosen: Chosen) -> Iterator[str]:
     key, options = override.key, list_groups()[override.key]
     for value in override.values:
