@@ -1,6 +1,7 @@
 """Check the config of one run, or the configs of a sweep, as far as that is possible without data and model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -60,19 +61,24 @@ def check_all(cells: Sequence[Composed]) -> None:
     Raises:
         ConfigError: With each problem once, and the number of cells that have it.
     """
-    found: dict[str, list[Composed]] = {}
-    for cell in cells:
-        for problem in check(cell):
-            found.setdefault(problem, []).append(cell)
-    if found:
-        raise ConfigError(*(describe_problem(problem, having, len(cells)) for problem, having in found.items()))
+    refuse([(problem, cell) for cell in cells for problem in check(cell)], len(cells))
 
 
-def describe_problem(problem: str, cells: Sequence[Composed], total: int) -> str:
-    """A problem of some cells of a sweep, with how many have it and which is the first."""
-    if len(cells) == total:
-        return problem
-    return f"{problem} (in {len(cells)} of {total} runs; first: {' '.join(cells[0].command)})"
+def refuse(problems: Iterable[tuple[str, Composed]], total: int) -> None:
+    """Raise the problems of the cells of a sweep, if there are any.
+
+    Raises:
+        ConfigError: With each problem once, the number of cells that have it, and the first of them.
+    """
+    found: dict[str, list[Composed]] = defaultdict(list)
+    for problem, cell in problems:
+        found[problem].append(cell)
+    lines = []
+    for problem, cells in found.items():
+        where = f" (in {len(cells)} of {total} runs; first: {' '.join(cells[0].command)})" if len(cells) < total else ""
+        lines.append(problem + where)
+    if lines:
+        raise ConfigError(*lines)
 
 
 def check(composed: Composed) -> list[str]:

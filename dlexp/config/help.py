@@ -17,11 +17,12 @@ EXAMPLES = """\
 
 def help_text() -> str:
     """Usage, groups with their options, plain keys with their defaults, examples and exit codes."""
-    defaults = default_choices()
-    options = {
-        group: " ".join(f"*{name}" if name == defaults[group] else name for name in groups()[group]) for group in defaults
-    }
-    plain = " ".join(f"{path}={_format(value)}" for path, value in leaves(scalars()))
+    lines = {}
+    for group, default in default_choices().items():
+        lines[group] = " ".join(f"*{name}" if name == default else name for name in groups()[group])
+    for group, names in list_groups().items():
+        lines[group] = f"{' '.join(names)} (a list: {group}=[{','.join(names[:2])}])"
+    plain = [f"{path}={value if isinstance(value, str) else format_value(value)}" for path, value in leaves(scalars())]
     return "\n".join(
         [
             "Train what a config says, and leave a record in outputs/.",
@@ -31,15 +32,10 @@ def help_text() -> str:
             "  python train.py study=name                                 a study (scripts/plan.py lists them)",
             "",
             "Groups and their options (* the default); the keys of an option stand in conf/<group>/<option>.yaml",
-            *(line for group, names in options.items() for line in _block(f"{group:11}", names)),
-            *(
-                line
-                for group, names in list_groups().items()
-                for line in _block(f"{group:11}", f"{' '.join(names)} (a list: {group}=[{','.join(names[:2])}])")
-            ),
+            *(line for group, names in lines.items() for line in _block(f"{group:11}", names)),
             "",
             "Keys and their defaults, explained in conf/config.yaml",
-            *_block("", plain),
+            *_block("", " ".join(plain)),
             "",
             "Examples",
             EXAMPLES,
@@ -52,9 +48,5 @@ def help_text() -> str:
 
 
 def _block(name: str, words: str) -> list[str]:
-    indent = "  " + " " * len(name)
+    indent = " " * (2 + len(name))
     return wrap(words, WIDTH, initial_indent=f"  {name}", subsequent_indent=indent, break_on_hyphens=False)
-
-
-def _format(value: object) -> str:
-    return value if isinstance(value, str) else format_value(value)

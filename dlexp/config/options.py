@@ -34,11 +34,8 @@ class Traits(NamedTuple):
     user_files: str | None = None
 
 
-FIXED = (
-    "hardware.device",
-    "precision.format",
-    "optimizer.nesterov",
-)  # keys that make an option what it is: a command cannot set them
+# Keys that make an option what it is: a command cannot set them.
+FIXED = ("hardware.device", "precision.format", "optimizer.nesterov")
 
 
 def read(path: Path) -> Tree:

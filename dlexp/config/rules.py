@@ -25,11 +25,6 @@ class Settings(NamedTuple):
     references: frozenset[str]
 
     @property
-    def has_watched_metric(self) -> bool:
-        """Whether there is a metric to watch while training."""
-        return self.values["val_fraction"] > 0 or self.values["evaluate_on"] == "test"
-
-    @property
     def has_no_blocks(self) -> bool:
         """Whether the model consists only of its head."""
         return self.values.get("model.depth") == 0 and not self.values.get("model.widths")
@@ -82,6 +77,8 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
     widths, scale, group_size = (values.get(key) for key in ("model.widths", "dataset.scale", "norm.group_size"))
     replaces_depth, is_fixed = widths is not None and "model.depth" in values, scale == "none" or isinstance(scale, dict)
     loader = "hardware.num_workers hardware.pin_memory hardware.persistent_workers hardware.non_blocking"
+    no_workers = "with hardware.loader=resident: add hardware.loader=workers, or leave it out"
+    no_warmup = "with scheduler.warmup_fraction=0: leave one of the two out"
     no_patience = "without early stopping: set early_stopping.patience, or leave it out"
     rows = [  # whether the settings have no effect, the settings, why
         (values["max_steps"] is not None, "epochs", f"beside max_steps={values['max_steps']}: give one of the two"),
@@ -91,16 +88,8 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
         (group_size is not None, "norm.groups", f"beside norm.group_size={group_size}: give one of the two"),
         (s.has_no_blocks, "activation norm dropout width model.width", "with depth=0: there is no hidden block"),
         (values["batch_size"] == "full", "drop_last", "with batch_size=full: leave it out"),
-        (
-            values["hardware.loader"] == "resident",
-            loader,
-            "with hardware.loader=resident: add hardware.loader=workers, or leave it out",
-        ),
-        (
-            values.get("scheduler.warmup_fraction") == 0,
-            "scheduler.start_factor",
-            "with scheduler.warmup_fraction=0: leave one of the two out",
-        ),
+        (values["hardware.loader"] == "resident", loader, no_workers),
+        (values.get("scheduler.warmup_fraction") == 0, "scheduler.start_factor", no_warmup),
         (s.choices["norm"] == "none", "model.train_norm_weight", "with norm=none: leave it out"),
         (values.get("augment.padding") == 0, "augment.padding_mode", "with augment.padding=0: there is no border to fill"),
     ]
@@ -132,7 +121,7 @@ def _data_seed_is_used(s: Settings) -> Iterator[str]:
 
 
 def _a_metric_is_watched(s: Settings) -> Iterator[str]:
-    if s.has_watched_metric:
+    if s.values["val_fraction"] > 0 or s.values["evaluate_on"] == "test":
         return
     needs = s.given_among("monitor", "evaluate_on", "target")
     if s.values["early_stopping.patience"] is not None:
@@ -168,25 +157,20 @@ def _cuda_graph_can_be_captured(s: Settings) -> Iterator[str]:
         yield "batch_size: must be a number or full with hardware.cuda_graph=true, which needs more memory, got auto."
 
 
-def _nesterov_has_momentum(s: Settings) -> Iterator[str]:
-    if s.values.get("optimizer.nesterov") and s.values["optimizer.momentum"] == 0:
-        name = s.choices["optimizer"]
-        yield f"optimizer.momentum: must be above 0 with optimizer={name}, got 0: optimizer=sgd is the one without."
-
-
 def _hidden_blocks_are_there(s: Settings) -> Iterator[str]:
     if s.has_no_blocks:
         for choice in s.choices_that_need("hidden blocks"):
             yield f"{choice} needs hidden blocks, and depth=0 leaves only the head: use another {choice.partition('=')[0]}."
 
 
-def _persistent_workers_are_there(s: Settings) -> Iterator[str]:
+def _values_of_a_group_agree(s: Settings) -> Iterator[str]:
+    """No value contradicts another value of the same group."""
+    if s.values.get("optimizer.nesterov") and s.values["optimizer.momentum"] == 0:
+        name = s.choices["optimizer"]
+        yield f"optimizer.momentum: must be above 0 with optimizer={name}, got 0: optimizer=sgd is the one without."
     workers = s.values["hardware.loader"] == "workers" and s.values["hardware.persistent_workers"]
     if workers and s.values["hardware.num_workers"] == 0:
         yield "hardware.persistent_workers: must be false with hardware.num_workers=0, got true."
-
-
-def _augmentation_changes_images(s: Settings) -> Iterator[str]:
     if s.values.get("augment.padding") == 0 and s.values["augment.flip"] == "none":
         yield "augment.flip: none together with augment.padding=0 changes nothing: write augment=none."
 
@@ -209,10 +193,8 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _held_out_examples_are_evaluated,
     _learning_rate_can_fall,
     _cuda_graph_can_be_captured,
-    _nesterov_has_momentum,
+    _values_of_a_group_agree,
     _hidden_blocks_are_there,
-    _persistent_workers_are_there,
-    _augmentation_changes_images,
     _every_class_has_an_example,
 )
 

@@ -18,7 +18,6 @@ ANSWER_SECONDS = 4.0  # timeout for the first answer of a server
 STALL_SECONDS = 30.0  # timeout for each later one
 MAX_BYTES = 2**30  # of a download
 CHUNK = 2**18
-MEBIBYTE = 2**20
 
 Opener = Callable[[str, float], Any]
 """Takes an address and a timeout in seconds; returns a response as `urlopen` does, with `headers`, `read` and `close`."""
@@ -136,7 +135,7 @@ def _open_in_time(url: str, opener: Opener) -> Any:
 def _receive(response: Any, temporary: Path, path: Path, md5: str) -> None:
     """Write a response to `temporary`. Raises an error if it is not the file `path` with this checksum."""
     digest, received, total = hashlib.md5(usedforsecurity=False), 0, int(response.headers.get("Content-Length") or 0)
-    line = f"Downloading {path.name} ({total / MEBIBYTE:.1f} MiB) to {path.parent}"
+    line = f"Downloading {path.name} ({total / 2**20:.1f} MiB) to {path.parent}"
     print(line, end="", file=sys.stderr, flush=True)
     try:
         with response, temporary.open("wb") as file:

@@ -2,8 +2,8 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, get_origin
 
 from dlexp.config.options import CONF, read
 from dlexp.config.suggestion import nearest_option
@@ -12,11 +12,6 @@ from dlexp.errors import ConfigError
 from dlexp.run.record.identity import slug
 
 Cell = dict[str, Any]
-KEYS: dict[str, type] = {
-    **dict.fromkeys(("question", "background", "metric", "pairing"), str),
-    **dict.fromkeys(("base", "when", "axes", "reference"), dict),
-    **dict.fromkeys(("cells", "seeds", "predictions"), list),
-}
 PREDICTION = {"claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric"}
 RESERVED = ("adhoc", "reference")  # names of other folders in outputs/
 CHANGED = "with-"  # prefix of the report's folder if a command changed the study
@@ -68,6 +63,10 @@ class Study:
         """The product of the axes, then the listed cells."""
         product = [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
         return (product if self.axes else []) + self.cells
+
+
+# Key of a study's file → type of its value.
+KEYS: dict[str, Any] = {entry.name: get_origin(entry.type) or entry.type for entry in fields(Study) if entry.name != "name"}
 
 
 def studies() -> list[str]:

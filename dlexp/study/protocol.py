@@ -1,18 +1,15 @@
 """Run a study, and list the ids that its report is about."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from dlexp.config.compose import Composed, compose
-from dlexp.machine.files import write_whole
 from dlexp.run.plan import NOT_IN_LABEL, plan
-from dlexp.run.record import disk
 from dlexp.run.record.identity import slug
 from dlexp.study.definition import CHANGED, Study
 from dlexp.study.request import command
-from dlexp.study.sweep import check_cells, sweep
+from dlexp.study.sweep import check_cells, sweep, write_json
 
 
 def run_study(study: Study, runs: Sequence[Composed], changes: Mapping[str, str], typed: str) -> int:
@@ -63,7 +60,5 @@ def write_protocol(study: Study, changes: Mapping[str, str], typed: str) -> Path
     changed = [f"{key}={value}" for key, value in changes.items() if key not in NOT_IN_LABEL]
     folder = parent / f"{CHANGED}{slug(changed)}" if changed else parent
     content = {"study": asdict(study), "changes": changed, "command": typed, "runs": runs}
-    with disk.writing(folder / "protocol.json"):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "protocol.json", json.dumps(content, indent=1) + "\n")
+    write_json(folder / "protocol.json", content)
     return folder

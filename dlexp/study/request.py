@@ -89,16 +89,12 @@ def command(study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> 
     added: Cell = {}
     for condition, values in study.when.items():
         added |= values if meets(cell, condition) else {}
-    return _typed({**study.base, **added, **cell, "seed": seed}, changes)
+    return label(study.base | added | cell, seed, changes)
 
 
 def label(cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
     """The overrides that distinguish one run from the others of its study."""
-    return _typed({**cell, "seed": seed}, changes)
-
-
-def _typed(values: Cell, changes: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"{key}={text}" for key, text in (overrides_of(values) | dict(changes)).items())
+    return tuple(f"{key}={text}" for key, text in (overrides_of({**cell, "seed": seed}) | dict(changes)).items())
 
 
 def compose_runs(study: Study, request: Request) -> list[Composed]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dlexp.config.check import describe_problem
+from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
 from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
 from dlexp.machine.files import write_whole
@@ -49,7 +49,7 @@ def sweep(cells: Checked, command: str) -> int:
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
     manifest = runs[0].study_folder / "sweeps" / f"{identity}.json"
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
-    _write(manifest, listed | {"started": folder.now()})
+    write_json(manifest, listed | {"started": folder.now()})
     rows: list[Row] = []
     with make_display(sum(run.must_run() for run in runs)) as display:
         try:
@@ -58,7 +58,7 @@ def sweep(cells: Checked, command: str) -> int:
         finally:  # an interrupted sweep reports what it has
             _report(rows, swept, len(runs), len(unsupported), command, display)
             counts = Counter(row["outcome"] for row in rows)
-            _write(manifest, listed | {"counts": counts, "ended": folder.now()})
+            write_json(manifest, listed | {"counts": counts, "ended": folder.now()})
     return int(any(row["outcome"] == "failed" for row in rows))
 
 
@@ -71,7 +71,7 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     """
     runs: dict[str, Run] = {}
     unsupported: list[str] = []
-    problems: dict[str, list[Composed]] = {}
+    problems: list[tuple[str, Composed]] = []
     for cell in cells:
         try:
             run = plan(cell, study)
@@ -81,19 +81,22 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
         except UnsupportedError as error:
             unsupported.append(" ".join(error.problems))
         except ConfigError as error:
-            for problem in error.problems:
-                problems.setdefault(problem, []).append(cell)
-    if problems:
-        raise ConfigError(*(describe_problem(problem, having, len(cells)) for problem, having in problems.items()))
+            problems += [(problem, cell) for problem in error.problems]
+    refuse(problems, len(cells))
     if not runs:
         raise UnsupportedError(*dict.fromkeys(unsupported))
     return Checked(list(runs.values()), unsupported)
 
 
-def _write(manifest: Path, content: dict[str, Any]) -> None:
-    with disk.writing(manifest):
-        manifest.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(manifest, json.dumps(content, indent=1))
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a file that belongs to no run, and make its folder.
+
+    Raises:
+        DiskError: If the disk is full or cannot be written.
+    """
+    with disk.writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def _complete(run: Run, display: Display) -> Row:

@@ -36,8 +36,6 @@ class Standard:
     ) -> None:
         if flip == "none" and padding == 0:
             raise ConfigError("augment: flip=none and padding=0 change nothing. Choose augment=none instead.")
-        if padding < 0:
-            raise ConfigError(f"augment.padding: expected at least 0, got {padding}.")
         self.flip, self.padding, self.padding_mode = flip, padding, padding_mode
 
     def parameters(self, num_examples: int, seed: int, epoch: int) -> Int16[Tensor, "num_examples 3"]:
