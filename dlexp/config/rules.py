@@ -99,17 +99,12 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
 
 
 def _shared_keys_are_referred_to(s: Settings) -> Iterator[str]:
-    for name in ("depth", "width", "dropout", "activation", "norm"):
-        if name not in s.references:
-            for key in s.given_among(name):
-                yield f"{key}: has no effect: no part of this config refers to {name}. {_list_users(name)}"
-
-
-def _list_users(name: str) -> str:
-    """A sentence with the options that refer to `name`."""
     options = [(group, option) for group, names in groups().items() for option in names]
-    users = [f"{group}={option}" for group, option in options if name in find_references(read_option(group, option))]
-    return f"These do: {', '.join(users)}." if users else "Leave it out."
+    for key in s.given_among(*{"depth", "width", "dropout", "activation", "norm"} - s.references):
+        name = key.partition(".")[0]
+        users = [f"{group}={option}" for group, option in options if name in find_references(read_option(group, option))]
+        advice = f"These do: {', '.join(users)}." if users else "Leave it out."
+        yield f"{key}: has no effect: no part of this config refers to {name}. {advice}"
 
 
 def _data_seed_is_used(s: Settings) -> Iterator[str]:
