@@ -1,36 +1,19 @@
 """Analyse a study's folder: the runs that protocol.json lists, their cells, verdicts and curves, and the runs outside of it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate, select_usable
-from dlexp.analysis.judge.curves import (
-    best_gap,
-    convergence_epoch,
-    document_convergence,
-    document_volatility,
-    evaluated_split,
-    stability,
-    trend,
-)
+from dlexp.analysis.judge.curves import evaluated_split, measure_curves
 from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, diagnose
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.verdict import judge
-from dlexp.analysis.read.folder import (
-    RUN_FOLDER_NAME,
-    DamagedError,
-    RunFolder,
-    find_run_folders,
-    flatten,
-    read_json,
-    read_run_folder,
-)
-from dlexp.analysis.read.load import build_frame, build_runs, concatenate_csv, holds_whole_numbers, warn_damaged
+from dlexp.analysis.read.folder import DamagedError, RunFolder, find_run_folders, flatten, read_json
+from dlexp.analysis.read.load import build_frame, build_runs, concatenate_csv, holds_whole_numbers, read_run_folders
 from dlexp.analysis.read.outside_protocol import describe_outside_runs
 from dlexp.analysis.read.runs_csv import read_runs
 
@@ -53,7 +36,10 @@ def analyse(folder: str | Path) -> StudyResult:
     protocol = _read_protocol(folder / "protocol.json")
     study, planned = protocol["study"], protocol["runs"]
     keys = list(dict.fromkeys([*study.get("axes", {}), *(key for run in planned for key in run["cell"])]))
-    found, damaged = _read_run_folders(find_run_folders(folder.parent if folder.name.startswith("with-") else folder))
+    damaged: dict[str, str] = {}
+    found: dict[str, RunFolder] = {}
+    for run in read_run_folders(find_run_folders(folder.parent if folder.name.startswith("with-") else folder), damaged):
+        found.setdefault(run.id, run)  # of two folders with one id the first counts, as in training
     listed = [found[run["id"]] for run in planned if run["id"] in found]
     loaded = read_runs(folder / "runs.csv") if not found and (folder / "runs.csv").exists() else build_runs(listed)
     runs = _build_planned(planned, keys, loaded, damaged)
@@ -84,21 +70,6 @@ def _read_protocol(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DamagedError(f"{path}: not a study's protocol: {type(error).__name__} {error}") from error
     raise DamagedError(f"{path}: not a study's protocol: each run needs id, cell and seed.")
-
-
-def _read_run_folders(folders: Iterable[Path]) -> tuple[dict[str, RunFolder], dict[str, str]]:
-    """The runs by id, and a message on each damaged one. Of two folders with one id the first counts, as in training."""
-    found: dict[str, RunFolder] = {}
-    damaged: dict[str, str] = {}
-    for path in folders:
-        try:
-            run = read_run_folder(path)
-            found.setdefault(run.id, run)
-        except DamagedError as error:
-            warn_damaged(path, error)
-            if name := RUN_FOLDER_NAME.search(path.name):
-                damaged[name[1]] = f"{path.name} is damaged: {error}"
-    return found, damaged
 
 
 def _build_planned(
@@ -147,19 +118,8 @@ def _analyse_curve(curve: pd.DataFrame, run: Mapping[Any, Any]) -> dict[str, Any
     split = evaluated_split(trained) or "train"
     losses = trained[f"{split}/loss"].to_numpy(float)
     accuracy = trained[f"{split}/acc"].to_numpy(float) if f"{split}/acc" in trained else losses[:0]
-    has_accuracy = not np.isnan(accuracy).all()
-    learned = diagnosis.name not in ("diverged", "at chance")
-    return {
-        "diagnosis": diagnosis.name,
-        "advice": diagnosis.advice,
-        "diagnosed_epoch": diagnosis.epoch,
-        "convergence_epoch": convergence_epoch(accuracy, learned=learned),
-        "stability": stability(losses),
-        "trend": trend(losses),
-        "best_gap": best_gap(accuracy if has_accuracy else losses, rising=has_accuracy),
-        "document_convergence": document_convergence(accuracy),
-        "document_volatility": document_volatility(losses),
-    }
+    numbers = measure_curves(losses, accuracy, learned=diagnosis.name not in ("diverged", "at chance"))
+    return {"diagnosis": diagnosis.name, "advice": diagnosis.advice, "diagnosed_epoch": diagnosis.epoch, **numbers}
 
 
 def _ensure_columns(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Numbers computed from learning curves. A curve has one value per epoch 1, 2, 3 …, without the untrained epoch 0."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,25 @@ Curve = Sequence[float] | np.ndarray
 LAST_EPOCHS = 10  # that stability and trend are computed from
 CONVERGED_SHARE = 0.95  # of the best accuracy, at which a run counts as converged
 SMOOTHING_WINDOW = 5  # epochs
+
+
+def measure_curves(losses: Curve, accuracy: Curve, *, learned: bool) -> dict[str, Any]:
+    """All numbers of a run's curves, by the names of their functions.
+
+    Args:
+        losses: Loss of each epoch on the evaluated split.
+        accuracy: Accuracy of each epoch; empty for a regression.
+        learned: Whether the run neither diverged nor ended at chance.
+    """
+    has_accuracy = not np.isnan(accuracy).all()
+    return {
+        "convergence_epoch": convergence_epoch(accuracy, learned=learned),
+        "stability": stability(losses),
+        "trend": trend(losses),
+        "best_gap": best_gap(accuracy if has_accuracy else losses, rising=has_accuracy),
+        "document_convergence": document_convergence(accuracy),
+        "document_volatility": document_volatility(losses),
+    }
 
 
 def convergence_epoch(accuracy: Curve, *, learned: bool = True) -> int | None:

@@ -69,8 +69,6 @@ def summarise(values: Sequence[float]) -> Summary:
     n = len(values)
     if n == 0:
         return Summary(0, math.nan, math.nan, math.nan, math.nan)
-    if n == 1:
-        return Summary(1, float(np.mean(values)), math.nan, math.nan, math.nan)
     contrast = contrast_paired(values)
     return Summary(n, contrast.estimate, contrast.deviation, *contrast.interval())
 

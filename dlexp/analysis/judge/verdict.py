@@ -40,10 +40,9 @@ def judge(study: Mapping[str, Any], cells: Sequence[Cell], values_of: Callable[[
 
 
 def _convert_logarithms(verdict: Verdict) -> Verdict:
-    estimate, low, high = (
-        None if value is None else math.exp(value) for value in (verdict.estimate, verdict.low, verdict.high)
-    )
-    return replace(verdict, estimate=estimate, low=low, high=high, margin=math.exp(verdict.margin))
+    known = {name: value for name in ("estimate", "low", "high", "margin") if (value := getattr(verdict, name)) is not None}
+    numbers: dict[str, Any] = {name: math.exp(value) for name, value in known.items()}
+    return replace(verdict, **numbers)
 
 
 def select(cells: Sequence[Cell], selector: Cell | list[Cell], where: Cell) -> list[int]:

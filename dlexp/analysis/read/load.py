@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlexp.analysis.read.folder import DamagedError, RunFolder, find_run_folders, read_run_folder
+from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, RunFolder, find_run_folders, read_run_folder
 from dlexp.analysis.read.runs_csv import read_runs
 
 FIRST_COLUMNS = ("id", "study", "folder", "status", "reason", "seed")
@@ -46,15 +46,23 @@ def load_runs(path: str | Path) -> pd.DataFrame:
     folders = list(find_run_folders(path))
     if not folders and (files := sorted(path.rglob("runs.csv"))):
         return pd.concat([read_runs(file) for file in files], ignore_index=True)
-    return build_runs(_read_all(folders))
+    return build_runs(read_run_folders(folders))
 
 
-def _read_all(folders: Iterable[Path]) -> Iterator[RunFolder]:
+def read_run_folders(folders: Iterable[Path], damaged: dict[str, str] | None = None) -> Iterator[RunFolder]:
+    """Read run folders. A damaged one is named in a warning and left out.
+
+    Args:
+        folders: The folders.
+        damaged: Receives a message on each damaged folder, under the id in the folder's name.
+    """
     for folder in folders:
         try:
             yield read_run_folder(folder)
         except DamagedError as error:
             warn_damaged(folder, error)
+            if damaged is not None and (name := RUN_FOLDER_NAME.search(folder.name)):
+                damaged[name[1]] = f"{folder.name} is damaged: {error}"
 
 
 def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
@@ -125,7 +133,7 @@ def load_probes(path: str | Path) -> pd.DataFrame:
 
 
 def _load_csv(path: str | Path, name: str) -> pd.DataFrame:
-    runs = list(_read_all(find_run_folders(Path(path))))
+    runs = list(read_run_folders(find_run_folders(Path(path))))
     varying = _varying_keys(runs)
     return concatenate_csv(
         (

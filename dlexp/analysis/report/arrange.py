@@ -1,9 +1,8 @@
 """Decide how a study is laid out: its numeric axes, the keys that distinguish cells, and the names of cells."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from scipy import stats
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.labels import show
 
+Item = TypeVar("Item")
 # Keys whose values are clear without the key: config groups, and the named arms of a study.
 SELF_EXPLANATORY_KEYS = {"arm", "activation", "norm", "optimizer", "loss", "dataset", "model", "init", "hardware", "precision"}
 
@@ -19,6 +19,14 @@ SELF_EXPLANATORY_KEYS = {"arm", "activation", "norm", "optimizer", "loss", "data
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as dictionaries."""
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def group_by(items: Iterable[Item], key: Callable[[Item], Any]) -> dict[Any, list[Item]]:
+    """The items by their key, in the order in which the keys first occur."""
+    groups: dict[Any, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def axis_values(result: StudyResult, key: str) -> list[Any]:
@@ -50,9 +58,13 @@ def mark_absent(result: StudyResult) -> StudyResult:
         keys_of.setdefault(spell_cell(row, result.keys), set(cells.get(row["id"], row)))
 
     def mark(frame: pd.DataFrame) -> pd.DataFrame:
-        rows = [(row, keys_of.get(spell_cell(row, result.keys), set(result.keys))) for row in records(frame[result.keys])]
-        columns = {key: [_to_null(row[key]) if key in present else ABSENT for row, present in rows] for key in result.keys}
-        return frame.assign(**{key: pd.Series(values, frame.index, dtype=object) for key, values in columns.items()})
+        values = frame[result.keys].astype(object)
+        rows = records(values.where(values.notna(), None))
+        present = [keys_of.get(spell_cell(row, result.keys), result.keys) for row in rows]
+        columns = {
+            key: [row[key] if key in keys else ABSENT for row, keys in zip(rows, present, strict=True)] for key in result.keys
+        }
+        return frame.assign(**{key: pd.Series(column, frame.index, dtype=object) for key, column in columns.items()})
 
     return replace(
         result, runs=mark(result.runs), cells=mark(result.cells), curves=mark(result.curves), probes=mark(result.probes)
@@ -64,19 +76,15 @@ def spell_cell(row: dict[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
     return tuple("null" if row[key] is ABSENT else show(row[key]) for key in keys)
 
 
-def _to_null(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
 def is_number(value: Any) -> bool:
     """Whether a value is a number, and not a boolean."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
 
 
 def numeric_keys(result: StudyResult) -> list[str]:
-    """Keys with at least three values, all of them numbers; the key with most values first."""
-    values = {key: axis_values(result, key) for key in result.keys}
-    numeric = [key for key in result.keys if len(values[key]) >= 3 and all(map(is_number, values[key]))]
+    """Varying keys with at least three values, all of them numbers; the key with most values first."""
+    values = {key: axis_values(result, key) for key in varying_keys(result)}
+    numeric = [key for key in values if len(values[key]) >= 3 and all(map(is_number, values[key]))]
     return sorted(numeric, key=lambda key: -len(values[key]))
 
 

@@ -7,10 +7,10 @@ import pandas as pd
 from dlexp.analysis.judge.cells import FAILED, FINISHED, NOT_RUN
 from dlexp.analysis.judge.diagnose import ADVICE
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import add_cell_names, cell_name, cell_names, records, varying_keys
+from dlexp.analysis.report.arrange import add_cell_names, cell_name, cell_names, group_by, records, varying_keys
 from dlexp.analysis.report.figures.arrays import best_and_worst, load_cell_arrays
 from dlexp.analysis.report.labels import show
-from dlexp.analysis.report.tables import Table, format_metric, format_number, list_distinct, shorten, to_text
+from dlexp.analysis.report.tables import Table, format_metric, format_number, shorten, to_text
 from dlexp.analysis.report.text import Text
 
 
@@ -46,11 +46,11 @@ def build_broken(result: StudyResult, text: Text) -> Table | None:
     if runs.empty:
         return None
     keys = varying_keys(result)
-    groups: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for run in records(runs):
-        group = cell_name(run, keys), text.word(run["status"]), to_text(run.get("reason"))
-        groups.setdefault(group, []).append((show(run["seed"]), to_text(run["id"])))
-    rows = [[*group, *(", ".join(column) for column in zip(*names, strict=True))] for group, names in groups.items()]
+    groups = group_by(records(runs), lambda run: (cell_name(run, keys), text.word(run["status"]), to_text(run.get("reason"))))
+    rows = [
+        [*group, ", ".join(show(run["seed"]) for run in alike), ", ".join(to_text(run["id"]) for run in alike)]
+        for group, alike in groups.items()
+    ]
     head = [text("cell"), text("status"), text("reason"), text("seed"), text("run")]
     return shorten(Table(text("caption_broken"), head, rows), text)
 
@@ -107,5 +107,8 @@ def build_classes(result: StudyResult, text: Text) -> Table | None:
 def build_environment(result: StudyResult, text: Text) -> Table | None:
     """The machines and versions that made the runs: each distinct value."""
     versions = [str(name) for name in result.runs if str(name).startswith("versions.")]
-    rows = list_distinct(result.runs, ["device", "host", "hardware", "precision", *versions, "git_commit", "code"])
+    rows = []
+    for column in ("device", "host", "hardware", "precision", *versions, "git_commit", "code"):
+        if column in result.runs and (values := [name for name in dict.fromkeys(map(to_text, result.runs[column])) if name]):
+            rows.append([column, ", ".join(values)])
     return Table(text("caption_environment"), [text("setting"), text("value")], rows) if rows else None

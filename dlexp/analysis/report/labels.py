@@ -16,7 +16,6 @@ KEY_LABELS = {
 }
 METRIC_LABELS = {
     "acc": "accuracy (%)",
-    "loss": "loss",
     "rmse": "root mean squared error",
     "grad_norm": "gradient norm",
     "clip_rate": "steps clipped (%)",

@@ -9,7 +9,7 @@ from dlexp.analysis.judge.cells import FAILED, FINISHED, NOT_RUN
 from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report import details, speedup, tables
-from dlexp.analysis.report.arrange import cell_name, mark_absent, records, varying_keys
+from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, varying_keys
 from dlexp.analysis.report.cards import Card, make_card
 from dlexp.analysis.report.figures import Picture
 from dlexp.analysis.report.labels import show, unit_suffix
@@ -17,17 +17,6 @@ from dlexp.analysis.report.tables import Table, format_metric
 from dlexp.analysis.report.text import SECTIONS, Text
 
 MAX_EMBEDDED_SVG = 80_000  # bytes; a larger figure is embedded as a PNG where that is smaller
-
-
-@dataclass(frozen=True)
-class EmbeddedPicture:
-    """A picture as the page holds it: `data` is a data URI, `rem` its largest width."""
-
-    name: str
-    caption: str
-    data: str
-    rem: float
-    wide: bool
 
 
 @dataclass(frozen=True)
@@ -39,7 +28,7 @@ class Section:
     cards: list[Card] = field(default_factory=list)
     paragraphs: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    pictures: list[EmbeddedPicture] = field(default_factory=list)
+    pictures: list[dict[str, Any]] = field(default_factory=list)
     code: str = ""
 
 
@@ -119,9 +108,7 @@ def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
 def _list_best_cells(result: StudyResult, text: Text) -> list[str]:
     """The cell with the best mean, on each data set."""
     metric, keys = result.protocol["study"]["metric"], varying_keys(result)
-    by_dataset: dict[str, list[dict[str, Any]]] = {}
-    for row in records(result.cells[result.cells["mean"].notna()]):
-        by_dataset.setdefault(show(row.get("dataset")), []).append(row)
+    by_dataset = group_by(records(result.cells[result.cells["mean"].notna()]), lambda row: show(row.get("dataset")))
     choose = max if is_rising(metric) else min
     best = [choose(rows, key=lambda row: row["mean"]) for rows in by_dataset.values() if len(rows) > 1]
     return [
@@ -161,9 +148,11 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
     return warnings
 
 
-def _embed(picture: Picture, text: Text) -> EmbeddedPicture:
+def _embed(picture: Picture, text: Text) -> dict[str, Any]:
+    """A picture as the templates use it: `data` is a data URI, `rem` its largest width."""
     as_svg = not picture.raster and len(picture.svg) < max(MAX_EMBEDDED_SVG, len(picture.png))
     kind, content = ("svg+xml", picture.svg) if as_svg else ("png", picture.png)
     data = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     caption = text.caption(picture.caption, picture.values)
-    return EmbeddedPicture(picture.name, caption, data, round(7.3 * picture.inches, 1), picture.wide)
+    width = round(7.3 * picture.inches, 1)
+    return {"name": picture.name, "caption": caption, "data": data, "rem": width, "wide": picture.wide}

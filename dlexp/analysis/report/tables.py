@@ -1,7 +1,7 @@
 """The tables of results and of settings, as text; each string is escaped where the page is rendered."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,12 +137,3 @@ def to_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(to_text, value))
     return "" if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)) else str(value)
-
-
-def list_distinct(frame: pd.DataFrame, columns: Sequence[str]) -> list[list[str]]:
-    """One row per column that has values: its name and its distinct values."""
-    rows = []
-    for column in columns:
-        if column in frame and (values := [name for name in dict.fromkeys(map(to_text, frame[column])) if name]):
-            rows.append([column, ", ".join(values)])
-    return rows

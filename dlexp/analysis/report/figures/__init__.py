@@ -8,31 +8,21 @@ import matplotlib
 
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import mark_absent
-from dlexp.analysis.report.figures.learning import draw_learning_curves
-from dlexp.analysis.report.figures.main import draw_main_figure
-from dlexp.analysis.report.figures.predictions import draw_confusions, draw_decision_boundaries, draw_galleries
-from dlexp.analysis.report.figures.probes import (
-    draw_activation_histograms,
-    draw_gradient_flow,
-    draw_layer_heat_maps,
-    draw_weight_norms,
-)
-from dlexp.analysis.report.figures.rates import draw_lr_comparison
-from dlexp.analysis.report.figures.speed import draw_speed_ups
+from dlexp.analysis.report.figures import learning, main, predictions, probes, rates, speed
 from dlexp.analysis.report.figures.style import DrawnFigure, render, style
 
 SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[DrawnFigure]]]] = [
-    ("results", draw_main_figure),
-    ("results", draw_speed_ups),
-    ("learning", draw_learning_curves),
-    ("rates", draw_lr_comparison),
-    ("inside", draw_layer_heat_maps),
-    ("inside", draw_activation_histograms),
-    ("inside", draw_gradient_flow),
-    ("inside", draw_weight_norms),
-    ("inside", draw_decision_boundaries),
-    ("errors", draw_confusions),
-    ("errors", draw_galleries),
+    ("results", main.draw_main_figure),
+    ("results", speed.draw_speed_ups),
+    ("learning", learning.draw_learning_curves),
+    ("rates", rates.draw_lr_comparison),
+    ("inside", probes.draw_layer_heat_maps),
+    ("inside", probes.draw_activation_histograms),
+    ("inside", probes.draw_gradient_flow),
+    ("inside", probes.draw_weight_norms),
+    ("inside", predictions.draw_decision_boundaries),
+    ("errors", predictions.draw_confusions),
+    ("errors", predictions.draw_galleries),
 ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.load import warn_damaged
-from dlexp.analysis.report.arrange import add_cell_names, cell_names, records, varying_keys
+from dlexp.analysis.report.arrange import add_cell_names, cell_names, group_by, records, varying_keys
 from dlexp.analysis.report.labels import show
 
 MAX_UNPACKED_BYTES = 2**28  # of one file; the predictions of 50,000 test examples in 100 classes have a hundredth of it
@@ -44,9 +44,8 @@ def best_and_worst(result: StudyResult, found: list[CellArrays], limit: int = 4)
     if len(found) <= limit:
         return found
     rows = dict(zip(cell_names(result), records(result.cells), strict=True))
-    by_dataset: dict[str, list[CellArrays]] = {}
-    for item in sorted(found, key=lambda item: -rows[item.cell]["mean"]):
-        by_dataset.setdefault(show(rows[item.cell].get("dataset")), []).append(item)
+    best_first = sorted(found, key=lambda item: -rows[item.cell]["mean"])
+    by_dataset = group_by(best_first, lambda item: show(rows[item.cell].get("dataset")))
     return [item for items in by_dataset.values() for item in ([items[0], items[-1]] if len(items) > 1 else items)]
 
 

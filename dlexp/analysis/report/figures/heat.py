@@ -6,10 +6,10 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, records
+from dlexp.analysis.report.figures.panels import make_grid
 from dlexp.analysis.report.figures.style import DrawnFigure
 from dlexp.analysis.report.labels import display_factor, key_label, metric_label, show
 
@@ -36,11 +36,10 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
     width = max(5.6, across * (1.6 + 0.72 * len(columns)) + (0 if y else 0.07 * max(map(len, rows))))
-    figure = Figure((width, down * (1.5 + 0.42 * len(rows))), layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False).ravel()
+    figure, grid = make_grid((width, down * (1.5 + 0.42 * len(rows))), len(panels), across)
     all_means = np.stack([table[0] for table in tables.values()])
     limits = float(np.nanmin(all_means)), float(np.nanmax(all_means))
-    for axes, panel in zip(grid, panels, strict=False):
+    for axes, panel in zip(grid, panels, strict=True):
         means, halves, diverged = tables[panel]
         image = draw_number_grid(axes, means, limits=limits, halves=halves, diverged=diverged)
         axes.set_xticks(range(len(columns)), columns)
@@ -48,9 +47,7 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
         axes.set_xlabel(key_label(x))
         axes.set_ylabel(key_label(y) if y else "")
         axes.set_title(panel, loc="left")
-    for axes in grid[len(panels) :]:
-        axes.remove()
-    figure.colorbar(image, ax=list(grid[: len(panels)]), label=metric_label(metric), shrink=0.9)
+    figure.colorbar(image, ax=list(grid), label=metric_label(metric), shrink=0.9)
     caption = "main_heat_diverged" if any(row["diverged"] for row in cells) else "main_heat"
     return DrawnFigure("main", figure, caption, {"metrics": [metric]}, wide=width > 6.5)
 
@@ -84,8 +81,7 @@ def draw_number_grid(
     axes.set_facecolor("#EEEEEE")
     axes.grid(visible=False)
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(table):
         if not np.isfinite(value):
             axes.text(column, row, "–", ha="center", va="center", color="#666666")

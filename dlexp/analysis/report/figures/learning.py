@@ -11,16 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from dlexp.analysis.judge.curves import evaluated_split
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import add_cell_names, axis_values, cell_names, mean_over_seeds, varying_keys
+from dlexp.analysis.report.figures import style
 from dlexp.analysis.report.figures.panels import label_rows, make_figures, make_panels
-from dlexp.analysis.report.figures.style import (
-    DASHES,
-    DrawnFigure,
-    add_legend,
-    choose_colours,
-    limit_to_rates,
-    set_log_axis,
-    set_title,
-)
+from dlexp.analysis.report.figures.style import DASHES, DrawnFigure, choose_colours
 from dlexp.analysis.report.labels import display_factor, is_rate, key_label, metric_label, show
 
 MAX_CELLS_TOGETHER = 7
@@ -68,10 +61,10 @@ def _draw_together(result: StudyResult, metrics: Sequence[str]) -> DrawnFigure:
     for axes, metric in zip(grid, order, strict=True):
         draw_lines(axes, result, frame, metric, CELL)
         axes.set_ylabel(metric_label(metric))
-        limit_to_rates([axes], metric)
+        style.limit_to_rates([axes], metric)
         if not is_rate(metric) and spans_decades(frame[metric]):
-            set_log_axis(axes)
-    add_legend(figure)
+            style.set_log_axis(axes)
+    style.add_legend(figure)
     return DrawnFigure("learning", figure, "learning_figure", {"metrics": order}, wide=True)
 
 
@@ -95,12 +88,12 @@ def draw_by_panels(
     for number, batch, figure, grid in make_figures(name, names, 3.6, 2.8, sharey=same_scale):
         for axes, panel in zip(grid, batch, strict=True):
             draw_lines(axes, result, frame[frame[PANEL] == panel], metric, line)
-            set_title(axes, panel, 38)
+            style.set_title(axes, panel, 38)
             if same_scale and not is_rate(metric) and spans_decades(frame[metric]):
-                set_log_axis(axes)
+                style.set_log_axis(axes)
         label_rows(grid, metric_label(metric))
-        limit_to_rates(grid, metric)
-        add_legend(figure, key_label(line))
+        style.limit_to_rates(grid, metric)
+        style.add_legend(figure, key_label(line))
         yield DrawnFigure(number, figure, caption, {"metrics": [metric]}, wide=len(batch) > 1)
 
 
@@ -108,16 +101,13 @@ def draw_lines(axes: Axes, result: StudyResult, frame: pd.DataFrame, metric: str
     """Draw a line with its interval for each value of `line`, smoothed over `window` epochs within each run."""
     values: list[Any] = cell_names(result) if line == CELL else axis_values(result, line)
     if window > 1:
-        ordered = frame.sort_values("epoch")
-        smooth = ordered.groupby("id")[metric].transform(lambda column: column.rolling(window, 1).mean())
-        frame = ordered.assign(**{metric: smooth})
+        frame = frame.sort_values("epoch")
+        frame = frame.assign(**{metric: frame.groupby("id")[metric].transform(lambda column: column.rolling(window, 1).mean())})
     for i, (value, colour) in enumerate(zip(values, choose_colours(values), strict=True)):
         mean = mean_over_seeds(frame[frame[line].map(show) == show(value)], metric)
-        if mean.empty:
-            continue
-        epochs, factor = mean["epoch"], display_factor(metric)
-        axes.plot(epochs, mean["mean"] * factor, color=colour, linestyle=DASHES[i % len(DASHES)], label=show(value), lw=1.6)
-        axes.fill_between(epochs, mean["low"] * factor, mean["high"] * factor, color=colour, alpha=0.15, linewidth=0)
+        if len(mean):
+            dashes, shown = DASHES[i % len(DASHES)], mean * display_factor(metric)
+            style.plot_means(axes, mean["epoch"], shown, colour, alpha=0.15, linestyle=dashes, label=show(value), lw=1.6)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 

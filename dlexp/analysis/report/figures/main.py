@@ -12,18 +12,10 @@ from matplotlib.ticker import MaxNLocator
 from dlexp.analysis.judge.costs import is_cost
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, numeric_keys, records, spell_cell, varying_keys
+from dlexp.analysis.report.figures import style
 from dlexp.analysis.report.figures.heat import draw_heat_map
 from dlexp.analysis.report.figures.learning import spans_decades
-from dlexp.analysis.report.figures.style import (
-    COLOURS,
-    INK,
-    MARKERS,
-    DrawnFigure,
-    add_legend,
-    limit_to_rates,
-    set_log_axis,
-    set_numeric_axis,
-)
+from dlexp.analysis.report.figures.style import COLOURS, INK, MARKERS, DrawnFigure
 from dlexp.analysis.report.labels import display_factor, key_label, metric_label, show
 
 MAX_LINES = len(COLOURS)
@@ -34,7 +26,6 @@ def draw_main_figure(result: StudyResult) -> Iterator[DrawnFigure]:
     if result.cells["mean"].notna().sum() == 0:
         return
     numeric, varying = numeric_keys(result), varying_keys(result)
-    numeric = [key for key in numeric if key in varying]
     panel = "dataset" if "dataset" in varying and len(varying) > 1 and 2 <= len(axis_values(result, "dataset")) <= 4 else None
     rest = [key for key in varying if key != panel]
     if not numeric:
@@ -73,11 +64,11 @@ def _draw_in_panels(result: StudyResult, panel: str | None, keys: Sequence[str],
         grid[0].set_ylabel(metric_label(metric))
         if is_cost(metric) and spans_decades(result.cells["mean"]):
             for axes in grid:
-                set_log_axis(axes)
+                style.set_log_axis(axes)
     else:
         grid[-1].set_xlabel(metric_label(metric))
-    limit_to_rates(grid, metric, vertical=bool(x))
-    add_legend(figure)
+    style.limit_to_rates(grid, metric, vertical=bool(x))
+    style.add_legend(figure)
     caption = ("main_lines" if x else "main_points") + ("_published" if result.cells["reference"].notna().any() else "")
     return DrawnFigure("main", figure, caption, {"metrics": [metric]}, wide=bool(figure.get_figwidth() > 5.8))
 
@@ -92,15 +83,14 @@ def _draw_lines(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequ
         rows = sorted((row for row in rows if row[x] is not ABSENT), key=lambda row: row[x])
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
         at = [float(row[x]) for row in rows]
-        mean, low, high = (np.array([row[name] for row in rows], dtype=float) * factor for name in ("mean", "low", "high"))
+        means = pd.DataFrame(rows, columns=["mean", "low", "high", "reference"], dtype=float) * factor
         label = cell_name(rows[0], keys) if keys else "this study"
-        axes.plot(at, mean, color=colour, marker=marker, label=label, zorder=3)
-        axes.fill_between(at, low, high, color=colour, alpha=0.18, linewidth=0)
+        style.plot_means(axes, at, means, colour, marker=marker, label=label, zorder=3)
         _draw_runs(axes, [(row[x], value) for row in rows for value in _run_values(result, row)], colour)
-        if (published := np.array([_published(row) for row in rows]) * factor).size and np.isfinite(published).any():
+        if (published := means["reference"]).notna().any():
             label = f"{label}, published" if len(lines) <= 4 else ""
             axes.plot(at, published, color=colour, marker=marker, mfc="white", linestyle=":", lw=1.1, label=label, zorder=2)
-    set_numeric_axis(axes, axis_values(result, x), key_label(x))
+    style.set_numeric_axis(axes, axis_values(result, x), key_label(x))
     _mark_diverged(axes, [(row, (row[x], row["mean"] * factor)) for row in records(cells)])
 
 
@@ -116,37 +106,24 @@ def _draw_points(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Seq
         label = "mean and 95 % interval" if y == 0 else None
         axes.errorbar(mean, y, xerr=error_bars, fmt="o", color=shades[group], capsize=4, ms=7, lw=2, label=label, zorder=3)
         _draw_runs(axes, [(value, y + 0.22) for value in _run_values(result, row)], shades[group])
-    published = [(row["reference"] * factor, y) for y, row in enumerate(rows) if np.isfinite(_published(row))]
-    if published:
-        axes.plot(*zip(*published, strict=True), "D", mfc="white", mec=INK, ms=6, label="published", zorder=4)
-    axes.set_yticks(range(len(rows)), [cell_name(row, keys) for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
+    style.label_points(axes, [cell_name(row, keys) for row in rows], [row["reference"] * factor for row in rows])
     axes.xaxis.set_major_locator(MaxNLocator(6))
     _mark_diverged(axes, [(row, (row["mean"] * factor, y)) for y, row in enumerate(rows)])
-
-
-def _published(row: dict[str, Any]) -> float:
-    value = row.get("reference")
-    return float("nan") if value is None else float(value)
 
 
 def _run_values(result: StudyResult, row: dict[str, Any]) -> list[float]:
     """The value of each run of a cell, in the displayed unit."""
     metric = result.protocol["study"]["metric"]
-    if metric not in result.runs:
-        return []
     in_cell = [spell_cell(run, result.keys) == spell_cell(row, result.keys) for run in records(result.runs)]
     return [value * display_factor(metric) for value in result.runs.loc[in_cell, metric].astype(float) if np.isfinite(value)]
 
 
 def _draw_runs(axes: Axes, points: Sequence[tuple[Any, float]], colour: str) -> None:
     """Draw each run as a faint dot."""
-    if points:
-        axes.plot(*zip(*points, strict=True), "o", color=colour, alpha=0.5, ms=3.2, mew=0, zorder=1)
+    style.plot_points(axes, points, "o", color=colour, alpha=0.5, ms=3.2, mew=0, zorder=1)
 
 
 def _mark_diverged(axes: Axes, placed: Sequence[tuple[dict[str, Any], tuple[Any, float]]]) -> None:
     """Draw a cross over each cell in which a run diverged; each cell comes with its position."""
-    if points := [place for row, place in placed if row["diverged"] and np.isfinite(row["mean"])]:
-        axes.plot(*zip(*points, strict=True), "x", color=INK, ms=9, mew=1.6, label="some runs diverged", zorder=5)
+    points = [place for row, place in placed if row["diverged"] and np.isfinite(row["mean"])]
+    style.plot_points(axes, points, "x", color=INK, ms=9, mew=1.6, label="some runs diverged", zorder=5)

@@ -25,8 +25,13 @@ def make_panels(count: int, width: float, height: float, *, sharey: bool = False
     across = panels_per_row(count)
     down = -(-count // across)
     size = (5.2 if across == 1 else width * across * (0.85 if across == 3 else 1), (3.2 if count == 1 else height * down) + 0.6)
+    return make_grid(size, count, across, sharey=sharey)
+
+
+def make_grid(size: tuple[float, float], count: int, across: int, *, sharey: bool = False) -> tuple[Figure, np.ndarray]:
+    """Make a figure of this size in inches, with this many panels in rows of `across`."""
     figure = Figure(size, layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False, sharey=sharey).ravel()
+    grid = figure.subplots(-(-count // across), across, squeeze=False, sharey=sharey).ravel()
     for axes in grid[count:]:
         axes.remove()
     return figure, grid[:count]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.figures.arrays import Arrays, best_and_worst, list_seeds, load_cell_arrays
 from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
-from dlexp.analysis.report.figures.panels import make_figures
+from dlexp.analysis.report.figures.panels import make_figures, make_grid
 from dlexp.analysis.report.figures.style import COLOURS, DrawnFigure, add_legend, set_title
 
 GALLERY_COLUMNS, GALLERY_ROWS = 6, 3
@@ -52,13 +52,10 @@ def draw_confusions(result: StudyResult) -> Iterator[DrawnFigure]:
         return
     side = min(5.2, max(2.6, 1.3 + 0.36 * len(selected[0].arrays[0]["classes"])))
     down, across = -(-len(selected) // 2), min(2, len(selected))
-    figure = Figure((max(5.6, 2 * side) if across > 1 else 5.6, side * down + 0.4), layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False).ravel()
-    for axes, item in zip(grid, selected, strict=False):
+    figure, grid = make_grid((max(5.6, 2 * side) if across > 1 else 5.6, side * down + 0.4), len(selected), across)
+    for axes, item in zip(grid, selected, strict=True):
         _draw_confusion(axes, item.arrays[0])
         set_title(axes, item.cell, int(side * 11))
-    for axes in grid[len(selected) :]:
-        axes.remove()
     caption = "confusion" if len(selected) == len(found) else "confusion_some"
     yield DrawnFigure("confusion", figure, caption, {"seed": list_seeds(selected)}, wide=across > 1)
 

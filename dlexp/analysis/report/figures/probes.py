@@ -15,7 +15,7 @@ from dlexp.analysis.report.figures.arrays import CellArrays, list_seeds, load_ce
 from dlexp.analysis.report.figures.heat import COLOUR_MAP
 from dlexp.analysis.report.figures.learning import spans_decades
 from dlexp.analysis.report.figures.panels import label_rows, make_figures, make_panels, number_batches
-from dlexp.analysis.report.figures.style import COLOURS, DrawnFigure, add_legend, set_log_axis, set_title, wrap
+from dlexp.analysis.report.figures.style import COLOURS, DrawnFigure, add_legend, plot_means, set_log_axis, set_title, wrap
 
 SHARES = {
     "dead": ("dead_units", "units that no example activates (%)"),
@@ -123,15 +123,12 @@ def _draw_first_and_last(axes: Axes, frame: pd.DataFrame) -> None:
         rows = frame[(frame["epoch"] == epoch) & (frame["value"] > 0)]
         logarithms = mean_over_seeds(rows.assign(value=np.log10(rows["value"])), "value", "layer")
         mean = 10 ** logarithms.set_index("layer").reindex(layers)
-        axes.plot(range(len(layers)), mean["mean"], color=colour, marker=marker, ms=4, lw=1.5, label=label)
-        axes.fill_between(range(len(layers)), mean["low"], mean["high"], color=colour, alpha=0.18, linewidth=0)
+        plot_means(axes, range(len(layers)), mean, colour, marker=marker, ms=4, lw=1.5, label=label)
     if (frame["value"] > 0).any():
         set_log_axis(axes)
     few = len(layers) <= 10
-    axes.set_xticks(range(len(layers)), [layer_label(layer) if few else str(i + 1) for i, layer in enumerate(layers)])
-    axes.tick_params(axis="x", labelsize=8, labelrotation=45 if few else 0)
-    for text in axes.get_xticklabels():
-        text.set_horizontalalignment("right" if few else "center")
+    names = [layer_label(layer) if few else str(i + 1) for i, layer in enumerate(layers)]
+    axes.set_xticks(range(len(layers)), names, size=8, rotation=45 if few else 0, ha="right" if few else "center")
 
 
 def draw_weight_norms(result: StudyResult) -> Iterator[DrawnFigure]:
@@ -159,8 +156,7 @@ def _draw_layers_over_epochs(axes: Axes, frame: pd.DataFrame, shades: dict[str, 
     for layer, colour in shades.items():
         mean = mean_over_seeds(frame[frame["layer"] == layer], "value")
         if len(mean):
-            axes.plot(mean["epoch"], mean["mean"], color=colour, marker="o", ms=3, lw=1.5, label=layer_label(layer))
-            axes.fill_between(mean["epoch"], mean["low"], mean["high"], color=colour, alpha=0.18, linewidth=0)
+            plot_means(axes, mean["epoch"], mean, colour, marker="o", ms=3, lw=1.5, label=layer_label(layer))
 
 
 def layer_label(path: str) -> str:

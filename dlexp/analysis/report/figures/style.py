@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -121,6 +122,27 @@ def set_numeric_axis(axes: Axes, values: Iterable[float], label: str) -> None:
     elif len(ticks) <= 12:
         axes.set_xticks(ticks, names)
     axes.set_xlabel(label)
+
+
+def plot_points(axes: Axes, points: Sequence[tuple[Any, Any]], marker: str, **look: Any) -> None:
+    """Draw a marker at each point (x, y), if there are any."""
+    if points:
+        axes.plot(*zip(*points, strict=True), marker, **look)
+
+
+def plot_means(axes: Axes, x: Any, means: pd.DataFrame, colour: Any, *, alpha: float = 0.18, **line: Any) -> None:
+    """Draw a line through the column `mean` of a table, and a band of this opacity from `low` to `high`."""
+    axes.plot(x, means["mean"], color=colour, **line)
+    axes.fill_between(x, means["low"], means["high"], color=colour, alpha=alpha, linewidth=0)
+
+
+def label_points(axes: Axes, names: Sequence[str], published: Sequence[float]) -> None:
+    """Name the rows of a figure that has one row per cell, and draw their published numbers as hollow diamonds."""
+    points = [(value, row) for row, value in enumerate(published) if np.isfinite(value)]
+    plot_points(axes, points, "D", mfc="white", mec=INK, ms=6, label="published", zorder=4)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
 
 
 def set_log_axis(axes: Axes, *, vertical: bool = True, max_ratio: float = 30) -> None:
