@@ -110,8 +110,8 @@ def correct_holm(p_values: Sequence[float | None]) -> list[float | None]:
     known = np.array([1.0 if p is None else p for p in p_values])
     order = np.argsort(known, kind="stable")
     corrected = np.minimum(1.0, np.maximum.accumulate((len(known) - np.arange(len(known))) * known[order]))
-    by_place = dict(zip(order.tolist(), corrected.tolist(), strict=True))
-    return [None if p is None else by_place[place] for place, p in enumerate(p_values)]
+    in_place = corrected[np.argsort(order)].tolist()
+    return [None if p is None else value for p, value in zip(p_values, in_place, strict=True)]
 
 
 def probability_paired(plus: Sequence[float], minus: Sequence[float]) -> float:

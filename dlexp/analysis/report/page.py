@@ -34,15 +34,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole page."""
+    """The whole page; `study` has its name, question and background."""
 
     lang: str
-    title: str
-    name: str
-    question: str
-    background: str
-    counts: str
-    made_by: str
+    study: dict[str, Any]
+    summary: str
     warnings: list[str]
     sections: list[Section]
 
@@ -81,21 +77,13 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         section("command", code=result.protocol["command"]),
     ]
     hidden = () if result.cells["n"].sum() > 0 else ("results", "learning", "costs")
-    return Page(
-        lang=text.lang,
-        title=f"{study['name']}: {study['question']}",
-        name=study["name"],
-        question=study["question"],
-        background=study.get("background") or "",
-        counts=_describe_counts(result, text),
-        made_by=text("made_by"),
-        warnings=_list_warnings(result, text),
-        sections=[
-            item
-            for item in sections
-            if item.name not in hidden and (item.cards or item.paragraphs or item.tables or item.pictures or item.code)
-        ],
-    )
+    shown = [
+        item
+        for item in sections
+        if item.name not in hidden and (item.cards or item.paragraphs or item.tables or item.pictures or item.code)
+    ]
+    summary = f"{_describe_counts(result, text)} {text('made_by')}"
+    return Page(text.lang, study, summary, _list_warnings(result, text), shown)
 
 
 def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
@@ -118,17 +106,10 @@ def _list_best_cells(result: StudyResult, text: Text) -> list[str]:
 
 
 def _describe_counts(result: StudyResult, text: Text) -> str:
-    status = result.runs["status"]
-    return text(
-        "counts",
-        cells=len(result.cells),
-        seeds=len(result.protocol["study"].get("seeds", [])) or result.runs["seed"].nunique(),
-        runs=len(result.runs),
-        finished=int(status.isin(FINISHED).sum()),
-        diverged=int((status == "diverged").sum()),
-        failed=int(status.isin(FAILED).sum()),
-        missing=int(status.isin(NOT_RUN).sum()),
-    )
+    seeds = len(result.protocol["study"].get("seeds", [])) or result.runs["seed"].nunique()
+    groups = {"finished": FINISHED, "diverged": ["diverged"], "failed": FAILED, "missing": NOT_RUN}
+    counts = {name: int(result.runs["status"].isin(group).sum()) for name, group in groups.items()}
+    return text("counts", counts, cells=len(result.cells), seeds=seeds, runs=len(result.runs))
 
 
 def _list_warnings(result: StudyResult, text: Text) -> list[str]:

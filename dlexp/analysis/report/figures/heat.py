@@ -44,8 +44,7 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
         image = draw_number_grid(axes, means, limits=limits, halves=halves, diverged=diverged)
         axes.set_xticks(range(len(columns)), columns)
         axes.set_yticks(range(len(rows)), rows)
-        axes.set_xlabel(key_label(x))
-        axes.set_ylabel(key_label(y) if y else "")
+        axes.set(xlabel=key_label(x), ylabel=key_label(y) if y else "")
         axes.set_title(panel, loc="left")
     figure.colorbar(image, ax=list(grid), label=metric_label(metric), shrink=0.9)
     caption = "main_heat_diverged" if any(row["diverged"] for row in cells) else "main_heat"

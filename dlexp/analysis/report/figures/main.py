@@ -15,6 +15,7 @@ from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, numeri
 from dlexp.analysis.report.figures import style
 from dlexp.analysis.report.figures.heat import draw_heat_map
 from dlexp.analysis.report.figures.learning import spans_decades
+from dlexp.analysis.report.figures.panels import make_grid
 from dlexp.analysis.report.figures.style import COLOURS, INK, MARKERS, DrawnFigure
 from dlexp.analysis.report.labels import display_factor, key_label, metric_label, show
 
@@ -46,8 +47,7 @@ def _draw_in_panels(result: StudyResult, panel: str | None, keys: Sequence[str],
     groups = [result.cells if not panel else result.cells[result.cells[panel].map(show) == show(value)] for value in panels]
     if x:
         size = (5.2, 3.8) if len(panels) == 1 else (3.9 * len(panels), 3.9)
-        figure = Figure(size, layout="constrained")
-        grid = figure.subplots(1, len(panels), squeeze=False)[0]
+        figure, grid = make_grid(size, len(panels), across=len(panels))
     else:
         heights = [len(group) for group in groups]
         longest = max(len(cell_name(row, keys)) for row in records(result.cells))

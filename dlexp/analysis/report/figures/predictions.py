@@ -38,8 +38,7 @@ def _draw_plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet
     for label, colour, marker in ((0, COLOURS[0], "o"), (1, COLOURS[1], "^")):
         points = arrays["points"][arrays["targets"] == label]
         axes.plot(*points.T, marker, color=colour, mec="white", mew=0.4, ms=3.5, label=f"class {label}")
-    axes.set_xlabel("feature 1")
-    axes.set_ylabel("feature 2")
+    axes.set(xlabel="feature 1", ylabel="feature 2")
     axes.grid(visible=False)
     return image
 
@@ -73,8 +72,7 @@ def _draw_confusion(axes: Axes, arrays: Arrays) -> None:
         rotation, alignment = (45, "right") if max(map(len, names)) > 2 else (0, "center")
         axes.set_xticks(range(len(names)), names, size=8, rotation=rotation, ha=alignment)
         axes.set_yticks(range(len(names)), names, size=8)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
+    axes.set(xlabel="predicted class", ylabel="true class")
 
 
 def draw_galleries(result: StudyResult) -> Iterator[DrawnFigure]:
@@ -102,7 +100,6 @@ def _draw_gallery(arrays: Arrays) -> Figure:
         probability = float(arrays["p_predicted"][index])
         per_cent = f" ({100 * probability:.0f} %)" if np.isfinite(probability) else ""
         axes.text(x, y + height + 0.05, f"{true}\n→ {predicted}{per_cent}", size=8, va="bottom")
-    axes.set_xlim(-0.05, 1.25 * GALLERY_COLUMNS - 0.2)
-    axes.set_ylim(-1.4 * (down - 1) - 0.05, 1.36)
+    axes.set(xlim=(-0.05, 1.25 * GALLERY_COLUMNS - 0.2), ylim=(-1.4 * (down - 1) - 0.05, 1.36))
     axes.axis("off")
     return figure
