@@ -17,6 +17,7 @@ from dlexp.errors import DiskError
 from dlexp.run.record import disk
 from dlexp.study.sweep import check_cells, sweep
 from tests import ROOT
+from tests.processes import Command
 from tests.reliability import harness
 from tests.reliability.downloads import fork
 from tests.reliability.harness import content
@@ -142,9 +143,10 @@ def test_a_disk_that_is_full(when, tmp_path):
     if when == "in the middle":
         outputs.rmdir()
         (tmp_path / "copied").rename(outputs)
-        again = train(tmp_path, run=[text for text in run if not text.startswith("checkpoint_every")])
-        assert again.returncode == 0, again.stderr
-        assert "Goes on from step-" in again.stdout
+        again = Command(str(TRAIN), *(text for text in run if not text.startswith("checkpoint_every")), cwd=tmp_path)
+        out, err = again.communicate()
+        assert again.returncode == 0, err
+        assert "Goes on from step-" in out
 
 
 def test_a_refusal_is_found_behind_the_error_that_hides_it():

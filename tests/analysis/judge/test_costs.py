@@ -50,7 +50,7 @@ def result(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """A function that gives the text of a report in a language."""
-    folder = study(tmp_path_factory.mktemp("reports"))
+    folder = study(tmp_path_factory.mktemp("reports"), axes=AXES | {"batch_size": [32, 256], "optimizer.lr": [0.001]})
     return cache(lambda lang: build_report(folder, lang).with_name("report.md").read_text())
 
 
