@@ -50,7 +50,7 @@ def test_the_seed_alone_says_in_which_order_a_sample_runs(pytest_in):
 
 @pytest.mark.parametrize("arguments", [[], ["tests"], ["a.py", "b.py"]])
 def test_several_files_are_shared_between_processes(arguments):
-    assert _num_workers(arguments) == 2
+    assert _num_workers(arguments) == tests.conftest.PROCESSES
 
 
 @pytest.mark.parametrize("test", ["", "::test_x", "::test_x[a::b]"])

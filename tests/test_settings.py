@@ -164,6 +164,7 @@ def settings():
 
 
 SETTINGS = [pair for pair in settings() if pair[1] not in ELSEWHERE.keys() | set(FIXED)]
+TAKES_LONG = "model/resnet50"  # resnet18 has the same keys
 
 
 def other_value(option, key):
@@ -186,7 +187,11 @@ def root(tmp_path_factory):
     return tmp_path_factory.mktemp("outputs")
 
 
-@pytest.mark.parametrize(("option", "key"), SETTINGS, ids=lambda value: str(value or "plain"))
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [pytest.param(*pair, marks=pytest.mark.slow) if pair[0] == TAKES_LONG else pair for pair in SETTINGS],
+    ids=lambda value: str(value or "plain"),
+)
 def test_changing_a_setting_changes_something(option, key, root):
     change = CHANGES.get(f"{option}.{key.partition('.')[2]}") or CHANGES.get(key) or other_value(option, key)
     value, beside = (change, []) if isinstance(change, str) else change

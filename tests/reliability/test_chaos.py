@@ -9,7 +9,7 @@ import pytest
 from tests import ROOT
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=150)
 def test_a_minute_of_chaos_changes_nothing(tmp_path, record_property):
     command = [sys.executable, "-m", "tests.reliability.chaos", str(tmp_path / "chaos"), "--minutes", "1", "--seed", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

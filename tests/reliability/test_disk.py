@@ -169,7 +169,7 @@ def test_room_is_held_against_what_is_needed_before_a_run(free, answer, tmp_path
         assert bool(disk.check_room(tmp_path, MEBIBYTE, num_states=2)) == (answer == "warned")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=90)
 @pytest.mark.skipif(not CAN_MOUNT, reason="this machine does not allow a file system of one's own")
 def test_a_disk_of_any_size_ends_the_run_with_5_and_it_goes_on_where_there_is_room(tmp_path, record_property):
     """R15: on 20 sizes it is another file that finds no room."""

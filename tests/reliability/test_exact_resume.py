@@ -59,7 +59,7 @@ def differing(root, outcomes, configs=CONFIGS):
     return found
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow(seconds=240))])
 def test_kills_at_random_instants_change_nothing(kills, in_memory, record_property):
     """R01, R09, R10: weights, metrics.csv and summary are the same; after each kill there is a whole state."""
     outcomes = finish_interrupted(in_memory / "killed", faults=kills)
@@ -82,7 +82,7 @@ def die_at(method, number):
     setattr(SingleLearner, method, counted)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=200)
 def test_a_kill_at_every_step_changes_nothing(in_memory, record_property):
     """R03: before each of 96 steps and in each of the evaluations between and after them."""
     overrides = only_last((*MOONS, "dropout=0.3", "scheduler=plateau", "epochs=24", EVERY_STEP))

@@ -11,7 +11,7 @@ from tests.runs import MOONS, only_last
 SMALL = only_last((*MOONS, "dropout=0.3", "probe=[grad_flow]", "checkpoint_every=0", "epochs=1", "batch_size=32"))
 
 
-@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 29])
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow(seconds=360)), 29])
 def test_any_operation_may_fail(stride, in_memory, record_property):
     faults = Command("-m", "tests.reliability.faults", str(in_memory), str(stride), *SMALL)
     out, err = faults.communicate(timeout=1000)

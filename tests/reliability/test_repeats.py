@@ -25,7 +25,7 @@ def trained(folder, seed, number, surroundings):
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=120)
 def test_a_seed_says_what_a_run_leaves(tmp_path, record_property):
     one, other = (trained(tmp_path / name, 0, 20, around) for name, around in SURROUNDINGS.items())
     another = trained(tmp_path / "seed", 1, 20, {})

@@ -56,7 +56,7 @@ KILLS = [signal.SIGKILL] * 5
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [("dropout", [signal.SIGTERM, signal.SIGUSR1, *KILLS])]
-    + [pytest.param(name, KILLS * 5, marks=pytest.mark.slow) for name in LONG],
+    + [pytest.param(name, KILLS * 5, marks=pytest.mark.slow(seconds=300)) for name in LONG],
 )
 def test_the_command_goes_on_after_any_signal(name, numbers, in_memory, record_property):
     """R02, R18: the command as it is typed, ended again and again."""
@@ -81,7 +81,7 @@ def test_the_command_goes_on_after_any_signal(name, numbers, in_memory, record_p
     assert same
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=60)
 @pytest.mark.parametrize("number", signals.SIGNALS)
 def test_a_signal_at_any_instant_is_answered_within_two_seconds(number, in_memory, record_property):
     """R18: 50 signals of each kind, at random instants of the start, the steps, the evaluations and the saves."""

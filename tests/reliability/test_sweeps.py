@@ -25,7 +25,7 @@ def test_a_damaged_summary_is_written_again_with_the_same_numbers(damage, saving
     assert json.loads((planned.folder / "summary.json").read_text())["status"] == "done"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=60)
 def test_a_driver_that_is_killed_leaves_its_runs_to_the_next(tmp_path, record_property):
     command = [sys.executable, "-m", "tests.reliability.drivers", str(tmp_path), "5", "20"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -26,7 +26,7 @@ REASONS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=180)
 def test_a_worker_that_breaks_is_named_and_its_run_can_be_tried_again(tmp_path, record_property):
     command = [sys.executable, "-m", "tests.reliability.broken_workers", str(tmp_path), str(RUNS)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -82,7 +82,12 @@ def test_every_cell_fits_data_and_model(name, tmp_path):
         assert gather_facts(prepare(*on_made_data(study, cell), root=tmp_path)).num_parameters > 0
 
 
-@every_study
+TAKES_LONG = ("norm_batch_size_cifar100", "mixed_precision")  # norm_batch_size and precision_stability show the same
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in TAKES_LONG else name for name in studies()]
+)
 def test_the_first_cell_trains(name, tmp_path):
     study = read_study(name)
     made = on_made_data(study, study.all_cells()[0], per_class=5 if name.endswith("cifar100") else 10)

@@ -175,7 +175,11 @@ def test_costs_are_shown_in_their_unit(metric, value, text):
 
 
 @pytest.mark.parametrize(
-    ("lang", "words"), [("en", ["expected: greater than 4", "of the ratio"]), ("ko", ["예측: 4보다 큼", "비의"])]
+    ("lang", "words"),
+    [
+        ("en", ["expected: greater than 4", "of the ratio"]),
+        pytest.param("ko", ["예측: 4보다 큼", "비의"], marks=pytest.mark.slow),
+    ],
 )
 def test_the_report_has_ratios_and_no_points(lang, words, report):
     verdicts = report(lang).split("\n## ")[1]
