@@ -57,7 +57,7 @@ def complete(root, result_file, *overrides):
 
 
 def complete_with_fault(root, result_file, fault, at):
-    """The same with workers that fail at this batch of theirs, and with a shorter timeout."""
+    """The same loader, whose workers fail at this batch (each worker counts its own), with a shorter timeout."""
     original, calls = worker_loader._Rows.__getitems__, []
 
     def gather(rows, index):
