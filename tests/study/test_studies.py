@@ -85,15 +85,19 @@ def test_every_cell_fits_data_and_model(name, tmp_path):
 TAKES_LONG = ("norm_batch_size_cifar100", "mixed_precision")  # norm_batch_size and precision_stability show the same
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in TAKES_LONG else name for name in studies()]
-)
-def test_the_first_cell_trains(name, tmp_path):
+FIRST_CELLS = [pytest.param(name, 8, marks=[pytest.mark.slow] if name in TAKES_LONG else []) for name in studies()]
+FIRST_CELLS += [pytest.param(name, None, marks=pytest.mark.slow, id=f"{name}-its_own_batch") for name in studies()]
+
+
+@pytest.mark.parametrize(("name", "batch_size"), FIRST_CELLS)
+def test_the_first_cell_trains(name, batch_size, tmp_path):
     study = read_study(name)
     made = on_made_data(study, study.all_cells()[0], per_class=5 if name.endswith("cifar100") else 10)
-    short = [text for text in made if not text.startswith(("epochs=", "max_steps=", "batch_size="))]
+    replaced = ("epochs=", "max_steps=", *(["batch_size="] if batch_size else []))
+    short = [text for text in made if not text.startswith(replaced)]
+    short += [f"batch_size={batch_size}"] if batch_size else []
     few = ["dataset.num_train=100", "dataset.num_test=50"] if "dataset.num_train=8192" in made else []
-    summary, _ = run(*short, *few, "max_steps=2", "batch_size=8", root=tmp_path)
+    summary, _ = run(*short, *few, "max_steps=2", root=tmp_path)
     assert (summary["status"], summary["steps"]) == ("done", 2), summary.get("reason")
 
 
