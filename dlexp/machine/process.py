@@ -1,4 +1,4 @@
-"""Settings of the process itself that save time and change no result: collector, exit, page size and malloc. Loads no torch.
+"""Settings of the process itself that save time and change no result: collector, exit and malloc. Loads no torch.
 
 All are on. `DLEXP_PROCESS=gc,exit` turns on only those two, and an empty value none.
 `python scripts/benchmark.py --only process` measures the time that each saves. The figures below are CPU time on two cores.
@@ -19,7 +19,7 @@ from typing import NoReturn
 from dlexp.errors import ConfigError
 
 VARIABLE = "DLEXP_PROCESS"
-SETTINGS = ("gc", "exit", "huge_pages", "malloc")
+SETTINGS = ("gc", "exit", "malloc")
 NEW_OBJECTS = 100_000  # between two garbage collections; Python's default is 700
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
 
@@ -42,12 +42,11 @@ def run_command(main: Callable[[], int]) -> NoReturn:
 
     - gc: fewer garbage collections, because importing libraries makes many objects and no garbage. Saves 0.5 s per command.
     - exit: the process ends after its exit handlers. Python would first free all objects of torch. Saves 1.4 s per command.
-    - huge_pages: torch puts large tensors on pages of 2 MiB, so there are fewer page faults. Saves 6 % of a convnet's step.
 
     An exception of `main` is left to the interpreter.
 
     Args:
-        main: Returns an exit code, or raises SystemExit. It must be the one to import torch, which reads the environment.
+        main: Returns an exit code, or raises SystemExit.
     """
     try:
         settings = enabled()
@@ -56,8 +55,6 @@ def run_command(main: Callable[[], int]) -> NoReturn:
         sys.exit(2)
     if "gc" in settings:
         gc.set_threshold(NEW_OBJECTS)
-    if "huge_pages" in settings:
-        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     codes: list[int] = []  # stays empty if `main` raises another exception
     if "exit" in settings:
         atexit.register(_end_process, codes)  # registered before those of the libraries, so it is called after them

@@ -8,7 +8,7 @@ from dlexp.errors import ConfigError
 from dlexp.machine import process
 
 COMMAND = """
-import gc, os
+import gc
 from dlexp.machine.process import run_command
 
 class Part:
@@ -17,7 +17,7 @@ class Part:
 part = Part()
 
 def main():
-    print(gc.get_threshold()[0], os.environ.get("THP_MEM_ALLOC_ENABLE"))
+    print(gc.get_threshold()[0])
     return 3
 
 run_command(main)
@@ -40,36 +40,30 @@ print(taken, held - resident())
 """
 
 
-def python(code, *arguments, settings, **more):
-    environment = {key: value for key, value in os.environ.items() if key not in (process.VARIABLE, "THP_MEM_ALLOC_ENABLE")}
-    environment |= more | ({} if settings is None else {process.VARIABLE: settings})
+def python(code, *arguments, settings):
+    environment = {key: value for key, value in os.environ.items() if key != process.VARIABLE}
+    environment |= {} if settings is None else {process.VARIABLE: settings}
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
 
 
-@pytest.mark.parametrize("off", [None, "gc", "exit", "huge_pages"])
+@pytest.mark.parametrize("off", [None, "gc", "exit"])
 def test_each_word_switches_its_own_setting(off):
     settings = None if off is None else ",".join(name for name in process.SETTINGS if name != off)
     done = python(COMMAND, settings=settings)
-    threshold, huge_pages, *freed = done.stdout.split()
+    threshold, *freed = done.stdout.split()
     assert (int(threshold) == process.NEW_OBJECTS) == (off != "gc")
-    assert (huge_pages == "1") == (off != "huge_pages")
     assert (freed == ["freed"]) == (off == "exit")
     assert (done.returncode, done.stderr) == (3, "")
 
 
 def test_an_empty_list_switches_everything_off():
-    assert python(COMMAND, settings="").stdout.split()[1:] == ["None", "freed"]
-
-
-def test_the_users_own_choice_of_page_size_stands():
-    done = python(COMMAND, settings=None, THP_MEM_ALLOC_ENABLE="0")
-    assert done.stdout.split()[1] == "0"
+    assert python(COMMAND, settings="").stdout.split() == ["700", "freed"]
 
 
 def test_an_unknown_word_is_refused():
     done = python(COMMAND, settings="gc,mallok")
     assert (done.returncode, done.stdout) == (2, "freed\n")
-    assert done.stderr == "DLEXP_PROCESS: expected a list of gc, exit, huge_pages, malloc, got mallok.\n"
+    assert done.stderr == "DLEXP_PROCESS: expected a list of gc, exit, malloc, got mallok.\n"
 
 
 def test_a_caller_without_a_command_gets_the_same_refusal(monkeypatch):
@@ -87,12 +81,9 @@ def test_an_exception_is_left_to_the_interpreter():
 
 @pytest.mark.skipif(process._glibc() is None, reason="needs glibc")
 def test_a_cpu_step_finds_the_memory_that_the_last_one_freed():
-    """Eight blocks of 8 MiB on huge pages, as in a command; memory held for reuse can be returned."""
-    settings = {"reused": None, "plain": None, "off": "gc,exit,huge_pages"}
-    runs = {
-        how: python(FREED, "plain" if how == "plain" else "reused", settings=listed, THP_MEM_ALLOC_ENABLE="1")
-        for how, listed in settings.items()
-    }
+    """Eight blocks of 8 MiB; memory held for reuse can be returned."""
+    settings = {"reused": None, "plain": None, "off": "gc,exit"}
+    runs = {how: python(FREED, "plain" if how == "plain" else "reused", settings=listed) for how, listed in settings.items()}
     numbers = {how: [int(number) for number in done.stdout.split()] for how, done in runs.items()}
     assert 10 * numbers["reused"][0] < numbers["plain"][0]
     assert 10 * numbers["reused"][0] < numbers["off"][0]
