@@ -29,7 +29,7 @@ def main() -> int:
     """Run the command line.
 
     Returns:
-        The exit code; README.md lists them.
+        The exit code; docs/runs.md lists them.
     """
     signals.listen()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends the command in silence

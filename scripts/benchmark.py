@@ -95,7 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--synthetic", action="store_true", help="use generated images instead of Fashion-MNIST and CIFAR-10")
     parser.add_argument("--airbench", type=Path, metavar="FILE", help="your copy of airbench94_muon.py")
-    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown, as in README.md")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown, as in docs/speed.md")
     parser.add_argument(
         "--show",
         type=Path,

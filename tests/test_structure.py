@@ -14,6 +14,7 @@ COMMANDS = ("dlexp", "scripts", "hydra_plugins")
 OF_SEVERAL = {
     "test_cli.py",
     "test_conftest.py",
+    "test_docs.py",
     "test_settings.py",
     "test_structure.py",
     "analysis/test_notebook.py",

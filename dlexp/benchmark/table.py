@@ -29,7 +29,7 @@ def build_table(document: Document) -> Table:
 
 
 def format_markdown(document: Document) -> str:
-    """The table in Markdown, for README.md."""
+    """The table in Markdown, for docs/speed.md."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *format_rows(document)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -16,7 +16,7 @@ from dlexp.config.options import CONF, NOTES, default_choices, default_lists, gr
 REPOSITORY = CONF.parent
 OPTIONS = [(group, option) for group, options in groups().items() for option in options]
 
-# reliability.md section 4, as far as a config alone can tell, and more of the kind: the command, and the key at fault.
+# Commands that a config alone shows to be wrong, each with the key at fault.
 BAD_VALUES = [
     *(
         (f"optimizer.lr={value}", "optimizer.lr")
