@@ -10,7 +10,7 @@ from tests import ROOT
 
 FOLDERS = {"config", "parts", "data", "machine", "training", "run", "study", "analysis", "doctor", "benchmark"}
 COMMANDS = ("dlexp", "scripts", "hydra_plugins")
-# Tests of more than one module. Those in tests/reliability/ break whole runs; those in tests/scripts/ are of scripts/.
+# Tests of more than one module. Those below tests/reliability/ break whole runs; those in tests/scripts/ are of scripts/.
 OF_SEVERAL = {
     "test_cli.py",
     "test_conftest.py",

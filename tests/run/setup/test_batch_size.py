@@ -16,7 +16,7 @@ from dlexp.run.execute import execute, gather_facts
 from dlexp.run.setup import batch_size, tuning
 from dlexp.run.setup.facts import largest_power_of_two
 from dlexp.run.setup.footprint import MAX_MEMORY_SHARE, estimate_footprint
-from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, folder, resumed
+from tests.reliability.interruptions.test_exact_resume import EVERY_STEP, cut_off, folder, resumed
 from tests.run.setup.test_footprint import made
 from tests.runs import IMAGES, MOONS, prepare, run
 from tests.test_contract import base

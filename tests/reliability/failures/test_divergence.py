@@ -11,8 +11,8 @@ from dlexp.run.display import Plain, result_line
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
 from dlexp.training.single_learner import SingleLearner
+from tests.reliability.interruptions.test_exact_resume import EVERY_STEP, folder, resumed
 from tests.reliability.nonfinite import FAULTS, FIRST_NORM, RUN, STEPS, bad_epochs, inject, states
-from tests.reliability.test_exact_resume import EVERY_STEP, folder, resumed
 from tests.runs import MOONS, prepare, run
 
 DIVERGES = (*MOONS, "optimizer=sgd", "optimizer.lr=1e30", "norm=none")

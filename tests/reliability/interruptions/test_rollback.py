@@ -8,8 +8,8 @@ import torch
 
 from dlexp.run.execute import gather_facts
 from dlexp.run.setup.build import build
+from tests.reliability.interruptions.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
 from tests.reliability.nonfinite import RUN, STEPS, bad_epochs, inject
-from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
 from tests.runs import IMAGES, MOONS, prepare, run
 
 

@@ -21,7 +21,7 @@ from dlexp.training.single_learner import SingleLearner
 from tests import ROOT
 from tests.processes import Command
 from tests.reliability.harness import fork, left, wait
-from tests.reliability.test_exact_resume import CONFIGS, differing, finish_interrupted
+from tests.reliability.interruptions.test_exact_resume import CONFIGS, differing, finish_interrupted
 from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
 from train import _attempt
 

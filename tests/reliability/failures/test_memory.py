@@ -20,7 +20,7 @@ from dlexp.training.scores import SCORES
 from dlexp.training.single_learner import SingleLearner
 from dlexp.training.step import StepSettings, TrainingStep
 from tests import ROOT
-from tests.reliability.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
+from tests.reliability.interruptions.test_exact_resume import EVERY_STEP, cut_off, edited, folder, resumed
 from tests.runs import MOONS, run
 
 BATCH = 16
