@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
+from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
 from dlexp.machine.process import run_command
 from dlexp.run.display import make_display, results_table
@@ -44,6 +45,7 @@ def all_studies() -> tuple[Table, str]:
     return results_table(rows, ["study", "runs", "question"]), f"{len(rows)} studies. Run one: python train.py study=<name>"
 
 
+@checking_once()
 def one_study(overrides: list[str]) -> tuple[Table, str]:
     """Each run that a command would go through, and the counts with the expected time."""
     study, request = read_command(overrides)

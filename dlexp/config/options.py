@@ -8,7 +8,7 @@ from typing import NamedTuple
 from omegaconf import OmegaConf
 
 from dlexp.config import plain_yaml
-from dlexp.config.values import Tree, leaves, make_printable
+from dlexp.config.values import Tree, format_value, leaves, make_printable
 from dlexp.errors import ConfigError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -24,14 +24,18 @@ class Traits(NamedTuple):
         gives: What a dataset holds: images, features or series.
         has: What a model consists of, such as convolutions.
         requires: Python packages that it imports besides torch.
-        user_files: The key that holds the path of the user's own files. Their content, not their path, enters the run's id.
+        user_files: The keys of a dataset that name files or folders of the user. Their content enters the id, not their path.
+        suffixes: The endings, in lower case, of the files that it reads below these folders. Without them all files count.
+        published_files: The keys that name a folder of files with known hashes, which are checked. They are not in the id.
     """
 
     needs: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
     has: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
-    user_files: str | None = None
+    user_files: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    published_files: tuple[str, ...] = ()
 
 
 # Keys that make an option what it is: a command cannot set them.
@@ -99,13 +103,19 @@ def traits(group: str, option: str) -> Traits:
     """What an option needs and provides, as its file says.
 
     Raises:
-        ConfigError: If the file names an unknown trait.
+        ConfigError: If the file names an unknown trait, gives one that is no list of words, or names a key that it lacks.
     """
+    place = f"conf/{group}/{option}.yaml: _traits_"
     block = read_notes(f"{group}/{option}.yaml").get("_traits_", {})
     if unknown := block.keys() - Traits._fields:
-        raise ConfigError(f"conf/{group}/{option}.yaml: _traits_: no such trait: {', '.join(sorted(unknown))}.")
-    values: Tree = {name: tuple(value) if isinstance(value, list) else value for name, value in block.items()}
-    return Traits(**values)
+        raise ConfigError(f"{place}: no such trait: {', '.join(sorted(unknown))}.")
+    for name, value in block.items():
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+            raise ConfigError(f"{place}.{name}: expected a list of words such as [a, b], got {format_value(value)}.")
+    found = Traits(**{name: tuple(value) for name, value in block.items()})
+    if missing := {*found.user_files, *found.published_files} - read_option(group, option).keys():
+        raise ConfigError(f"{place}: expected keys of this file, got {', '.join(sorted(missing))}.")
+    return found
 
 
 def default_choices() -> dict[str, str]:

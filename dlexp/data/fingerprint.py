@@ -1,57 +1,175 @@
-"""A hash of the images in a folder, which identifies a user's data."""
+"""A hash of the content of a data set's own files, which stands in a run's id for their path. Loads no torch."""
 
 import hashlib
+import marshal
 import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
-from dlexp.contract import ConfigError, DatasetError
-from dlexp.data.cache import load_or_make
+from dlexp.data.file_listing import FileState, file_state, list_files
+from dlexp.data.hash_store import Hashes, find_fingerprint, read_hashes, write_hashes
+from dlexp.errors import ConfigError, DatasetError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+NUM_TRIES = 3  # if files change while they are read
+# A file that was changed so shortly before it was hashed may change again within one tick of the file system's clock, which
+# leaves its state as it was. (FAT has the coarsest clock: 2 s.) Its hash is not stored.
+RECENT_NS = 2_000_000_000
 
-
-def list_images(root: Path) -> list[str]:
-    """List all image files below a folder: relative paths, sorted. Hidden files and folders are skipped."""
-    names = []
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        below = Path(folder).relative_to(root)
-        names += [(below / name).as_posix() for name in files if name.lower().endswith(SUFFIXES) and name[0] != "."]
-    return sorted(names)
+_checked: ContextVar[dict[tuple[Any, ...], str] | None] = ContextVar("fingerprints", default=None)
 
 
-def fingerprint(root: Path, cache_dir: Path | None = None) -> str:
-    """Hash the names and contents of the images below a folder: sha256 in hex. It does not depend on the folder's path.
+class _ChangedError(Exception):
+    """A file was changed after it was listed."""
+
+
+@contextmanager
+def checking_once() -> Iterator[None]:
+    """Within this context each path is checked once, so that the files are not listed again for every run of a sweep."""
+    if _checked.get() is not None:
+        yield
+        return
+    token = _checked.set({})
+    try:
+        yield
+    finally:
+        _checked.reset(token)
+
+
+def fingerprint_keys(values: Mapping[str, Any], cache_dir: Path, suffixes: tuple[str, ...] = ()) -> str | None:
+    """Hash the content of all files that the keys of a dataset name: sha256 in hex.
 
     Args:
-        root: The folder.
-        cache_dir: Where the hash is stored, so that files with unchanged name, size and time are read only once; None: nowhere.
+        values: Key → path of a file or folder, or None.
+        cache_dir: Where the hashes are stored.
+        suffixes: The endings of the files that the dataset reads below a folder; empty: all.
+
+    Returns:
+        For one key the fingerprint of its path, for several a hash of these. None if no key has a value.
 
     Raises:
-        ConfigError: If there is no such folder.
+        ConfigError: If a key does not name what it should; before any file is read.
         DatasetError: If a file cannot be read.
     """
-    root = root.expanduser().resolve()
-    if not root.is_dir():
-        raise ConfigError(f"dataset.root: expected a folder of images, but {root} is not a folder.")
-    names = list_images(root)
-    if cache_dir is None:
-        return _sha256(root, names)
+    named = {key: value for key, value in values.items() if value is not None}
+    for key, value in named.items():
+        _find(value, bool(suffixes), f"dataset.{key}")
+    found = {key: fingerprint(value, cache_dir, suffixes, f"dataset.{key}") for key, value in named.items()}
+    if len(values) == 1 or not found:
+        return next(iter(found.values()), None)
+    return hashlib.sha256("".join(f"{key}\0{found[key]}\n" for key in sorted(found)).encode()).hexdigest()
+
+
+def fingerprint(
+    path: Path | str, cache_dir: Path | None = None, suffixes: tuple[str, ...] = (), key: str = "dataset.root"
+) -> str:
+    """Hash the names and contents of the files below a folder, or the content of one file: sha256 in hex.
+
+    It depends neither on the place of the folder nor on the order or the times of its files. Within `checking_once`, files that
+    are edited after the first call are not noticed.
+
+    Args:
+        path: The folder or file.
+        cache_dir: Where the hash of each file is stored, to be used while its size, inode, mtime and ctime stay the same.
+        suffixes: The endings of the files that count; `path` must then be a folder. Empty: all files.
+        key: The setting that holds the path.
+
+    Raises:
+        ConfigError: If there is no such file or folder.
+        DatasetError: If a file cannot be read, or if it changes while it is read.
+    """
+    root = _find(path, bool(suffixes), key)
+    checked = _checked.get()
+    if checked is None:
+        return compute_fingerprint(root, cache_dir, suffixes)
+    entry = (root, cache_dir, suffixes)
+    if entry not in checked:
+        checked[entry] = compute_fingerprint(root, cache_dir, suffixes)
+    return checked[entry]
+
+
+def _find(value: object, only_folder: bool, key: str) -> Path:
+    """The real path of what a key names, which must exist."""
+    expected = f"{key}: expected a folder{'' if only_folder else ' or a file'}"
+    if not isinstance(value, str | Path) or str(value) == "" or "\0" in str(value):
+        raise ConfigError(f"{expected}, got {value!r}.")
+    path = Path(os.path.realpath(os.path.expanduser(value)))
     try:
-        stats = [os.stat(root / name) for name in names]
+        mode = path.stat().st_mode
     except OSError as error:
-        raise DatasetError(f"{error.filename} cannot be read ({error.strerror}).") from error
-    state = [f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}" for name, stat in zip(names, stats, strict=True)]
-    key = hashlib.sha256("\n".join([str(root), *state]).encode()).hexdigest()
-    return load_or_make(cache_dir.expanduser() / f"files-{key[:16]}.pt", lambda: {"sha256": _sha256(root, names)})["sha256"]
+        raise ConfigError(f"{expected}, but {path} cannot be read ({error.strerror}).") from error
+    if not stat.S_ISDIR(mode) and (only_folder or not stat.S_ISREG(mode)):
+        raise ConfigError(f"{expected}, but {path} is {'not one' if only_folder else 'neither'}.")
+    return path
 
 
-def _sha256(root: Path, names: list[str]) -> str:
-    total = hashlib.sha256()
-    for name in names:
+def list_user_files(root: Path, suffixes: tuple[str, ...] = ()) -> dict[str, FileState]:
+    """The files that enter the fingerprint: path from the folder → state. One file by itself has the path ''.
+
+    Raises:
+        DatasetError: If a folder cannot be read.
+    """
+    if root.is_dir():
+        return list_files(root, suffixes)
+    try:
+        return {"": file_state(root.stat())}
+    except OSError as error:
+        raise DatasetError(f"{root} cannot be read ({error.strerror}).") from error
+
+
+def compute_fingerprint(root: Path, cache_dir: Path | None, suffixes: tuple[str, ...]) -> str:
+    """The fingerprint of a file or folder as it is now, from the stored hashes of what has not changed."""
+    root = Path(os.path.realpath(root))
+    identity = os.fsencode("\0".join((str(root), *suffixes)))
+    store = cache_dir and Path(cache_dir).expanduser() / f"files-{hashlib.sha256(identity).hexdigest()[:16]}.txt"
+    settled = time.time_ns() - RECENT_NS
+    hashes: Hashes | None = None
+    for _ in range(NUM_TRIES):
+        files = list_user_files(root, suffixes)
+        # Version 2 of marshal, because later ones depend on which numbers are the same object in memory.
+        state = hashlib.sha256(identity + marshal.dumps(files, 2)).hexdigest()
+        if store and (stored := find_fingerprint(store, state)):
+            return stored
+        if hashes is None:
+            hashes = read_hashes(store) if store else {}
+        complete = None
         try:
-            content = (root / name).read_bytes()
-        except OSError as error:
-            raise DatasetError(f"{root / name} cannot be read ({error.strerror}).") from error
-        total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-    return total.hexdigest()
+            _hash_files(root, files, hashes)
+            complete = _combine(files, hashes)
+            return complete
+        except _ChangedError as error:
+            changed = error
+        finally:  # an interrupted command stores what it has hashed
+            if store:
+                lasting = {name: entry for name, entry in hashes.items() if name in files and max(entry[0][2:]) < settled}
+                all_last = complete is not None and len(lasting) == len(files)
+                write_hashes(store, lasting, state if all_last else None, complete if all_last else None)
+    raise DatasetError(f"{changed} changes while it is read. Give the command again when nothing writes to it.")
+
+
+def _hash_files(root: Path, files: Mapping[str, FileState], hashes: Hashes) -> None:
+    """Add to `hashes` every file that is not in it with its present state."""
+    for name, state in files.items():
+        if name not in hashes or hashes[name][0] != state:
+            path = root / name
+            try:
+                with path.open("rb", buffering=0) as file:
+                    before = os.fstat(file.fileno())
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    after = os.fstat(file.fileno())
+            except FileNotFoundError as error:
+                raise _ChangedError(path) from error
+            except OSError as error:
+                raise DatasetError(f"{path} cannot be read ({error.strerror}).") from error
+            if not file_state(before) == file_state(after) == state:
+                raise _ChangedError(path)
+            hashes[name] = (state, digest)
+
+
+def _combine(files: Mapping[str, FileState], hashes: Hashes) -> str:
+    lines = (b"%b\0%b\n" % (os.fsencode(name), hashes[name][1].encode()) for name in sorted(files))
+    return hashlib.sha256(b"".join(lines)).hexdigest()

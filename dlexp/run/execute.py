@@ -12,13 +12,14 @@ from omegaconf import OmegaConf
 from dlexp.config import plain_yaml
 from dlexp.config.values import format_value
 from dlexp.contract import Dataset
-from dlexp.errors import CheckpointError, ConfigError
+from dlexp.data.fingerprint import checking_once
+from dlexp.errors import CheckpointError, ConfigError, DatasetError
 from dlexp.machine.device import describe_device
 from dlexp.machine.memory import is_out_of_memory
 from dlexp.run import signals
 from dlexp.run.display import Display
 from dlexp.run.metrics import list_columns
-from dlexp.run.plan import Run
+from dlexp.run.plan import Run, fingerprint_data, path_keys
 from dlexp.run.record import checkpoint, disk
 from dlexp.run.record.checkpoint import SavedState, expected_bytes
 from dlexp.run.record.folder import FINISHED, Record
@@ -39,9 +40,13 @@ def gather_facts(run: Run) -> Facts:
     Raises:
         ConfigError: With everything that does not fit together.
         UnsupportedError: If the config is sound but this machine cannot run it.
-        DatasetError: If the data cannot be read or downloaded.
+        DatasetError: If the data cannot be read or downloaded, or have changed since the run was planned.
     """
-    facts = check_run(run, load_dataset(run.config))
+    with checking_once():
+        dataset = load_dataset(run.config)
+        if fingerprint_data(run.composed, run.config) != run.fingerprint:
+            raise DatasetError(f"{run.title}: files of the dataset were changed since the command began. Give it again.")
+    facts = check_run(run, dataset)
     if run.config["batch_size"] == "auto":
         measurements = None
         with suppress(CheckpointError):  # reported when the run starts
@@ -185,7 +190,7 @@ def _find_saved_state(run: Run, measurements: tuning.Measurements | None, displa
             f"{saved.name} depends on them. force=true starts the run over."
         )
     try:
-        changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config)
+        changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config, path_keys(run.composed))
     except ValueError as error:
         changed = [f"It cannot be read: {error}."]
     if changed:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dlexp.config.compose import Composed, compose
+from dlexp.data.fingerprint import checking_once
 from dlexp.run.plan import NOT_IN_LABEL, plan
 from dlexp.run.record.identity import slug
 from dlexp.study.definition import CHANGED, Study
@@ -36,6 +37,7 @@ def run_study(study: Study, runs: Sequence[Composed], changes: Mapping[str, str]
     return code
 
 
+@checking_once()
 def write_protocol(study: Study, changes: Mapping[str, str], typed: str) -> Path:
     """Write protocol.json: the study, and the id of every run that belongs to it under these changes.
 

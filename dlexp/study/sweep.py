@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
+from dlexp.data.fingerprint import checking_once
 from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
 from dlexp.machine.files import write_whole
 from dlexp.run.display import Display, make_display, result_line, results_table
@@ -62,6 +63,7 @@ def sweep(cells: Checked, command: str) -> int:
     return int(any(row["outcome"] == "failed" for row in rows))
 
 
+@checking_once()
 def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     """Plan all cells, and check data and model of those that are not finished. Leaves nothing on disk.
 

@@ -25,7 +25,7 @@ def test_every_dataset_says_what_it_holds(option):
 
 def test_traits_are_read_and_are_no_part_of_a_config():
     assert traits("model", "resnet18") == Traits(needs=("images",), has=("convolutions",), requires=("torchvision",))
-    assert traits("dataset", "image_folder").user_files == "root"
+    assert traits("dataset", "image_folder").user_files == ("root",)
     assert traits("activation", "relu") == Traits()
     assert not any(key.startswith("_traits") for group, option in OPTIONS for key in read_option(group, option))
 
@@ -37,6 +37,23 @@ def test_an_unknown_trait_is_refused(tmp_path, monkeypatch):
     assert read(tmp_path / "model" / "made.yaml") == {"_target_": "x"}
     with pytest.raises(ConfigError, match=r"conf/model/made.yaml: _traits_: no such trait: need\."):
         traits.__wrapped__("model", "made")
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("user_files: root", r"_traits_.user_files: expected a list of words such as \[a, b\], got 'root'"),
+        ("gives: [1]", r"_traits_.gives: expected a list"),
+        ("user_files: [root, labels]", "_traits_: expected keys of this file, got labels"),
+        ("published_files: [folder]", "_traits_: expected keys of this file, got folder"),
+    ],
+)
+def test_a_trait_that_says_nothing_is_refused(block, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(options, "CONF", tmp_path)
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "made.yaml").write_text(f"_target_: x\nroot: ???\n_traits_:\n  {block}\n")
+    with pytest.raises(ConfigError, match=f"conf/dataset/made.yaml: {message}"):
+        traits.__wrapped__("dataset", "made")
 
 
 def test_no_code_names_an_option():

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from dlexp.contract import ConfigError, DatasetError, Source, Split
 from dlexp.data.cache import load_or_make
-from dlexp.data.fingerprint import SUFFIXES, fingerprint, list_images
+from dlexp.data.file_listing import list_files
+from dlexp.data.fingerprint import compute_fingerprint, fingerprint
 from dlexp.data.split import hold_out_test
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # as in conf/dataset/image_folder.yaml
 DECODER_VERSION = 1  # part of the cache's key: increase it when the code below gives other pixels
 
 
@@ -32,12 +34,19 @@ def read(*, root: str, test_fraction: float | None, image_size: int | None, cach
         DatasetError: If an image cannot be read.
     """
     folder, cache = Path(root).expanduser().absolute(), Path(cache_dir).expanduser().absolute()
-    content = fingerprint(folder, cache)
+    content = fingerprint(folder, cache, SUFFIXES)
     _check_layout(folder, test_fraction)
     parts = [folder / "train", folder / "test"] if test_fraction is None else [folder]
     classes = _find_classes(parts)
     key = hashlib.sha256(repr((DECODER_VERSION, content, classes, len(parts), image_size)).encode()).hexdigest()
-    decoded = load_or_make(cache / f"images-{key[:16]}.pt", lambda: _decode(parts, classes, image_size))
+
+    def decode() -> dict[str, list[Tensor]]:
+        images = _decode(parts, classes, image_size)
+        if compute_fingerprint(folder, cache, SUFFIXES) != content:
+            raise DatasetError(f"{folder}: images were changed while they were decoded. Give the command again.")
+        return images
+
+    decoded = load_or_make(cache / f"images-{key[:16]}.pt", decode)
     splits = [Split(inputs, targets) for inputs, targets in zip(decoded["inputs"], decoded["targets"], strict=True)]
     if test_fraction is None:
         return Source(train=splits[0], test=splits[1], classes=classes)
@@ -70,7 +79,7 @@ def _find_classes(parts: list[Path]) -> tuple[str, ...]:
 
 def _decode(parts: list[Path], classes: tuple[str, ...], image_size: int | None) -> dict[str, list[Tensor]]:
     """Decode all images; returns one tensor of inputs and one of targets for each part."""
-    names = [[name for name in list_images(part) if name.split("/")[0] in classes] for part in parts]
+    names = [[name for name in sorted(list_files(part, SUFFIXES)) if name.split("/")[0] in classes] for part in parts]
     for part, found in zip(parts, names, strict=True):
         if not found:
             raise DatasetError(f"{part} holds no images ({', '.join(SUFFIXES)}) in its class folders.")

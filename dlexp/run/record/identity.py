@@ -2,24 +2,27 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 # Settings that change neither what a run computes nor how long it takes. (A time is a result too, so the number of loader
 # workers is in the id.) Depth, width and dropout enter the id where a part refers to them, as `model.depth` and so on.
-NOT_IN_ID = {
-    ("depth",),
-    ("width",),
-    ("dropout",),
-    ("force",),
-    ("retry",),
-    ("profile",),
-    ("checkpoint_every",),
-    ("data_dir",),
-    ("output_dir",),
-    ("dataset", "root"),  # for data of the user, a fingerprint of the files takes its place
-    ("dataset", "cache_dir"),
-}
+NOT_IN_ID = frozenset(
+    {
+        ("depth",),
+        ("width",),
+        ("dropout",),
+        ("force",),
+        ("retry",),
+        ("profile",),
+        ("checkpoint_every",),
+        ("data_dir",),
+        ("output_dir",),
+        ("dataset", "cache_dir"),
+    }
+)
+
+Paths = frozenset[tuple[str, ...]]
 
 # Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
 SAME_AS_BEFORE = {("on_divergence",): "stop", ("on_oom",): "fail"}
@@ -44,14 +47,16 @@ ADDRESS_IN_ID = {f"dlexp.parts.{name}": f"dlexp.{name}" for name in _PARTS.split
 }
 
 
-def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
+def run_id(config: Mapping[str, Any], fingerprint: str | None = None, paths: Iterable[str] = ()) -> str:
     """12 hex digits of the sha256 of all settings that can change the result.
 
     Args:
         config: Resolved, `auto` included.
         fingerprint: Fingerprint of the user's own data files, if the run uses any.
+        paths: The keys of the dataset that say where its files are. They are not in the id.
     """
-    identity = {key: value for key, value in _identity(config, ()).items() if value != {}}  # groups with no option chosen
+    counted = _identity(config, (), _list_left_out(paths))
+    identity = {key: value for key, value in counted.items() if value != {}}  # groups with no option chosen
     if identity.get("max_steps") is not None:
         identity.pop("epochs")
     if identity.get("early_stopping", {}).get("patience", 0) is None:
@@ -66,13 +71,17 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _identity(value: Any, path: tuple[str, ...]) -> Any:
+def _list_left_out(paths: Iterable[str]) -> Paths:
+    return NOT_IN_ID | {("dataset", key) for key in paths}
+
+
+def _identity(value: Any, path: tuple[str, ...], left_out: Paths) -> Any:
     """A copy without the settings that are not in the id; 1.0 becomes 1, so that equal numbers are equal text."""
     if isinstance(value, Mapping):
-        counted = {str(key): item for key, item in value.items() if _counts((*path, str(key)), item)}
-        return {key: _identity(item, (*path, key)) for key, item in counted.items()}
+        items = ((str(key), item) for key, item in value.items())
+        return {key: _identity(item, (*path, key), left_out) for key, item in items if _counts((*path, key), item, left_out)}
     if isinstance(value, list | tuple):
-        return [_identity(item, path) for item in value]
+        return [_identity(item, path, left_out) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if path and path[-1] == "_target_":
@@ -80,13 +89,20 @@ def _identity(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def _counts(path: tuple[str, ...], value: Any) -> bool:
-    return path not in NOT_IN_ID and not (path in SAME_AS_BEFORE and value == SAME_AS_BEFORE[path])
+def _counts(path: tuple[str, ...], value: Any, left_out: Paths) -> bool:
+    return path not in left_out and not (path in SAME_AS_BEFORE and value == SAME_AS_BEFORE[path])
 
 
-def changes(saved: Any, config: Mapping[str, Any]) -> list[str]:
-    """Differences between a saved config and the present one, a line for each key; settings outside the id are left out."""
-    then, now_ = (dict(_leaves(_identity(tree, ()), "")) for tree in (saved if isinstance(saved, Mapping) else {}, config))
+def changes(saved: Any, config: Mapping[str, Any], paths: Iterable[str] = ()) -> list[str]:
+    """Differences between a saved config and the present one, a line for each key; settings outside the id are left out.
+
+    Args:
+        saved: What the file holds.
+        config: Of the run, resolved.
+        paths: The keys of the dataset that say where its files are.
+    """
+    trees = (saved if isinstance(saved, Mapping) else {}, config)
+    then, now_ = (dict(_leaves(_identity(tree, (), _list_left_out(paths)), "")) for tree in trees)
     keys = sorted(key for key in then.keys() | now_.keys() if then.get(key, ...) != now_.get(key, ...))
     return [f"{key}: {then.get(key, 'nothing')} in the file, {now_.get(key, 'nothing')} in this run." for key in keys]
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dlexp.config.options import traits
 from dlexp.contract import ConfigError, DatasetError
 from dlexp.parts.dataset import image_folder
 
@@ -163,6 +164,25 @@ def test_damaged_image_is_named(with_splits, content):
 def test_missing_root_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"dataset\.root: expected a folder"):
         read(tmp_path / "nowhere")
+
+
+def test_the_files_that_enter_the_id_are_those_that_are_read():
+    assert traits("dataset", "image_folder").suffixes == image_folder.SUFFIXES
+
+
+def test_images_that_change_while_they_are_decoded_are_refused(without_splits, monkeypatch):
+    original = image_folder._decode
+
+    def decode(*given):
+        write_image(without_splits / "bee" / "new.png")
+        return original(*given)
+
+    monkeypatch.setattr(image_folder, "_decode", decode)
+    with pytest.raises(DatasetError, match="images were changed while they were decoded"):
+        read(without_splits, test_fraction=0.2)
+    monkeypatch.setattr(image_folder, "_decode", original)
+    source = read(without_splits, test_fraction=0.2)
+    assert len(source.train.inputs) + len(source.test.inputs) == 31
 
 
 def test_share_is_refused_where_there_is_a_test_folder(with_splits):

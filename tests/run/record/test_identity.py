@@ -59,7 +59,6 @@ def test_what_can_change_the_result_changes_the_id(path, value):
     [
         ("depth", 4),
         ("output_dir", "/tmp/elsewhere"),
-        ("dataset.root", "other"),
         ("hardware.num_workers", 4),
         ("hardware.pin_memory", True),
         ("early_stopping.min_delta", 0.1),
@@ -70,6 +69,14 @@ def test_what_can_change_the_result_changes_the_id(path, value):
 )
 def test_what_cannot_change_the_result_keeps_the_id(path, value):
     assert identity.run_id(changed(path, value)) == identity.run_id(CONFIG)
+
+
+def test_the_path_of_data_is_in_the_id_unless_its_key_names_files():
+    here, there = changed("dataset.root", "here"), changed("dataset.root", "there")
+    assert identity.run_id(here, "content") != identity.run_id(there, "content")
+    assert identity.run_id(here, "content", ["root"]) == identity.run_id(there, "content", ["root"])
+    assert identity.changes(here, there) != []
+    assert identity.changes(here, there, ["root"]) == []
 
 
 def test_a_config_of_before_there_was_a_key_is_no_changed_one():

@@ -8,7 +8,7 @@ import pytest
 
 from dlexp.config.compose import compose
 from dlexp.errors import UnsupportedError
-from dlexp.run.plan import plan
+from dlexp.run.plan import path_keys, plan
 from dlexp.run.record.identity import run_id
 from dlexp.study.definition import read_study
 from dlexp.study.request import command
@@ -21,7 +21,7 @@ FINGERPRINT = "a fingerprint"  # in place of that of image_folder's files, which
 def test_an_option_has_the_id_it_always_had(overrides):
     composed = compose(overrides.split())
     if composed.choices["dataset"] == "image_folder":
-        identity = run_id(composed.config, FINGERPRINT)
+        identity = run_id(composed.config, FINGERPRINT, path_keys(composed))
     else:
         identity = _identity(overrides.split())
     assert identity == IDS["options"][overrides]
