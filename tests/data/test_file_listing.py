@@ -86,4 +86,4 @@ def test_names_that_are_not_utf_8_are_files_like_others(root, tmp_path):
     assert os.fsdecode(b"\xff\xfe.txt") in list_files(root)
     first = fingerprint(root, tmp_path / "cache")
     os.rename(name, os.fsencode(root) + b"/\xff\xfd.txt")
-    assert fingerprint(root, tmp_path / "cache") not in (first, None)
+    assert fingerprint(root, tmp_path / "cache") != first

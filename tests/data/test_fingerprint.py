@@ -1,4 +1,3 @@
-import contextvars
 import errno
 import os
 import shutil
@@ -74,7 +73,7 @@ CHANGES = {
 def test_a_change_is_noticed(root, store, settled, what):
     before = fingerprint(root, store, SUFFIXES)
     CHANGES[what](root)
-    assert fingerprint(root, store, SUFFIXES) not in (before, "")
+    assert fingerprint(root, store, SUFFIXES) != before
     assert fingerprint(root, store, SUFFIXES) == fingerprint(root, None, SUFFIXES)
 
 
@@ -110,11 +109,10 @@ def test_suffixes_leave_out_other_files_and_without_them_all_but_hidden_ones_cou
 
 
 def test_one_file_is_hashed_by_its_content_alone(tmp_path, store):
-    (tmp_path / "table.csv").write_bytes(b"1,2")
+    (tmp_path / "table.csv").write_bytes(b"a,b")
     before = fingerprint(tmp_path / "table.csv", store)
     assert fingerprint((tmp_path / "table.csv").rename(tmp_path / "other.csv"), store) == before
-    edit_to = (tmp_path / "other.csv").write_bytes(b"1,3")
-    assert edit_to
+    edit(tmp_path / "other.csv")
     assert fingerprint(tmp_path / "other.csv", store) != before
 
 
@@ -139,6 +137,25 @@ def test_an_unchanged_folder_is_recognised_without_reading_a_file_or_the_hashes(
     monkeypatch.setattr(module, "read_hashes", lambda path: pytest.fail("the second line was read"))
     assert fingerprint(root, store) == first
     assert len(hashed) == 3
+
+
+def _seconds(function, times):
+    """The least processor time of a few calls, which other processes disturb less than the time on the clock."""
+
+    def measure():
+        start = time.process_time()
+        function()
+        return time.process_time() - start
+
+    return min(measure() for _ in range(times))
+
+
+def test_an_unchanged_folder_of_photos_is_recognised_20_times_as_fast_as_it_is_hashed(tmp_path, store, settled):
+    for number in range(1000):
+        with open(tmp_path / f"{number}.jpg", "wb") as file:
+            file.truncate(256 * 1024)
+    fingerprint(tmp_path, store)  # from here on, the files are in the page cache
+    assert _seconds(lambda: fingerprint(tmp_path), 2) > 20 * _seconds(lambda: fingerprint(tmp_path, store), 5)
 
 
 def test_only_the_changed_file_is_hashed_again(root, store, settled, hashed):
@@ -270,7 +287,6 @@ def test_a_folder_is_checked_once_within_a_sweep_and_again_after_it(root, monkey
         assert fingerprint(root) == before[0]
     assert len(listings) == 1
     assert fingerprint(root) != before[0]
-    assert contextvars.copy_context().run(module._checked.get) is None
 
 
 @pytest.mark.parametrize("value", ["nowhere", "", "a\0b", 3, ["a.csv"], "pipe"])
