@@ -1,59 +1,11 @@
-"""Show what this machine has, and whether a run fits it: versions, GPU, CPU, memory, folders, data and batch size.
+"""Show what this machine has, and whether a run fits it. The same as `dlexp doctor`."""
 
-python scripts/doctor.py                                    examine the default run
-python scripts/doctor.py model=resnet18 batch_size=512      examine the run of `python train.py model=resnet18 batch_size=512`
-python scripts/doctor.py --json                             print the same as one JSON document
-
-Exit codes: 0 no problems, 1 something that the run needs is missing or broken, 2 the command is wrong.
-"""
-
-import json
 import sys
 
-from rich.console import Console
-
-from dlexp.errors import ConfigError
+from dlexp.commands.doctor import main
+from dlexp.config.entry import set_entry
 from dlexp.machine.process import run_command
 
-FLAGS = ("--json", "--help", "-h")
-
-
-def main(arguments: list[str]) -> int:
-    """Examine the machine and the run, and print the result.
-
-    Returns:
-        The exit code.
-    """
-    flags = {text for text in arguments if text.startswith("-")}
-    if {"-h", "--help"} & flags:
-        print(__doc__.strip())
-        return 0
-    try:
-        if unknown := sorted(flags.difference(FLAGS)):
-            raise ConfigError(*(f"{flag}: no such flag. Flags: {', '.join(FLAGS)}." for flag in unknown))
-        return report([text for text in arguments if text not in flags], as_json="--json" in flags)
-    except ConfigError as error:
-        print(*error.problems, sep="\n", file=sys.stderr)
-        return 2
-
-
-def report(overrides: list[str], *, as_json: bool) -> int:
-    """Print the examination of one run; returns the exit code."""
-    if any(text.startswith("study=") for text in overrides):
-        raise ConfigError(
-            "study: a study is many runs. Give the overrides of one, as python scripts/plan.py study=... lists them."
-        )
-    from dlexp.doctor.examine import examine  # loads torch; a wrong command is refused before
-    from dlexp.doctor.render import WIDTH, build_document, render_page, select_findings
-
-    sections = examine(overrides)
-    if as_json:
-        print(json.dumps(build_document(sections), indent=1))
-    else:
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-        console.print(render_page(sections, min(WIDTH, console.width)))
-    return 1 if select_findings(sections, "problem") else 0
-
-
 if __name__ == "__main__":
+    set_entry("scripts")
     run_command(lambda: main(sys.argv[1:]))

@@ -1,90 +1,11 @@
-"""List the runs of a study without running them: done, to do, failed, and how long the rest will take.
-
-python scripts/plan.py                                    all studies, and what they ask
-python scripts/plan.py study=depth_activation depth=1,8   the runs that this command would go through
-"""
+"""List the runs of a study without running them. The same as `dlexp plan`."""
 
 import sys
-from collections import Counter
-from statistics import mean
-from typing import Any
 
-from rich.table import Table
-
-from dlexp.data.fingerprint import checking_once
-from dlexp.errors import ConfigError
+from dlexp.commands.plan import main
+from dlexp.config.entry import set_entry
 from dlexp.machine.process import run_command
-from dlexp.run.display import make_display, results_table
-from dlexp.run.plan import Run, plan
-from dlexp.study.definition import read_study, studies
-from dlexp.study.request import compose_runs, read_command
-
-
-def main(overrides: list[str]) -> int:
-    """Print the list.
-
-    Returns:
-        The exit code: 2 if the command is wrong.
-    """
-    try:
-        table, last = one_study(overrides) if overrides else all_studies()
-    except ConfigError as error:
-        print(*error.problems, sep="\n", file=sys.stderr)
-        return 2
-    with make_display() as display:
-        display.table(table)
-        display.say(last)
-    return 0
-
-
-def all_studies() -> tuple[Table, str]:
-    """Each study with its number of runs, and how one is started."""
-    rows = [
-        {"study": s.name, "runs": len(s.all_cells()) * len(s.seeds), "question": s.question} for s in map(read_study, studies())
-    ]
-    return results_table(rows, ["study", "runs", "question"]), f"{len(rows)} studies. Run one: python train.py study=<name>"
-
-
-@checking_once()
-def one_study(overrides: list[str]) -> tuple[Table, str]:
-    """Each run that a command would go through, and the counts with the expected time."""
-    study, request = read_command(overrides)
-    runs = [plan(composed, study.name) for composed in compose_runs(study, request)]
-    summaries = [run.read_summary() for run in runs]
-    pairs = list(zip(runs, summaries, strict=True))
-    took = {run.identity: seconds(summary) for run, summary in pairs if summary and "seconds" in summary}
-    rows = [row(run, summary, took) for run, summary in pairs]
-    counts = Counter(entry["status"] for entry in rows)
-    due = [run for run in runs if run.must_run()]
-    last = f"{len(rows)} runs: {', '.join(f'{count} {status}' for status, count in counts.most_common())}."
-    if due and took:
-        expected = sum(estimate(run, runs, took) for run in due)
-        last += f" The {len(due)} due will take about {expected / 60:.1f} minutes, going by the {len(took)} done."
-    return results_table(rows, ["run", "status", "seconds"]), last
-
-
-def row(run: Run, summary: dict[str, Any] | None, took: dict[str, float]) -> dict[str, Any]:
-    """One line of the table."""
-    unfinished = "interrupted" if run.folder.exists() else "to do"
-    status = summary["status"] if summary else unfinished
-    return {"run": run.title, "status": status, "seconds": took.get(run.identity)}
-
-
-def seconds(summary: dict[str, Any]) -> float:
-    """How long a run took, from its start to its end."""
-    return sum(summary["seconds"].values())
-
-
-def estimate(run: Run, runs: list[Run], took: dict[str, float]) -> float:
-    """Seconds that a run is expected to take: as the runs of its cell, or as all of the study where none of these is done."""
-    siblings = [took[other.identity] for other in runs if other.identity in took and cell(other) == cell(run)]
-    return mean(siblings or took.values())
-
-
-def cell(run: Run) -> list[str]:
-    """What names a run, without its seed."""
-    return [text for text in run.label if not text.startswith("seed=")]
-
 
 if __name__ == "__main__":
+    set_entry("scripts")
     run_command(lambda: main(sys.argv[1:]))

@@ -1,43 +1,11 @@
-"""Run every published study, or those named, one after the other; one that fails does not stop the rest.
+"""Run every published study, or those named, one after the other. The same as `dlexp reproduce`."""
 
-python scripts/reproduce.py                                        every study whose name ends in _published
-python scripts/reproduce.py loss_published activation_2d seed=0,1  these two, with what is to be changed in both
-"""
-
-import subprocess
 import sys
-from pathlib import Path
-from time import perf_counter
 
-from dlexp.run.display import make_display, results_table
-from dlexp.study.definition import studies
-
-TRAIN = Path(__file__).resolve().parents[1] / "train.py"
-MEANING = {0: "done", 1: "some runs failed", 2: "refused", 7: "no data", 75: "interrupted"}
-
-
-def main(arguments: list[str]) -> int:
-    """Run them, and print a table of success and time.
-
-    Returns:
-        The exit code: 0 if all of them ended well, 75 if interrupted, else 1.
-    """
-    changes = [text for text in arguments if "=" in text]
-    named = [text for text in arguments if "=" not in text]
-    rows = []
-    for name in named or [name for name in studies() if name.endswith("_published")]:
-        began = perf_counter()
-        code = subprocess.call([sys.executable, str(TRAIN), f"study={name}", *changes])
-        status = MEANING.get(code, f"exit code {code}")
-        rows.append({"study": name, "status": status, "minutes": (perf_counter() - began) / 60})
-        if code == 75:
-            break
-    good = sum(row["status"] == "done" for row in rows)
-    with make_display() as display:
-        display.table(results_table(rows, ["study", "status", "minutes"]))
-        display.say(f"{good} of {len(rows)} studies done, {sum(float(row['minutes']) for row in rows):.1f} minutes.")
-    return 75 if rows and rows[-1]["status"] == "interrupted" else int(good < len(rows))
-
+from dlexp.commands.reproduce import main
+from dlexp.config.entry import set_entry
+from dlexp.machine.process import run_command
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    set_entry("scripts")
+    run_command(lambda: main(sys.argv[1:]))

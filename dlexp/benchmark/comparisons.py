@@ -8,7 +8,7 @@ COMPARISONS = (
     Comparison("lightning", "How much faster are small training steps than with Lightning's Trainer?", 20, lightning.cases),
     Comparison("loader", "How much faster is an epoch than with a DataLoader, one image at a time?", 8, loader.cases),
     Comparison("bf16", "How much faster are bf16 and channels_last than fp32 on this CPU?", 20, settings.bf16),
-    Comparison("startup", "How long until the first step of train.py, beyond importing its libraries?", 12, startup.cases),
+    Comparison("startup", "How long until the first step of a command, beyond importing its libraries?", 12, startup.cases),
     Comparison("next_run", "How long does each run of a sweep take beyond its training and evaluation?", 12, next_run.cases),
     Comparison("process", "How much time does each setting of dlexp/machine/process.py save?", 12, process.cases),
     Comparison("gpu_best", "How much faster are the fastest settings than plain fp32 on this GPU?", 20, settings.best),

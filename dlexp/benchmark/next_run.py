@@ -13,6 +13,7 @@ from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
 from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.same_work import DifferentWorkError
 from dlexp.config.compose import compose
+from dlexp.config.entry import show_command
 from dlexp.config.overrides import expand
 from dlexp.study.sweep import check_cells, sweep
 
@@ -52,7 +53,7 @@ def _time_sweep(num_runs: int, folder: Path | None = None) -> tuple[float, list[
         began = perf_counter()
         cells = [compose(cell) for cell in expand([*TINY, f"seed={seeds}", f"output_dir={place}"])]
         with redirect_stdout(io.StringIO()):
-            sweep(check_cells(cells), "python scripts/benchmark.py")
+            sweep(check_cells(cells), show_command("benchmark"))
         seconds = perf_counter() - began
         return seconds, [json.loads(path.read_text()) for path in Path(place).glob("*/*/summary.json")]
 

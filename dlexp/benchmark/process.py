@@ -12,11 +12,13 @@ from time import perf_counter
 from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
 from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.loop import CONVNET, build_overrides
-from dlexp.benchmark.startup import TRAIN, check_both_run
+from dlexp.benchmark.startup import check_both_run
 from dlexp.benchmark.timing import children_cpu_time
 from dlexp.benchmark.training import make_our_loop, prepare_run
+from dlexp.config.entry import start_train
 from dlexp.machine.process import SETTINGS, VARIABLE
 
+ROOT = Path(__file__).parents[2]  # holds the package
 SMALL = ("hardware=cpu", "dataset=moons", "model=mlp", "max_steps=5", "force=true")
 TIME_STEPS = """
 import sys
@@ -50,10 +52,10 @@ def cases(request: Request) -> Iterator[Case]:
 
 
 def make_runs(folder: Path, settings: Sequence[str]) -> Block:
-    """Runs of train.py from the start to the end of the process."""
+    """Runs of `dlexp train` from the start to the end of the process."""
 
     def block(num_runs: int) -> Sample:
-        command = [sys.executable, str(TRAIN), *SMALL, f"output_dir={folder}"]
+        command = [*start_train(), *SMALL, f"output_dir={folder}"]
         began, cpu = perf_counter(), children_cpu_time()
         for _ in range(num_runs):
             _run(command, settings)
@@ -86,7 +88,8 @@ def _run(command: Sequence[str], settings: Sequence[str]) -> str:
         RuntimeError: If it fails.
     """
     environment = os.environ | {VARIABLE: ",".join(settings)}
-    done = subprocess.run(command, cwd=TRAIN.parent, env=environment, capture_output=True, text=True)
+    environment.pop("PYTHONSAFEPATH", None)  # as `dlexp benchmark` has; dlexp is imported from the folder of its checkout
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with exit code {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout

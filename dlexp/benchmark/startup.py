@@ -1,4 +1,4 @@
-"""The time from the start of train.py to its first training step, beyond importing its libraries."""
+"""The time from the start of the command to its first training step, beyond importing its libraries."""
 
 import subprocess
 import sys
@@ -11,8 +11,8 @@ from time import perf_counter
 from dlexp.benchmark.comparison import Block, Case, Figure, Request, Sample
 from dlexp.benchmark.intervals import Goal
 from dlexp.benchmark.timing import children_cpu_time
+from dlexp.config.entry import show_command, start_train
 
-TRAIN = Path(__file__).parents[2] / "train.py"
 TRAINED = "epoch 1/1"  # start of the line that a run of one step prints after the step
 LOADED = "loaded"
 # Making an optimizer loads torch's compiler, which no training program can do without.
@@ -21,9 +21,9 @@ IMPORTS = f"import sklearn.datasets, torch; torch.optim.SGD([torch.zeros(1)]); p
 
 def cases(request: Request) -> Iterator[Case]:
     """The default command with one step, timed from outside the process."""
-    command = [sys.executable, str(TRAIN), "max_steps=1"]
+    command = [*start_train(), "max_steps=1"]
     yield Case(
-        name="python train.py, first step",
+        name=f"{show_command('train')}, first step",
         arms=("start to the line of a run of one step", "import of torch and scikit-learn, and making an optimizer"),
         ours=partial(time_until_line, command, TRAINED, request.scratch),
         other=partial(time_until_line, [sys.executable, "-c", IMPORTS], LOADED, request.scratch),

@@ -1,4 +1,4 @@
-"""The flags of train.py, which are those of Hydra, and the config that `--cfg` shows."""
+"""The flags of `dlexp train`, which are those of Hydra, and the config that `--cfg` shows."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from dlexp.config.compose import Composed
+from dlexp.config.entry import show_command
 from dlexp.config.values import value_at
 from dlexp.errors import ConfigError
 
@@ -23,7 +24,7 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         ConfigError: If a flag names another place for configs than conf/.
     """
-    parser = argparse.ArgumentParser("train.py", add_help=False, usage="python train.py --help")
+    parser = argparse.ArgumentParser(show_command("train"), add_help=False, usage=f"{show_command('train')} --help")
     parser.add_argument("overrides", nargs="*")
     command = parser.add_mutually_exclusive_group()
     command.add_argument("--run", "-r", action="store_true")

@@ -1,23 +1,24 @@
-"""The text of `python train.py --help`: one screen, built from the files in conf/."""
+"""The text of `dlexp train --help`: one screen, built from the files in conf/."""
 
 from textwrap import wrap
 
+from dlexp.config.entry import show_command
 from dlexp.config.options import default_choices, groups, list_groups, scalars
 from dlexp.config.values import format_value, leaves
 
 WIDTH = 100
 
 EXAMPLES = """\
-  python train.py activation=relu depth=8
-  python train.py -m norm=bn,gn batch_size=2,4,8,16,32,64,128
-  python train.py dataset=moons model=mlp activation=sigmoid epochs=300 batch_size=full
-  python train.py dataset=fashion_mnist model=mlp 'model.widths=[256,128]' loss=mse
-  python train.py dataset=image_folder dataset.root=path/to/images norm=gn dataset.per_class=200"""
+  {train} activation=relu depth=8
+  {train} -m norm=bn,gn batch_size=2,4,8,16,32,64,128
+  {train} dataset=moons model=mlp activation=sigmoid epochs=300 batch_size=full
+  {train} dataset=fashion_mnist model=mlp 'model.widths=[256,128]' loss=mse
+  {train} dataset=image_folder dataset.root=path/to/images norm=gn dataset.per_class=200"""
 
 
 def help_text() -> str:
     """Usage, groups with their options, plain keys with their defaults, examples and exit codes."""
-    lines = {}
+    train, plan, lines = show_command("train"), show_command("plan"), {}
     for group, default in default_choices().items():
         lines[group] = " ".join(f"*{name}" if name == default else name for name in groups()[group])
     for group, names in list_groups().items():
@@ -27,9 +28,9 @@ def help_text() -> str:
         [
             "Train what a config says, and leave a record in outputs/.",
             "",
-            "  python train.py group=option group.key=value key=value     one run",
-            "  python train.py -m key=1,2,3 group=a,b                     a sweep: each combination once",
-            "  python train.py study=name                                 a study (scripts/plan.py lists them)",
+            f"  {train} group=option group.key=value key=value     one run",
+            f"  {train} -m key=1,2,3 group=a,b                     a sweep: each combination once",
+            f"  {train} study=name                                 a study ({plan} lists them)",
             "",
             "Groups and their options (* the default); the keys of an option stand in conf/<group>/<option>.yaml",
             *(line for group, names in lines.items() for line in _block(f"{group:11}", names)),
@@ -38,9 +39,9 @@ def help_text() -> str:
             *_block("", " ".join(plain)),
             "",
             "Examples",
-            EXAMPLES,
+            EXAMPLES.format(train=train),
             "",
-            "See a config without running it: python train.py ... --cfg job --resolve",
+            f"See a config without running it: {train} ... --cfg job --resolve",
             "Exit codes: 0 done, 1 failed, 2 refused, 3 held by another process, 6 diverged, 7 no data,",
             "            8 out of memory, 75 interrupted (the same command goes on)",
         ]

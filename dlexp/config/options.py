@@ -11,7 +11,9 @@ from dlexp.config import plain_yaml
 from dlexp.config.values import Tree, format_value, leaves, make_printable
 from dlexp.errors import ConfigError
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+PACKAGE = Path(__file__).resolve().parents[1]
+# A wheel holds conf/ in the package; in a checkout it is beside the package.
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
 
 NOTES = ("_traits_", "_ranges_")  # blocks in the file of an option that describe it and do not enter a config
 

@@ -1,4 +1,4 @@
-"""The versions of Python and the packages, compared with those that pyproject.toml requires."""
+"""The versions of Python and the packages, compared with those that dlexp requires."""
 
 import importlib
 import importlib.metadata
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from dlexp.config.options import CONF, groups, traits
+from dlexp.config.options import CONF, PACKAGE, groups, traits
 from dlexp.doctor.findings import Finding, Section, note, problem
 
 SHOWN = ("torch", "torchvision", "hydra-core")  # shown on separate lines
@@ -36,11 +36,10 @@ class Package:
 
 def read_packages() -> list[Package]:
     """Python, then each package. Those that only certain options require are imported, as they may be of another build."""
-    with (CONF.parent / "pyproject.toml").open("rb") as file:
-        project = tomllib.load(file)["project"]
-    wanted = [Requirement(text) for text in project["dependencies"]] + [Requirement(name) for name in ALSO]
+    python, required = _read_requirements()
+    wanted = [*required, *map(Requirement, ALSO)]
     optional = find_optional_packages()
-    packages = [Package("python", platform.python_version(), project["requires-python"])]
+    packages = [Package("python", platform.python_version(), python)]
     for package in wanted:
         version = _version(package.name)
         error = _import_error(package.name) if version and package.name in optional else None
@@ -87,6 +86,17 @@ def build_section(packages: list[Package], *, required: Collection[str]) -> Sect
     lines.append(("others", ", ".join(" ".join(pair) for pair in shown.items())))
     facts = {"packages": [asdict(package) for package in packages]}
     return Section("software", facts, lines, judge(packages, required=required))
+
+
+def _read_requirements() -> tuple[str, list[Requirement]]:
+    """The supported versions of Python, and the required packages: from a checkout's pyproject.toml, or of the wheel."""
+    if CONF.parent != PACKAGE:
+        with (CONF.parent / "pyproject.toml").open("rb") as file:
+            project = tomllib.load(file)["project"]
+        return project["requires-python"], [Requirement(text) for text in project["dependencies"]]
+    listed = [Requirement(text) for text in importlib.metadata.requires("dlexp") or ()]
+    python = importlib.metadata.metadata("dlexp")["Requires-Python"]
+    return python, [one for one in listed if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
 def _version(name: str) -> str | None:

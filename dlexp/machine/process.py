@@ -1,7 +1,7 @@
 """Settings of the process itself that save time and change no result: collector, exit and malloc. Loads no torch.
 
 All are on. `DLEXP_PROCESS=gc,exit` turns on only those two, and an empty value none.
-`python scripts/benchmark.py --only process` measures the time that each saves. The figures below are CPU time on two cores.
+`dlexp benchmark --only process` measures the time that each saves. The figures below are CPU time on two cores.
 """
 
 import atexit

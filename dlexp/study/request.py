@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dlexp.config.check import check_all
 from dlexp.config.compose import Composed, compose
+from dlexp.config.entry import show_command
 from dlexp.config.lookup import look_up
 from dlexp.config.overrides import parse
 from dlexp.errors import ConfigError
@@ -48,7 +49,7 @@ def read_command(overrides: Sequence[str]) -> tuple[Study, Request]:
     command = [parse(text) for text in overrides]
     names = [value for override in command if override.key == "study" for value in override.values]
     if len(names) != 1:
-        raise ConfigError("study: give one; python scripts/reproduce.py runs several, one after the other.")
+        raise ConfigError(f"study: give one; {show_command('reproduce')} runs several, one after the other.")
     study = read_study(str(names[0]))
     return study, narrow(study, [override.typed for override in command if override.key != "study"])
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from dlexp.config.check import check_all
 from dlexp.config.compose import compose
+from dlexp.config.entry import show_command
 from dlexp.config.overrides import expand
 
 
@@ -34,4 +35,4 @@ class Sweeper(HydraSweeper):
         check_all(cells)
         from dlexp.study.sweep import check_cells, sweep  # loads torch: not before the configs have passed
 
-        raise SystemExit(sweep(check_cells(cells), shlex.join(["python", *sys.argv])))
+        raise SystemExit(sweep(check_cells(cells), f"{show_command('train')} {shlex.join(sys.argv[1:])}"))

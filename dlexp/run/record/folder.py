@@ -35,7 +35,7 @@ VOLATILE = {
     "differs",
 }
 
-NOT_IN_RUNS = {"analysis", "benchmark", "doctor"}  # packages that no run imports
+NOT_IN_RUNS = {"analysis", "benchmark", "commands", "doctor"}  # packages that no run imports
 
 METRICS, PROBES = "metrics.csv", "probes.csv"
 FINISHED = {"done", "early_stopped", "diverged"}
@@ -165,12 +165,14 @@ def code() -> str:
 
 @cache
 def git_commit() -> str | None:
-    """The commit that is checked out; None outside a checkout."""
+    """The commit of dlexp's checkout; None for an installed package, even if its folder is within another repository."""
+    command = ["git", "-C", str(PACKAGE), "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        command = ["git", "-C", str(PACKAGE), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
+    root, _, commit = printed.strip().rpartition("\n")
+    return commit if Path(root).resolve() == PACKAGE.resolve().parent else None
 
 
 def _replace_nonfinite(value: Any) -> Any:

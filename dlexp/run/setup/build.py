@@ -76,7 +76,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     scale = InputScaling(facts.dataset, facts.device, memory_format)
     make_batch = partial(fixed_batch, facts.dataset, scale, facts.device)
     probes = Probes(make_probes(config, model, facts.dataset), model, step.loss, make_batch)
-    return Built(learner, *_build_batches(config, facts, scale), probes, num_parameters, init_hash)
+    return Built(learner, *build_batches(config, facts, scale), probes, num_parameters, init_hash)
 
 
 def _spread_examples(dataset: Dataset, count: int) -> Tensor:
@@ -85,9 +85,10 @@ def _spread_examples(dataset: Dataset, count: int) -> Tensor:
     return scale(dataset.train.inputs[spread(count, len(dataset.train.targets))])
 
 
-def _build_batches(
+def build_batches(
     config: Mapping[str, Any], facts: Facts, scale: InputScaling
 ) -> tuple[TrainingBatches, dict[str, Callable[[], Iterator[Batch]]]]:
+    """The training batches of a run, and those of its evaluations by split."""
     dataset = facts.dataset
     batches = make_training_batches(
         _make_loader(config["hardware"], dataset.train, facts.device),

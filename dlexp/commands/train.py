@@ -1,0 +1,113 @@
+"""Train one run, the runs of a sweep (-m), or those of a study: `dlexp train`, which is `python train.py` in a checkout.
+
+The one place where exceptions become messages and exit codes.
+"""
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+
+from dlexp.config.check import check, find_problems
+from dlexp.config.compose import Composed, compose
+from dlexp.config.entry import show_command
+from dlexp.config.flags import read_flags, show
+from dlexp.config.help import help_text
+from dlexp.config.lookup import is_multirun, replace_sweeper_params
+from dlexp.config.options import CONF
+from dlexp.config.overrides import parse
+from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
+from dlexp.run import signals
+from dlexp.study.request import compose_runs, names_study, read_command
+
+ERRORS = {ConfigError: 2, HeldError: 3, CheckpointError: 4, DiskError: 5, DatasetError: 7}
+EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command line.
+
+    Returns:
+        The exit code; docs/runs.md lists them.
+    """
+    signals.listen()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends the command in silence
+    return attempt(lambda: _command(arguments))
+
+
+def attempt(work: Callable[[], int]) -> int:
+    """Turn what goes wrong into a message and an exit code."""
+    try:
+        return work()
+    except (KeyboardInterrupt, Exception) as error:
+        # An interrupted library may raise another error. A full disk is an error even if a stop was requested.
+        if isinstance(error, KeyboardInterrupt) or (signals.requested() and not isinstance(error, DiskError)):
+            if message := signals.requeue():
+                print(message, file=sys.stderr)
+            return _fail(signals.RESUMABLE, "Interrupted. The same command goes on.")
+        for kind, code in ERRORS.items():
+            if isinstance(error, kind):
+                return _fail(code, str(error))
+        raise
+
+
+def _fail(code: int, *lines: str) -> int:
+    print(*lines, sep="\n", file=sys.stderr)
+    return code
+
+
+def _command(arguments: list[str]) -> int:
+    """Answer what needs no training; refuse what cannot run; train the rest."""
+    if {"-h", "--help"}.intersection(arguments):
+        print(help_text())
+        return 0
+    flags = read_flags(arguments)
+    overrides = flags.overrides
+    if names_study(overrides):
+        if flags.cfg or flags.info:
+            raise ConfigError(f"A study is many runs: {show_command('plan')} study=... lists them.")
+        study, request = read_command(overrides)
+        runs = compose_runs(study, request)
+        from dlexp.study.protocol import run_study  # loads torch: not before the configs have passed
+
+        return run_study(study, runs, request.changes, f"{show_command('train')} {shlex.join(overrides)}")
+    if problems := find_problems(overrides, multirun=flags.multirun):
+        raise ConfigError(*problems)
+    if flags.multirun or flags.by_hydra or is_multirun(map(parse, overrides)):
+        return _run_hydra(replace_sweeper_params(arguments))
+    composed = compose(overrides)
+    if flags.cfg:
+        if flags.cfg == "all":
+            _run_hydra(["--cfg", "hydra", *overrides])
+        print(show(composed, package=flags.package, resolve=flags.resolve), end="")
+        return 0
+    if problems := check(composed):
+        raise ConfigError(*problems)
+    return _train_one(composed)
+
+
+def _run_hydra(arguments: list[str]) -> int:
+    """Let Hydra sweep, with hydra_plugins/dlexp/sweeper.py, or show what only it knows."""
+    import hydra
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises exceptions instead of ending the process
+    sys.argv[1:] = arguments
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(lambda config: None)()
+    return 0
+
+
+def _train_one(composed: Composed) -> int:
+    from dlexp.run.display import make_display, result_line
+    from dlexp.run.execute import execute, gather_facts
+    from dlexp.run.plan import plan
+
+    run = plan(composed)
+    with make_display() as display:
+        summary = execute(run, gather_facts(run), display) if run.must_run() else None
+        if summary is None:
+            summary = run.read_summary() or {}
+            display.say(f"{run.title}: {summary['status']} before; force=true runs it again.")
+        display.say(result_line(summary, run.folder))
+        display.say(f"→ {run.folder}")
+    return EXIT_CODES[summary["status"]]

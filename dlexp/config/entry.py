@@ -1,0 +1,45 @@
+"""How the user starts the commands of dlexp, so that help and messages show them as they can be typed.
+
+An installed dlexp has the command `dlexp`, and a checkout has train.py and scripts/.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Literal
+
+Entry = Literal["dlexp", "python -m dlexp", "scripts"]
+
+_entry: Entry = "dlexp"  # of this process; a notebook and a test have no other
+
+
+def set_entry(entry: Entry) -> None:
+    """Choose how messages show commands. The file that starts the process calls this before anything else of dlexp."""
+    global _entry
+    _entry = entry
+
+
+def get_entry() -> Entry:
+    """How this process was started."""
+    return _entry
+
+
+def show_command(name: str) -> str:
+    """How the user types a command: `train` → `dlexp train`, or `python train.py` where a script was started."""
+    if _entry == "scripts":
+        return "python train.py" if name == "train" else f"python scripts/{name}.py"
+    return f"{_entry} {name}"
+
+
+def show_uses(name: str, uses: Mapping[str, str]) -> str:
+    """Show ways to use a command, one a line: its arguments → what it then does."""
+    width = max(map(len, uses))
+    return "\n".join(f"{show_command(name)} {arguments:<{width}}   {effect}" for arguments, effect in uses.items())
+
+
+def start_train() -> list[str]:
+    """The first words of a command line that starts the command `train` in a process of its own, as this one was started."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if _entry == "scripts":
+        return [sys.executable, os.path.join(os.path.dirname(package), "train.py")]
+    return [sys.executable, "-P", os.path.join(package, "__main__.py"), "train"]  # -P: nothing from the current folder
