@@ -1,4 +1,4 @@
-"""Train one run, the runs of a sweep (-m), or those of a study; `python train.py --help` shows how. The same as `dlexp train`."""
+"""Train one run, a sweep (-m) or a study; `python train.py --help` shows how. The same as `dlexp train`."""
 
 import sys
 

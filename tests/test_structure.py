@@ -8,7 +8,7 @@ from importlinter.cli import lint_imports
 
 from tests import ROOT
 
-FOLDERS = {"config", "parts", "data", "machine", "training", "run", "study", "analysis", "doctor", "benchmark"}
+FOLDERS = {"config", "parts", "data", "machine", "training", "run", "study", "analysis", "doctor", "benchmark", "commands"}
 COMMANDS = ("dlexp", "scripts", "hydra_plugins")
 # Tests of more than one module. Those below tests/reliability/ break whole runs; those in tests/scripts/ are of scripts/.
 OF_SEVERAL = {
@@ -17,10 +17,12 @@ OF_SEVERAL = {
     "test_docs.py",
     "test_settings.py",
     "test_structure.py",
+    "test_wheel.py",
     "analysis/test_notebook.py",
     "analysis/report/test_report_browser.py",
     "benchmark/test_cases.py",
     "benchmark/test_command.py",
+    "commands/test_current_folder.py",
     "config/test_list_groups.py",
     "doctor/test_command.py",
     "parts/dataset/test_generated.py",
@@ -44,9 +46,9 @@ def files_with_tests():
     return [path.relative_to(ROOT / "tests") for path in sorted((ROOT / "tests").rglob("test_*.py"))]
 
 
-def test_the_package_has_twelve_entries():
+def test_the_package_has_fourteen_entries():
     found = {path.name for path in (ROOT / "dlexp").iterdir() if not path.name.startswith("__")}
-    assert found == FOLDERS | {"contract.py", "errors.py"}
+    assert found == FOLDERS | {"contract.py", "errors.py", "py.typed"}
 
 
 def test_imports_run_one_way():

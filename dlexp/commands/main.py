@@ -3,48 +3,21 @@
 Only the module of that command is loaded, so `dlexp --help` loads neither torch nor Hydra.
 """
 
-import os
 import sys
-from typing import NoReturn
 
 from dlexp import __version__
-from dlexp.config.entry import Entry, get_entry, set_entry, show_command
+from dlexp.config.entry import get_entry, show_command
 
 # Name → what it does. The command is in the module of the same name in this folder.
 COMMANDS = {
     "train": "train one run, the runs of a sweep (-m), or those of a study",
-    "plan": "list the studies, or the runs of one: done, to do, and how long the rest will take",
-    "preview": "draw a training batch as the model gets it, and print its shapes, range and labels",
+    "plan": "list the studies, or the runs of one: done, to do, time expected",
+    "preview": "draw a training batch as the model gets it; print shapes, range, labels",
     "report": "write the report of a study again, from its run folders",
     "reproduce": "run every published study, or those named, one after the other",
     "doctor": "show what this machine has, and whether a run fits it",
     "benchmark": "measure how fast dlexp is, compared with other ways to do the same work",
 }
-
-
-def run(entry: Entry = "dlexp") -> NoReturn:
-    """Run the command line of this process, and end the process with its exit code."""
-    set_entry(entry)
-    stop_importing_from_current_folder()
-    from dlexp.machine.process import run_command
-
-    run_command(lambda: main(sys.argv[1:]))
-
-
-def stop_importing_from_current_folder() -> None:
-    """Take the current folder off `sys.path`: a file there, such as torch.py or hydra_plugins/, is not to be imported.
-
-    In a checkout that is not installed dlexp itself comes from there. The folder is then searched last, for hydra_plugins/.
-    Processes that this one starts do not import from their current folder either.
-    """
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        here = os.path.realpath(os.getcwd())
-    except FileNotFoundError:  # the folder was deleted
-        here = ""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    remaining = [entry for entry in sys.path if entry and os.path.realpath(entry) != here]
-    sys.path[:] = [*remaining, *([root] if os.path.realpath(root) == here else [])]
 
 
 def main(arguments: list[str]) -> int:
@@ -91,5 +64,9 @@ def explain_unknown(name: str) -> str:
     from dlexp.config.values import make_printable
 
     is_for_train = "=" in name or name.startswith("-")
-    meant = f" Did you mean {show_command('train')} {make_printable(name)}?" if is_for_train else nearest_option(name, list(COMMANDS))
+    meant = (
+        f" Did you mean {show_command('train')} {make_printable(name)}?"
+        if is_for_train
+        else nearest_option(name, list(COMMANDS))
+    )
     return f"{make_printable(name)}: no such command.{meant}"

@@ -85,7 +85,7 @@ def _draw_images(images: Tensor, titles: Sequence[str]) -> Figure:
     is_colour = images.shape[1] == 3
     unit = (images - low) / max(high - low, 1e-12)
     for axes, image in zip(panels, unit if is_colour else images, strict=False):
-        shown = axes.imshow(image.permute(1, 2, 0) if is_colour else image[0], cmap="gray", vmin=low, vmax=high)
+        shown = axes.imshow((image.permute(1, 2, 0) if is_colour else image[0]).numpy(), cmap="gray", vmin=low, vmax=high)
         axes.set(xticks=[], yticks=[])
         axes.grid(False)
     if is_colour:
@@ -101,7 +101,7 @@ def _draw_series(series: Tensor, titles: Sequence[str]) -> Figure:
     """One panel for each series, with a line for each of its features."""
     figure, panels = _panels(titles, height=1.1)
     for axes, example in zip(panels, series, strict=False):
-        axes.plot(example, linewidth=1)
+        axes.plot(example.numpy(), linewidth=1)
         axes.tick_params(labelsize=7)
     figure.supxlabel("time step; the title is the target", fontsize=8)
     return figure
@@ -113,7 +113,7 @@ def _draw_features(features: Tensor, targets: Tensor, classes: Sequence[str]) ->
     axes = figure.subplots()
     count = features.shape[1]
     if count == 1 and not classes:
-        axes.plot(features[:, 0], targets[:, 0], "o", color=INK)
+        axes.plot(features[:, 0].numpy(), targets[:, 0].numpy(), "o", color=INK)
         axes.set(xlabel="feature 1", ylabel="target")
         return figure
     values = (targets.argmax(1) if targets.dim() > 1 else targets) if classes else targets[:, 0]
@@ -122,11 +122,11 @@ def _draw_features(features: Tensor, targets: Tensor, classes: Sequence[str]) ->
     shares = (values % MAX_CLASSES).tolist() if classes else ((values - low) / max(high - low, 1e-12)).tolist()
     colours = [palette(share) for share in shares]
     if count <= 2:
-        axes.scatter(features[:, 0], features[:, -1] if count == 2 else values, c=colours, s=18)
+        axes.scatter(features[:, 0].numpy(), (features[:, 1] if count == 2 else values).numpy(), c=colours, s=18)
         axes.set(xlabel="feature 1", ylabel="feature 2" if count == 2 else "class")
     else:
         for example, colour in zip(features, colours, strict=True):
-            axes.plot(range(1, count + 1), example, color=colour, linewidth=0.7, alpha=0.6)
+            axes.plot(range(1, count + 1), example.numpy(), color=colour, linewidth=0.7, alpha=0.6)
         axes.set(xlabel="feature", ylabel="value")
     present = [label for label in range(len(classes)) if (values == label).any()][:MAX_CLASSES]
     for label in present:

@@ -94,9 +94,7 @@ def draw_preview(composed: Composed) -> Drawn:
     facts = gather_facts(run)
     scale = InputScaling(facts.dataset, facts.device, torch.contiguous_format)
     batches, _ = build_batches(run.config, facts, scale)
-    epoch = batches(1)
-    inputs, targets = (tensor.cpu() for tensor in next(epoch))
-    epoch.close()  # ends the workers of a loader  # type: ignore[attr-defined]
+    inputs, targets = (tensor.cpu() for tensor in next(batches(1)))
     classes = facts.dataset.classes
     spread = inputs.std(correction=0)
     lines = [
@@ -115,8 +113,7 @@ def list_influences(composed: Composed) -> list[str]:
     for group in ("dataset", "augment"):
         lines.append(f"{group}={composed.choices[group]}")
         keys = [key for key in option_keys(group, composed.choices[group]) if not key.rpartition(".")[2].startswith("_")]
-        skipped = (f"{group}.cache_dir", f"{group}.data_seed", f"{group}.root" if group == "dataset" else "")
-        lines += [_assign(composed, key) for key in keys if key not in skipped]
+        lines += [_assign(composed, key) for key in keys if key not in ("dataset.cache_dir", "dataset.data_seed")]
     return [*lines, *(_assign(composed, key) for key in KEYS)]
 
 

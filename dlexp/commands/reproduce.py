@@ -2,6 +2,7 @@
 
 import subprocess
 from time import perf_counter
+from typing import Any
 
 from dlexp.config.entry import show_uses, start_train
 from dlexp.run.display import make_display, results_table
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
         return 0
     changes = [text for text in arguments if "=" in text]
     named = [text for text in arguments if "=" not in text]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in named or [name for name in studies() if name.endswith("_published")]:
         began = perf_counter()
         code = subprocess.call([*start_train(), f"study={name}", *changes])
@@ -36,5 +37,5 @@ def main(arguments: list[str]) -> int:
     good = sum(row["status"] == "done" for row in rows)
     with make_display() as display:
         display.table(results_table(rows, ["study", "status", "minutes"]))
-        display.say(f"{good} of {len(rows)} studies done, {sum(float(row['minutes']) for row in rows):.1f} minutes.")
+        display.say(f"{good} of {len(rows)} studies done, {sum(row['minutes'] for row in rows):.1f} minutes.")
     return 75 if rows and rows[-1]["status"] == "interrupted" else int(good < len(rows))

@@ -6,20 +6,17 @@ An installed dlexp has the command `dlexp`, and a checkout has train.py and scri
 import os
 import sys
 from collections.abc import Mapping
-from typing import Literal
 
-Entry = Literal["dlexp", "python -m dlexp", "scripts"]
-
-_entry: Entry = "dlexp"  # of this process; a notebook and a test have no other
+_entry = "dlexp"  # of this process: `dlexp`, `python -m dlexp` or `scripts`; a notebook has the first
 
 
-def set_entry(entry: Entry) -> None:
+def set_entry(entry: str) -> None:
     """Choose how messages show commands. The file that starts the process calls this before anything else of dlexp."""
     global _entry
     _entry = entry
 
 
-def get_entry() -> Entry:
+def get_entry() -> str:
     """How this process was started."""
     return _entry
 

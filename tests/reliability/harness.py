@@ -26,7 +26,7 @@ from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
 from tests.runs import prepare, without_volatile
-from train import _attempt
+from dlexp.commands.train import attempt
 
 
 def finish(overrides: list[str], root: Path, *, seed: int, faults: int, numbers: list[int]) -> dict[str, object]:
@@ -76,7 +76,7 @@ def fork(overrides: list[str], root: Path, before: Callable[[], None] = lambda: 
         errors = os.open(root.with_name(f"{root.name}.err"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(errors, 2)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-        code = _attempt(lambda: signals.listen() or before() or train(overrides, root))
+        code = attempt(lambda: signals.listen() or before() or train(overrides, root))
     except BaseException:
         traceback.print_exc()
     finally:

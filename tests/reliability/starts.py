@@ -14,7 +14,7 @@ from dlexp.run import signals
 from dlexp.study.sweep import check_cells, sweep
 from tests import ROOT
 from tests.runs import IMAGES, MOONS, only_last
-from train import _attempt
+from dlexp.commands.train import attempt
 
 TRAIN = ROOT / "train.py"
 SAVING = ("hardware=cpu", "checkpoint_every=0.2")
@@ -42,7 +42,7 @@ def cells(root: Path, *more: str) -> list[Composed]:
 
 def sweep_of(root: Path) -> int:
     """Do those of the three runs that are not finished; returns the exit code."""
-    return _attempt(lambda: sweep(check_cells(cells(root)), "python -m tests.reliability.chaos"))
+    return attempt(lambda: sweep(check_cells(cells(root)), "python -m tests.reliability.chaos"))
 
 
 def type_command(root: Path, choose: random.Random) -> None:

@@ -22,7 +22,7 @@ from tests.reliability import harness
 from tests.reliability.downloads import fork
 from tests.reliability.harness import content
 from tests.runs import MOONS
-from train import _attempt
+from dlexp.commands.train import attempt
 
 TRAIN = ROOT / "train.py"
 COMMON = (*MOONS[:-1], "dropout=0.2", "checkpoint_every=0", "hardware=cpu")
@@ -111,7 +111,7 @@ def test_a_manifest_that_cannot_be_written_ends_a_sweep_with_5(tmp_path, capfd):
     def limited():
         at_most(600)  # less than the manifest, more than the messages
         cells = [compose([*RUN, f"output_dir={tmp_path}", f"seed={seed}"]) for seed in range(6)]
-        os._exit(_attempt(lambda: sweep(check_cells(cells), "python train.py -m")))
+        os._exit(attempt(lambda: sweep(check_cells(cells), "python train.py -m")))
 
     assert harness.wait(fork(limited)) == 5
     assert ".json cannot be written (File too large): make room" in capfd.readouterr().err

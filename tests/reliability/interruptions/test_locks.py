@@ -14,7 +14,7 @@ from dlexp.run.record import lock
 from tests import ROOT
 from tests.reliability.downloads import fork
 from tests.runs import MOONS, prepare
-from train import _attempt
+from dlexp.commands.train import attempt
 
 
 def rounds(kind, root, count):
@@ -52,7 +52,7 @@ def test_a_start_of_a_held_run_ends_with_3_and_trains_nothing(tmp_path, capsys):
     holder = fork(hold)
     os.read(reader, 1)
     try:
-        assert _attempt(lambda: len(execute(run, facts, Plain()))) == 3
+        assert attempt(lambda: len(execute(run, facts, Plain()))) == 3
     finally:
         os.kill(holder, signal.SIGKILL)
         os.waitpid(holder, 0)

@@ -23,7 +23,7 @@ from tests.processes import Command
 from tests.reliability.harness import fork, left, wait
 from tests.reliability.interruptions.test_exact_resume import CONFIGS, differing, finish_interrupted
 from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
-from train import _attempt
+from dlexp.commands.train import attempt
 
 TRAIN = ROOT / "train.py"
 SAVING = ("checkpoint_every=0.05", "hardware=cpu")
@@ -180,7 +180,7 @@ def test_a_library_may_end_with_an_error_of_its_own_when_it_is_interrupted(numbe
         raise ConfigError("as OmegaConf says when it stops half-way")
 
     monkeypatch.setattr(signals, "_requested", number)
-    assert _attempt(work) == expected
+    assert attempt(work) == expected
 
 
 def test_nor_is_its_run_a_failed_one(tmp_path, monkeypatch):

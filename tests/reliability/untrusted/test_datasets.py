@@ -134,11 +134,11 @@ def test_without_a_network_the_answer_is_quick_and_generated_data_trains(tmp_pat
     program.write_text(f"""
 import ctypes, runpy, sys, time
 import torchvision.datasets  # loading it is no part of the answer
-from train import _attempt
+from dlexp.commands.train import attempt
 from dlexp.parts.dataset.torchvision_sets import mnist
 assert ctypes.CDLL(None).unshare({NEW_USER | NEW_NETWORK}) == 0
 start = time.monotonic()
-code = _attempt(lambda: mnist(root="nowhere") and 0)
+code = attempt(lambda: mnist(root="nowhere") and 0)
 print(code, time.monotonic() - start < 5)
 sys.argv = ["train.py", *{list(MOONS)!r}]
 runpy.run_path({str(ROOT / "train.py")!r}, run_name="__main__")

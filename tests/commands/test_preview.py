@@ -1,0 +1,101 @@
+import pytest
+import torch
+from PIL import Image
+
+from dlexp.commands.picture import describe_targets, draw_batch, name_target
+from dlexp.commands.preview import draw_preview, list_influences, main
+from dlexp.config.compose import compose
+from dlexp.run.execute import gather_facts
+from dlexp.run.setup.build import build
+from tests.runs import IMAGES, MOONS, SERIES, prepare
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The inputs and targets that a preview draws."""
+    batches = []
+
+    def draw(*batch):
+        batches.append(batch)
+        return draw_batch(*batch)
+
+    monkeypatch.setattr("dlexp.commands.picture.draw_batch", draw)
+    return batches
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(*IMAGES, "augment=standard", "augment.padding=1", "seed=3"), MOONS, SERIES, (*IMAGES, "hardware.loader=workers")],
+    ids=["images", "features", "series", "workers"],
+)
+def test_the_picture_shows_the_first_batch_that_the_model_is_trained_on(command, shown, tmp_path):
+    run = prepare(*command, root=tmp_path)
+    inputs, targets = next(build(run.config, gather_facts(run)).batches(1))
+    draw_preview(run.composed)
+    ((drawn, labels, _),) = shown
+    assert torch.equal(drawn, inputs)
+    assert torch.equal(labels, targets)
+
+
+def test_a_command_writes_one_picture_and_prints_shapes_range_and_labels(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*IMAGES, "dataset.scale=unit", "--output", "a.png"]) == 0
+    out = capsys.readouterr().out
+    assert "inputs   float32 [16, 3, 8, 8]  min 0 " in out
+    assert "targets  int64 [16]  0: " in out
+    assert "dataset.scale=unit" in out
+    assert out.endswith("→ a.png\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    with Image.open("a.png") as picture:
+        assert len(picture.convert("RGB").getcolors(maxcolors=10**6)) > 100  # not an empty frame
+
+
+@pytest.mark.parametrize(
+    "key", ["seed=1", "batch_size=8", "dataset.scale=unit", "augment=standard", "data_seed=1", "val_fraction=0.3"]
+)
+def test_what_is_said_to_change_a_batch_changes_it(key, shown):
+    small = ("augment.padding=1",) if key == "augment=standard" else ()
+    for command in (IMAGES, [*(text for text in IMAGES if text.partition("=")[0] != key.partition("=")[0]), key, *small]):
+        draw_preview(compose(command))
+    assert key.partition("=")[0] in " ".join(list_influences(compose(IMAGES)))
+    assert not torch.equal(shown[0][0], shown[1][0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["norm=bm"], "norm=bm: no such option."),
+        (["study=loss"], "study: a study is many runs. Give the overrides of one, as dlexp plan study=... lists them."),
+        (["dataset=moons"], "model=convnet needs images"),
+        (["--output", "a.jpg"], "--output: expected a name that ends in .png, got a.jpg."),
+        (["--output", "no/a.png"], "--output: no is no folder"),
+    ],
+)
+def test_a_wrong_command_is_refused(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_is_named_by_its_class_its_shares_or_its_number():
+    assert name_target(torch.tensor(1), ["cat", "dog"]) == "dog"
+    assert name_target(torch.tensor([0.25, 0.75]), ["cat", "dog"]) == "dog 0.75\ncat 0.25"
+    assert name_target(torch.tensor([0.0, 1.0]), ["cat", "dog"]) == "dog"
+    assert name_target(torch.tensor([1.234]), []) == "1.23"
+
+
+def test_the_classes_of_a_batch_are_counted():
+    assert describe_targets(torch.tensor([1, 1, 0]), ["cat", "1"]) == "0 cat: 1, 1: 2"
+    assert describe_targets(torch.tensor([[0.5, 0.5], [0.0, 1.0]]), ["cat", "dog"]) == "0 cat: 0.5, 1 dog: 1.5"
+    many = describe_targets(torch.tensor([29, 29]), [f"class {label}" for label in range(30)])
+    assert many.startswith("29 class 29: 2, 0 class 0: 0, ")
+    assert many.endswith(", and 10 classes more")
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (3, 2), (3, 5), (1, 6, 2), (2, 4, 3, 3), (45, 1, 2, 2)])
+@pytest.mark.parametrize("kind", ["labels", "soft", "numbers"])
+def test_every_kind_of_batch_is_drawn(shape, kind):
+    count = shape[0]
+    targets = {"labels": torch.arange(count) % 2, "soft": torch.full((count, 2), 0.5), "numbers": torch.rand(count, 1)}
+    assert draw_batch(torch.rand(shape), targets[kind], () if kind == "numbers" else ("a", "b")).startswith(b"\x89PNG")

@@ -1,0 +1,39 @@
+import subprocess
+import sys
+
+import pytest
+
+from dlexp.config.entry import show_command, show_uses, start_train
+from tests.processes import Command
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    monkeypatch.setattr("dlexp.config.entry._entry", "scripts")
+
+
+def test_a_command_is_shown_as_the_user_types_it(monkeypatch):
+    assert show_command("plan") == "dlexp plan"
+    monkeypatch.setattr("dlexp.config.entry._entry", "python -m dlexp")
+    assert show_command("plan") == "python -m dlexp plan"
+
+
+def test_a_script_is_shown_where_a_script_was_started(scripts):
+    assert (show_command("train"), show_command("plan")) == ("python train.py", "python scripts/plan.py")
+
+
+def test_the_uses_of_a_command_stand_in_two_columns():
+    assert show_uses("plan", {"": "all", "study=x": "its runs"}) == "dlexp plan           all\ndlexp plan study=x   its runs"
+
+
+def test_a_started_process_has_the_same_entry_and_imports_nothing_from_its_folder(tmp_path):
+    (tmp_path / "shlex.py").write_text("open('imported', 'w')")
+    done = subprocess.run([*start_train(), "--foo"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "usage: dlexp train --help")
+    assert not (tmp_path / "imported").exists()
+
+
+def test_a_process_started_for_a_script_is_a_script(scripts, tmp_path):
+    python, *script = start_train()
+    _, err = (process := Command(*script, "--foo", cwd=tmp_path)).communicate()
+    assert (python, process.returncode, err.splitlines()[0]) == (sys.executable, 2, "usage: python train.py --help")
