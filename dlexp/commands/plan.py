@@ -14,7 +14,6 @@ from dlexp.run.plan import Run, plan
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import compose_runs, read_command
 
-
 USES = {
     "": "all studies, and what they ask",
     "study=depth_activation depth=1,8": "the runs that this command would go through",

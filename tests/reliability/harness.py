@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dlexp.commands.train import attempt
 from dlexp.run import signals
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
 from tests.runs import prepare, without_volatile
-from dlexp.commands.train import attempt
 
 
 def finish(overrides: list[str], root: Path, *, seed: int, faults: int, numbers: list[int]) -> dict[str, object]:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlexp.commands.train import attempt
 from dlexp.config.compose import Composed, compose
 from dlexp.run import signals
 from dlexp.study.sweep import check_cells, sweep
 from tests import ROOT
 from tests.runs import IMAGES, MOONS, only_last
-from dlexp.commands.train import attempt
 
 TRAIN = ROOT / "train.py"
 SAVING = ("hardware=cpu", "checkpoint_every=0.2")

@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 
+from dlexp.commands.train import attempt
 from dlexp.config.compose import compose
 from dlexp.errors import DiskError
 from dlexp.run.record import disk
@@ -22,7 +23,6 @@ from tests.reliability import harness
 from tests.reliability.downloads import fork
 from tests.reliability.harness import content
 from tests.runs import MOONS
-from dlexp.commands.train import attempt
 
 TRAIN = ROOT / "train.py"
 COMMON = (*MOONS[:-1], "dropout=0.2", "checkpoint_every=0", "hardware=cpu")

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
+from dlexp.commands.train import attempt
 from dlexp.errors import HeldError
 from dlexp.run.record import lock
 from tests import ROOT
 from tests.reliability.downloads import fork
 from tests.runs import MOONS, prepare
-from dlexp.commands.train import attempt
 
 
 def rounds(kind, root, count):

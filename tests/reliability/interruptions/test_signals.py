@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from dlexp.commands.train import attempt
 from dlexp.errors import ConfigError
 from dlexp.run import run_state, signals
 from dlexp.run.display import Plain
@@ -23,7 +24,6 @@ from tests.processes import Command
 from tests.reliability.harness import fork, left, wait
 from tests.reliability.interruptions.test_exact_resume import CONFIGS, differing, finish_interrupted
 from tests.runs import IMAGES, MOONS, SERIES, only_last, prepare, run
-from dlexp.commands.train import attempt
 
 TRAIN = ROOT / "train.py"
 SAVING = ("checkpoint_every=0.05", "hardware=cpu")
