@@ -55,7 +55,7 @@ def describe_targets(targets: Tensor, classes: Sequence[str]) -> str:
     soft = targets.dim() > 1
     counts = targets.sum(0).tolist() if soft else torch.bincount(targets, minlength=len(classes)).tolist()
     order = sorted(range(len(classes)), key=lambda label: (-counts[label], label)) if len(classes) > MAX_CLASSES else None
-    shown = [label for label in (order or range(len(classes)))][:MAX_CLASSES]
+    shown = (order or list(range(len(classes))))[:MAX_CLASSES]
     names = [str(label) if classes[label] == str(label) else f"{label} {classes[label]}" for label in shown]
     text = ", ".join(f"{name}: {counts[label]:{'.1f' if soft else 'd'}}" for name, label in zip(names, shown, strict=True))
     return f"{text}, and {len(classes) - len(shown)} classes more" if order else text

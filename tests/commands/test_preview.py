@@ -53,7 +53,7 @@ def test_a_command_writes_one_picture_and_prints_shapes_range_and_labels(tmp_pat
 @pytest.mark.parametrize(
     "key", ["seed=1", "batch_size=8", "dataset.scale=unit", "augment=standard", "data_seed=1", "val_fraction=0.3"]
 )
-def test_what_is_said_to_change_a_batch_changes_it(key, shown):
+def test_the_listed_keys_change_the_batch(key, shown):
     small = ("augment.padding=1",) if key == "augment=standard" else ()
     for command in (IMAGES, [*(text for text in IMAGES if text.partition("=")[0] != key.partition("=")[0]), key, *small]):
         draw_preview(compose(command))
