@@ -1,6 +1,7 @@
-"""Options of the test suite: the number of processes, the slow tests, and a timed sample of the slow tests."""
+"""Options of the test suite: the number of processes, the slow tests, a timed sample of them, and the installed wheel."""
 
 import gc
+import os
 import random
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 PROCESSES = 3  # on two cores: some tests wait for other processes
 NO_TIME = "--slow-sample: too few of its seconds are left"
+WHEEL = "DLEXP_WHEEL_COMMAND"  # the path of the `dlexp` that .ci/install_wheel has installed
 START = pytest.StashKey[float]()
 
 
@@ -39,6 +41,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "slow" in item.keywords and sample is None and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+        if "wheel" in item.keywords and not os.environ.get(WHEEL):
+            item.add_marker(pytest.mark.skip(reason=f"no wheel is installed: {WHEEL} is not set (see .ci/run)"))
         if "gpu" in item.keywords and not _has_gpu():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
@@ -72,6 +76,12 @@ def pytest_terminal_summary(terminalreporter, config):
         ran = sum(len(terminalreporter.stats.get(outcome, [])) for outcome in ("passed", "failed"))
         seed = config.getoption("--slow-seed")
         terminalreporter.line(f"{ran} slow tests ran in {sample:g} s, {not_started} were not started (--slow-seed={seed})")
+
+
+@pytest.fixture(scope="session")
+def wheel_command():
+    """The path of the command `dlexp` of an installed wheel. A test that uses it has the marker `wheel`."""
+    return Path(os.environ[WHEEL])
 
 
 @pytest.fixture(autouse=True)

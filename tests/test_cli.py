@@ -39,6 +39,7 @@ def test_help(tmp_path):
     code, out, err = train_in_a_fresh_process("--help", cwd=tmp_path)
     assert (code, err) == (0, "")
     assert "python train.py activation=relu depth=8" in out
+    assert "python scripts/plan.py lists them" in out
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ NO_TORCH = {
 @pytest.mark.parametrize(("command", "status"), NO_TORCH.items())
 def test_help_and_a_refusal_load_no_torch(command, status):
     code = (
-        f"import sys; import train; sys.argv = ['', *{command.split()!r}]; status = train.main();"
+        f"import sys; from dlexp.commands.train import main; status = main({command.split()!r});"
         "print('torch' in sys.modules, status)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TRAIN.parent, capture_output=True, text=True, check=True)

@@ -12,14 +12,9 @@ from tests.runs import IMAGES, MOONS, SERIES, prepare
 
 @pytest.fixture
 def shown(monkeypatch):
-    """The inputs and targets that a preview draws."""
+    """The inputs, targets and classes that previews would draw."""
     batches = []
-
-    def draw(*batch):
-        batches.append(batch)
-        return draw_batch(*batch)
-
-    monkeypatch.setattr("dlexp.commands.picture.draw_batch", draw)
+    monkeypatch.setattr("dlexp.commands.picture.draw_batch", lambda *batch: batches.append(batch) or b"")
     return batches
 
 
@@ -93,7 +88,7 @@ def test_the_classes_of_a_batch_are_counted():
     assert many.endswith(", and 10 classes more")
 
 
-@pytest.mark.parametrize("shape", [(3, 1), (3, 2), (3, 5), (1, 6, 2), (2, 4, 3, 3), (45, 1, 2, 2)])
+@pytest.mark.parametrize("shape", [(3, 1), (3, 2), (3, 5), (1, 6, 2), (1, 4, 3, 3), (10, 1, 2, 2)])
 @pytest.mark.parametrize("kind", ["labels", "soft", "numbers"])
 def test_every_kind_of_batch_is_drawn(shape, kind):
     count = shape[0]

@@ -48,3 +48,11 @@ def test_a_broken_import_takes_one_line(monkeypatch):
     packages = read_packages()
     assert {one.error for one in packages} == {None, "RuntimeError: torchvision is of another build"}
     assert [one.name for one in packages if not is_usable(one)] == ["torchvision"]
+
+
+def test_an_installed_wheel_examines_the_packages_that_it_requires(monkeypatch):
+    of_checkout = {one.name for one in read_packages()}
+    monkeypatch.setattr(software, "PACKAGE", software.CONF.parent)  # conf/ is in the package
+    packages = read_packages()
+    assert {one.name for one in packages} == of_checkout  # and not those of an extra
+    assert packages[0].wanted.startswith("<3.14") or packages[0].wanted.startswith(">=3.11")

@@ -2,6 +2,7 @@ import csv
 import math
 import multiprocessing
 import os
+import subprocess
 
 import pytest
 
@@ -60,3 +61,14 @@ def test_a_run_is_held_by_one_process_and_free_when_it_dies(tmp_path):
     process.join(20)
     with lock.hold(tmp_path, "abc"):
         pass
+
+
+@pytest.mark.parametrize(("place", "is_checkout"), [("dlexp", True), ("venv/lib/site-packages/dlexp", False)])
+def test_the_commit_of_a_repository_around_an_installed_package_is_not_named(place, is_checkout, tmp_path, monkeypatch):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "a"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    (tmp_path / place).mkdir(parents=True)
+    monkeypatch.setattr(record, "PACKAGE", tmp_path / place)
+    assert record.git_commit.__wrapped__() == (commit if is_checkout else None)
