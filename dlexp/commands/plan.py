@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from dlexp.config.entry import show_command, show_uses
+from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
 from dlexp.run.display import make_display, results_table
 from dlexp.run.plan import Run, plan
@@ -49,6 +50,7 @@ def all_studies() -> tuple[Table, str]:
     return results_table(rows, ["study", "runs", "question"]), last
 
 
+@checking_once()
 def one_study(overrides: list[str]) -> tuple[Table, str]:
     """Each run that a command would go through, and the counts with the expected time."""
     study, request = read_command(overrides)
