@@ -107,7 +107,9 @@ def _train_one(composed: Composed) -> int:
         summary = execute(run, gather_facts(run), display) if run.must_run() else None
         if summary is None:
             summary = run.read_summary() or {}
-            display.say(f"{run.title}: {summary['status']} before; force=true runs it again.")
+            stale = run.describe_other_code()
+            again = "stale=rerun does it again." if stale else "force=true runs it again."
+            display.say(f"{run.title}: {stale or summary['status'] + ' before'}; {again}")
         display.say(result_line(summary, run.folder))
         display.say(f"→ {run.folder}")
     return EXIT_CODES[summary["status"]]

@@ -11,11 +11,17 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Fields without a meaning of their own: `ctx` follows from the place of a name, `kind` is the u of u"…", comments are comments.
-IGNORED_FIELDS = {"ctx", "kind", "type_comment", "type_ignores"}
+# Fields without a meaning of their own: `ctx` follows from the place of a name, and comments are comments.
+IGNORED_FIELDS = {"ctx", "type_comment", "type_ignores"}
+SPECIAL_FIELDS = {*IGNORED_FIELDS, "body", "values", "format_spec"}  # see _normalize
 WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # the fields of a statement that hold statements
-UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # ast.parse of a file that is not Python, or nested too deeply
+UNREADABLE = (
+    SyntaxError,
+    ValueError,
+    RecursionError,
+    MemoryError,
+)  # ast.parse of a file that is not Python, or nested too deeply
 
 
 class Import(NamedTuple):
@@ -39,6 +45,17 @@ class Source(NamedTuple):
 
 
 _sources: dict[tuple[str, int, int, int], Source] = {}  # by path, size, time of change and inode
+
+
+def parse_source(content: bytes) -> Source:
+    """The hash and the imports of a module with this content."""
+    try:
+        with warnings.catch_warnings():  # such as that of an unknown escape in a string
+            warnings.simplefilter("ignore")
+            tree = ast.parse(content)
+    except UNREADABLE:
+        return Source(hashlib.sha256(content).hexdigest(), frozenset())
+    return Source(hashlib.sha256(_encode(tree)).hexdigest(), frozenset(_list_imports(tree)))
 
 
 def hash_source(path: Path) -> str:
@@ -73,9 +90,7 @@ def find_imports(path: Path, package: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def reachable(
-    modules: Iterable[str], package_name: str, folder: Path, excluded: Collection[str] = ()
-) -> dict[str, Path]:
+def reachable(modules: Iterable[str], package_name: str, folder: Path, excluded: Collection[str] = ()) -> dict[str, Path]:
     """The modules of one package that are executed when some modules are imported: name → file, sorted by name.
 
     The packages around a module count as well, because Python executes their `__init__.py` first.
@@ -134,15 +149,7 @@ def _read(path: Path) -> Source:
     status = path.stat()
     key = str(path), status.st_size, status.st_mtime_ns, status.st_ino
     if key not in _sources:
-        content = path.read_bytes()
-        try:
-            with warnings.catch_warnings():  # such as that of an unknown escape in a string
-                warnings.simplefilter("ignore")
-                tree = ast.parse(content)
-        except UNREADABLE:
-            _sources[key] = Source(hashlib.sha256(content).hexdigest(), frozenset())
-        else:
-            _sources[key] = Source(hashlib.sha256(_encode(tree)).hexdigest(), frozenset(_list_imports(tree)))
+        _sources[key] = parse_source(path.read_bytes())
     return _sources[key]
 
 
@@ -163,43 +170,53 @@ def _list_imports(tree: ast.Module) -> Iterator[Import]:
 def _encode(tree: ast.Module) -> bytes:
     """The tree as bytes from which it could be rebuilt, so that two trees with the same bytes are equal.
 
-    A loop instead of a recursion, as a sum of a thousand terms is a tree of that depth.
+    Empty fields are left out, as versions of Python differ in the empty fields that they have. A loop instead of a recursion,
+    because a sum of a thousand terms is a tree of that depth.
     """
     encoded: list[bytes] = []
-    waiting: list[ast.AST | bytes] = [tree]
+    waiting: list[Any] = [tree]  # nodes, and bytes as they are to be written
     while waiting:
         item = waiting.pop()
-        if isinstance(item, bytes):
+        if type(item) is bytes:
             encoded.append(item)
+        elif type(item) is ast.Name:  # names and constants are half of all nodes
+            encoded.append(item.id.encode())
+        elif type(item) is ast.Constant:
+            encoded.append(_encode_value(item.value))
+        else:
+            encoded.append(type(item).__name__.encode())
+            waiting += reversed(_encode_fields(item))
+    return b" ".join(encoded)
+
+
+def _encode_fields(node: ast.AST) -> list[ast.AST | bytes]:
+    """The names and values of a node's fields, and a closing bracket."""
+    pieces: list[ast.AST | bytes] = [b"("]
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name in SPECIAL_FIELDS:
+            value = _normalize(node, name, value)
+        if value is None or value == []:
             continue
-        encoded.append(b"(%s" % type(item).__name__.encode())
-        pieces: list[ast.AST | bytes] = []
-        for name in item._fields:
-            if name not in IGNORED_FIELDS:
-                pieces += _encode_field(item, name)
-        pieces.append(b")")
-        waiting += reversed(pieces)
-    return b"".join(encoded)
+        pieces.append(name.encode())
+        if type(value) is list:
+            pieces += [item if isinstance(item, ast.AST) else _encode_value(item) for item in value]
+            pieces.append(b"]")
+        else:
+            pieces.append(value if isinstance(value, ast.AST) else _encode_value(value))
+    pieces.append(b")")
+    return pieces
 
 
-def _encode_field(node: ast.AST, name: str) -> Iterator[ast.AST | bytes]:
-    """A field's name and value; nothing if it is empty, as versions of Python differ in the empty fields that they have."""
-    value = getattr(node, name, None)
+def _normalize(node: ast.AST, name: str, value: Any) -> Any:
+    """The value of a field without what has no meaning; None if nothing is left."""
+    if name == "body" and isinstance(node, WITH_DOCSTRING):
+        return value if ast.get_docstring(node, clean=False) is None else value[1:]
     if name == "values" and isinstance(node, ast.JoinedStr):
-        value = list(_merge_text(value))
-    elif name == "format_spec" and value is not None and not list(_merge_text(value.values)):
-        value = None
-    elif name == "body" and isinstance(node, WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
-        value = value[1:]
-    if isinstance(node, ast.Constant):
-        yield _encode_value(value)
-    elif isinstance(value, list) and value:
-        yield b" %s[" % name.encode()
-        yield from (item if isinstance(item, ast.AST) else _encode_value(item) for item in value)
-        yield b"]"
-    elif value is not None and value != []:
-        yield b" %s=" % name.encode()
-        yield value if isinstance(value, ast.AST) else _encode_value(value)
+        return list(_merge_text(value))
+    if name == "format_spec" and value is not None:
+        return value if list(_merge_text(value.values)) else None
+    return None if name in IGNORED_FIELDS else value
 
 
 def _encode_value(value: Any) -> bytes:
@@ -210,7 +227,7 @@ def _encode_value(value: Any) -> bytes:
         text = hex(value).encode()  # repr refuses large ones
     else:
         text = value if isinstance(value, bytes) else repr(value).encode()
-    return b" %s:%d:%s" % (type(value).__name__.encode(), len(text), text)
+    return b"%s:%d:%s" % (type(value).__name__.encode(), len(text), text)
 
 
 def _merge_text(values: list[ast.expr]) -> Iterator[ast.expr]:
@@ -218,7 +235,7 @@ def _merge_text(values: list[ast.expr]) -> Iterator[ast.expr]:
     text = ""
     for value in values:
         if isinstance(value, ast.Constant):
-            text += value.value
+            text += str(value.value)
             continue
         if text:
             yield ast.Constant(text)

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,14 @@ def results_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> 
             *(Text(format_value(column, row.get(column))) for column in columns)
         )  # as Text, [..] in a value is not markup
     return table
+
+
+def stale_lines(reasons: Iterable[str]) -> list[str]:
+    """A line for each way in which runs are stale, such as `done by other code: parts/model/convnet.py changed`."""
+    return [
+        f"{count} {'run' if count == 1 else 'runs'} {reason}; stale=rerun does {'it' if count == 1 else 'them'} again."
+        for reason, count in Counter(reasons).items()
+    ]
 
 
 def result_line(summary: Mapping[str, Any], folder: Path) -> str:

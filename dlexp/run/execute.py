@@ -23,8 +23,9 @@ from dlexp.run.plan import Run, fingerprint_data, path_keys
 from dlexp.run.record import checkpoint, disk
 from dlexp.run.record.checkpoint import SavedState, expected_bytes
 from dlexp.run.record.folder import FINISHED, Record
-from dlexp.run.record.identity import changes
+from dlexp.run.record.identity import NOT_IN_CONFIG_FILE, changes
 from dlexp.run.record.lock import hold
+from dlexp.run.record.modules import combine
 from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
 from dlexp.run.setup.factories import load_dataset, make_factory, make_probes
@@ -94,7 +95,8 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     saved = _find_saved_state(run, measurements, display)
     if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.NUM_STATES):
         display.say(warning)
-    record = Record(folder, list_columns(run.config, facts), _initial_files(run), saved.lengths if saved else None)
+    lengths = saved.lengths if saved else None
+    record = Record(folder, list_columns(run.config, facts), _initial_files(run), run.modules, lengths)
     record.log(run.title)
     if "SLURM_RESTART_COUNT" in os.environ:
         record.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
@@ -179,7 +181,7 @@ def _find_saved_state(run: Run, measurements: tuning.Measurements | None, displa
     if run.config["force"] or not run.folder.exists() or (before and before["status"] in FINISHED):
         return None
     settings = {**run.config["hardware"], **(measurements["chosen"] if measurements else {})}
-    saved = checkpoint.newest(run.folder, run.device, settings["num_threads"])
+    saved = checkpoint.newest(run.folder, run.device, settings["num_threads"], combine(run.modules))
     if saved is None:
         if before is None:
             display.say(f"{run.folder} was interrupted before its first checkpoint: it starts over.")
@@ -208,8 +210,9 @@ def _state_bytes(run: Run, facts: Facts) -> int:
 
 def _initial_files(run: Run) -> dict[str, str]:
     """Name and text of the files that a run folder has from the start."""
+    config = {key: value for key, value in run.config.items() if key not in NOT_IN_CONFIG_FILE}
     return {
-        "config.yaml": yaml.safe_dump(run.config, sort_keys=False),
+        "config.yaml": yaml.safe_dump(config, sort_keys=False),
         ".hydra/config.yaml": OmegaConf.to_yaml(run.composed.tree),
         ".hydra/overrides.yaml": yaml.safe_dump(run.composed.command),
         ".hydra/hydra.yaml": yaml.safe_dump({"hydra": {"runtime": {"choices": run.composed.choices}}}),

@@ -16,11 +16,20 @@ from dlexp.errors import ConfigError
 from dlexp.machine.device import find_device
 from dlexp.machine.precision import resolve_format
 from dlexp.run.profiling import FILE as PROFILE_FILE
-from dlexp.run.record.folder import BROKEN, find_run_folder, read_summary
+from dlexp.run.record.folder import BROKEN, FINISHED, find_run_folder, read_summary
 from dlexp.run.record.identity import run_id, slug
+from dlexp.run.record.modules import describe_other_code, find_modules
 
 ADHOC = "adhoc"  # the folder of runs without a study
-NOT_IN_LABEL = {"force", "retry", "profile", "checkpoint_every", "data_dir", "output_dir"}  # keys that do not change the run
+NOT_IN_LABEL = {
+    "force",
+    "retry",
+    "stale",
+    "profile",
+    "checkpoint_every",
+    "data_dir",
+    "output_dir",
+}  # they do not change the run
 
 
 @dataclass(frozen=True)
@@ -86,12 +95,33 @@ class Run:
         folder = find_run_folder(self.study_folder, self.identity)
         return read_summary(folder) if folder else None
 
+    @property
+    def modules(self) -> dict[str, str]:
+        """The modules of dlexp that can change a number of the run: path → hash of its source."""
+        return find_modules(self.config)
+
+    def describe_other_code(self) -> str:
+        """How this run was finished, if by code that has changed since; else empty.
+
+        For example `done by other code: parts/model/convnet.py changed`, or `done by torch 2.14.0`.
+        """
+        summary = self.read_summary()
+        if summary is None or summary["status"] not in FINISHED:
+            return ""
+        other = describe_other_code(summary, self.modules, str(torch.__version__))
+        return f"{summary['status']} by {other}" if other else ""
+
     def must_run(self) -> bool:
-        """Whether the run must be executed: it is new, was interrupted, is forced, lacks a requested profile, or is retried."""
+        """Whether the run must be executed: it is new, was interrupted, is forced, lacks a requested profile, or is retried.
+
+        A finished run by code that has changed since is executed again only with `stale=rerun`.
+        """
         summary = self.read_summary()
         if summary is None or self.config["force"]:
             return True
         if self.config["profile"] and not (self.folder / PROFILE_FILE).exists():
+            return True
+        if self.config["stale"] == "rerun" and self.describe_other_code():
             return True
         return summary["status"] in BROKEN and self.config["retry"] == "failed"
 

@@ -93,7 +93,7 @@ class Trainer:
             "restarts": self.restarts,
             "differs": self.differs,
         }
-        checkpoint.save(self.record.folder, state, progress.step, self.record.sync())
+        checkpoint.save(self.record.folder, state, progress.step, self.record.sync(), self.record.code)
         self.saving.count_save(perf_counter() - start)
         self.clock.lap("checkpoint")
 

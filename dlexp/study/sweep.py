@@ -12,7 +12,7 @@ from dlexp.config.compose import Composed
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
 from dlexp.machine.files import write_whole
-from dlexp.run.display import Display, make_display, result_line, results_table
+from dlexp.run.display import Display, make_display, result_line, results_table, stale_lines
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.plan import ADHOC, Run, plan
 from dlexp.run.record import disk, folder
@@ -121,10 +121,12 @@ def _complete(run: Run, display: Display) -> Row:
         display.say(f"{run.title}: {result_line(summary, run.folder)}")
     if status in folder.BROKEN:
         return {"status": status, "outcome": "failed", "reason": summary["reason"]}
+    stale = "" if fresh else run.describe_other_code()
     if not fresh:
-        status += " before" if summary["code"] == folder.code() else " before, by other code"
+        status = stale.partition(":")[0] or f"{status} before"
     tests = {name: number for name, number in summary["metrics"].items() if name.startswith("test/")}
     row = {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
+    row |= {"stale": stale} if stale else {}
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})
 
 
@@ -150,5 +152,7 @@ def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, com
     parts += [f"{unsupported} not supported by this machine"] if unsupported else []
     parts += [f"{total - len(rows)} not reached"] if total > len(rows) else []
     display.say(f"{total + unsupported} runs: {', '.join(parts)}.")
+    for line in stale_lines(row["stale"] for row in rows if "stale" in row):
+        display.say(line)
     if counts["failed"]:
         display.say(f"Retry what failed: {command} retry=failed")

@@ -13,7 +13,6 @@ import torch
 
 from dlexp.errors import CheckpointError
 from dlexp.machine.files import replacing, write_whole
-from dlexp.run.record import folder as record
 
 SCHEMA = 1  # version of the state's layout
 NUM_STATES = 2  # newest states that stay on disk
@@ -64,7 +63,7 @@ class Cadence:
         self._next = perf_counter() + self.every
 
 
-def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping[str, int]) -> None:
+def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping[str, int], code: str) -> None:
     """Write a state, then remove the oldest states and those of later steps.
 
     There are states of later steps only if they were damaged and the run continued from an earlier one.
@@ -74,6 +73,7 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping
         state: Tensors, numbers, text, lists and dicts, which `torch.load(weights_only=True)` can read.
         step: Training steps done.
         lengths: File of the run folder → its present length in bytes.
+        code: Hash over the modules of the run.
     """
     folder = run_folder / FOLDER
     folder.mkdir(exist_ok=True)
@@ -81,7 +81,7 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping
     torch.save(dict(state), buffer)
     content = buffer.getbuffer()
     sidecar = {"schema": SCHEMA, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "step": step}
-    sidecar |= {"files": dict(lengths), "environment": environment(torch.get_num_threads())}
+    sidecar |= {"files": dict(lengths), "environment": environment(torch.get_num_threads(), code)}
     path = folder / f"step-{step:09}.pt"
     # The sidecar comes first: a state without one is ignored, and one with the sidecar of another state is detected.
     write_whole(path.with_suffix(".json"), json.dumps(sidecar, indent=1), durable=True)
@@ -111,13 +111,14 @@ def save_weights(run_folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
         torch.save(dict(weights), temporary)
 
 
-def newest(run_folder: Path, device: torch.device, num_threads: int) -> SavedState | None:
+def newest(run_folder: Path, device: torch.device, num_threads: int, code: str) -> SavedState | None:
     """Read the newest undamaged state; None if nothing was ever saved.
 
     Args:
         run_folder: Folder of the run.
         device: The state's tensors are moved there.
         num_threads: CPU threads of the run that continues.
+        code: Hash over its modules.
 
     Raises:
         CheckpointError: If there are states and all of them are damaged, with the problem of each.
@@ -130,7 +131,7 @@ def newest(run_folder: Path, device: torch.device, num_threads: int) -> SavedSta
         except Exception as error:  # torch.load raises half a dozen kinds of error, and none may end the search
             refused.append(f"{path.name}: {error}")
         else:
-            differs = _describe_difference(sidecar["environment"], environment(num_threads))
+            differs = _describe_difference(sidecar["environment"], environment(num_threads, code))
             return SavedState(state, path.name, sidecar["files"], refused, differs)
     if refused:
         raise CheckpointError(
@@ -139,13 +140,13 @@ def newest(run_folder: Path, device: torch.device, num_threads: int) -> SavedSta
     return None
 
 
-def environment(num_threads: int) -> dict[str, Any]:
+def environment(num_threads: int, code: str) -> dict[str, Any]:
     """Everything beside the config that can change the last bits of a result."""
     return {
         "torch": torch.__version__,
         "threads": num_threads,
         "processor": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine(),
-        "code": record.code(),
+        "code": code,
     }
 
 

@@ -1,7 +1,6 @@
 """The folder of a run: its rows, arrays, log and summary."""
 
 import csv
-import hashlib
 import json
 import math
 import os
@@ -16,8 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from dlexp.machine.files import replacing, write_whole
-
-PACKAGE = Path(__file__).parents[2]
+from dlexp.run.record.modules import PACKAGE, combine
 
 # Fields that vary between identical runs. Two records are called identical if they are equal without these.
 VOLATILE = {
@@ -34,8 +32,6 @@ VOLATILE = {
     "bit_exact",
     "differs",
 }
-
-NOT_IN_RUNS = {"analysis", "benchmark", "commands", "doctor"}  # packages that no run imports
 
 METRICS, PROBES = "metrics.csv", "probes.csv"
 FINISHED = {"done", "early_stopped", "diverged"}
@@ -63,14 +59,21 @@ class Record:
         folder: Created, or emptied, unless `lengths` is given.
         columns: Columns of metrics.csv.
         files: Name and text of the files that the folder has from the start (config.yaml, .hydra/…).
+        modules: The code that runs: path of a module → hash of its source.
         lengths: For a run that continues from a saved state: the lengths of the files that `sync` returned for that state.
             What was written later is cut off.
     """
 
     def __init__(
-        self, folder: Path, columns: Sequence[str], files: Mapping[str, str], lengths: Mapping[str, int] | None = None
+        self,
+        folder: Path,
+        columns: Sequence[str],
+        files: Mapping[str, str],
+        modules: Mapping[str, str],
+        lengths: Mapping[str, int] | None = None,
     ) -> None:
         self.folder, self.started = folder, now()
+        self.modules, self.code = dict(modules), combine(modules)
         if lengths is None:
             self._create(files)
         else:
@@ -142,9 +145,8 @@ class Record:
         for file in (self._metrics, self._log, self._probes):
             if file:
                 file.close()
-        written = _replace_nonfinite(
-            {**summary, "started": self.started, "ended": now(), "git_commit": git_commit(), "code": code()}
-        )
+        made = {"started": self.started, "ended": now(), "git_commit": git_commit(), "code": self.code, "modules": self.modules}
+        written = _replace_nonfinite({**summary, **made})
         write_whole(self.folder / "summary.json", json.dumps(written, indent=1, allow_nan=False) + "\n")
         return written
 
@@ -152,15 +154,6 @@ class Record:
 def now() -> str:
     """The present time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@cache
-def code() -> str:
-    """The sha256 of all code that can change a run; packages that only read runs are left out."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in PACKAGE.rglob("*.py") if not NOT_IN_RUNS & set(path.parts)):
-        digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 @cache

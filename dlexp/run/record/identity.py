@@ -14,6 +14,7 @@ NOT_IN_ID = frozenset(
         ("dropout",),
         ("force",),
         ("retry",),
+        ("stale",),
         ("profile",),
         ("checkpoint_every",),
         ("data_dir",),
@@ -23,6 +24,9 @@ NOT_IN_ID = frozenset(
 )
 
 Paths = frozenset[tuple[str, ...]]
+
+# Settings that say which runs a command executes, and nothing about a run.
+NOT_IN_CONFIG_FILE = {"stale"}
 
 # Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
 SAME_AS_BEFORE = {("on_divergence",): "stop", ("on_oom",): "fail"}

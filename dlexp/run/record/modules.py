@@ -1,0 +1,103 @@
+"""The modules of dlexp that can change a number of a run, each with the hash of its source; and runs made by other ones.
+
+A run's modules are found by static imports, from what sets up and trains a run and from the parts that its config names. So
+they depend on the config alone: they are the same alone, in a sweep and in a study.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dlexp.config.source import hash_source, parse_source, reachable
+
+PACKAGE = Path(__file__).parents[2]
+START = ("dlexp.run.trainer", "dlexp.run.setup.build", "dlexp.run.setup.facts", "dlexp.run.setup.factories")
+# What these import, too, is left out, unless another module needs it.
+WITHOUT_NUMBERS = {
+    "dlexp.config",  # what it reads is in the run's id, value by value
+    "dlexp.data.archive",  # every file of an archive is compared with its md5
+    "dlexp.data.download",  # so is every download
+    "dlexp.errors",  # messages
+    "dlexp.machine.files",  # writes the bytes that it is given
+    "dlexp.machine.process",  # saves time and memory
+    "dlexp.run.display",  # shows numbers
+    "dlexp.run.profiling",  # watches steps
+    "dlexp.run.record",  # writes numbers; a saved state is read byte by byte as it was, or refused
+    "dlexp.run.signals",  # ends a run, which then goes on from a saved state
+}
+DIGITS = 16  # of a module's hash
+EMPTY = parse_source(b"").digest[:DIGITS]  # of a module that holds at most a docstring; it is left out
+MAX_SHOWN = 3
+
+
+def find_modules(config: Mapping[str, Any]) -> dict[str, str]:
+    """The modules of dlexp that can change a number of a run: path such as `parts/model/convnet.py` → hash of its source.
+
+    They are read once in a process, at its first run that uses them: an edit later is not what this process executes.
+
+    Args:
+        config: Resolved, and as it was before anything was measured.
+    """
+    start = {*START, *(target for target in _find_targets(config) if target.startswith("dlexp."))}
+    start |= {"dlexp.run.setup.batch_size"} if config["batch_size"] == "auto" else set()
+    start |= {"dlexp.run.setup.tuning"} if config["hardware"]["tune"] else set()
+    return dict(_hash_modules(frozenset(start)))
+
+
+def combine(modules: Mapping[str, str]) -> str:
+    """One sha256 over modules, the `code` of a run."""
+    return hashlib.sha256(json.dumps(modules, sort_keys=True).encode()).hexdigest()
+
+
+def describe_other_code(summary: Mapping[str, Any], modules: Mapping[str, str], torch_version: str) -> str:
+    """Why a finished run may have other numbers now: `other code: parts/model/convnet.py changed`; empty if nothing differs.
+
+    Of a summary from before modules were recorded, only the version of torch is known.
+
+    Args:
+        summary: Of the finished run.
+        modules: Those that the run would have now.
+        torch_version: The present one.
+    """
+    reasons = []
+    before, versions = summary.get("modules"), summary.get("versions")
+    if isinstance(versions, Mapping) and versions.get("torch", torch_version) != torch_version:
+        reasons.append(f"torch {versions['torch']}")
+    if isinstance(before, Mapping):
+        changed = sorted(name for name in before.keys() | modules.keys() if before.get(name) != modules.get(name))
+        more = [f"{len(changed) - MAX_SHOWN} more"] if len(changed) > MAX_SHOWN else []
+        reasons += [f"other code: {', '.join(changed[:MAX_SHOWN] + more)} changed"] if changed else []
+    return " and ".join(reasons)
+
+
+def hash_package() -> str:
+    """One sha256 over all modules of dlexp, for a record of what was timed."""
+    return combine({str(path.relative_to(PACKAGE)): hash_source(path) for path in PACKAGE.rglob("*.py")})
+
+
+def _find_targets(value: Any) -> Iterator[str]:
+    """Every `_target_` in a config."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "_target_":
+                yield str(item)
+            else:
+                yield from _find_targets(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _find_targets(item)
+
+
+@cache
+def _hash_modules(start: frozenset[str]) -> dict[str, str]:
+    found = reachable(start, PACKAGE.name, PACKAGE, WITHOUT_NUMBERS)
+    hashed = {path.relative_to(PACKAGE).as_posix(): _hash_once(path) for path in found.values()}
+    return {name: digest for name, digest in sorted(hashed.items()) if digest != EMPTY}
+
+
+@cache
+def _hash_once(path: Path) -> str:
+    return hash_source(path)[:DIGITS]
