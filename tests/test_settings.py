@@ -123,6 +123,7 @@ ELSEWHERE = {
     "output_dir": "every test here: records are written there",
     "force": "tests/run/test_execute.py",
     "retry": "tests/run/test_execute.py",
+    "stale": "tests/run/record/test_modules.py",
     "dataset.root": "tests/parts/dataset/test_image_folder.py",
     "dataset.cache_dir": "tests/data/test_cache.py",
     "dataset.image_size": "tests/parts/dataset/test_image_folder.py",
@@ -179,7 +180,7 @@ def outcome(root, *overrides):
     """What a run leaves behind, without what it is called."""
     summary, rows = run(*overrides, root=root)
     assert summary["status"] in ("done", "early_stopped", "diverged"), summary
-    return {name: value for name, value in summary.items() if name not in ("id", "overrides")}, rows
+    return {name: value for name, value in summary.items() if name not in ("id", "overrides", "code", "modules")}, rows
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def start(folder, identity, messages, *, until, linger):
             run_folder = record.find_run_folder(folder, identity) or folder / f"seed={identity[:2]}-{identity}"
             if run_folder.exists():
                 os._exit(4)
-            written = record.Record(run_folder, ["epoch"], {"config.yaml": f"pid: {os.getpid()}\n"})
+            written = record.Record(run_folder, ["epoch"], {"config.yaml": f"pid: {os.getpid()}\n"}, {})
             end = time.monotonic() + 20
             while linger and len(list(messages.iterdir())) < PROCESSES - 1 and time.monotonic() < end:
                 time.sleep(0.005)

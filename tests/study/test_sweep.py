@@ -8,10 +8,10 @@ import torch
 from dlexp.config.compose import compose
 from dlexp.config.overrides import expand
 from dlexp.errors import ConfigError, UnsupportedError
-from dlexp.run.record import folder, lock
+from dlexp.run.record import lock
 from dlexp.study import sweep
 from dlexp.training.single_learner import SingleLearner
-from tests.runs import MOONS, only_last, prepare, run, without_volatile
+from tests.runs import MOONS, change_model, edit_summary, only_last, prepare, run, without_volatile
 
 
 def complete(*overrides, root):
@@ -47,7 +47,10 @@ def test_a_run_is_the_same_alone_and_as_a_cell(tmp_path):
     alone = run(*MOONS, "norm=ln", root=tmp_path / "alone")
     complete("norm=bn,ln", "activation=relu,tanh", root=tmp_path / "sweep")
     cell = prepare(*MOONS, "norm=ln", root=tmp_path / "sweep")
-    assert without_volatile(cell.read_summary())["metrics"] == alone[0]["metrics"]
+    summary = without_volatile(cell.read_summary())
+    assert [summary[name] for name in ("metrics", "modules", "code")] == [
+        alone[0][name] for name in ("metrics", "modules", "code")
+    ]
 
 
 def test_two_cells_that_are_one_run_are_run_once(tmp_path, capsys):
@@ -132,12 +135,17 @@ def test_the_table_shows_swept_keys_test_metric_and_time(tmp_path, capsys):
     assert header.split() == ["norm", "seed", "test/acc", "test/loss", "seconds", "status"]
 
 
-def test_runs_of_other_code_are_skipped_and_say_so(tmp_path, monkeypatch, capsys):
-    complete("seed=0,1", root=tmp_path)
-    monkeypatch.setattr(folder, "code", lambda: "other")
+def test_stale_runs_are_skipped_and_named(tmp_path, capsys):
+    complete("seed=0,1,2", root=tmp_path)
+    for path in folders(tmp_path)[:2]:
+        edit_summary(path, change_model)
     capsys.readouterr()
-    complete("seed=0,1", root=tmp_path)
-    assert capsys.readouterr().out.count("done before, by other code") == 2
+    complete("seed=0,1,2", root=tmp_path)
+    out = capsys.readouterr().out
+    assert (out.count("  done by other code"), out.count("  done before")) == (2, 1)
+    assert "2 runs done by other code: parts/model/mlp.py changed; stale=rerun does them again.\n" in out
+    complete("seed=0,1,2", "stale=rerun", root=tmp_path)
+    assert counts(capsys) == "3 runs: 2 done, 1 skipped, 0 failed, 0 held."
 
 
 def test_a_lost_folder_is_run_again(tmp_path, capsys):

@@ -16,6 +16,7 @@ FOLDERS_WITHOUT_RUNS = {"sweeps", "figures", "arrays", "checkpoints"}
 MAX_JSON_BYTES = 2**22  # training writes files a thousandth of this size, in a large study a tenth
 # Keys of summary.json that RunFolder holds elsewhere, or under other names, than in `summary`.
 RENAMED_KEYS = {"metrics", "choices", "overrides", "seconds", "memory", "versions", "id", "status", "reason", "epochs", "steps"}
+RENAMED_KEYS |= {"modules"}
 
 
 class DamagedError(ValueError):
@@ -35,6 +36,7 @@ class RunFolder:
         config: Every leaf of config.yaml under its dotted path, without targets and references to other keys.
         metrics: Metrics under their slashed names; nan where the summary has null.
         summary: The rest of the summary, flat; `seconds` are the seconds of training.
+        modules: Path of a module of dlexp that made the numbers → hash of its source; empty in older runs.
     """
 
     id: str
@@ -45,6 +47,7 @@ class RunFolder:
     config: dict[str, Any]
     metrics: dict[str, float] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
+    modules: dict[str, str] = field(default_factory=dict)
 
 
 def find_run_folders(root: Path) -> Iterator[Path]:
@@ -105,8 +108,9 @@ def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, An
     rest |= {f"seconds.{name}": value for name, value in seconds.items() if name != "train"}
     rest |= {f"{group}.{name}": value for group in ("memory", "versions") for name, value in summary.get(group, {}).items()}
     metrics = {name: float("nan" if value is None else value) for name, value in summary.get("metrics", {}).items()}
+    modules = {name: str(digest) for name, digest in summary.get("modules", {}).items()}
     return RunFolder(
-        summary["id"], path, summary["status"], summary.get("reason"), dict(summary["choices"]), config, metrics, rest
+        summary["id"], path, summary["status"], summary.get("reason"), dict(summary["choices"]), config, metrics, rest, modules
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dlexp.analysis.read.code import compare_modules
 from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, RunFolder, find_run_folders, read_run_folder
 from dlexp.analysis.read.runs_csv import read_runs
 
@@ -35,6 +36,7 @@ def load_runs(path: str | Path) -> pd.DataFrame:
         `id, study, folder, status, reason, seed`, the choices, the plain keys of the config and those dotted ones that differ
         between the runs, the metrics under their slashed names (nan where the summary has null), and the rest of the summary:
         `seconds` (of training), `num_epochs, num_steps` (trained), `num_parameters, code, device, selected_on_test` ...
+        `code_differs_in` names the modules in which a run's code is not that of most of these runs.
         `status` is `interrupted` where there is no summary: cut off, or running.
 
     Raises:
@@ -68,7 +70,7 @@ def read_run_folders(folders: Iterable[Path], damaged: dict[str, str] | None = N
 def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
     """Build the table of `load_runs`."""
     runs = list(runs)
-    varying = _varying_keys(runs)
+    varying, differs = _varying_keys(runs), compare_modules(runs)
     groups = [
         (
             {"id": run.id, "study": run.path.parent.name, "folder": str(run.path), "status": run.status, "reason": run.reason}
@@ -76,7 +78,7 @@ def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
             run.choices,
             {key: value for key, value in run.config.items() if "." not in key or key in varying},
             run.metrics,
-            run.summary,
+            run.summary | ({"code_differs_in": differs[run.id]} if run.id in differs else {}),
         )
         for run in runs
     ]

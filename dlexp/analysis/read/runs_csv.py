@@ -6,7 +6,20 @@ from typing import Any
 
 import pandas as pd
 
-TEXT_COLUMNS = {"id", "study", "folder", "reason", "code", "git_commit", "init_hash", "host", "device", "started", "ended"}
+TEXT_COLUMNS = {
+    "id",
+    "study",
+    "folder",
+    "reason",
+    "code",
+    "code_differs_in",
+    "git_commit",
+    "init_hash",
+    "host",
+    "device",
+    "started",
+    "ended",
+}
 FORMULA_STARTS = tuple("=+-@\t\r\n'")  # a spreadsheet takes such a text for a formula; `'` itself prevents that
 
 

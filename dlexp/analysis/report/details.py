@@ -7,6 +7,7 @@ import pandas as pd
 from dlexp.analysis.judge.cells import FAILED, FINISHED, NOT_RUN
 from dlexp.analysis.judge.diagnose import ADVICE
 from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.read.code import DIGITS
 from dlexp.analysis.report.arrange import add_cell_names, cell_name, cell_names, group_by, records, varying_keys
 from dlexp.analysis.report.figures.arrays import best_and_worst, load_cell_arrays
 from dlexp.analysis.report.labels import show
@@ -110,5 +111,5 @@ def build_environment(result: StudyResult, text: Text) -> Table | None:
     rows = []
     for column in ("device", "host", "hardware", "precision", *versions, "git_commit", "code"):
         if column in result.runs and (values := [name for name in dict.fromkeys(map(to_text, result.runs[column])) if name]):
-            rows.append([column, ", ".join(values)])
+            rows.append([column, ", ".join(name[:DIGITS] if column == "code" else name for name in values)])
     return Table(text("caption_environment"), [text("setting"), text("value")], rows) if rows else None

@@ -101,8 +101,8 @@ def cut_off(overrides, root, *, step, monkeypatch):
     """Train until a state was saved at `step`, no further; at the last step until the run has a status."""
     planned, save = prepare(*overrides, root=root), checkpoint.save
 
-    def save_and_end(folder, state, saved_step, lengths):
-        save(folder, state, saved_step, lengths)
+    def save_and_end(folder, state, saved_step, lengths, code):
+        save(folder, state, saved_step, lengths, code)
         if saved_step == step and (step < LAST or state["status"]):
             raise KeyboardInterrupt
 
@@ -119,7 +119,7 @@ def edited(planned, edit):
     state = torch.load(path, weights_only=True)
     edit(state)
     facts = json.loads(path.with_suffix(".json").read_text())
-    checkpoint.save(planned.folder, state, facts["step"], facts["files"])
+    checkpoint.save(planned.folder, state, facts["step"], facts["files"], facts["environment"]["code"])
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ def _in_a_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_state_that_calls_is_refused_whoever_signed_it(payload, tmp_path):
     content = PAYLOADS[payload]()
-    checkpoint.save(tmp_path, {"step": 1}, 1, {})
+    checkpoint.save(tmp_path, {"step": 1}, 1, {}, "code")
     good = tmp_path / checkpoint.FOLDER / "step-000000001.pt"
     facts = json.loads(good.with_suffix(".json").read_text())
     facts |= {"sha256": checkpoint.hashlib.sha256(content).hexdigest(), "bytes": len(content)}
@@ -125,9 +125,9 @@ def test_a_state_that_calls_is_refused_whoever_signed_it(payload, tmp_path):
         bad.write_bytes(content)
         bad.with_suffix(".json").write_text(json.dumps(facts))
         if step == 1:
-            assert checkpoint.newest(tmp_path, CPU, torch.get_num_threads()).state == {"step": 1}
+            assert checkpoint.newest(tmp_path, CPU, torch.get_num_threads(), "code").state == {"step": 1}
     with pytest.raises(CheckpointError, match="no usable checkpoint"):
-        checkpoint.newest(tmp_path, CPU, torch.get_num_threads())
+        checkpoint.newest(tmp_path, CPU, torch.get_num_threads(), "code")
     assert not (tmp_path / "executed").exists()
 
 

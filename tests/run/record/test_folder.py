@@ -18,7 +18,7 @@ def test_a_record_is_found_by_its_id_alone(tmp_path):
 
 
 def test_rows_keep_floats_to_the_last_digit(tmp_path):
-    written = record.Record(tmp_path / "run", ["epoch", "loss", "acc"], {})
+    written = record.Record(tmp_path / "run", ["epoch", "loss", "acc"], {}, {})
     written.row({"epoch": 1, "loss": 0.1 + 0.2})
     written.finish({"status": "done"})
     (row,) = csv.DictReader((tmp_path / "run" / "metrics.csv").open())
@@ -27,17 +27,19 @@ def test_rows_keep_floats_to_the_last_digit(tmp_path):
 
 
 def test_the_summary_comes_last_and_holds_no_nan(tmp_path):
-    written = record.Record(tmp_path / "run", ["epoch"], {"config.yaml": "seed: 0\n", ".hydra/config.yaml": "x\n"})
+    written = record.Record(
+        tmp_path / "run", ["epoch"], {"config.yaml": "seed: 0\n", ".hydra/config.yaml": "x\n"}, {"a.py": "0"}
+    )
     assert record.read_summary(tmp_path / "run") is None
     written.finish({"status": "diverged", "metrics": {"test/loss": math.nan}})
     summary = record.read_summary(tmp_path / "run")
     assert summary["metrics"] == {"test/loss": None}
-    assert len(summary["code"]) == 64
+    assert (len(summary["code"]), summary["modules"]) == (64, {"a.py": "0"})
 
 
 def test_a_new_record_removes_what_an_earlier_start_left(tmp_path):
-    record.Record(tmp_path / "run", ["epoch"], {"old.txt": "old"}).finish({"status": "failed"})
-    record.Record(tmp_path / "run", ["epoch"], {})
+    record.Record(tmp_path / "run", ["epoch"], {"old.txt": "old"}, {}).finish({"status": "failed"})
+    record.Record(tmp_path / "run", ["epoch"], {}, {})
     assert not (tmp_path / "run" / "old.txt").exists()
     assert record.read_summary(tmp_path / "run") is None
 

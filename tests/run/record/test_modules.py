@@ -1,0 +1,114 @@
+import json
+
+import pytest
+import torch
+
+from dlexp.run.record.modules import PACKAGE, WITHOUT_NUMBERS, combine, describe_other_code, find_modules
+from tests.processes import Command
+from tests.runs import IMAGES, MOONS, change_model, edit_summary, prepare, run
+
+NEVER = ("analysis", "benchmark", "config", "doctor", "study", "run/record", "run/display", "run/plan", "run/execute")
+
+
+def modules(*overrides, root):
+    return set(prepare(*overrides, root=root).modules)
+
+
+def test_a_run_names_its_own_parts_and_no_others(tmp_path):
+    names = modules(*IMAGES, "norm=gn", "optimizer=muon", "probe=[dead_units]", root=tmp_path)
+    used = {"model/convnet", "norm/gn", "dataset/synthetic_images", "optimizer/muon", "probe/dead_units", "probe/layers"}
+    parts = {name for name in names if name.startswith("parts/")}
+    assert parts == {f"parts/{name}.py" for name in used | {"augment/none", "init/default", "scheduler/constant"}}
+    assert {"run/trainer.py", "training/step.py", "data/split.py", "machine/precision.py", "contract.py"} <= names
+
+
+@pytest.mark.parametrize("overrides", [(), ("dataset=mnist",), ("batch_size=auto",), ("hardware.tune=true",)])
+def test_what_changes_no_number_is_left_out(overrides, tmp_path):
+    names = modules(*overrides, root=tmp_path)
+    assert [name for name in names if name.startswith(NEVER) or "__init__" in name] == []
+
+
+@pytest.mark.parametrize(
+    ("override", "module"), [("batch_size=auto", "run/setup/batch_size.py"), ("hardware.tune=true", "run/setup/tuning.py")]
+)
+def test_what_measures_a_setting_counts_where_it_is_measured(override, module, tmp_path):
+    assert module in modules(override, root=tmp_path) - modules(root=tmp_path)
+
+
+def test_every_exception_exists():
+    paths = [PACKAGE.joinpath(*name.split(".")[1:]) for name in WITHOUT_NUMBERS]
+    assert [path for path in paths if not (path.is_dir() or path.with_suffix(".py").exists())] == []
+
+
+def test_the_summary_holds_the_modules_and_one_hash_over_them(tmp_path):
+    planned, (summary, _) = prepare(*MOONS, root=tmp_path), run(*MOONS, root=tmp_path)
+    assert summary["modules"] == planned.modules == find_modules(planned.config)
+    assert summary["code"] == combine(planned.modules)
+    assert "stale" not in (planned.folder / "config.yaml").read_text()
+
+
+HERE = {"modules": {"a.py": "1", "b.py": "1"}, "versions": {"torch": "2"}}
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ({}, ""),
+        ({"modules": {"a.py": "0", "b.py": "1"}}, "other code: a.py changed"),
+        ({"modules": {"a.py": "1", "b.py": "1", "c.py": "1"}}, "other code: c.py changed"),
+        ({"modules": {}}, "other code: a.py, b.py changed"),
+        ({"modules": HERE["modules"] | dict.fromkeys("vwxyz", "1")}, "other code: v, w, x, 2 more changed"),
+        ({"versions": {"torch": "1"}}, "torch 1"),
+        ({"versions": {"torch": "1"}, "modules": {"a.py": "1"}}, "torch 1 and other code: b.py changed"),
+        ({"modules": None, "code": "old"}, ""),
+        ({"modules": "?", "versions": "?"}, ""),
+    ],
+)
+def test_differences_from_the_present_code_are_named(edit, said):
+    assert describe_other_code(HERE | edit, HERE["modules"], "2") == said
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A finished run, and a function that gives it again under more settings."""
+    run(*MOONS, root=tmp_path)
+    return lambda *more: prepare(*MOONS, *more, root=tmp_path)
+
+
+def test_a_stale_run_is_not_done_again_unless_asked(finished):
+    edit_summary(finished().folder, change_model)
+    stale = finished()
+    assert stale.describe_other_code() == "done by other code: parts/model/mlp.py changed"
+    assert not stale.must_run()
+    assert finished("stale=rerun").must_run()
+    assert (finished("stale=rerun").identity, finished("stale=rerun").label) == (stale.identity, stale.label)
+
+
+def test_another_torch_makes_a_run_stale(finished):
+    edit_summary(finished().folder, lambda summary: summary["versions"].update(torch="2.0"))
+    assert finished().describe_other_code() == "done by torch 2.0"
+    assert finished("stale=rerun").must_run()
+
+
+def test_a_run_from_before_modules_were_recorded_is_not_stale(finished):
+    edit_summary(finished().folder, lambda summary: summary.update(code="old") or summary.pop("modules"))
+    assert finished().describe_other_code() == ""
+    assert not finished("stale=rerun").must_run()
+
+
+def test_a_failed_run_is_not_stale(finished):
+    edit_summary(finished().folder, lambda summary: change_model(summary) or summary.update(status="failed"))
+    assert finished().describe_other_code() == ""
+
+
+def test_the_command_says_so_and_does_it_again(finished, tmp_path):
+    edit_summary(finished().folder, change_model)
+    command = ("train.py", *MOONS, "hardware=cpu", f"output_dir={tmp_path}")
+    outputs = []
+    for more in ([], ["stale=rerun"], []):
+        started = Command(*command, *more)
+        outputs.append(started.communicate()[0])
+    assert "done by other code: parts/model/mlp.py changed; stale=rerun does it again." in outputs[0]
+    assert "epoch 2/2" in outputs[1]
+    assert "done before; force=true runs it again." in outputs[2]
+    assert json.loads((finished().folder / "summary.json").read_text())["versions"]["torch"] == torch.__version__
