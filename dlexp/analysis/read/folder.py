@@ -108,7 +108,7 @@ def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, An
     rest |= {f"seconds.{name}": value for name, value in seconds.items() if name != "train"}
     rest |= {f"{group}.{name}": value for group in ("memory", "versions") for name, value in summary.get(group, {}).items()}
     metrics = {name: float("nan" if value is None else value) for name, value in summary.get("metrics", {}).items()}
-    modules = {name: str(digest) for name, digest in summary.get("modules", {}).items()}
+    modules = {name: str(digest) for name, digest in (summary.get("modules") or {}).items()}
     return RunFolder(
         summary["id"], path, summary["status"], summary.get("reason"), dict(summary["choices"]), config, metrics, rest, modules
     )
