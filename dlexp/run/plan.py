@@ -109,7 +109,8 @@ class Run:
         if summary is None or summary["status"] not in FINISHED:
             return ""
         other = describe_other_code(summary, self.modules, str(torch.__version__))
-        return f"{summary['status']} by {other}" if other else ""
+        ended = "done by" if summary["status"] == "done" else f"{summary['status']}, made by"
+        return f"{ended} {other}" if other else ""
 
     def must_run(self) -> bool:
         """Whether the run must be executed: it is new, was interrupted, is forced, lacks a requested profile, or is retried.

@@ -90,6 +90,12 @@ def test_another_torch_makes_a_run_stale(finished):
     assert finished("stale=rerun").must_run()
 
 
+@pytest.mark.parametrize("status", ["early_stopped", "diverged"])
+def test_a_stale_run_is_named_with_its_status(status, finished):
+    edit_summary(finished().folder, lambda summary: change_model(summary) or summary.update(status=status))
+    assert finished().describe_other_code() == f"{status}, made by other code: parts/model/mlp.py changed"
+
+
 def test_a_run_from_before_modules_were_recorded_is_not_stale(finished):
     edit_summary(finished().folder, lambda summary: summary.update(code="old") or summary.pop("modules"))
     assert finished().describe_other_code() == ""
