@@ -95,6 +95,7 @@ def _find_targets(value: Any) -> Iterator[str]:
 def _hash_modules(start: frozenset[str]) -> dict[str, str]:
     found = reachable(start, PACKAGE.name, PACKAGE, WITHOUT_NUMBERS)
     hashed = {path.relative_to(PACKAGE).as_posix(): _hash_once(path) for path in found.values()}
+    hashed.pop("__init__.py")  # the number of the version
     return {name: digest for name, digest in sorted(hashed.items()) if digest != EMPTY}
 
 

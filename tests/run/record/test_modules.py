@@ -7,7 +7,18 @@ from dlexp.run.record.modules import PACKAGE, WITHOUT_NUMBERS, combine, describe
 from tests.processes import Command
 from tests.runs import IMAGES, MOONS, change_model, edit_summary, prepare, run
 
-NEVER = ("analysis", "benchmark", "config", "doctor", "study", "run/record", "run/display", "run/plan", "run/execute")
+NEVER = (
+    "analysis",
+    "benchmark",
+    "commands",
+    "config",
+    "doctor",
+    "study",
+    "run/record",
+    "run/display",
+    "run/plan",
+    "run/execute",
+)
 
 
 def modules(*overrides, root):
