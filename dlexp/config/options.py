@@ -1,13 +1,18 @@
-"""The contents of conf/: the groups, their options and the keys of each. Imports nothing that a file names."""
+"""The contents of conf/: the groups, their options and the keys of each. Imports nothing that a file names.
 
-from collections.abc import Iterable, Mapping
+Options come from the project's own conf/ and from that of the lab in use, which may add options but replace none.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from omegaconf import OmegaConf
 
 from dlexp.config import plain_yaml
+from dlexp.config.lab import Lab
+from dlexp.config.lab_options import check_option, find_intruders
 from dlexp.config.values import Tree, format_value, leaves, make_printable
 from dlexp.errors import ConfigError
 
@@ -44,6 +49,61 @@ class Traits(NamedTuple):
 FIXED = ("hardware.device", "precision.format", "optimizer.nesterov")
 
 
+Cached = TypeVar("Cached", bound=Callable)
+
+_lab: Lab | None = None
+_clear_caches: list[Callable[[], None]] = []
+
+
+def per_lab(function: Cached) -> Cached:
+    """Mark a cached function whose results depend on the lab: `use_lab` clears its cache."""
+    _clear_caches.append(function.cache_clear)  # type: ignore[attr-defined]  # of functools.cache
+    return function
+
+
+def use_lab(lab: Lab | None) -> None:
+    """Add the options of a lab to those of the project, in place of the options of another lab; None: of none.
+
+    The files of all options are read again, so that a running process sees an edit.
+
+    Raises:
+        ConfigError: If the lab holds an option that the project has, or a group or base config of its own.
+    """
+    global _lab
+    _lab = None
+    for clear in _clear_caches:
+        clear()
+    if lab is None:
+        return
+    ours = {group: _options(group) for group in (*groups(), *list_groups(), "study")}
+    if problems := find_intruders(lab, ours):
+        raise ConfigError(*problems)
+    _lab = lab
+    for clear in _clear_caches:
+        clear()
+
+
+def current_lab() -> Lab | None:
+    """The lab in use."""
+    return _lab
+
+
+def option_file(group: str, option: str) -> Path:
+    """The file of an option or of a study, in conf/ or in that of the lab."""
+    path = CONF / group / f"{option}.yaml"
+    return path if _lab is None or path.exists() else _lab.conf / group / path.name
+
+
+def in_lab(group: str, option: str) -> bool:
+    """Whether an option or a study is one of the lab."""
+    return _lab is not None and option_file(group, option).is_relative_to(_lab.conf)
+
+
+def options_in(group: str) -> list[str]:
+    """The options of a group, or the studies, sorted: the project's and the lab's."""
+    return sorted(_options(group) + ([path.stem for path in (_lab.conf / group).glob("*.yaml")] if _lab else []))
+
+
 def read(path: Path) -> Tree:
     """Read what one YAML file contributes to a config, references left as text. Not to be changed by the caller.
 
@@ -53,6 +113,7 @@ def read(path: Path) -> Tree:
     return _read(path)[0]
 
 
+@per_lab
 @cache
 def _read(path: Path) -> tuple[Tree, Tree]:
     """The content of a file: the part that enters a config, and the blocks named in `NOTES`."""
@@ -60,24 +121,37 @@ def _read(path: Path) -> tuple[Tree, Tree]:
         text = plain_yaml.read(path)
         plain_yaml.parse(text)  # before OmegaConf, which expands aliases and obeys some tags
     except ValueError as error:
-        raise ConfigError(f"conf/{path.parent.name}/{path.name}: {make_printable(str(error))}.") from error
+        raise ConfigError(f"{format_place(path)}: {make_printable(str(error))}.") from error
     content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     if not isinstance(content, dict):
         return {}, {}  # an empty file is an empty list
     notes = {key: content.pop(key) for key in NOTES if key in content}
+    if _lab and path.is_relative_to(_lab.conf) and path.parent.name != "study":
+        ours = [
+            str(read(CONF / path.parent.name / f"{option}.yaml").get("_target_", "")) for option in _options(path.parent.name)
+        ]
+        if problems := check_option(_lab, path, content, notes, ours):
+            raise ConfigError(*(f"{format_place(path)}: {problem}" for problem in problems))
     return content, notes  # type: ignore[return-value]  # keys are text
 
 
+def format_place(path: Path) -> str:
+    """The path of an option's file for a message: from conf/ on, and whole if it is in a lab."""
+    return f"conf/{path.relative_to(CONF).as_posix()}" if path.is_relative_to(CONF) else make_printable(str(path))
+
+
+@per_lab
 @cache
 def groups() -> dict[str, list[str]]:
     """Each group of which a run has one option, with its options, both sorted. Not to be changed by the caller."""
-    return {group: _options(group) for group, default in sorted(_defaults().items()) if isinstance(default, str)}
+    return {group: options_in(group) for group, default in sorted(_defaults().items()) if isinstance(default, str)}
 
 
+@per_lab
 @cache
 def list_groups() -> dict[str, list[str]]:
     """The same for the groups of which a run has a list of options: those with a list as default, such as `probe: []`."""
-    return {group: _options(group) for group, default in sorted(_defaults().items()) if isinstance(default, list)}
+    return {group: options_in(group) for group, default in sorted(_defaults().items()) if isinstance(default, list)}
 
 
 def _options(group: str) -> list[str]:
@@ -92,14 +166,18 @@ def _defaults() -> dict[str, str | list[str]]:
 
 def read_option(group: str, option: str) -> Tree:
     """The keys of one option, as its file gives them. Not to be changed by the caller."""
-    return read(CONF / group / f"{option}.yaml")
+    return read(option_file(group, option))
 
 
-def read_notes(file: str) -> Tree:
-    """The blocks of a file in conf/ that are named in `NOTES`. Not to be changed by the caller."""
-    return _read(CONF / file)[1]
+def read_notes(group: str, option: str) -> Tree:
+    """The blocks of an option's file that are named in `NOTES`; config.yaml is the option `config` of the group "".
+
+    Not to be changed by the caller.
+    """
+    return _read(option_file(group, option))[1]
 
 
+@per_lab
 @cache
 def traits(group: str, option: str) -> Traits:
     """What an option needs and provides, as its file says.
@@ -107,10 +185,10 @@ def traits(group: str, option: str) -> Traits:
     Raises:
         ConfigError: If the file names an unknown trait, gives one that is no list of words, or names a key that it lacks.
     """
-    place = f"conf/{group}/{option}.yaml: _traits_"
-    block = read_notes(f"{group}/{option}.yaml").get("_traits_", {})
+    place = f"{format_place(option_file(group, option))}: _traits_"
+    block = read_notes(group, option).get("_traits_", {})
     if unknown := block.keys() - Traits._fields:
-        raise ConfigError(f"{place}: no such trait: {', '.join(sorted(unknown))}.")
+        raise ConfigError(f"{place}: no such trait: {', '.join(sorted(unknown))}. Traits: {', '.join(Traits._fields)}.")
     for name, value in block.items():
         if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
             raise ConfigError(f"{place}.{name}: expected a list of words such as [a, b], got {format_value(value)}.")
@@ -131,8 +209,9 @@ def default_lists() -> dict[str, list[str]]:
 
 
 def scalars() -> Tree:
-    """The keys that belong to no group: the plain part of config.yaml."""
-    return {key: value for key, value in read(CONF / "config.yaml").items() if key not in ("defaults", "hydra")}
+    """The keys that belong to no group: the plain part of config.yaml, with what the lab's dlexp.toml sets."""
+    plain = {key: value for key, value in read(CONF / "config.yaml").items() if key not in ("defaults", "hydra")}
+    return plain | (_lab.settings if _lab else {})
 
 
 def template(choices: Mapping[str, str], lists: Mapping[str, Iterable[str]]) -> Tree:
@@ -147,6 +226,7 @@ def template(choices: Mapping[str, str], lists: Mapping[str, Iterable[str]]) -> 
     return single | several | scalars()
 
 
+@per_lab
 @cache
 def option_keys(group: str, option: str) -> Tree:
     """Config path → default, of all keys of one option, `optimizer._target_` included. Not to be changed by the caller."""

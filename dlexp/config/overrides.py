@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, QuotedString, RangeSweep
 from hydra.core.override_parser.types import Override as HydraOverride
 
-from dlexp.config.options import groups
+from dlexp.config.options import groups, per_lab
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 
@@ -56,6 +56,7 @@ def _parser() -> OverridesParser:
     return OverridesParser.create()
 
 
+@per_lab
 @lru_cache(maxsize=4096)  # the cells of a sweep have most of their overrides in common
 def parse(typed: str) -> Override:
     """Parse one override in Hydra's grammar.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from dlexp.config.options import list_groups, read_notes
+from dlexp.config.options import format_place, list_groups, option_file, per_lab, read_notes
 from dlexp.config.values import find_reference
 from dlexp.errors import ConfigError
 
@@ -137,6 +137,7 @@ def parse_rule(text: str) -> Rule:
     return number(**{bound[1].replace(" ", "_"): float(bound[2]) for bound in bounds if bound})
 
 
+@per_lab
 @cache
 def option_ranges(group: str, option: str) -> dict[str, Rule]:
     """Config path → rule, from the block `_ranges_` of an option's file. Not to be changed by the caller.
@@ -147,11 +148,10 @@ def option_ranges(group: str, option: str) -> dict[str, Rule]:
         ConfigError: If a range is not in the words of a message.
     """
     above = f"{group}.{option}." if group in list_groups() else f"{group}." if group else ""
-    file = f"{group}/{option}.yaml".lstrip("/")
     try:
-        return {f"{above}{key}": parse_rule(str(text)) for key, text in read_notes(file).get("_ranges_", {}).items()}
+        return {f"{above}{key}": parse_rule(str(text)) for key, text in read_notes(group, option).get("_ranges_", {}).items()}
     except ValueError as error:
-        raise ConfigError(f"conf/{file}: _ranges_: {error}.") from error
+        raise ConfigError(f"{format_place(option_file(group, option))}: _ranges_: {error}.") from error
 
 
 def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] | None = None) -> Rule:

@@ -1,11 +1,13 @@
 """A study: a question, the runs that answer it, and what it predicts. Read from a file in conf/study/. Loads no torch."""
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, get_origin
 
-from dlexp.config.options import CONF, read
+from dlexp.config.options import format_place, option_file, options_in, read
 from dlexp.config.suggestion import nearest_option
 from dlexp.config.values import format_value, make_printable
 from dlexp.errors import ConfigError
@@ -71,24 +73,47 @@ KEYS: dict[str, Any] = {entry.name: get_origin(entry.type) or entry.type for ent
 
 def studies() -> list[str]:
     """The names of all studies."""
-    return sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
+    return options_in("study")
 
 
 def read_study(name: str) -> Study:
     """Read a study and check its file.
 
+    Args:
+        name: The name of a study in conf/study/ or in that of the lab, or the path of a file that ends with .yaml.
+
     Raises:
         ConfigError: If there is no such study, or if its file is not that of a study.
     """
+    if name.endswith(".yaml"):
+        path = Path(name).expanduser()
+        return _read_study(path.stem, _check_path(path))
     if name not in studies():
         typed = make_printable(name)
         raise ConfigError(f"study={typed}: no such study. Studies: {', '.join(studies())}.{nearest_option(typed, studies())}")
+    return _read_study(name, option_file("study", name))
+
+
+def _check_path(path: Path) -> Path:
+    """Check that a study may be read from this file: no other study has its name, which is that of a folder in outputs/."""
+    typed, name = make_printable(str(path)), path.stem
+    if not os.path.isfile(path):  # unlike Path.is_file, it raises no error for a name that no file can have
+        raise ConfigError(f"study={typed}: there is no such file.")
+    if name in studies() and not path.samefile(option_file("study", name)):
+        raise ConfigError(
+            f"study={typed}: {format_place(option_file('study', name))} is a study {make_printable(name)} too, and both would "
+            "write to the same folder: rename the file."
+        )
+    return path
+
+
+def _read_study(name: str, path: Path) -> Study:
     if name != slug([name]) or name in RESERVED or name.startswith(CHANGED):
         raise ConfigError(
             f"study={make_printable(name)}: names a folder, and must be of letters, digits and .=_- (at most 80), not "
             f"{' or '.join(RESERVED)}, and not begin with {CHANGED}."
         )
-    content = read(CONF / "study" / f"{name}.yaml")
+    content = read(path)
     problems = [f"study={name}: {key}: no such key. Keys: {', '.join(sorted(KEYS))}." for key in content.keys() - KEYS.keys()]
     problems += [
         f"study={name}: {key}: must be a {KEYS[key].__name__}, got {format_value(value)}."

@@ -87,13 +87,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("changes", "message"), WRONG.values(), ids=WRONG.keys())
-def test_a_file_with_a_mistake_is_refused(changes, message, tmp_path, monkeypatch):
-    monkeypatch.setattr("dlexp.study.definition.CONF", tmp_path)
-    (tmp_path / "study").mkdir()
+def test_a_file_with_a_mistake_is_refused(changes, message, tmp_path):
     sound = {"question": "q", "background": "b", "axes": {"depth": [1, 2]}, "predictions": [CLAIM]}
-    (tmp_path / "study" / "made.yaml").write_text(yaml.safe_dump(sound | changes))
+    (tmp_path / "made.yaml").write_text(yaml.safe_dump(sound | changes))
     with pytest.raises(ConfigError, match=message):
-        read_study("made")
+        read_study(str(tmp_path / "made.yaml"))
 
 
 def test_an_arm_names_a_cell_and_sets_nothing():

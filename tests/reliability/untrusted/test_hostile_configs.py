@@ -62,13 +62,12 @@ webbrowser_was_there = "webbrowser" in sys.modules
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_study_that_is_a_bomb_is_refused(bomb, tmp_path, monkeypatch, quickly):
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "bomb.yaml").write_text(BOMBS[bomb])
-    monkeypatch.setattr(study, "CONF", tmp_path)
-    with pytest.raises(ConfigError, match=r"^conf/study/bomb.yaml: ") as refused:
-        study.read_study("bomb")
-    assert len(str(refused.value)) < 200
+def test_a_study_that_is_a_bomb_is_refused(bomb, tmp_path, quickly):
+    path = tmp_path / "bomb.yaml"
+    path.write_text(BOMBS[bomb])
+    with pytest.raises(ConfigError, match=f"^{path}: ") as refused:
+        study.read_study(str(path))
+    assert len(str(refused.value).removeprefix(str(path))) < 200
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
@@ -152,13 +151,11 @@ def test_a_config_in_a_run_folder_that_names_code_is_refused(target, cut_off, tm
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("key", ["activation._target_", "hydra.callbacks.x._target_", "hydra.launcher._target_", "norm"])
-def test_a_study_that_names_code_is_refused(key, target, tmp_path, monkeypatch):
+def test_a_study_that_names_code_is_refused(key, target, tmp_path):
     content = {"question": "?", "background": "-", "axes": {"seed": [0]}}
     content["base"] = {key: target if key != "norm" else {"_target_": target}}
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "bad.yaml").write_text(yaml.safe_dump(content))
-    monkeypatch.setattr(study, "CONF", tmp_path)
-    bad = study.read_study("bad")
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(content))
+    bad = study.read_study(str(tmp_path / "bad.yaml"))
     with pytest.raises(ConfigError):
         compose_runs(bad, Request(bad.all_cells(), bad.seeds, {}))
 
@@ -203,11 +200,10 @@ def test_a_run_lies_in_its_output_dir_or_is_refused(name, tmp_path):
 
 @pytest.mark.parametrize("name", [*NAMES, "adhoc", "reference", "with-x"])
 def test_a_study_has_a_name_that_a_folder_can_have(name, tmp_path, monkeypatch):
-    folder = tmp_path / "study"
-    folder.mkdir()
-    monkeypatch.setattr(study, "CONF", tmp_path)
+    monkeypatch.setattr(study, "options_in", lambda group: [path.stem for path in tmp_path.glob("*.yaml")])
+    monkeypatch.setattr(study, "option_file", lambda group, option: tmp_path / f"{option}.yaml")
     with contextlib.suppress(OSError, ValueError):  # no file has such a name, and so no study
-        (folder / f"{name}.yaml").write_text("question: x\nbackground: x\naxes: {seed: [0]}\n")
+        (tmp_path / f"{name}.yaml").write_text("question: x\nbackground: x\naxes: {seed: [0]}\n")
     if name in ("CON", "실험"):
         assert study.read_study(name).name == name
     else:
