@@ -30,6 +30,7 @@ from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
 from dlexp.run.setup.factories import load_dataset, make_factory, make_probes
 from dlexp.run.setup.facts import Facts, check_facts
+from dlexp.run.setup.lab_modules import find_place, import_parts, users_errors
 from dlexp.run.trainer import Trainer
 
 MAX_REASON_LENGTH = 2000  # characters of an error's message in the summary; train.log has the whole message
@@ -43,8 +44,14 @@ def gather_facts(run: Run) -> Facts:
         UnsupportedError: If the config is sound but this machine cannot run it.
         DatasetError: If the data cannot be read or downloaded, or have changed since the run was planned.
     """
+    with users_errors():
+        return _gather_facts(run)
+
+
+def _gather_facts(run: Run) -> Facts:
+    import_parts(run.config, run.composed.choices, run.sources)
     with checking_once():
-        dataset = load_dataset(run.config)
+        dataset = load_dataset(run.config, run.version)
         if fingerprint_data(run.composed, run.config) != run.fingerprint:
             raise DatasetError(f"{run.title}: files of the dataset were changed since the command began. Give it again.")
     facts = check_run(run, dataset)
@@ -120,11 +127,18 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
         record.log(traceback.format_exc())
         summary |= {
             "status": "oom" if is_out_of_memory(error) else "failed",
-            "reason": " ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])[:MAX_REASON_LENGTH],
+            "reason": _explain(error)[:MAX_REASON_LENGTH],
         }
     finally:
         display.end()
     return record.finish({**summary, **describe_device(run.device)})
+
+
+def _explain(error: Exception) -> str:
+    """What went wrong, and where in the lab if it was there."""
+    place = find_place(error)
+    message = f"{type(error).__name__}: {error}"
+    return " ".join([message, *([f"({place})"] if place else []), *getattr(error, "__notes__", ())])
 
 
 def _read_measurements(run: Run) -> tuning.Measurements | None:

@@ -1,5 +1,6 @@
 """Plan a run: check its config, resolve `auto`, and find its id and folder. Loads no data and builds nothing."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from dlexp.run.profiling import FILE as PROFILE_FILE
 from dlexp.run.record.folder import BROKEN, FINISHED, find_run_folder, read_summary
 from dlexp.run.record.identity import run_id, slug
 from dlexp.run.record.modules import describe_other_code, find_modules
+from dlexp.run.setup.lab_modules import hash_sources
 
 ADHOC = "adhoc"  # the folder of runs without a study
 NOT_IN_LABEL = {
@@ -42,13 +44,20 @@ class Run:
         identity: The run's id, 12 hex digits.
         study: The study that the run is part of, or `adhoc`.
         fingerprint: Hash of the content of the user's own files, if the run reads any.
+        sources: The source of what it takes from the lab: path below the lab → hash.
     """
 
     composed: Composed
     config: dict[str, Any]
     identity: str
     study: str
-    fingerprint: str | None = None
+    fingerprint: str | None
+    sources: dict[str, str]
+
+    @property
+    def version(self) -> str:
+        """Identifies the content that the config only names: the user's data files and modules."""
+        return json.dumps([self.fingerprint, self.sources], sort_keys=True)
 
     @property
     def device(self) -> torch.device:
@@ -138,8 +147,9 @@ def plan(composed: Composed, study: str = ADHOC) -> Run:
         raise ConfigError(*problems)
     config = dict(composed.config)
     _resolve_auto(config)
-    fingerprint = fingerprint_data(composed, config)
-    return Run(composed, config, run_id(config, fingerprint, path_keys(composed)), study, fingerprint)
+    fingerprint, sources = fingerprint_data(composed, config), hash_sources(config)
+    identity = run_id(config, fingerprint, path_keys(composed), sources)
+    return Run(composed, config, identity, study, fingerprint, sources)
 
 
 def fingerprint_data(composed: Composed, config: Mapping[str, Any]) -> str | None:

@@ -51,13 +51,19 @@ ADDRESS_IN_ID = {f"dlexp.parts.{name}": f"dlexp.{name}" for name in _PARTS.split
 }
 
 
-def run_id(config: Mapping[str, Any], fingerprint: str | None = None, paths: Iterable[str] = ()) -> str:
+def run_id(
+    config: Mapping[str, Any],
+    fingerprint: str | None = None,
+    paths: Iterable[str] = (),
+    sources: Mapping[str, str] | None = None,
+) -> str:
     """12 hex digits of the sha256 of all settings that can change the result.
 
     Args:
         config: Resolved, `auto` included.
         fingerprint: Fingerprint of the user's own data files, if the run uses any.
         paths: The keys of the dataset that say where its files are. They are not in the id.
+        sources: Path → hash of each module of a lab that the run uses.
     """
     counted = _identity(config, (), _list_left_out(paths))
     identity = {key: value for key, value in counted.items() if value != {}}  # groups with no option chosen
@@ -71,7 +77,7 @@ def run_id(config: Mapping[str, Any], fingerprint: str | None = None, paths: Ite
     if identity.get("hardware", {}).get("loader") == "resident":
         for key in ("num_workers", "persistent_workers", "pin_memory", "non_blocking"):
             identity["hardware"].pop(key)
-    text = json.dumps([identity, fingerprint], sort_keys=True)
+    text = json.dumps([identity, fingerprint, *([sources] if sources else [])], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -11,11 +11,16 @@ from torch import nn
 
 from dlexp.contract import ConfigError, Dataset, Probe, Source, Task
 from dlexp.data.prepare import prepare
+from dlexp.run.setup.lab_modules import with_full_targets
 
 
 def make_factory(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
     """Make the factory of a group's option, with its hyper-parameters. The config must have passed `check`."""
-    return instantiate(OmegaConf.create(config[group]), _convert_="all")
+    return _instantiate(config[group])
+
+
+def _instantiate(keys: Any) -> Any:
+    return instantiate(OmegaConf.create(with_full_targets(keys)), _convert_="all")
 
 
 def make_loss(config: Mapping[str, Any], task: Task) -> nn.Module:
@@ -35,7 +40,7 @@ def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -
     for name, keys in (config.get("probe") or {}).items():
         own = {key: value for key, value in keys.items() if key != "every"}
         try:
-            made[name] = instantiate(OmegaConf.create(own), _convert_="all")(model, dataset), keys["every"]
+            made[name] = _instantiate(own)(model, dataset), keys["every"]
         except ConfigError as error:
             problems += [f"probe={name}: {problem}" for problem in error.problems]
     if problems:
@@ -43,25 +48,29 @@ def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -
     return made
 
 
-def load_dataset(config: Mapping[str, Any]) -> Dataset:
+def load_dataset(config: Mapping[str, Any], version: str = "") -> Dataset:
     """Read and prepare the data of a run.
+
+    Args:
+        config: Resolved.
+        version: Identifies the content of the user's files and of the lab's modules: with another one all is read again.
 
     Raises:
         ConfigError: If the data cannot be split as the config says.
         DatasetError: If the data cannot be downloaded or read.
     """
-    return _prepare(json.dumps(config["dataset"]), config["val_fraction"], config["data_seed"])
+    return _prepare(json.dumps(config["dataset"]), version, config["val_fraction"], config["data_seed"])
 
 
 # Cached for the next runs of a sweep; as JSON, because the keys of a cache must be hashable.
 @lru_cache(maxsize=4)
-def _prepare(options: str, val_fraction: float, data_seed: int) -> Dataset:
+def _prepare(options: str, version: str, val_fraction: float, data_seed: int) -> Dataset:
     reader = json.loads(options)
     common = {key: reader.pop(key) for key in ("per_class", "scale", "scale_on")}
-    source = _read(json.dumps(reader))
+    source = _read(json.dumps(reader), version)
     return prepare(source, **common, val_fraction=val_fraction, data_seed=data_seed)
 
 
 @lru_cache(maxsize=2)
-def _read(options: str) -> Source:
-    return instantiate(json.loads(options), _convert_="all")()
+def _read(options: str, version: str) -> Source:
+    return _instantiate(json.loads(options))()

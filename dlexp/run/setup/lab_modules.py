@@ -1,0 +1,235 @@
+"""Import the modules of a lab: from their files, as a package of their own. `sys.path` is not changed and not searched."""
+
+import hashlib
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from traceback import walk_tb
+from types import ModuleType
+from typing import Any, NoReturn
+
+import torch
+
+from dlexp.config.lab import Lab
+from dlexp.config.lab_options import INSTALLED, READ_BY_THE_RUN, module_file
+from dlexp.config.options import current_lab, in_lab, list_groups, option_file
+from dlexp.config.source import hash_source, reachable
+from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
+
+BASES = {"torch.nn": torch.nn.Module, "torch.optim": torch.optim.Optimizer}
+OURS = (
+    ConfigError,
+    DatasetError,
+    CheckpointError,
+    DiskError,
+    HeldError,
+)  # raised for the user's sake, with a message of their own
+
+_folders: dict[str, Path] = {}  # package → the folder of its lab
+_hashes: dict[str, str] = {}  # full name of an imported module → the hash of its source
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules of labs: `<package>.my_parts` is my_parts.py in the folder of the lab."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        package, _, module = fullname.partition(".")
+        folder = _folders.get(package)
+        if folder is None:
+            return None
+        if module and (file := module_file(folder, module)):
+            inside = [str(file.parent)] if file.name == "__init__.py" else None
+            return spec_from_file_location(
+                fullname, file, loader=_Loader(fullname, str(file)), submodule_search_locations=inside
+            )
+        below = folder.joinpath(*filter(None, module.split(".")))
+        if not below.is_dir():
+            return None
+        spec = ModuleSpec(fullname, None, is_package=True)  # a folder without __init__.py, as the lab itself
+        spec.submodule_search_locations = [str(below)]
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Compiles the source itself: byte code beside it may be of another source, and is not the user's."""
+
+    def path_stats(self, path: str) -> NoReturn:  # type: ignore[override]  # the documented way to have no byte code
+        raise OSError
+
+    def exec_module(self, module: ModuleType) -> None:
+        _hashes[module.__name__] = hash_source(Path(self.path))
+        super().exec_module(module)
+
+
+def package_of(lab: Lab) -> str:
+    """The name of the package that the modules of a lab are in. Labs in different folders have different names."""
+    return f"dlexp_lab_{hashlib.sha256(str(lab.folder).encode()).hexdigest()[:12]}"
+
+
+def hash_sources(config: Mapping[str, Any]) -> dict[str, str]:
+    """The source of all that a run takes from the lab: path below the lab → hash. Reads text, and imports nothing.
+
+    Modules that this process has imported are dropped if their source has changed, so that a notebook sees an edit.
+
+    Args:
+        config: The resolved config. The modules that its `_target_`s name count, and those of the lab that these import.
+    """
+    lab = current_lab()
+    targets = [f"lab.{target}" for target in _targets(config) if not target.startswith(INSTALLED)]
+    if lab is None or not targets:
+        return {}
+    _forget_edited(lab)
+    files = reachable(targets, "lab", lab.folder).values()
+    return {path.relative_to(lab.folder).as_posix(): hash_source(path) for path in sorted(files)}
+
+
+def import_parts(config: Mapping[str, Any], choices: Mapping[str, str], sources: Mapping[str, str]) -> None:
+    """Import what a run takes from the lab, so that an error in it is found before anything starts.
+
+    Args:
+        config: The resolved config.
+        choices: Group → option.
+        sources: What `hash_sources` returned when the run's id was made.
+
+    Raises:
+        ConfigError: If a module cannot be imported, was edited since, or if a factory does not fit the file of its option.
+    """
+    lab = current_lab()
+    if lab is None:
+        return
+    for target in _targets(config):
+        _import(lab, target)
+    package = package_of(lab)
+    for name, digest in _hashes.items():
+        path = module_file(lab.folder, name.removeprefix(f"{package}."))
+        if name.startswith(f"{package}.") and path is not None:
+            place = path.relative_to(lab.folder).as_posix()
+            if sources.get(place, digest) != digest:
+                raise ConfigError(f"{path} was edited while the command started: give the command again.")
+    single = [(group, option, config[group]) for group, option in choices.items()]
+    several = [(group, option, keys) for group in list_groups() for option, keys in (config.get(group) or {}).items()]
+    for group, option, keys in [*single, *several]:
+        if in_lab(group, option):
+            _check_keys(lab, group, option, keys)
+
+
+def with_full_targets(node: Any) -> Any:
+    """A copy of a part of a config in which each `_target_` of the lab has its full name."""
+    if isinstance(node, Mapping):
+        return {key: _full_name(item) if key == "_target_" else with_full_targets(item) for key, item in node.items()}
+    return [with_full_targets(item) for item in node] if isinstance(node, list) else node
+
+
+def _full_name(target: str) -> str:
+    lab = current_lab()
+    return target if lab is None or target.startswith(INSTALLED) else f"{package_of(lab)}.{target}"
+
+
+@contextmanager
+def users_errors() -> Iterator[None]:
+    """Turn an error that a module of the lab raises into one that names its file and line.
+
+    Raises:
+        ConfigError: In place of an error that passed through the lab.
+    """
+    try:
+        yield
+    except OURS:
+        raise
+    except Exception as error:
+        if place := find_place(error):
+            raise ConfigError(f"{place}: {type(error).__name__}: {error}") from error
+        raise
+
+
+def find_place(error: BaseException) -> str | None:
+    """The innermost line of the lab that an error passed through, `FILE, line N, in FUNCTION`; None if there is none."""
+    lab = current_lab()
+    if lab is None:
+        return None
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(lab.folder):
+        return f"{error.filename}, line {error.lineno}"
+    places = [
+        f"{frame.f_code.co_filename}, line {line}, in {frame.f_code.co_name}"
+        for frame, line in walk_tb(error.__traceback__)
+        if Path(frame.f_code.co_filename).is_relative_to(lab.folder)
+    ]
+    return places[-1] if places else None
+
+
+def _import(lab: Lab, target: str) -> Any:
+    """Import the factory that a `_target_` of an option names.
+
+    Raises:
+        ConfigError: If that fails, or if it is something of torch that no option of a lab may name.
+    """
+    module, _, name = target.rpartition(".")
+    if target.startswith(INSTALLED):
+        found = getattr(importlib.import_module(module), name, None)
+        if module in BASES and not (isinstance(found, type) and issubclass(found, BASES[module])):
+            raise ConfigError(f"_target_: {target}: {module} has no class {name} that is a {BASES[module].__name__}.")
+        return found
+    package = package_of(lab)
+    if package not in _folders:
+        _folders[package] = lab.folder
+        if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+            sys.meta_path.append(_Finder())
+    with users_errors():
+        return getattr(importlib.import_module(f"{package}.{module}"), name)
+
+
+def _forget_edited(lab: Lab) -> None:
+    """Drop all modules of a lab if the source of one has changed: the next import reads them again."""
+    package = package_of(lab)
+    loaded = {name: digest for name, digest in _hashes.items() if name.startswith(f"{package}.")}
+    for name, digest in loaded.items():
+        path = module_file(lab.folder, name.removeprefix(f"{package}."))
+        if path is None or hash_source(path) != digest:
+            break
+    else:
+        return
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]
+    for name in loaded:
+        del _hashes[name]
+
+
+def _check_keys(lab: Lab, group: str, option: str, keys: Mapping[str, Any]) -> None:
+    """Check that the file of an option gives its factory what it takes.
+
+    Raises:
+        ConfigError: With each key that the factory does not take, and each parameter that has no key.
+    """
+    if "_target_" not in keys:
+        return
+    factory, file = _import(lab, keys["_target_"]), option_file(group, option)
+    given = [key for key in keys if key not in ("_target_", "_partial_", *READ_BY_THE_RUN.get(group, ()))]
+    parameters = inspect.signature(factory).parameters.values()
+    by_name = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    takes = [one.name for one in by_name]
+    needed = [one.name for one in by_name if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
+    takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    name = keys["_target_"]
+    problems = [f"{file}: {name} has no parameter {key}." for key in given if key not in takes and not takes_all]
+    problems += [f"{file}: {name} needs {key}: add the key with its default." for key in needed if key not in given]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Each `_target_` in a config, at any depth."""
+    if isinstance(node, Mapping):
+        for key, item in node.items():
+            if key == "_target_":
+                yield item
+            else:
+                yield from _targets(item)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _targets(item)
