@@ -5,6 +5,7 @@ import sys
 
 from rich.console import Console
 
+from dlexp.commands.lab import choose_lab
 from dlexp.config.entry import show_command, show_uses
 from dlexp.errors import ConfigError
 
@@ -23,11 +24,12 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    flags = {text for text in arguments if text.startswith("-")}
-    if {"-h", "--help"} & flags:
+    if {"-h", "--help"}.intersection(arguments):
         print(__doc__, show_uses("doctor", USES), EXIT_CODES, sep="\n\n")
         return 0
     try:
+        arguments = choose_lab(arguments)
+        flags = {text for text in arguments if text.startswith("-")}
         if unknown := sorted(flags.difference(FLAGS)):
             raise ConfigError(*(f"{flag}: no such flag. Flags: {', '.join(FLAGS)}." for flag in unknown))
         return report([text for text in arguments if text not in flags], as_json="--json" in flags)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from dlexp.commands.lab import choose_lab
 from dlexp.config.entry import show_command, show_uses
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
@@ -31,6 +32,7 @@ def main(overrides: list[str]) -> int:
         print(__doc__, show_uses("plan", USES), sep="\n\n")
         return 0
     try:
+        overrides = choose_lab(overrides)
         table, last = one_study(overrides) if overrides else all_studies()
     except ConfigError as error:
         print(*error.problems, sep="\n", file=sys.stderr)

@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import NamedTuple
 
+from dlexp.commands.lab import choose_lab
 from dlexp.commands.train import attempt
 from dlexp.config.check import check, find_problems
 from dlexp.config.compose import Composed, compose
@@ -49,16 +50,16 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of a run; without any, the default run")
     parser.add_argument("--output", type=Path, default=Path("preview.png"), metavar="FILE", help="the picture to write")
-    given = parser.parse_intermixed_args(arguments)
-    return attempt(lambda: _preview(given.overrides, given.output))
+    return attempt(lambda: _preview(parser.parse_intermixed_args(choose_lab(arguments))))
 
 
-def _preview(overrides: Sequence[str], output: Path) -> int:
+def _preview(given: argparse.Namespace) -> int:
+    output = given.output
     if output.suffix.lower() != ".png":
         raise ConfigError(f"--output: expected a name that ends in .png, got {output}.")
     if not output.parent.is_dir():
         raise ConfigError(f"--output: {output.parent} is no folder: make it first, or name another.")
-    drawn = draw_preview(_compose_one(overrides))
+    drawn = draw_preview(_compose_one(given.overrides))
     try:
         output.write_bytes(drawn.png)
     except OSError as error:

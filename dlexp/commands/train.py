@@ -9,13 +9,14 @@ import signal
 import sys
 from collections.abc import Callable
 
+from dlexp.commands.lab import choose_lab
 from dlexp.config.check import check, find_problems
 from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_command
 from dlexp.config.flags import read_flags, show
 from dlexp.config.help import help_text
 from dlexp.config.lookup import is_multirun, replace_sweeper_params
-from dlexp.config.options import CONF
+from dlexp.config.options import CONF, current_lab
 from dlexp.config.overrides import parse
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
 from dlexp.run import signals
@@ -60,9 +61,8 @@ def _fail(code: int, *lines: str) -> int:
 def _command(arguments: list[str]) -> int:
     """Answer what needs no training; refuse what cannot run; train the rest."""
     if {"-h", "--help"}.intersection(arguments):
-        print(help_text())
-        return 0
-    flags = read_flags(arguments)
+        return _help(arguments)
+    flags = read_flags(arguments := choose_lab(arguments))
     overrides = flags.overrides
     if names_study(overrides):
         if flags.cfg or flags.info:
@@ -87,10 +87,23 @@ def _command(arguments: list[str]) -> int:
     return _train_one(composed)
 
 
+def _help(arguments: list[str]) -> int:
+    """Print the help, with the options of the lab if there is one that may be used."""
+    problem = ""
+    try:
+        choose_lab(arguments)
+    except ConfigError as error:
+        problem = f"\n\nWithout a lab: {error}"
+    print(help_text() + problem)
+    return 0
+
+
 def _run_hydra(arguments: list[str]) -> int:
     """Let Hydra sweep, with hydra_plugins/dlexp/sweeper.py, or show what only it knows."""
     import hydra
 
+    if lab := current_lab():
+        arguments = [*arguments, "--config-dir", str(lab.conf)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises exceptions instead of ending the process
     sys.argv[1:] = arguments
     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(lambda config: None)()

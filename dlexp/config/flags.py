@@ -11,7 +11,7 @@ from dlexp.config.entry import show_command
 from dlexp.config.values import value_at
 from dlexp.errors import ConfigError
 
-ELSEWHERE = ("config-path", "config-name", "config-dir", "experimental-rerun")  # flags that read configs from elsewhere
+ELSEWHERE = ("config-path", "config-name", "experimental-rerun")  # flags that read configs from elsewhere
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -36,11 +36,13 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
     command.add_argument("--version", action="store_true")
     parser.add_argument("--resolve", action="store_true")
     parser.add_argument("--package", "-p")
-    for flag, short in zip(ELSEWHERE, ("-cp", "-cn", "-cd", None), strict=True):
+    for flag, short in zip(ELSEWHERE, ("-cp", "-cn", None), strict=True):
         parser.add_argument(f"--{flag}", *([short] if short else []))
     flags = parser.parse_intermixed_args(arguments)
     if refused := [flag for flag in ELSEWHERE if getattr(flags, flag.replace("-", "_")) is not None]:
-        raise ConfigError(*(f"--{flag}: configs come from conf/ alone." for flag in refused))
+        raise ConfigError(
+            *(f"--{flag}: configs come from conf/, and from that of a lab (--config-dir LAB/conf)." for flag in refused)
+        )
     if not flags.cfg and (flags.resolve or flags.package):
         raise ConfigError("--resolve and --package have no effect without --cfg: add it, or leave them out.")
     flags.by_hydra = flags.info or flags.hydra_help or flags.shell_completion or flags.version or flags.cfg == "hydra"

@@ -3,7 +3,7 @@
 from textwrap import wrap
 
 from dlexp.config.entry import show_command
-from dlexp.config.options import default_choices, groups, list_groups, scalars
+from dlexp.config.options import current_lab, default_choices, groups, in_lab, list_groups, options_in, scalars
 from dlexp.config.values import format_value, leaves
 
 WIDTH = 100
@@ -38,6 +38,7 @@ def help_text() -> str:
             "Keys and their defaults, explained in conf/config.yaml",
             *_block("", " ".join(plain)),
             "",
+            *_list_lab(),
             "Examples",
             EXAMPLES.format(train=train),
             "",
@@ -46,6 +47,15 @@ def help_text() -> str:
             "            8 out of memory, 75 interrupted (the same command goes on)",
         ]
     )
+
+
+def _list_lab() -> list[str]:
+    """The options of the lab in use, and its studies."""
+    lab, lines = current_lab(), []
+    for group in (*groups(), *list_groups(), "study"):
+        if names := [name for name in options_in(group) if in_lab(group, name)]:
+            lines += _block(f"{group:11}", " ".join(names))
+    return [f"Options of the lab {lab.folder}", *(lines or ["  none"]), ""] if lab else []
 
 
 def _block(name: str, words: str) -> list[str]:

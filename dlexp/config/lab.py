@@ -133,10 +133,26 @@ def trust(folder: Path) -> None:
     Raises:
         ConfigError: If there is no such folder, or if the user's settings cannot be written.
     """
-    path, folder = trust_file(), folder.resolve()
+    folder = folder.expanduser().resolve()
     if not folder.is_dir():
         raise ConfigError(f"{folder}: expected a folder, and there is none.")
-    listed = list(dict.fromkeys([*trusted_folders(), str(folder)]))
+    _write_trusted(list(dict.fromkeys([*trusted_folders(), str(folder)])))
+
+
+def distrust(folder: Path) -> None:
+    """Remove a folder from the user's trusted ones.
+
+    Raises:
+        ConfigError: If it is not one of them, or if the user's settings cannot be written.
+    """
+    name, listed = str(folder.expanduser().resolve()), trusted_folders()
+    if name not in listed:
+        raise ConfigError(f"{name}: is not among the folders that you trust.")
+    _write_trusted([entry for entry in listed if entry != name])
+
+
+def _write_trusted(listed: list[str]) -> None:
+    path = trust_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(listed, indent=1) + "\n")

@@ -92,7 +92,7 @@ def _check_code(lab: Lab, group: str, content: Mapping[str, Any], known: Sequenc
         private = {key: value for key, value in node.items() if str(key).startswith("_")}
         target = private.pop("_target_", None)
         if "_target_" in node and (not isinstance(target, str) or private.pop("_partial_", None) is not True):
-            yield f"_target_: {format_value(target)}: needs `_partial_: true` beside it, because the run calls it with its facts."
+            yield f"_target_: {format_value(target)}: needs `_partial_: true` beside it: it is called when the run is set up."
         elif target is not None and target not in known and (problem := _check_target(lab, group, target)):
             yield f"_target_: {make_printable(target)}: {problem}"
         yield from (f"{make_printable(str(key))}: only _target_ and _partial_ begin with an underscore." for key in private)

@@ -59,7 +59,7 @@ class _Finder(MetaPathFinder):
 class _Loader(SourceFileLoader):
     """Compiles the source itself: byte code beside it may be of another source, and is not the user's."""
 
-    def path_stats(self, path: str) -> NoReturn:  # type: ignore[override]  # the documented way to have no byte code
+    def path_stats(self, path: str) -> NoReturn:  # the documented way to have no byte code
         raise OSError
 
     def exec_module(self, module: ModuleType) -> None:
@@ -144,7 +144,7 @@ def users_errors() -> Iterator[None]:
         raise
     except Exception as error:
         if place := find_place(error):
-            raise ConfigError(f"{place}: {type(error).__name__}: {error}") from error
+            raise ConfigError(f"{place}: {type(error).__name__}: {error}{_suggest_import(error)}") from error
         raise
 
 
@@ -161,6 +161,14 @@ def find_place(error: BaseException) -> str | None:
         if Path(frame.f_code.co_filename).is_relative_to(lab.folder)
     ]
     return places[-1] if places else None
+
+
+def _suggest_import(error: Exception) -> str:
+    """How to import a module of the lab, if that is what failed."""
+    lab, module = current_lab(), getattr(error, "name", None)
+    if lab is None or not isinstance(error, ModuleNotFoundError) or not module or not module_file(lab.folder, module):
+        return ""
+    return f". A module of the lab is imported relatively: from .{module} import ..."
 
 
 def _import(lab: Lab, target: str) -> Any:
