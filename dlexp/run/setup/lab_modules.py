@@ -187,7 +187,7 @@ def _import(lab: Lab, target: str) -> Any:
     if package not in _folders:
         _folders[package] = lab.folder
         if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-            sys.meta_path.append(_Finder())
+            sys.meta_path.insert(0, _Finder())  # before the one of `sys.path`, which would use byte code
     with users_errors():
         return getattr(importlib.import_module(f"{package}.{module}"), name)
 
