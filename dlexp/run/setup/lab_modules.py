@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -38,7 +38,7 @@ _hashes: dict[str, str] = {}  # full name of an imported module → the hash of 
 class _Finder(MetaPathFinder):
     """Finds the modules of labs: `<package>.my_parts` is my_parts.py in the folder of the lab."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
         package, _, module = fullname.partition(".")
         folder = _folders.get(package)
         if folder is None:
