@@ -8,6 +8,7 @@ import os
 import runpy
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests import ROOT
@@ -22,12 +23,13 @@ class Command:
     Args:
         arguments: What follows `python`.
         cwd: The folder in which it runs.
+        environment: Variables that are set for it alone.
     """
 
-    def __init__(self, *arguments: str, cwd: Path = ROOT) -> None:
+    def __init__(self, *arguments: str, cwd: Path = ROOT, environment: Mapping[str, str] | None = None) -> None:
         self.printed = tempfile.TemporaryDirectory()
         outputs = [os.path.join(self.printed.name, name) for name in ("out", "err")]
-        self.process = FORKS.Process(target=_run, args=(arguments, cwd, *outputs))
+        self.process = FORKS.Process(target=_run, args=(arguments, cwd, environment or {}, *outputs))
         self.process.start()
         self.pid = self.process.pid
 
@@ -49,7 +51,8 @@ class Command:
         return tuple(Path(self.printed.name, name).read_text() for name in ("out", "err"))
 
 
-def _run(arguments, cwd, out, err):
+def _run(arguments, cwd, environment, out, err):
+    os.environ.update(environment)
     for descriptor, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     sys.stdout, sys.stderr = (os.fdopen(descriptor, "w", buffering=1, closefd=False) for descriptor in (1, 2))
