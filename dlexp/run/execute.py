@@ -108,6 +108,7 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
     if "SLURM_RESTART_COUNT" in os.environ:
         record.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
     summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}
+    summary |= {"sources": run.sources} if run.sources else {}
     try:
         config = run.config
         if tuning.needs_measurement(config):
