@@ -166,6 +166,8 @@ def test_parts_of_a_lab_work_in_sweeps_and_studies_and_their_plan(dlexp, tmp_pat
     assert (code, out.splitlines()[-1]) == (0, "4 runs: 4 done."), err
     assert "bent_line" in dlexp("plan", flag, cwd=tmp_path)[1]
     assert dlexp("report", "outputs/bent_line", cwd=tmp_path)[0] == 0
+    code, out, err = dlexp("reproduce", flag, "bent_line", cwd=tmp_path)
+    assert (code, "1 of 1 studies done" in out) == (0, True), err
 
 
 def test_what_init_makes_works_at_once(dlexp, tmp_path):
