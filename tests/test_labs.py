@@ -11,7 +11,7 @@ from tests.labs import BENT, write_lab
 from tests.processes import Command
 
 PARTS = BENT | {
-    "dlexp.toml": "",
+    "dlexp.toml": 'data_dir = "data"\n',
     "conf/model/line.yaml": """\
         _target_: my_models.Line
         _partial_: true
@@ -277,7 +277,7 @@ def test_run_folders_and_data_folders_name_no_code(inside, dlexp, tmp_path):
     folder = write_traps(tmp_path / "lab")
     flags = [f"--config-dir={folder / 'conf'}"] if inside else []
     assert dlexp("train", *flags, *RUN, "checkpoint_every=0", cwd=tmp_path)[0] == 0
-    (run,) = (tmp_path / "outputs/adhoc").iterdir()
+    (run,) = (path.parent for path in (tmp_path / "outputs/adhoc").glob("*/summary.json"))
     for name in ("config.yaml", ".hydra/config.yaml"):
         text = (run / name).read_text()
         (run / name).write_text(text.replace("torch.nn.ReLU", "evil.Part"))

@@ -79,10 +79,6 @@ def _check_notes(notes: Mapping[str, Any]) -> Iterator[str]:
     for name, block in notes.items():
         if not isinstance(block, dict):
             yield f"{name}: must be a map, got {format_value(block)}."
-        elif name == "_traits_":
-            for trait, value in block.items():
-                if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-                    yield f"_traits_: {trait}: must be a list of words, got {format_value(value)}."
 
 
 def _check_code(lab: Lab, group: str, content: Mapping[str, Any], known: Sequence[str]) -> Iterator[str]:

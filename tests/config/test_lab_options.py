@@ -159,7 +159,7 @@ CONTENTS = {
     "_target_: my_parts.Bent\n_partial_: true\n_args_: [1]": "_args_: only _target_ and _partial_ begin with an underscore",
     "_target_: my_parts.Bent\n_partial_: true\nx: {_target_: os.system, _partial_: true}": "os.system: there is no os.py",
     "_target_: my_parts.Bent\n_partial_: true\nx: ${oc.env:HOME}": "only references to keys",
-    "_target_: my_parts.Bent\n_partial_: true\n_traits_: {needs: images}": "_traits_: needs: must be a list of words",
+    "_target_: my_parts.Bent\n_partial_: true\n_traits_: [images]": "_traits_: must be a map",
     "_target_: my_parts.Bent\n_partial_: true\n_ranges_: [1]": "_ranges_: must be a map",
     "_target_: my_parts.Bent\n_partial_: true\nx: !!python/name:os.system": "could not determine a constructor",
     "a: [": "wrong.yaml: ",
