@@ -8,7 +8,6 @@ Nothing here imports a module of a lab.
 import json
 import os
 import sys
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -78,6 +77,8 @@ def read_lab(folder: Path) -> Lab:
     Raises:
         ConfigError: If the file holds anything but paths inside the folder.
     """
+    import tomllib  # not needed where there is no lab
+
     try:
         with (folder / FILE).open("rb") as file:
             text = file.read(MAX_BYTES + 1)
