@@ -63,6 +63,19 @@ def find_references(node: object) -> set[str]:
     return {name for text in _keys_and_values(node)[1] if isinstance(text, str) for name in REFERENCE.findall(text)}
 
 
+def find_targets(node: Any) -> Iterator[str]:
+    """Each `_target_` in a config, at any depth."""
+    if isinstance(node, dict):
+        for key, item in node.items():
+            if key == "_target_":
+                yield str(item)
+            else:
+                yield from find_targets(item)
+    elif isinstance(node, list):
+        for item in node:
+            yield from find_targets(item)
+
+
 def find_private_keys(node: Any) -> Iterator[str]:
     """The keys in a value that begin with an underscore: `_target_`, and what else Hydra's `instantiate` would obey."""
     return (str(key) for key in _keys_and_values(node)[0] if str(key).startswith("_"))

@@ -20,7 +20,7 @@ from dlexp.run.profiling import FILE as PROFILE_FILE
 from dlexp.run.record.folder import BROKEN, FINISHED, find_run_folder, read_summary
 from dlexp.run.record.identity import run_id, slug
 from dlexp.run.record.modules import describe_other_code, find_modules
-from dlexp.run.setup.lab_modules import hash_sources
+from dlexp.run.setup.lab_modules import find_imports_of_dlexp, hash_sources
 
 ADHOC = "adhoc"  # the folder of runs without a study
 NOT_IN_LABEL = {
@@ -107,7 +107,7 @@ class Run:
     @property
     def modules(self) -> dict[str, str]:
         """The modules of dlexp that can change a number of the run: path → hash of its source."""
-        return find_modules(self.config)
+        return find_modules(self.config, find_imports_of_dlexp(self.config))
 
     def describe_other_code(self) -> str:
         """How this run was finished, if by code that has changed since; else empty.

@@ -6,12 +6,13 @@ they depend on the config alone: they are the same alone, in a sweep and in a st
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dlexp.config.source import hash_source, parse_source, reachable
+from dlexp.config.values import find_targets
 
 PACKAGE = Path(__file__).parents[2]
 START = ("dlexp.run.trainer", "dlexp.run.setup.build", "dlexp.run.setup.facts", "dlexp.run.setup.factories")
@@ -33,15 +34,16 @@ EMPTY = parse_source(b"").digest[:DIGITS]  # of a module that holds at most a do
 MAX_SHOWN = 3
 
 
-def find_modules(config: Mapping[str, Any]) -> dict[str, str]:
+def find_modules(config: Mapping[str, Any], imported: Iterable[str] = ()) -> dict[str, str]:
     """The modules of dlexp that can change a number of a run: path such as `parts/model/convnet.py` → hash of its source.
 
     They are read once in a process, at its first run that uses them: an edit later is not what this process executes.
 
     Args:
         config: Resolved, and as it was before anything was measured.
+        imported: Names of dlexp that the modules of the lab import.
     """
-    start = {*START, *(target for target in _find_targets(config) if target.startswith("dlexp."))}
+    start = {*START, *imported, *(target for target in find_targets(config) if target.startswith("dlexp."))}
     start |= {"dlexp.run.setup.batch_size"} if config["batch_size"] == "auto" else set()
     start |= {"dlexp.run.setup.tuning"} if config["hardware"]["tune"] else set()
     return dict(_hash_modules(frozenset(start)))
@@ -76,19 +78,6 @@ def describe_other_code(summary: Mapping[str, Any], modules: Mapping[str, str], 
 def hash_package() -> str:
     """One sha256 over all modules of dlexp, for a record of what was timed."""
     return combine({str(path.relative_to(PACKAGE)): hash_source(path) for path in PACKAGE.rglob("*.py")})
-
-
-def _find_targets(value: Any) -> Iterator[str]:
-    """Every `_target_` in a config."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if key == "_target_":
-                yield str(item)
-            else:
-                yield from _find_targets(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _find_targets(item)
 
 
 @cache

@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -19,7 +19,8 @@ import torch
 from dlexp.config.lab import Lab
 from dlexp.config.lab_options import INSTALLED, READ_BY_THE_RUN, module_file
 from dlexp.config.options import current_lab, in_lab, list_groups, option_file
-from dlexp.config.source import hash_source, reachable
+from dlexp.config.source import find_imports, hash_source, reachable
+from dlexp.config.values import find_targets
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
 
 BASES = {"torch.nn": torch.nn.Module, "torch.optim": torch.optim.Optimizer}
@@ -81,12 +82,23 @@ def hash_sources(config: Mapping[str, Any]) -> dict[str, str]:
         config: The resolved config. The modules that its `_target_`s name count, and those of the lab that these import.
     """
     lab = current_lab()
-    targets = [f"lab.{target}" for target in _targets(config) if not target.startswith(INSTALLED)]
-    if lab is None or not targets:
+    if lab is None:
         return {}
     _forget_edited(lab)
-    files = reachable(targets, "lab", lab.folder).values()
-    return {path.relative_to(lab.folder).as_posix(): hash_source(path) for path in sorted(files)}
+    return {path.relative_to(lab.folder).as_posix(): hash_source(path) for path in sorted(_find_files(lab, config))}
+
+
+def find_imports_of_dlexp(config: Mapping[str, Any]) -> frozenset[str]:
+    """The names of dlexp that the modules of the lab import which a run uses, such as `dlexp.data.split.hold_out_test`."""
+    lab = current_lab()
+    names = {name for path in _find_files(lab, config) for name in find_imports(path, "lab")} if lab else set()
+    return frozenset(name for name in names if name.startswith("dlexp."))
+
+
+def _find_files(lab: Lab, config: Mapping[str, Any]) -> Collection[Path]:
+    """The files of the lab's modules that a run uses."""
+    targets = [f"lab.{target}" for target in find_targets(config) if not target.startswith(INSTALLED)]
+    return reachable(targets, "lab", lab.folder).values()
 
 
 def import_parts(config: Mapping[str, Any], choices: Mapping[str, str], sources: Mapping[str, str]) -> None:
@@ -103,7 +115,7 @@ def import_parts(config: Mapping[str, Any], choices: Mapping[str, str], sources:
     lab = current_lab()
     if lab is None:
         return
-    for target in _targets(config):
+    for target in find_targets(config):
         _import(lab, target)
     package = package_of(lab)
     for name, digest in _hashes.items():
@@ -228,16 +240,3 @@ def _check_keys(lab: Lab, group: str, option: str, keys: Mapping[str, Any]) -> N
     problems += [f"{file}: {name} needs {key}: add the key with its default." for key in needed if key not in given]
     if problems:
         raise ConfigError(*problems)
-
-
-def _targets(node: Any) -> Iterator[str]:
-    """Each `_target_` in a config, at any depth."""
-    if isinstance(node, Mapping):
-        for key, item in node.items():
-            if key == "_target_":
-                yield item
-            else:
-                yield from _targets(item)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _targets(item)

@@ -62,6 +62,12 @@ def test_the_id_does_not_hold_the_place_of_the_lab(bent, tmp_path):
         assert identity() == before
 
 
+def test_the_modules_of_a_run_hold_what_the_lab_imports_of_dlexp(bent):
+    assert "parts/model/lstm.py" not in plan(compose(BENT_RUN)).modules
+    edit(bent / "blocks.py", "import torch\n", "import torch\n\nfrom dlexp.parts.model.lstm import LSTM\n")
+    assert "parts/model/lstm.py" in plan(compose(BENT_RUN)).modules
+
+
 def test_a_run_without_the_lab_keeps_its_id(bent):
     assert hash_sources(compose(MOONS).config) == {}
 
