@@ -38,6 +38,12 @@ FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
 
 
+def without_volatile(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a summary, or of a row of metrics.csv, that are equal in identical runs."""
+    steady = {name: value for name, value in fields.items() if name.rpartition("/")[2] not in VOLATILE}
+    return steady | ({"metrics": without_volatile(steady["metrics"])} if "metrics" in steady else {})
+
+
 def find_run_folder(study_folder: Path, identity: str) -> Path | None:
     """The folder of a run, found by its id and never by its slug; None if the run was never started."""
     return next((folder for folder in sorted(study_folder.glob(f"*-{identity}")) if folder.is_dir()), None)

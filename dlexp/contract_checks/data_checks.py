@@ -1,0 +1,119 @@
+"""Checks of data sets and augmentations."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from dlexp.contract import Augment, Source, Split
+from dlexp.contract_checks.case import SEED, Case, unchanged_streams
+
+DIMENSIONS = {"images": 4, "features": 2, "series": 3}  # of the inputs of a split
+NUM_IMAGES = 16
+IMAGE_SHAPE = (3, 9, 8)
+NUM_CLASSES = 4
+
+
+def has_the_types_of_the_contract(case: Case) -> Iterator[str]:
+    """A source has the dtypes and dimensions of its kind, finite values, and labels from 0 to the number of classes - 1."""
+    source: Source = case.make()
+    (kind,) = (kind for kind in case.part.traits.gives if kind in DIMENSIONS)
+    for name, split in (("train", source.train), ("test", source.test)):
+        yield from _check_split(case.part.target, f"{name} split", split, kind, source.classes)
+    if source.train.inputs.shape[1:] != source.test.inputs.shape[1:]:
+        shapes = [list(split.inputs.shape[1:]) for split in (source.train, source.test)]
+        yield f"{case.part.target} gives train examples of shape {shapes[0]} and test examples of shape {shapes[1]}."
+
+
+def _check_split(target: str, name: str, split: Split, kind: str, classes: tuple[str, ...]) -> Iterator[str]:
+    inputs, targets = split
+    dtype = torch.uint8 if kind == "images" else torch.float32
+    if inputs.dtype != dtype or inputs.dim() != DIMENSIONS[kind]:
+        yield (
+            f"{target} gives inputs of {inputs.dtype} with {inputs.dim()} dimensions in its {name}; its file says "
+            f"gives: [{kind}], which are {dtype} with {DIMENSIONS[kind]}."
+        )
+    if not len(inputs) or len(inputs) != len(targets):
+        yield f"{target} gives {len(inputs)} inputs and {len(targets)} targets in its {name}; it needs equally many, 1 or more."
+        return
+    if inputs.dtype.is_floating_point and not inputs.isfinite().all():
+        yield f"{target} gives inputs that are not finite in its {name}."
+    if classes:
+        yield from _check_labels(target, name, targets, len(classes))
+    elif targets.dtype != torch.float32 or targets.dim() != 2 or not targets.isfinite().all():
+        yield (
+            f"{target} has no classes, so targets must be finite float32 of shape [N, 1]; "
+            f"its {name} has {targets.dtype} of shape {list(targets.shape)}."
+        )
+
+
+def _check_labels(target: str, name: str, targets: Tensor, num_classes: int) -> Iterator[str]:
+    if targets.dtype != torch.int64 or targets.dim() != 1:
+        yield f"{target} gives labels of {targets.dtype} and shape {list(targets.shape)} in its {name}; they must be int64 [N]."
+    elif targets.min() < 0 or targets.max() >= num_classes:
+        yield (
+            f"{target} gives labels from {int(targets.min())} to {int(targets.max())} in its {name}; with {num_classes} "
+            f"classes they must be from 0 to {num_classes - 1}."
+        )
+
+
+def reads_the_same_twice(case: Case) -> Iterator[str]:
+    """A data set is the same each time it is read, whatever the state of the global random streams."""
+    problems: list[str] = []
+    first = case.factory()
+    with unchanged_streams(problems, "of the process"):
+        second = case.factory()
+    for name, one, other in (("train", first.train, second.train), ("test", first.test, second.test)):
+        for what, a, b in (("inputs", one.inputs, other.inputs), ("targets", one.targets, other.targets)):
+            if not (a.shape == b.shape and torch.equal(a, b)):
+                yield (
+                    f"{case.part.target} gives other {what} in its {name} split when it is read again; "
+                    "draw random numbers from a generator of its own, seeded with data_seed."
+                )
+                return
+    if first.classes != second.classes:
+        yield f"{case.part.target} gives other classes when it is read again."
+    yield from (f"{case.part.target} {problem}; use a generator of its own, seeded with data_seed." for problem in problems)
+
+
+def draws_as_a_function_of_seed_and_epoch(case: Case) -> Iterator[str]:
+    """An augmentation draws one row for each example, on the CPU, from the seed and the epoch alone."""
+    augment: Augment = case.make()
+    problems: list[str] = []
+    with unchanged_streams(problems, "of the process"):
+        first, again = augment.parameters(NUM_IMAGES, 1, 2), augment.parameters(NUM_IMAGES, 1, 2)
+    if first.dim() != 2 or len(first) != NUM_IMAGES or first.device.type != "cpu":
+        yield (
+            f"{case.part.target}.parameters({NUM_IMAGES}, ...) has the shape {list(first.shape)} on {first.device}; "
+            f"it must be [{NUM_IMAGES}, P] on the CPU."
+        )
+    elif problems or not torch.equal(first, again):
+        drawn = f" ({problems[0]})" if problems else ""
+        yield (
+            f"{case.part.target}.parameters is no function of seed and epoch{drawn}: it must draw from "
+            "dlexp.data.random_streams."
+        )
+
+
+def changes_images_alone(case: Case) -> Iterator[str]:
+    """An augmentation returns the shape and dtype that it gets, the same twice, and leaves its inputs as they were."""
+    augment, name = case.make(), case.part.target
+    inputs = torch.randint(0, 256, (NUM_IMAGES, *IMAGE_SHAPE), generator=torch.Generator().manual_seed(SEED)).to(torch.uint8)
+    labels = torch.arange(NUM_IMAGES) % NUM_CLASSES
+    parameters = augment.parameters(NUM_IMAGES, 1, 2)
+    for kind, images in (("uint8", inputs), ("float32", inputs.float())):
+        before, problems = images.clone(), list[str]()
+        with unchanged_streams(problems, "when it is called"):
+            outputs, targets = augment(images, labels, parameters)
+            again, _ = augment(images, labels, parameters)
+        if outputs.shape != images.shape or outputs.dtype != images.dtype:
+            yield (
+                f"{name} returns {outputs.dtype} {list(outputs.shape)} for {kind} images {list(images.shape)}; "
+                "it must return the shape and dtype that it gets."
+            )
+        elif problems or not torch.equal(outputs, again):
+            yield f"{name} is no function of its parameters: all random numbers must come from `parameters`."
+        if not torch.equal(before, images):
+            yield f"{name} changes the {kind} images that it gets in place; it must compute a new tensor."
+        if len(targets) != NUM_IMAGES or targets.dim() not in (1, 2):
+            yield f"{name} returns targets of shape {list(targets.shape)} for {NUM_IMAGES} labels; it must be [B] or [B, K]."
