@@ -31,6 +31,7 @@ class Traits(NamedTuple):
         gives: What a dataset holds: images, features or series.
         has: What a model consists of, such as convolutions.
         requires: Python packages that it imports besides torch.
+        same_numbers: Keys that change how it is computed and how fast, and its numbers at most by rounding.
         user_files: The keys of a dataset that name files or folders of the user. Their content enters the id, not their path.
         suffixes: The endings, in lower case, of the files that it reads below these folders. Without them all files count.
         published_files: The keys that name a folder of files with known hashes, which are checked. They are not in the id.
@@ -40,6 +41,7 @@ class Traits(NamedTuple):
     gives: tuple[str, ...] = ()
     has: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    same_numbers: tuple[str, ...] = ()
     user_files: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     published_files: tuple[str, ...] = ()

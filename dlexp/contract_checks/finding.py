@@ -4,7 +4,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Frames = Iterable[tuple[str, int]]
 """Files and lines of a traceback, the innermost last."""
@@ -55,7 +55,7 @@ def read_frames(log: str) -> Frames:
     return [(match[1], int(match[2])) for match in re.finditer(r'^ +File "(.+?)", line (\d+)', log, re.MULTILINE)]
 
 
-def is_same(one: object, other: object, equal: Callable[[object, object], bool]) -> bool:
+def is_same(one: object, other: object, equal: Callable[[Any, Any], bool]) -> bool:
     """Whether two nested lists, tuples and dicts have the same keys and equal leaves."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(is_same(one[key], other[key], equal) for key in one)

@@ -106,7 +106,7 @@ def read_outcome(folder: Path) -> Outcome:
     summary = without_volatile(json.loads((folder / "summary.json").read_text()))
     with (folder / METRICS).open() as file:
         rows = [without_volatile(row) for row in csv.DictReader(file)]
-    arrays = {}
+    arrays: dict[str, bytes] = {}
     for path in sorted(folder.glob("arrays/*.npz")):
         with np.load(path) as loaded:
             arrays |= {f"{path.stem}/{name}": loaded[name].tobytes() for name in loaded.files}

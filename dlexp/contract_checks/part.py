@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dlexp.config.options import Traits, list_groups, option_keys, read_option, traits
 from dlexp.config.ranges import Rule, option_ranges
-from dlexp.config.values import Tree, find_reference, leaves
+from dlexp.config.values import Tree, leaves
 
 # Keys of an option that its factory does not receive: dlexp/data/prepare.py and dlexp/training/probing.py use them.
 NOT_OF_THE_FACTORY = {"dataset": ("per_class", "scale", "scale_on"), "probe": ("every",)}
@@ -66,10 +66,6 @@ class Part:
         """Whether a key belongs to another part inside this one, such as `model.dropout.p`."""
         name = path.removeprefix(f"{self.path}.").partition(".")[0]
         return isinstance(self.keys.get(name), dict) and "_target_" in self.keys[name]
-
-    def refers_to(self, plain_key: str) -> bool:
-        """Whether one of its keys refers to a plain key, such as `depth`."""
-        return any(find_reference(default) == plain_key for default in self.defaults().values())
 
 
 def find_part(group: str, option: str) -> Part:
