@@ -1,52 +1,33 @@
-"""Every option of every group is built and trained for a few steps, from the moment its file exists."""
-
-import inspect
-import math
+"""Every option of every group passes every check of `dlexp check`, from the moment its file exists."""
 
 import pytest
-import torch
-from hydra.utils import get_method
 
-from dlexp.config.options import CONF, default_choices, groups, read_option, traits
-from dlexp.config.values import find_references
+from dlexp.config.options import groups, list_groups
+from dlexp.contract_checks.check import check_part, list_checks
+from dlexp.contract_checks.part import find_part
 from tests.parts.dataset.test_image_folder import CLASSES, write_image
 from tests.parts.dataset.test_torchvision_sets import write_cifar, write_mnist
-from tests.runs import IMAGES, MOONS, SERIES, run
 
-OPTIONS = sorted(f"{group}={option}" for group, options in groups().items() for option in options)
-NEEDS_GPU = {"precision=tf32", "hardware=cuda"}
-RUNS = {"images": IMAGES, "features": MOONS, "series": SERIES}  # the smallest run on each kind of data
-SMALL = {"num_examples": 60, "window": 8, "shape": "[3,8,8]", "num_classes": 3, "num_train": 60, "num_test": 30}
-
-
-def base(option):
-    """The smallest run that an option can be part of, by what the files of the options say."""
-    group, _, name = option.partition("=")
-    if group == "dataset":
-        (kind,) = traits(group, name).gives
-        small = [f"dataset.{key}={value}" for key, value in SMALL.items() if key in read_option(group, name)]
-        others = [text for text in RUNS[kind] if not text.startswith("dataset")]
-        return (*others, *small, "loss=mse", "val_fraction=0.4")  # this loss takes classes and numbers
-    model = name if group == "model" else _model_for(traits(group, name).needs)
-    kind = next((kind for kind in traits("model", model).needs if kind in RUNS), "images")
-    keys = read_option("model", model)
-    unused = tuple(f"{key}=" for key in ("depth", "width") if key not in find_references(keys))
-    small = ["model.widths=[8,12]"] if keys.get("widths") else []
-    return (*(text for text in RUNS[kind] if not text.startswith(unused)), f"model={model}", *small)
-
-
-def _model_for(needs):
-    """The first model that has what an option needs of a model; the default one where it needs nothing of it."""
-    fitting = [model for model in groups()["model"] if set(needs) & set(traits("model", model).has)]
-    return fitting[0] if fitting else default_choices()["model"]
+OPTIONS = sorted((group, option) for group, options in {**groups(), **list_groups()}.items() for option in options)
+LARGE = {("model", "resnet18"), ("model", "resnet50")}  # other models show that they resume and use their keys
+FILES = {"mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}  # other data sets show the same of their common keys
+LONG = {"resume", "settings", "same run twice"}
+SHORT = {"file", "type", "trains"}  # the checks of resnet50, of which resnet18 shows the rest
+# The keys that are not tried, and the tests that show their effect.
+ELSEWHERE = {
+    "dataset.root": "tests/parts/dataset/test_image_folder.py",
+    "dataset.cache_dir": "tests/data/test_cache.py",
+    "model.cell": "tests/parts/model/test_lstm.py: the numbers are the same",
+    "optimizer.fused": "tests/run/test_execute.py: the same to rounding, for plain SGD to the last digit",
+    "all keys": "tests/machine/test_device.py: those of hardware",
+}
 
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """The overrides that a dataset of files needs, with small files in place."""
 
-    def make(option):
-        name = option.removeprefix("dataset=")
+    def make(name):
         if name in ("mnist", "fashion_mnist"):
             write_mnist(tmp_path / "data", name, monkeypatch)
         elif name in ("cifar10", "cifar100"):
@@ -63,26 +44,25 @@ def files(tmp_path, monkeypatch):
     return make
 
 
-@pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_trains(option, files, tmp_path):
-    if option in NEEDS_GPU and not torch.cuda.is_available():
-        pytest.skip("needs a GPU")
-    overrides = [text for text in base(option) if not text.startswith("epochs")]
-    beside = [*files(option), f"data_dir={tmp_path / 'data'}", "max_steps=3"]
-    summary, rows = run(*overrides, option, *beside, root=tmp_path / "outputs")
-    assert summary["status"] == "done", summary.get("reason")
-    assert summary["steps"] == 3
-    assert all(math.isfinite(float(rows[-1][name])) for name in ("train/loss", "train/grad_norm"))
-    assert math.isfinite(summary["metrics"]["test/loss"])
+def check(group, option, overrides, *, left_out=frozenset()):
+    """Make the checks of an option; returns the sentences on what was not tried."""
+    only = [name for name in list_checks(group) if name not in left_out]
+    findings = check_part(find_part(group, option), overrides, only)
+    assert [problem for finding in findings for problem in finding.problems] == []
+    return findings
 
 
-OWN = [option for option in OPTIONS if "_target_: dlexp." in (CONF / f"{option.replace('=', '/')}.yaml").read_text()]
-FOR_EVERY_DATASET = {"per_class", "scale", "scale_on"}  # used by dlexp.data.prepare, whatever the reader
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_passes_every_check(group, option, files, tmp_path):
+    left_out = LONG if (group, option) in LARGE or option in FILES else frozenset()
+    if option == "resnet50":
+        left_out = list_checks(group).keys() - SHORT
+    findings = check(group, option, [*files(option), f"data_dir={tmp_path / 'data'}"], left_out=left_out)
+    not_tried = [text for finding in findings if finding.check == "settings" for text in finding.not_tried]
+    assert {text.partition(":")[0] for text in not_tried} <= ELSEWHERE.keys()
 
 
-@pytest.mark.parametrize("option", [option for option in OWN if not option.startswith("precision")])
-def test_a_file_lists_every_parameter_that_its_factory_takes_from_the_config(option):
-    content = read_option(*option.split("="))
-    parameters = inspect.signature(get_method(content["_target_"])).parameters.values()
-    taken = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    assert set(content) - {"_target_", "_partial_"} - FOR_EVERY_DATASET == taken
+@pytest.mark.slow(seconds=60)
+@pytest.mark.parametrize(("group", "option"), [*sorted(LARGE), *(("dataset", option) for option in sorted(FILES))])
+def test_large_options_pass_the_long_checks(group, option, files, tmp_path):
+    check(group, option, [*files(option), f"data_dir={tmp_path / 'data'}"])

@@ -36,9 +36,9 @@ def _guess(value: Any, rule: Rule) -> Iterator[Any]:
     if isinstance(value, list):
         yield from ([_other_number(item) for item in value], value[:-1], [0.5] * len(value))
     elif isinstance(value, int | float):
-        yield from (2 * value, value // 2) if isinstance(value, int) else (2 * value, value / 2)
+        yield 2 * value
     if isinstance(value, int | None):
-        yield from INTEGERS
+        yield from INTEGERS if value is None else (value // 2, *INTEGERS)
     if isinstance(value, float | None):
         yield from NUMBERS
     if value is None:

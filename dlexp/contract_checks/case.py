@@ -1,7 +1,6 @@
 """What the checks of one part share: its factory, the data and model of its smallest run, and the runs that were trained."""
 
 import inspect
-import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -161,5 +160,4 @@ def _read_streams() -> dict[str, Any]:
     return {
         "torch": torch.get_rng_state().numpy().tobytes(),
         "NumPy": (kind, np.asarray(keys).tobytes(), *rest),
-        "Python": random.getstate(),
     }

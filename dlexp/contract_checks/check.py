@@ -82,13 +82,14 @@ def check_part(part: Part, overrides: Sequence[str] = (), only: Sequence[str] = 
                 break  # the other checks would fail for the same reason
     torch.set_num_threads(threads)
     left_out = [name for name in chosen if name not in {finding.check for finding in findings}]
-    return [*findings, *(Finding(name, [], ["what fails above comes first"]) for name in left_out)]
+    return [*findings, *(Finding(name, [], ["mend what fails above first"], is_tried=False) for name in left_out)]
 
 
 def make_check(name: str, check: Check, case: Case) -> Finding:
     """Make one check. An error of the part's own code is a problem; a device that is lacking is none."""
     problems: list[str] = []
     not_tried: list[str] = []
+    is_tried = True
     try:
         for found in check(case):
             if isinstance(found, NotTried):
@@ -97,8 +98,9 @@ def make_check(name: str, check: Check, case: Case) -> Finding:
                 problems.append(f"{case.part.file}: {found}")
     except UnsupportedError as error:
         not_tried += error.problems
+        is_tried = False
     except ConfigError as error:
         problems += [f"{case.part.file}: is refused: {problem}" for problem in error.problems]
     except Exception as error:  # the user's code may raise anything
         problems.append(f"{case.part.file}: {case.part.target} raises {describe_error(error, case.source)}")
-    return Finding(name, list(dict.fromkeys(problems)), not_tried)
+    return Finding(name, list(dict.fromkeys(problems)), not_tried, is_tried)

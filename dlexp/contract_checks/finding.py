@@ -23,11 +23,13 @@ class Finding(NamedTuple):
         check: Name of the check.
         problems: What is wrong and how to fix it, a sentence each; empty if the check holds.
         not_tried: What could not be tried and why, a sentence each.
+        is_tried: Whether anything could be tried.
     """
 
     check: str
     problems: list[str]
     not_tried: list[str]
+    is_tried: bool = True
 
     @property
     def holds(self) -> bool:

@@ -15,17 +15,17 @@ EVERY_STEP = "checkpoint_every=0"
 def trains(case: Case) -> Iterator[str]:
     """A tiny run ends by itself, with finite losses and gradients."""
     outcome = case.outcome()
-    summary, choice = outcome.summary, case.part.choice
+    summary, target = outcome.summary, case.part.target
     if summary["status"] in BROKEN:
         place = locate(read_frames(outcome.log), case.source)
-        yield f"a tiny run with {choice} fails: {f'{place}: ' if place else ''}{summary['reason']}"
+        yield f"a tiny run with {target} fails: {f'{place}: ' if place else ''}{summary['reason']}"
     elif summary["status"] not in FINISHED - {"diverged"}:
-        yield f"a tiny run with {choice} diverges at step {summary['first_bad_step']}: its loss is not finite."
+        yield f"a tiny run with {target} diverges at step {summary['first_bad_step']}: its loss is not finite."
     else:
         last = outcome.rows[-1]
         names = [name for name in ("train/loss", "train/grad_norm") if not math.isfinite(float(last[name]))]
         names += [name for name, value in summary["metrics"].items() if name == "test/loss" and value is None]
-        yield from (f"a tiny run with {choice} ends with a {name} that is not finite." for name in names)
+        yield from (f"a tiny run with {target} ends with a {name} that is not finite." for name in names)
 
 
 def gives_the_same_twice(case: Case) -> Iterator[str]:
@@ -33,7 +33,7 @@ def gives_the_same_twice(case: Case) -> Iterator[str]:
     run = case.plan(case.base, case.new_root())
     if differing := case.outcome().differing(train(run, gather_facts(run))):
         yield (
-            f"two tiny runs with {case.part.choice} and the same seed differ in {', '.join(differing)}: "
+            f"two tiny runs with {case.part.target} and the same seed differ in {', '.join(differing)}: "
             "random numbers must come from torch's global generator, or from a generator with a seed of its own."
         )
 
@@ -41,14 +41,15 @@ def gives_the_same_twice(case: Case) -> Iterator[str]:
 def resumes_to_the_last_bit(case: Case) -> Iterator[str]:
     """A run that is interrupted in an epoch, and resumed from its saved state, leaves what an unbroken one leaves."""
     whole = case.outcome()
-    run = case.plan((*case.base, EVERY_STEP), case.new_root())
+    root = case.new_root()
+    run = case.plan((*case.base, EVERY_STEP), root)
     facts = gather_facts(run)
     step = max(2, 3 * facts.horizon.num_steps // 4)
     if not train_until(run, facts, step):
-        yield f"a tiny run with {case.part.choice} did not come to its step {step} with a saved state."
+        yield f"a tiny run with {case.part.target} did not come to its step {step} with a saved state."
         return
-    if differing := whole.differing(train(run, facts)):
+    if differing := whole.differing(train(case.plan(case.base, root), facts)):
         yield (
-            f"a tiny run with {case.part.choice} that was interrupted before step {step} and resumed differs in "
+            f"a tiny run with {case.part.target} that was interrupted before step {step} and resumed differs in "
             f"{', '.join(differing)}: what it remembers between steps must be in a state_dict."
         )

@@ -120,6 +120,9 @@ def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
         if saved:
             trainer.resume(saved)
         summary |= trainer.complete()
+    except KeyboardInterrupt:
+        record.close()
+        raise
     except Exception as error:
         if refused := disk.refusal(error):
             raise refused from error

@@ -146,11 +146,15 @@ class Record:
         self._log.write(f"{now()}  {text}\n")
         self._log.flush()
 
-    def finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the summary and close all files. Returns the summary as written: numbers that are not finite are null."""
+    def close(self) -> None:
+        """Close all files. Nothing can be recorded afterwards but the summary."""
         for file in (self._metrics, self._log, self._probes):
             if file:
                 file.close()
+
+    def finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the summary and close all files. Returns the summary as written: numbers that are not finite are null."""
+        self.close()
         made = {"started": self.started, "ended": now(), "git_commit": git_commit(), "code": self.code, "modules": self.modules}
         written = _replace_nonfinite({**summary, **made})
         write_whole(self.folder / "summary.json", json.dumps(written, indent=1, allow_nan=False) + "\n")
