@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "train one run, the runs of a sweep (-m), or those of a study",
     "plan": "list the studies, or the runs of one: done, to do, time expected",
     "preview": "draw a training batch as the model gets it; print shapes, range, labels",
+    "check": "check options: shapes, gradients, determinism, resume, an effect of every key",
     "report": "write the report of a study again, from its run folders",
     "reproduce": "run every published study, or those named, one after the other",
     "doctor": "show what this machine has, and whether a run fits it",

@@ -7,7 +7,7 @@ from typing import Any
 from dlexp.config.ranges import Rule
 
 MAX_CANDIDATES = 6
-NUMBERS = (0.5, 0.1, 0.9, 1.0, 3.0, 100.0, 0.0)
+NUMBERS = (0.5, 0.1, 2.0, 0.9, 100.0, 0.0)
 INTEGERS = (1, 0, 2, 4, 8, 10)
 LISTED = re.compile(r"one of (.+?)(?:, or |$)")  # in the words of a rule
 

@@ -16,7 +16,7 @@ from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.run.record.folder import FINISHED
 
 MORE_EPOCHS = "epochs=8"
-LARGER_LR = "optimizer.lr=0.3"
+LARGER_LR = "optimizer.lr=3"
 MAX_OPTIONS = 3  # of another group, where a key refers to it
 MAX_PAIRS = 12  # other values of the option's other keys
 MAX_VALUES = 4  # of a key, in runs that are longer than the smallest

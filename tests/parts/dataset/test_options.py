@@ -1,15 +1,11 @@
 """What the YAML files of the data sets and augmentations promise."""
 
-import importlib
-import inspect
-
 import pytest
 import yaml
 
 from tests import ROOT
 
 CONF = ROOT / "conf"
-COMMON = {"per_class", "scale", "scale_on"}  # what every dataset has and no reader receives
 
 
 def options(group):
@@ -18,21 +14,6 @@ def options(group):
 
 def load(group, option):
     return yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
-
-
-def factory(config):
-    module, name = config["_target_"].rsplit(".", 1)
-    return getattr(importlib.import_module(module), name)
-
-
-@pytest.mark.parametrize(
-    ("group", "option"), [(group, option) for group in ("dataset", "augment") for option in options(group)]
-)
-def test_yaml_lists_every_parameter_and_nothing_else(group, option):
-    config = load(group, option)
-    keys = {key for key in config if not key.startswith("_")} - (COMMON if group == "dataset" else set())
-    assert config["_partial_"] is True
-    assert keys == set(inspect.signature(factory(config)).parameters)
 
 
 @pytest.mark.parametrize("option", options("dataset"))

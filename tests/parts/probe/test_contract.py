@@ -1,12 +1,9 @@
-"""Every probe, from the moment its file exists: it measures, changes nothing, and each of its keys matters."""
+"""Every probe, from the moment its file exists: it measures in whole runs and changes nothing."""
 
-import inspect
 import math
 
 import pytest
-from hydra.utils import get_method
 
-from dlexp.config.options import read_option
 from tests.options import CONF
 from tests.parts.probe.runs import PROBES, arrays, keys, run_with, scalars
 from tests.runs import IMAGES, MOONS
@@ -18,7 +15,6 @@ ARMS = {
     "images": (*IMAGES, "dropout=0.3", "augment=standard", "model.pool_every=1"),
     "stopped early": (*EVERYTHING, "early_stopping.patience=1", "optimizer.lr=0.3", "epochs=8"),
 }
-CHANGES = {"every": 2, "bins": 7, "flat": 0.2, "near_zero": 0.5, "resolution": 9, "margin": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +55,9 @@ def test_every_probe_measures_finite_numbers_at_every_epoch(name, tmp_path):
     assert {row["probe"] for row in rows} <= {name}
 
 
-@pytest.mark.parametrize(("name", "key"), [(name, key) for name in PROBES for key in keys(name)[name] if key[0] != "_"])
-def test_changing_a_key_changes_what_is_measured(name, key, tmp_path):
-    options = (*MOONS, "activation=sigmoid")
-    plain, changed = (run_with(keys(name, **change), *options, root=tmp_path)[2] for change in ({}, {key: CHANGES[key]}))
-    assert (scalars(plain), arrays(plain)) != (scalars(changed), arrays(changed))
-
-
 @pytest.mark.parametrize("name", PROBES)
-def test_a_file_lists_every_parameter_that_its_factory_takes_from_the_config(name):
-    content = read_option("probe", name)
+def test_a_file_begins_with_its_package(name):
     assert (CONF / "probe" / f"{name}.yaml").read_text().startswith(f"# @package probe.{name}\n")
-    parameters = inspect.signature(get_method(content["_target_"])).parameters.values()
-    taken = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    assert set(content) - {"_target_", "_partial_", "every"} == taken
 
 
 def test_a_diverged_run_is_measured_too(tmp_path):

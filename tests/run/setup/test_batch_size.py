@@ -9,6 +9,8 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from dlexp.config.options import groups
 from dlexp.doctor.examine import examine
+from dlexp.contract_checks.part import find_part
+from dlexp.contract_checks.smallest_run import list_smallest_runs
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.parts.model.mlp import MLP
 from dlexp.run.display import Plain
@@ -19,7 +21,6 @@ from dlexp.run.setup.footprint import MAX_MEMORY_SHARE, estimate_footprint
 from tests.reliability.interruptions.test_exact_resume import EVERY_STEP, cut_off, folder, resumed
 from tests.run.setup.test_footprint import made
 from tests.runs import IMAGES, MOONS, prepare, run
-from tests.test_contract import base
 
 AUTO = (*MOONS, "norm=none", "optimizer=momentum", "batch_size=auto")  # 63 training examples
 
@@ -76,7 +77,8 @@ def test_nothing_is_computed_before_the_run_is_held(most, tmp_path):
 
 @pytest.mark.parametrize("model", groups()["model"])
 def test_every_model_is_estimated(model, tmp_path):
-    size = gather_facts(prepare(*base(f"model={model}"), f"model={model}", "batch_size=auto", root=tmp_path)).batch_size
+    (smallest,) = list_smallest_runs(find_part("model", model))
+    size = gather_facts(prepare(*smallest, f"model={model}", "batch_size=auto", root=tmp_path)).batch_size
     assert size == 32  # of 54 or 38 examples
 
 
