@@ -8,7 +8,7 @@ from dlexp.config.ranges import Rule
 
 MAX_CANDIDATES = 6
 NUMBERS = (0.5, 0.1, 2.0, 0.9, 100.0, 0.0)
-INTEGERS = (1, 0, 2, 4, 8, 10)
+INTEGERS = (0, 1, 2, 4, 8, 10)
 LISTED = re.compile(r"one of (.+?)(?:, or |$)")  # in the words of a rule
 
 
@@ -38,7 +38,7 @@ def _guess(value: Any, rule: Rule) -> Iterator[Any]:
     elif isinstance(value, int | float):
         yield 2 * value
     if isinstance(value, int | None):
-        yield from INTEGERS if value is None else (value // 2, *INTEGERS)
+        yield from INTEGERS if value is None else (*INTEGERS[:2], value // 2, *INTEGERS[2:])
     if isinstance(value, float | None):
         yield from NUMBERS
     if value is None:

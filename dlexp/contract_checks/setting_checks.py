@@ -96,15 +96,14 @@ def _list_situations(case: Case, key: str, default: Any) -> Iterator[tuple[list[
     """The runs in which to look for an effect, the smallest first, each with the number of values to try in it."""
     plain = find_reference(default)
     base = [text for text in case.base if not (plain in scalars() and key != plain and text.startswith(f"{plain}="))]
-    longer = [*base, MORE_EPOCHS] if case.part.group != "dataset" else base  # whose epochs may be long
-    faster = [*longer, LARGER_LR] if "lr" in case.config["optimizer"] else longer
+    longer = base if case.part.group == "dataset" else [*base, MORE_EPOCHS]  # the epochs of a data set may be long
+    longer = [*longer, LARGER_LR] if "lr" in case.config["optimizer"] else longer
     yield base, MAX_CANDIDATES
     if case.part.group == "model":  # its widths may take the place of both
         yield [text for text in base if not text.startswith(("depth=", "width="))], MAX_CANDIDATES
     if case.part.group != "activation":
         yield [*base, CURVED], MAX_VALUES
-    yield from ((texts, MAX_VALUES) for texts in (longer, faster) if texts != base)
+    yield longer, MAX_VALUES
     others = ((path, list_values(case, path, other)) for path, other in case.part.defaults().items())
     pairs = (f"{path}={value}" for path, values in others if path != key and path not in FIXED for value in values)
-    for beside in islice(pairs, MAX_PAIRS):
-        yield from (([*texts, beside], MAX_VALUES) for texts in ([base] if faster == base else [base, faster]))
+    yield from (([*longer, beside], MAX_VALUES) for beside in islice(pairs, MAX_PAIRS))

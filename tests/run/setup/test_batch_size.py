@@ -8,9 +8,9 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from dlexp.config.options import groups
-from dlexp.doctor.examine import examine
 from dlexp.contract_checks.part import find_part
 from dlexp.contract_checks.smallest_run import list_smallest_runs
+from dlexp.doctor.examine import examine
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.parts.model.mlp import MLP
 from dlexp.run.display import Plain
