@@ -36,7 +36,11 @@ PARTS: dict[str, dict[str, Check]] = {
     "norm": {"shapes": module_checks.keeps_shape, **MODULE},
     "model": {"shapes": module_checks.has_one_output_per_class, **MODULE},
     "loss": {"mean over the batch": module_checks.is_a_mean, **MODULE, **RIGHT_GRADIENT},
-    "dataset": {"types": data_checks.has_the_types_of_the_contract, "the same twice": data_checks.reads_the_same_twice},
+    "dataset": {
+        "types": data_checks.has_the_types_of_the_contract,
+        "the same twice": data_checks.reads_the_same_twice,
+        "files": data_checks.opens_only_listed_files,
+    },
     "augment": {
         "parameters": data_checks.draws_as_a_function_of_seed_and_epoch,
         "images": data_checks.changes_images_alone,

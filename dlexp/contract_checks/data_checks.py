@@ -1,12 +1,14 @@
 """Checks of data sets and augmentations."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from dlexp.contract import Augment, Source, Split
 from dlexp.contract_checks.case import SEED, Case, unchanged_streams
+from dlexp.data.opened_files import find_unlisted_files, record_opened_files
 
 DIMENSIONS = {"images": 4, "features": 2, "series": 3}  # of the inputs of a split
 NUM_IMAGES = 16
@@ -74,6 +76,22 @@ def reads_the_same_twice(case: Case) -> Iterator[str]:
     if first.classes != second.classes:
         yield f"{case.part.target} gives other classes when it is read again."
     yield from (f"{case.part.target} {problem}; use a generator of its own, seeded with data_seed." for problem in problems)
+
+
+def opens_only_listed_files(case: Case) -> Iterator[str]:
+    """A data set opens no file of the user that its file does not name: only what is named enters the id of a run."""
+    keys, traits = case.config["dataset"], case.part.traits
+    cache_dir = Path(keys["cache_dir"]) if keys.get("cache_dir") else None
+    with record_opened_files(cache_dir) as opened:
+        case.factory()
+    named = [Path(keys[key]) for key in traits.user_files if keys.get(key)]
+    published = [Path(keys[key]).expanduser().resolve() for key in traits.published_files if keys.get(key)]
+    for path in find_unlisted_files(opened, named, traits.suffixes):
+        if not any(path.is_relative_to(folder) for folder in published):
+            yield (
+                f"{case.part.target} opens {path}, which no key under _traits_: user_files names, so that a run is not done "
+                "again when this file changes: name it, or its folder, in a key, and list that key under user_files."
+            )
 
 
 def draws_as_a_function_of_seed_and_epoch(case: Case) -> Iterator[str]:

@@ -68,6 +68,16 @@ def test_after_a_factory_that_fails_nothing_else_is_tried():
     assert [finding.check for finding in findings if finding.is_tried] == ["file", "type"]
 
 
+@pytest.mark.parametrize("user_files", [(), ("path",)])
+def test_a_file_that_a_dataset_opens_and_does_not_list_is_named(user_files, tmp_path):
+    (tmp_path / "numbers.csv").write_text("1,2")
+    common = {"per_class": None, "scale": "none", "scale_on": "train", "path": str(tmp_path / "numbers.csv")}
+    keys = {"_target_": f"{wrong_parts.__name__}.from_file", "_partial_": True, **common}
+    found = check(Part("dataset", "mine", keys, Traits(gives=("features",), user_files=user_files)), "file", "type", "files")
+    assert found.keys() == (set() if user_files else {"files"})
+    assert user_files or f"opens {tmp_path / 'numbers.csv'}, which no key" in found["files"]
+
+
 def test_a_key_without_a_range_whose_value_is_text_is_not_tried():
     made = Part("activation", "mine", {"_target_": f"{wrong_parts.__name__}.Deaf", "_partial_": True, "slope": "steep"})
     (finding,) = check_part(made, only=["settings"])

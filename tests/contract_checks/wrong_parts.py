@@ -1,6 +1,7 @@
 """Parts that break the contract of their group, one way each, for tests of the checks that must find it."""
 
 import random
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -98,6 +99,14 @@ def unseeded():
     inputs = torch.randn(60, 2, generator=generator)
     split = Split(inputs, (inputs[:, 0] > 0).long())
     return Source(split, split, ("left", "right"))
+
+
+def from_file(*, path):
+    """A data set that reads a file."""
+    text = Path(path).read_text()
+    inputs = torch.arange(120.0).view(60, 2) / len(text)
+    split = Split(inputs, (torch.arange(60) % 2))
+    return Source(split, split, ("even", "odd"))
 
 
 class Positional(nn.Module):
