@@ -12,6 +12,8 @@ OPTIONS = sorted((group, option) for group, options in {**groups(), **list_group
 LARGE = {("model", "resnet18"), ("model", "resnet50")}  # other models show that they resume and use their keys
 FILES = {"mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}  # other data sets show the same of their common keys
 LONG = {"resume", "settings", "same run twice"}
+# Four of its keys need long runs to show; tests/parts/scheduler/test_scheduler.py shows each of them.
+PLATEAU = ("scheduler", "plateau")
 SHORT = {"file", "type", "trains"}  # the checks of resnet50, of which resnet18 shows the rest
 # The keys that are not tried, and the tests that show their effect.
 ELSEWHERE = {
@@ -55,6 +57,8 @@ def check(group, option, overrides, *, left_out=frozenset()):
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_passes_every_check(group, option, files, tmp_path):
     left_out = LONG if (group, option) in LARGE or option in FILES else frozenset()
+    if (group, option) == PLATEAU:
+        left_out = {"settings"}
     if option == "resnet50":
         left_out = list_checks(group).keys() - SHORT
     findings = check(group, option, [*files(option), f"data_dir={tmp_path / 'data'}"], left_out=left_out)
@@ -63,6 +67,6 @@ def test_every_option_passes_every_check(group, option, files, tmp_path):
 
 
 @pytest.mark.slow(seconds=60)
-@pytest.mark.parametrize(("group", "option"), [*sorted(LARGE), *(("dataset", option) for option in sorted(FILES))])
+@pytest.mark.parametrize(("group", "option"), [*sorted(LARGE), PLATEAU, *(("dataset", option) for option in sorted(FILES))])
 def test_large_options_pass_the_long_checks(group, option, files, tmp_path):
     check(group, option, [*files(option), f"data_dir={tmp_path / 'data'}"])
