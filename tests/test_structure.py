@@ -9,8 +9,19 @@ from importlinter.cli import lint_imports
 from tests import ROOT
 
 FOLDERS = {
-    "config", "parts", "data", "machine", "training", "run", "study", "analysis", "doctor", "benchmark", "contract_checks", "commands",
-}  # fmt: skip
+    "config",
+    "parts",
+    "data",
+    "machine",
+    "training",
+    "run",
+    "study",
+    "analysis",
+    "doctor",
+    "benchmark",
+    "contract_checks",
+}
+FOLDERS |= {"commands"}
 COMMANDS = ("dlexp", "scripts", "hydra_plugins")
 # Tests of more than one module. Those below tests/reliability/ break whole runs; those in tests/scripts/ are of scripts/.
 OF_SEVERAL = {

@@ -1,4 +1,4 @@
-"""`dlexp check activation=mine`: check options against the contract of their groups, and say in words what is lacking."""
+"""Check options: shapes, gradients, determinism, copies, resume to the last bit, and whether every key has an effect."""
 
 import json
 import shlex
@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from dlexp.config.entry import show_command, show_uses
 from dlexp.config.lookup import look_up
 from dlexp.config.options import groups, list_groups
 from dlexp.config.overrides import parse
 from dlexp.errors import ConfigError
 
-USAGE = """\
-Check options: shapes, gradients, determinism, copies, resume to the last bit, and whether every key has an effect.
-
-dlexp check activation=mine                 one option, in the smallest run that it fits in
-dlexp check model=mine loss=mine            several, one after the other
-dlexp check optimizer=mine depth=4          with another setting in these runs
-dlexp check activation=mine --json          the result as one JSON document
-
+USES = {
+    "activation=mine": "one option, in the smallest run that it fits in",
+    "model=mine loss=mine": "several, one after the other",
+    "optimizer=mine depth=4": "with another setting in these runs",
+    "activation=mine --json": "the result as one JSON document",
+}
+NOTES = """\
 Runs are recorded in a temporary folder. Exit code: 0 if every check holds, 1 if one fails, 2 if the command is wrong."""
 
 
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
         The exit code: 0 if every check holds, 1 if one fails, 2 if the command is wrong.
     """
     if {"-h", "--help"}.intersection(arguments):
-        print(USAGE)
+        print(__doc__, show_uses("check", USES), NOTES, sep="\n\n")
         return 0
     as_json = "--json" in arguments
     try:
@@ -91,7 +91,7 @@ def read_command(arguments: Sequence[str]) -> tuple[list[tuple[str, str]], list[
         ConfigError: If the command is wrong, with the nearest valid choice.
     """
     if unknown := [argument for argument in arguments if argument.startswith("-")]:
-        raise ConfigError(f"{unknown[0]}: no such flag: `dlexp check --help` shows the flags.")
+        raise ConfigError(f"{unknown[0]}: no such flag: {show_command('check')} --help shows what there is.")
     overrides = [parse(argument) for argument in arguments]
     chosen: list[tuple[str, str]] = []
     settings: list[str] = []
@@ -111,7 +111,7 @@ def read_command(arguments: Sequence[str]) -> tuple[list[tuple[str, str]], list[
             raise ConfigError(*problems)
     if not chosen:
         raise ConfigError(
-            f"Nothing to check: name an option, as in dlexp check activation=relu. Groups: {', '.join(groups())}."
+            f"Nothing to check: name an option, as in {show_command('check')} activation=relu. Groups: {', '.join(groups())}."
         )
     return chosen, settings
 
