@@ -2,19 +2,20 @@
 
 import pytest
 
-from dlexp.config.options import groups, list_groups
+from dlexp.config.options import default_choices, groups, list_groups
 from dlexp.contract_checks.check import check_part, list_checks
 from dlexp.contract_checks.part import find_part
 from tests.parts.dataset.test_image_folder import CLASSES, write_image
 from tests.parts.dataset.test_torchvision_sets import write_cifar, write_mnist
 
 OPTIONS = sorted((group, option) for group, options in {**groups(), **list_groups()}.items() for option in options)
-LARGE = {("model", "resnet18"), ("model", "resnet50")}  # other models show that they resume and use their keys
-FILES = {"mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"}  # other data sets show the same of their common keys
-LONG = {"resume", "settings", "same run twice"}
-# Four of its keys need long runs to show; tests/parts/scheduler/test_scheduler.py shows each of them.
-PLATEAU = ("scheduler", "plateau")
-SHORT = {"file", "type", "trains"}  # the checks of resnet50, of which resnet18 shows the rest
+# The checks that only a slow test makes of an option, because tests beside it show the same.
+TWICE = {"same run twice", "resume"}  # the default option of each group has them
+LEFT_OUT = {
+    ("model", "resnet18"): TWICE | {"settings"},  # convnet
+    ("model", "resnet50"): {*list_checks("model")} - {"file", "type", "trains"},  # resnet18
+    ("scheduler", "plateau"): TWICE | {"settings"},  # tests/parts/scheduler/test_scheduler.py
+} | {("dataset", name): TWICE | {"settings"} for name in ("mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder")}
 # The keys that are not tried, and the tests that show their effect.
 ELSEWHERE = {
     "dataset.root": "tests/parts/dataset/test_image_folder.py",
@@ -47,7 +48,7 @@ def files(tmp_path, monkeypatch):
 
 
 def check(group, option, overrides, *, left_out=frozenset()):
-    """Make the checks of an option; returns the sentences on what was not tried."""
+    """Make the checks of an option, none of which may find a problem."""
     only = [name for name in list_checks(group) if name not in left_out]
     findings = check_part(find_part(group, option), overrides, only)
     assert [problem for finding in findings for problem in finding.problems] == []
@@ -55,18 +56,15 @@ def check(group, option, overrides, *, left_out=frozenset()):
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_every_option_passes_every_check(group, option, files, tmp_path):
-    left_out = LONG if (group, option) in LARGE or option in FILES else frozenset()
-    if (group, option) == PLATEAU:
-        left_out = {"settings"}
-    if option == "resnet50":
-        left_out = list_checks(group).keys() - SHORT
+def test_every_option_passes_the_checks(group, option, files, tmp_path):
+    is_default = default_choices().get(group) == option or (group, option) == ("probe", "grad_flow")
+    left_out = LEFT_OUT.get((group, option), set() if is_default else TWICE)
     findings = check(group, option, [*files(option), f"data_dir={tmp_path / 'data'}"], left_out=left_out)
     not_tried = [text for finding in findings if finding.check == "settings" for text in finding.not_tried]
     assert {text.partition(":")[0] for text in not_tried} <= ELSEWHERE.keys()
 
 
 @pytest.mark.slow(seconds=60)
-@pytest.mark.parametrize(("group", "option"), [*sorted(LARGE), PLATEAU, *(("dataset", option) for option in sorted(FILES))])
-def test_large_options_pass_the_long_checks(group, option, files, tmp_path):
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_passes_the_long_checks_too(group, option, files, tmp_path):
     check(group, option, [*files(option), f"data_dir={tmp_path / 'data'}"])
