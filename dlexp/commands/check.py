@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from dlexp.commands.lab import choose_lab
 from dlexp.config.entry import show_command, show_uses
 from dlexp.config.lookup import look_up
 from dlexp.config.options import groups, list_groups
@@ -22,6 +23,7 @@ USES = {
     "activation=mine": "one option, in the smallest run that it fits in",
     "model=mine loss=mine": "several, one after the other",
     "optimizer=mine depth=4": "with another setting in these runs",
+    "--config-dir DIR activation=mine": "an option of the lab with this conf/",
     "activation=mine --json": "the result as one JSON document",
 }
 NOTES = """\
@@ -67,7 +69,7 @@ def main(arguments: list[str]) -> int:
         return 0
     as_json = "--json" in arguments
     try:
-        chosen, overrides = read_command([argument for argument in arguments if argument != "--json"])
+        chosen, overrides = read_command(choose_lab([argument for argument in arguments if argument != "--json"]))
         checked = []
         console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         for group, option in chosen:

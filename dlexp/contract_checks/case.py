@@ -21,6 +21,7 @@ from dlexp.errors import ConfigError
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import Run
 from dlexp.run.setup.factories import load_dataset, make_factory
+from dlexp.run.setup.lab_modules import import_parts, users_errors
 from dlexp.training.probing import spread
 
 NUM_FEATURES = 16  # of the norms that are checked
@@ -58,14 +59,26 @@ class Case:
         return tuple(candidates[0])
 
     @cached_property
+    def run(self) -> Run:
+        """The smallest run, with all that it takes from a lab imported.
+
+        Raises:
+            ConfigError: If a module of the lab cannot be imported.
+        """
+        run = self.plan(self.base)
+        with users_errors():
+            import_parts(run.config, run.composed.choices, run.sources)
+        return run
+
+    @property
     def config(self) -> dict[str, Any]:
         """The resolved config of the smallest run."""
-        return self.plan(self.base).config
+        return self.run.config
 
     @cached_property
     def dataset(self) -> Dataset:
         """The data of the smallest run."""
-        return load_dataset(self.config)
+        return load_dataset(self.config, self.run.version)
 
     @cached_property
     def factory(self) -> Callable[..., Any]:

@@ -105,7 +105,7 @@ def make_check(name: str, check: Check, case: Case) -> Finding:
         not_tried += error.problems
         is_tried = False
     except ConfigError as error:
-        problems += [f"{case.part.file}: is refused: {problem}" for problem in error.problems]
+        problems += [f"{case.part.file}: {problem}" for problem in error.problems]
     except Exception as error:  # the user's code may raise anything
         problems.append(f"{case.part.file}: {case.part.target} raises {describe_error(error, case.source)}")
     return Finding(name, list(dict.fromkeys(problems)), not_tried, is_tried)

@@ -9,6 +9,7 @@ from torch import nn
 from dlexp.contract import Augment, Probe, Schedule, Source
 from dlexp.contract_checks.case import Case
 from dlexp.contract_checks.finding import describe_error
+from dlexp.errors import ConfigError
 from dlexp.machine.precision import Precision
 
 RETURNS: dict[str, type] = {
@@ -37,6 +38,8 @@ def lists_every_parameter(case: Case) -> Iterator[str]:
         yield "needs the key `every`: the number of epochs between two measurements, 0 for only at the end."
     try:
         parameters = inspect.signature(case.target).parameters
+    except ConfigError:  # names the module and the line
+        raise
     except Exception as error:
         yield f"{part.target} cannot be imported: {describe_error(error, case.source)}."
         return

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dlexp.config.options import Traits, list_groups, option_keys, read_option, traits
+from dlexp.config.options import Traits, format_place, list_groups, option_file, option_keys, read_option, traits
 from dlexp.config.ranges import Rule, option_ranges
 from dlexp.config.values import Tree, leaves
 
@@ -34,7 +34,8 @@ class Part:
     @property
     def file(self) -> str:
         """Its file, for messages."""
-        return f"conf/{self.group}/{self.option}.yaml"
+        unlisted = f"conf/{self.group}/{self.option}.yaml"
+        return format_place(option_file(self.group, self.option)) if self.is_listed else unlisted
 
     @property
     def target(self) -> str:

@@ -11,7 +11,7 @@ from dlexp.config.overrides import Override, parse
 from dlexp.config.values import Tree, find_references, value_at
 from dlexp.contract_checks.part import Part
 from dlexp.errors import ConfigError
-from dlexp.run.plan import ADHOC, Run, plan
+from dlexp.run.plan import Run, plan
 from dlexp.run.record.identity import run_id
 
 # The smallest run on each kind of data.
@@ -111,9 +111,9 @@ def plan_run(part: Part, overrides: Iterable[str]) -> Run:
             raise ConfigError(*problems)
         return plan(compose(command))
     own = [text for text in command if text.startswith(f"{part.path}.")]
-    composed = plan(compose([text for text in command if text not in own])).composed
-    composed = _with_keys(composed, part, [parse(text) for text in own])
-    return Run(composed, composed.config, run_id(composed.config), ADHOC)
+    planned = plan(compose([text for text in command if text not in own]))
+    composed = _with_keys(planned.composed, part, [parse(text) for text in own])
+    return replace(planned, composed=composed, config=composed.config, identity=run_id(composed.config))
 
 
 def _with_keys(composed: Composed, part: Part, own: Sequence[Override]) -> Composed:

@@ -7,8 +7,9 @@ import pytest
 from dlexp.config.options import Traits
 from dlexp.config.ranges import number
 from dlexp.contract_checks.check import check_part
-from dlexp.contract_checks.part import Part
+from dlexp.contract_checks.part import Part, find_part
 from tests.contract_checks import wrong_parts
+from tests.labs import BENT, using, write_lab
 
 FEATURES = Traits(gives=("features",))
 
@@ -92,3 +93,14 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check_part(part("activation", "Bent", slope=0.1), only=["trains", "resume"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_of_a_lab_passes_and_an_error_in_its_module_is_shown_with_its_line(tmp_path):
+    with using(write_lab(tmp_path / "lab", BENT)):
+        assert check(find_part("activation", "bent")) == {}
+    edited = BENT | {"blocks.py": "def bend(inputs, slope):\n    return inputs + undefined\n"}
+    with using(write_lab(tmp_path / "lab", edited)):
+        found = check(find_part("activation", "bent"), "file", "type", "shapes")
+    assert found.keys() == {"shapes"}
+    assert f"{tmp_path}/lab/blocks.py:2: NameError: name 'undefined' is not defined" in found["shapes"]
+    assert found["shapes"].startswith(f"{tmp_path}/lab/conf/activation/bent.yaml: ")
