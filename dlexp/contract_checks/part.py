@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dlexp.config.lab_options import READ_BY_THE_RUN
 from dlexp.config.options import Traits, format_place, list_groups, option_file, option_keys, read_option, traits
 from dlexp.config.ranges import Rule, option_ranges
 from dlexp.config.values import Tree, leaves
-
-# Keys of an option that its factory does not receive: dlexp/data/prepare.py and dlexp/training/probing.py use them.
-NOT_OF_THE_FACTORY = {"dataset": ("per_class", "scale", "scale_on"), "probe": ("every",)}
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Part:
     @property
     def factory_keys(self) -> list[str]:
         """The keys that its factory receives."""
-        others = NOT_OF_THE_FACTORY.get(self.group, ())
+        others = READ_BY_THE_RUN.get(self.group, ())
         return [key for key in self.keys if not key.startswith("_") and key not in others]
 
     def defaults(self) -> Tree:

@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
+from dlexp.config.lab_options import READ_BY_THE_RUN
 from dlexp.contract import ConfigError, Dataset, Probe, Source, Task
 from dlexp.data.prepare import prepare
 from dlexp.run.setup.lab_modules import with_full_targets
@@ -66,7 +67,7 @@ def load_dataset(config: Mapping[str, Any], version: str = "") -> Dataset:
 @lru_cache(maxsize=4)
 def _prepare(options: str, version: str, val_fraction: float, data_seed: int) -> Dataset:
     reader = json.loads(options)
-    common = {key: reader.pop(key) for key in ("per_class", "scale", "scale_on")}
+    common = {key: reader.pop(key) for key in READ_BY_THE_RUN["dataset"]}
     source = _read(json.dumps(reader), version)
     return prepare(source, **common, val_fraction=val_fraction, data_seed=data_seed)
 

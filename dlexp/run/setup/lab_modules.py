@@ -140,7 +140,16 @@ def with_full_targets(node: Any) -> Any:
 
 def _full_name(target: str) -> str:
     lab = current_lab()
-    return target if lab is None or target.startswith(INSTALLED) else f"{package_of(lab)}.{target}"
+    return target if lab is None or target.startswith(INSTALLED) else f"{_register(lab)}.{target}"
+
+
+def _register(lab: Lab) -> str:
+    """Make the modules of a lab importable; returns the name of their package."""
+    package = package_of(lab)
+    _folders[package] = lab.folder
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())  # before the one of `sys.path`, which would use byte code
+    return package
 
 
 @contextmanager
@@ -195,13 +204,8 @@ def _import(lab: Lab, target: str) -> Any:
         if module in BASES and not (isinstance(found, type) and issubclass(found, BASES[module])):
             raise ConfigError(f"_target_: {target}: {module} has no class {name} that is a {BASES[module].__name__}.")
         return found
-    package = package_of(lab)
-    if package not in _folders:
-        _folders[package] = lab.folder
-        if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-            sys.meta_path.insert(0, _Finder())  # before the one of `sys.path`, which would use byte code
     with users_errors():
-        return getattr(importlib.import_module(f"{package}.{module}"), name)
+        return getattr(importlib.import_module(f"{_register(lab)}.{module}"), name)
 
 
 def _forget_edited(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from dlexp.commands.check import main
 
 CONF = Path(__file__).parents[1] / "conf"
