@@ -49,7 +49,7 @@ def test_help(tmp_path):
         (["lr=0.1"], "lr=0.1: no such key. Did you mean optimizer.lr?"),
         (["depth=-1"], "depth: must be an integer from 0 to 1000, got -1."),
         (["-m", "depth=1,-1"], "depth: must be an integer from 0 to 1000, got -1."),
-        (["--config-dir", "/tmp"], "--config-dir: configs come from conf/ alone."),
+        (["--config-dir", "/tmp"], "--config-dir: expected the folder conf/ of a lab, got /tmp."),
         (["dataset=moons"], "model=convnet needs images"),
         (["+hydra.callbacks.x._target_=os.system"], "_target_ is not for a command to set"),
     ],

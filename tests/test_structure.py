@@ -28,6 +28,7 @@ OF_SEVERAL = {
     "test_cli.py",
     "test_conftest.py",
     "test_docs.py",
+    "test_labs.py",
     "test_settings.py",
     "test_structure.py",
     "test_wheel.py",

@@ -139,25 +139,6 @@ def test_an_unchanged_folder_is_recognised_without_reading_a_file_or_the_hashes(
     assert len(hashed) == 3
 
 
-def _seconds(function, times):
-    """The least processor time of a few calls, which other processes disturb less than the time on the clock."""
-
-    def measure():
-        start = time.process_time()
-        function()
-        return time.process_time() - start
-
-    return min(measure() for _ in range(times))
-
-
-def test_an_unchanged_folder_of_photos_is_recognised_20_times_as_fast_as_it_is_hashed(tmp_path, store, settled):
-    for number in range(1000):
-        with open(tmp_path / f"{number}.jpg", "wb") as file:
-            file.truncate(256 * 1024)
-    fingerprint(tmp_path, store)  # from here on, the files are in the page cache
-    assert _seconds(lambda: fingerprint(tmp_path), 2) > 20 * _seconds(lambda: fingerprint(tmp_path, store), 5)
-
-
 def test_only_the_changed_file_is_hashed_again(root, store, settled, hashed):
     fingerprint(root, store)
     edit(root / "cat" / "2.JPG")

@@ -34,7 +34,8 @@ def run_with(probe: dict[str, Any], *overrides: str, root: Path) -> tuple[dict[s
     summary = execute(planned, gather_facts(planned), Plain())
     with (planned.folder / "metrics.csv").open() as file:
         rows = [without_volatile(row) for row in csv.DictReader(file)]
-    summary = {name: value for name, value in without_volatile(summary).items() if name != "id"}
+    of_the_probe = {"id", "code", "modules"}
+    summary = {name: value for name, value in without_volatile(summary).items() if name not in of_the_probe}
     return summary, rows, planned.folder
 
 
