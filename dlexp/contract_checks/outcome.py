@@ -19,7 +19,7 @@ from dlexp.run.record import checkpoint
 from dlexp.run.record.folder import METRICS, PROBES, without_volatile
 from dlexp.run.setup.facts import Facts
 
-DESCRIPTIONS = {"id", "overrides", "choices"}  # entries of the summary that say what was asked for
+DESCRIPTIONS = {"id", "overrides", "choices", "modules", "code"}  # entries of the summary on what was run, not what came out
 
 
 class Outcome(NamedTuple):
