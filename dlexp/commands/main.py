@@ -18,7 +18,7 @@ COMMANDS = {
     "reproduce": "run every published study, or those named, one after the other",
     "doctor": "show what this machine has, and whether a run fits it",
     "init": "make a folder for parts of your own, with examples that work",
-    "trust": "agree to use the parts of the user's own in a folder",
+    "trust": "agree to use the parts in a folder where it is the current one",
     "benchmark": "measure how fast dlexp is, compared with other ways to do the same work",
 }
 
