@@ -23,6 +23,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    os.environ.pop("DLEXP_LAB", None)  # a lab of the developer's own would be used in every test
     config.stash[START] = time.monotonic()
 
 
