@@ -59,7 +59,7 @@ def list_values(case: Case, path: str, default: Any) -> list[str]:
     """Other values to try, as they are typed."""
     reference = find_reference(default)
     if reference in groups():
-        chosen = case.plan(case.base).composed.choices[reference]
+        chosen = case.run.composed.choices[reference]
         return [option for option in groups()[reference] if option not in (chosen, "none")][:MAX_OPTIONS]
     return list_candidates(value_at(case.config, path), rule_for(path, default, case.part.ranges))
 
@@ -101,7 +101,7 @@ def _list_situations(case: Case, key: str, default: Any) -> Iterator[tuple[list[
     yield base, MAX_CANDIDATES
     if case.part.group == "model":  # its widths may take the place of both
         yield [text for text in base if not text.startswith(("depth=", "width="))], MAX_CANDIDATES
-    if case.part.group != "activation":
+    if case.part.group == "probe":
         yield [*base, CURVED], MAX_VALUES
     yield longer, MAX_VALUES
     others = ((path, list_values(case, path, other)) for path, other in case.part.defaults().items())
