@@ -8,20 +8,8 @@ from importlinter.cli import lint_imports
 
 from tests import ROOT
 
-FOLDERS = {
-    "config",
-    "parts",
-    "data",
-    "machine",
-    "training",
-    "run",
-    "study",
-    "analysis",
-    "doctor",
-    "benchmark",
-    "contract_checks",
-}
-FOLDERS |= {"commands"}
+FOLDERS = {"config", "parts", "data", "machine", "training", "run", "study", "analysis", "doctor", "benchmark", "commands"}
+FOLDERS |= {"contract_checks"}
 COMMANDS = ("dlexp", "scripts", "hydra_plugins")
 # Tests of more than one module. Those below tests/reliability/ break whole runs; those in tests/scripts/ are of scripts/.
 OF_SEVERAL = {
