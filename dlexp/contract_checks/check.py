@@ -76,6 +76,7 @@ def check_part(part: Part, overrides: Sequence[str] = (), only: Sequence[str] = 
         ConfigError: If the overrides themselves are wrong.
     """
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a run does
     with tempfile.TemporaryDirectory(prefix="dlexp-check-") as root, torch.random.fork_rng(devices=[]):
         case = Case(part, overrides, Path(root))
         chosen = {name: check for name, check in list_checks(part.group).items() if not only or name in only}

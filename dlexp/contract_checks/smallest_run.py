@@ -39,13 +39,19 @@ SERIES = (
     "epochs=2",
 )
 RUNS = {"images": IMAGES, "features": FEATURES, "series": SERIES}
+LENGTHS = {"epochs": "max_steps", "max_steps": "epochs"}
 # Values of a data set's keys, where it has them, that leave few examples.
 SMALL = {"num_examples": 60, "window": 8, "shape": "[3,8,8]", "num_classes": 3, "num_train": 60, "num_test": 30}
 
 
 def only_last(overrides: Iterable[str]) -> list[str]:
-    """The overrides, of each key the last alone."""
-    return list({override.partition("=")[0]: override for override in overrides}.values())
+    """The overrides, of each key the last alone, and of `epochs` and `max_steps`, which exclude each other, the last too."""
+    last: dict[str, str] = {}
+    for override in overrides:
+        key = override.partition("=")[0]
+        last.pop(LENGTHS.get(key, ""), None)
+        last[key] = override
+    return list(last.values())
 
 
 def list_smallest_runs(part: Part) -> list[tuple[str, ...]]:

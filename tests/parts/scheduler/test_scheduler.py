@@ -1,10 +1,8 @@
-import copy
 import math
 import warnings
 
 import pytest
 import torch
-from torch.optim.lr_scheduler import LRScheduler
 
 from dlexp.contract import Horizon
 from tests.options import make, options
@@ -82,27 +80,6 @@ def test_a_horizon_of_one_trains_with_a_learning_rate_and_without_a_warning(opti
         rates = run(*start(option, Horizon(1, 1)), 1)
     assert rates[0] > 0
     assert rates[1] >= 0
-
-
-@pytest.mark.parametrize("option", options("scheduler"))
-def test_goes_on_after_a_resume_as_if_nothing_had_happened(option):
-    horizon = Horizon(20, 20)
-    expected = run(*start(option, horizon), 20)
-    optimizer, schedule = start(option, horizon)
-    run(optimizer, schedule, 8)
-    saved = copy.deepcopy((optimizer.state_dict(), schedule.scheduler.state_dict()))
-    optimizer, schedule = start(option, horizon)
-    optimizer.load_state_dict(saved[0])
-    schedule.scheduler.load_state_dict(saved[1])
-    assert run(optimizer, schedule, 12) == expected[8:]
-
-
-@pytest.mark.parametrize("option", options("scheduler"))
-def test_state_is_plain_enough_for_weights_only_loading(option, tmp_path):
-    _, schedule = start(option, Horizon(2, 2))
-    torch.save(schedule.scheduler.state_dict(), tmp_path / "state.pt")
-    torch.load(tmp_path / "state.pt", weights_only=True)
-    assert isinstance(schedule.scheduler, LRScheduler)
 
 
 def test_plateau_falls_after_more_than_patience_epochs_and_never_below_min_lr():
