@@ -113,23 +113,30 @@ ALL = ("dataset=points", "model=line", "activation=bent", "optimizer=signs", "lo
 SMALL = ("hardware=cpu", "epochs=2", "batch_size=16", "width=8")
 
 
-@pytest.fixture(params=["checkout", pytest.param("wheel", marks=pytest.mark.wheel)])
-def dlexp(request, tmp_path):
+@pytest.fixture
+def checkout(tmp_path):
     """Give a command of dlexp in a folder: exit code, standard output, standard error."""
-    settings = {"XDG_CONFIG_HOME": str(tmp_path / "settings")}
 
-    def start_in_the_checkout(*arguments, cwd):
-        process = Command("-m", "dlexp", *arguments, cwd=cwd, environment=settings)
+    def start(*arguments, cwd):
+        process = Command("-m", "dlexp", *arguments, cwd=cwd, environment={"XDG_CONFIG_HOME": str(tmp_path / "settings")})
         out, err = process.communicate()
         return process.returncode, out, err
 
-    def start_the_installed_one(*arguments, cwd):
+    return start
+
+
+@pytest.fixture(params=["checkout", pytest.param("wheel", marks=pytest.mark.wheel)])
+def dlexp(request, tmp_path):
+    """The same, and the same with the installed command."""
+
+    def start(*arguments, cwd):
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        environment = foreign | {"XDG_CONFIG_HOME": str(tmp_path / "settings")}
         command = [request.getfixturevalue("wheel_command"), *arguments]
-        done = subprocess.run(command, cwd=cwd, env=foreign | settings, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
 
-    return start_the_installed_one if request.param == "wheel" else start_in_the_checkout
+    return start if request.param == "wheel" else request.getfixturevalue("checkout")
 
 
 def test_each_kind_of_part_is_new_files_alone_and_an_edit_of_one_makes_another_run(dlexp, tmp_path):
@@ -215,9 +222,9 @@ def test_a_folder_that_nobody_agreed_to_is_refused(command, dlexp, tmp_path):
 
 
 @pytest.mark.parametrize("command", [["--help"], ["--version"], ["train", "--help"], ["report", "."], ["trust"]])
-def test_what_needs_no_options_imports_nothing_of_it(command, dlexp, tmp_path):
+def test_what_needs_no_options_imports_nothing_of_it(command, checkout, tmp_path):
     folder = write_traps(tmp_path / "downloaded")
-    dlexp(*command, cwd=folder)
+    checkout(*command, cwd=folder)
     assert was_imported(folder) == []
 
 
@@ -228,7 +235,7 @@ def test_without_the_file_the_folder_is_no_lab(dlexp, tmp_path):
     assert was_imported(folder) == []
 
 
-def test_a_module_that_no_chosen_option_names_is_not_imported(dlexp, tmp_path):
+def test_a_module_that_no_chosen_option_names_is_not_imported(checkout, tmp_path):
     folder = write_traps(tmp_path / "lab")
     flag = f"--config-dir={folder / 'conf'}"
     for command in (
@@ -237,9 +244,9 @@ def test_a_module_that_no_chosen_option_names_is_not_imported(dlexp, tmp_path):
         ["plan", flag],
         ["train", flag, *RUN, "activation=evil", "--cfg", "job"],
     ):
-        assert dlexp(*command, cwd=tmp_path)[0] == 0
+        assert checkout(*command, cwd=tmp_path)[0] == 0
     assert was_imported(folder) == []
-    dlexp("train", flag, *RUN, "activation=evil", cwd=tmp_path)
+    checkout("train", flag, *RUN, "activation=evil", cwd=tmp_path)
     assert len(was_imported(folder)) == 1  # the trap works
 
 
@@ -258,7 +265,7 @@ ATTEMPTS = {
 
 @pytest.mark.parametrize("inside", [True, False], ids=["inside a lab", "outside a lab"])
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_what_comes_from_elsewhere_names_no_code(attempt, inside, dlexp, tmp_path):
+def test_what_comes_from_elsewhere_names_no_code(attempt, inside, checkout, tmp_path):
     folder = write_traps(tmp_path / "lab")
     (tmp_path / "study.yaml").write_text(
         "question: q?\nbackground: b.\nbase: {activation._target_: evil.Part}\naxes: {seed: [0]}\n"
@@ -266,17 +273,17 @@ def test_what_comes_from_elsewhere_names_no_code(attempt, inside, dlexp, tmp_pat
     (tmp_path / "group.yaml").write_text("question: q?\nbackground: b.\naxes: {activation: [{_target_: evil.Part}]}\n")
     flags = [f"--config-dir={folder / 'conf'}"] if inside else []
     run = [] if attempt.startswith("a study") else RUN
-    code, _, err = dlexp("train", *flags, *run, *ATTEMPTS[attempt], cwd=tmp_path)
+    code, _, err = checkout("train", *flags, *run, *ATTEMPTS[attempt], cwd=tmp_path)
     assert code == 2, err
     assert "Traceback" not in err
     assert was_imported(tmp_path) == []
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["inside a lab", "outside a lab"])
-def test_run_folders_and_data_folders_name_no_code(inside, dlexp, tmp_path):
+def test_run_folders_and_data_folders_name_no_code(inside, checkout, tmp_path):
     folder = write_traps(tmp_path / "lab")
     flags = [f"--config-dir={folder / 'conf'}"] if inside else []
-    assert dlexp("train", *flags, *RUN, "checkpoint_every=0", cwd=tmp_path)[0] == 0
+    assert checkout("train", *flags, *RUN, "checkpoint_every=0", cwd=tmp_path)[0] == 0
     (run,) = (path.parent for path in (tmp_path / "outputs/adhoc").glob("*/summary.json"))
     for name in ("config.yaml", ".hydra/config.yaml"):
         text = (run / name).read_text()
@@ -285,6 +292,6 @@ def test_run_folders_and_data_folders_name_no_code(inside, dlexp, tmp_path):
     write_traps(run, lab_file=True)
     write_traps(tmp_path / "data", lab_file=True)
     (run / "summary.json").unlink()  # so that the run is resumed from its saved state
-    code, _, err = dlexp("train", *flags, *RUN, f"data_dir={tmp_path / 'data'}", cwd=tmp_path)
+    code, _, err = checkout("train", *flags, *RUN, f"data_dir={tmp_path / 'data'}", cwd=tmp_path)
     assert (code, "was changed after the run began" in err) == (2, True), err
     assert was_imported(tmp_path) == []
