@@ -13,7 +13,6 @@ from pathlib import Path, PurePath
 
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
-from dlexp.machine.files import write_whole
 
 FILE, VARIABLE = "dlexp.toml", "DLEXP_LAB"
 SETTINGS = ("output_dir", "data_dir")  # the keys of dlexp.toml
@@ -153,6 +152,8 @@ def distrust(folder: Path) -> None:
 
 
 def _write_trusted(listed: list[str]) -> None:
+    from dlexp.machine.files import write_whole  # loads what no other command needs for its help or a refusal
+
     path = trust_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
