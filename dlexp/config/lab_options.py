@@ -72,6 +72,7 @@ def check_option(lab: Lab, path: Path, content: Mapping, notes: Mapping, known: 
         *([] if group == "hardware" else _check_code(lab, group, content, known)),
         *(f"{call}: only references to keys, such as ${{depth}}, are looked up." for call in find_resolver_calls(content)),
         *(f"the key {key} is missing." for key in READ_BY_THE_RUN.get(group, ()) if key not in content),
+        *(f"the key {key} is Hydra's: an option has only its own." for key in ("defaults", "hydra") if key in content),
     ]
 
 

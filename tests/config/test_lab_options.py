@@ -162,6 +162,8 @@ CONTENTS = {
     "_target_: my_parts.Bent\n_partial_: true\n_traits_: [images]": "_traits_: must be a map",
     "_target_: my_parts.Bent\n_partial_: true\n_ranges_: [1]": "_ranges_: must be a map",
     "_target_: my_parts.Bent\n_partial_: true\nx: !!python/name:os.system": "could not determine a constructor",
+    "_target_: my_parts.Bent\n_partial_: true\ndefaults: [relu]": "the key defaults is Hydra's",
+    "# @package _global_\n_target_: my_parts.Bent\n_partial_: true\nhydra: {mode: RUN}": "the key hydra is Hydra's",
     "a: [": "wrong.yaml: ",
 }
 
