@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlexp.config.lab import Lab
-from dlexp.config.values import find_resolver_calls, format_value, make_printable
+from dlexp.config.values import find_resolver_calls, find_targets, format_value, make_printable
 
 NAME = re.compile(r"[A-Za-z]\w*")
 # The classes of torch that an option of a lab may name, by group: its module, then the base class that it must have.
@@ -53,7 +53,7 @@ def _find_intruders(lab: Lab, ours: Mapping[str, Sequence[str]]) -> Iterator[tup
                 yield path, "the name of an option is a letter, then letters, digits and _, and its file ends with .yaml."
 
 
-def check_option(lab: Lab, path: Path, content: Mapping, notes: Mapping, known: Sequence[str]) -> list[str]:
+def check_option(lab: Lab, path: Path, content: Mapping, notes: Mapping, ours: Sequence[Mapping]) -> list[str]:
     """Check the file of an option of a lab, before anything of it is used.
 
     Args:
@@ -61,7 +61,7 @@ def check_option(lab: Lab, path: Path, content: Mapping, notes: Mapping, known: 
         path: The file.
         content: Its keys, without `notes`.
         notes: Its blocks `_traits_` and `_ranges_`.
-        known: The targets in the project's own files of the same group, which an option of a lab may name as well.
+        ours: The project's own options of the same group. Their targets may be named as well.
 
     Returns:
         One line for each problem.
@@ -69,7 +69,7 @@ def check_option(lab: Lab, path: Path, content: Mapping, notes: Mapping, known: 
     group = path.parent.name
     return [
         *_check_notes(notes),
-        *([] if group == "hardware" else _check_code(lab, group, content, known)),
+        *(_check_hardware(content, ours) if group == "hardware" else _check_code(lab, group, content, ours)),
         *(f"{call}: only references to keys, such as ${{depth}}, are looked up." for call in find_resolver_calls(content)),
         *(f"the key {key} is missing." for key in READ_BY_THE_RUN.get(group, ()) if key not in content),
         *(f"the key {key} is Hydra's: an option has only its own." for key in ("defaults", "hydra") if key in content),
@@ -82,7 +82,18 @@ def _check_notes(notes: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: must be a map, got {format_value(block)}."
 
 
-def _check_code(lab: Lab, group: str, content: Mapping[str, Any], known: Sequence[str]) -> Iterator[str]:
+def _check_hardware(content: Mapping[str, Any], ours: Sequence[Mapping]) -> Iterator[str]:
+    """An option of hardware names no code, and the run reads each of its keys."""
+    expected = ours[0].keys()
+    yield from (
+        f"{make_printable(str(key))}: no such key. Keys: {', '.join(expected)}." for key in content if key not in expected
+    )
+    yield from (f"the key {key} is missing." for key in expected if key not in content)
+    yield from (f"_target_: {make_printable(target)}: an option of hardware names no code." for target in find_targets(content))
+
+
+def _check_code(lab: Lab, group: str, content: Mapping[str, Any], ours: Sequence[Mapping]) -> Iterator[str]:
+    known = [option.get("_target_") for option in ours]
     if "_target_" not in content:
         yield "_target_ is missing: the class or function that makes the part, such as my_parts.Bent."
     for node in _maps(content):

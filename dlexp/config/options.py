@@ -129,9 +129,8 @@ def _read(path: Path) -> tuple[Tree, Tree]:
         return {}, {}  # an empty file is an empty list
     notes = {key: content.pop(key) for key in NOTES if key in content}
     if _lab and path.is_relative_to(_lab.conf) and path.parent.name != "study":
-        ours = [
-            str(read(CONF / path.parent.name / f"{option}.yaml").get("_target_", "")) for option in _options(path.parent.name)
-        ]
+        group = path.parent.name
+        ours = [read(CONF / group / f"{option}.yaml") for option in _options(group)]
         if problems := check_option(_lab, path, content, notes, ours):
             raise ConfigError(*(f"{format_place(path)}: {problem}" for problem in problems))
     return content, notes  # type: ignore[return-value]  # keys are text

@@ -4,7 +4,7 @@ from dlexp.config.check import check
 from dlexp.config.compose import compose
 from dlexp.config.help import help_text
 from dlexp.config.lookup import look_up
-from dlexp.config.options import current_lab, groups, in_lab, scalars, traits
+from dlexp.config.options import CONF, current_lab, groups, in_lab, scalars, traits
 from dlexp.errors import ConfigError
 from dlexp.study.definition import read_study, studies
 from tests.labs import BENT, using, write_lab
@@ -173,6 +173,27 @@ def test_the_rest_of_a_file_is_checked(content, tmp_path):
     folder = write_lab(tmp_path, BENT | {"conf/activation/wrong.yaml": content})
     with using(folder), pytest.raises(ConfigError, match=CONTENTS[content]):
         problems("activation=wrong")
+
+
+HARDWARE = {
+    "device: cpu": "the key num_threads is missing",
+    "threads: 2": "threads: no such key. Keys: device",
+    "device: {_target_: os.system}": "_target_: os.system: an option of hardware names no code",
+}
+
+
+@pytest.mark.parametrize("content", HARDWARE)
+def test_an_option_of_hardware_has_the_keys_of_the_others_and_no_code(content, tmp_path):
+    folder = write_lab(tmp_path, {"conf/hardware/mine.yaml": content})
+    with using(folder), pytest.raises(ConfigError, match=HARDWARE[content]):
+        problems("hardware=mine")
+
+
+def test_an_option_of_hardware_may_be_one_of_dlexp_with_other_values(tmp_path):
+    text = (CONF / "hardware" / "cpu.yaml").read_text().replace("num_threads: 1", "num_threads: 2")
+    with using(write_lab(tmp_path, {"conf/hardware/mine.yaml": text})):
+        assert problems("hardware=mine") == []
+        assert compose(["hardware=mine"]).config["hardware"]["num_threads"] == 2
 
 
 def test_unknown_traits_and_missing_keys_are_named(tmp_path):

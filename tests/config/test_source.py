@@ -22,7 +22,7 @@ class Part:
     size: int = 3
 '''
 OTHER = "try: pass\nexcept* OSError: pass\nmatch x:\n    case {'a': [1, *_], **rest} | None: pass\n"  # nodes that TEXT lacks
-DIGESTS = {  # any change of these means that every finished run is said to be stale
+DIGESTS = {  # if one of these changes, every finished run becomes stale
     TEXT: "b298b8178a7970eb2822ee4d0cc5b2472917bb13b5e9175445dff165f9026f73",
     OTHER: "b60e80c56a2e7b135718252de4e509a78fbd21ce9f2f6862b41601d8a580827f",
 }

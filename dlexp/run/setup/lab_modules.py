@@ -24,13 +24,8 @@ from dlexp.config.values import find_targets
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
 
 BASES = {"torch.nn": torch.nn.Module, "torch.optim": torch.optim.Optimizer}
-OURS = (
-    ConfigError,
-    DatasetError,
-    CheckpointError,
-    DiskError,
-    HeldError,
-)  # raised for the user's sake, with a message of their own
+# Errors whose message already says what the user can do.
+EXPLAINED = (ConfigError, DatasetError, CheckpointError, DiskError, HeldError)
 
 _folders: dict[str, Path] = {}  # package → the folder of its lab
 _hashes: dict[str, str] = {}  # full name of an imported module → the hash of its source
@@ -117,13 +112,10 @@ def import_parts(config: Mapping[str, Any], choices: Mapping[str, str], sources:
         return
     for target in find_targets(config):
         _import(lab, target)
-    package = package_of(lab)
-    for name, digest in _hashes.items():
-        path = module_file(lab.folder, name.removeprefix(f"{package}."))
-        if name.startswith(f"{package}.") and path is not None:
-            place = path.relative_to(lab.folder).as_posix()
-            if sources.get(place, digest) != digest:
-                raise ConfigError(f"{path} was edited while the command started: give the command again.")
+    for name, digest in _list_imported(lab).items():
+        path = _find_source(lab, name)
+        if path is not None and sources.get(path.relative_to(lab.folder).as_posix(), digest) != digest:
+            raise ConfigError(f"{path} was edited while the command started: give the command again.")
     single = [(group, option, config[group]) for group, option in choices.items()]
     several = [(group, option, keys) for group in list_groups() for option, keys in (config.get(group) or {}).items()]
     for group, option, keys in [*single, *several]:
@@ -161,7 +153,7 @@ def users_errors() -> Iterator[None]:
     """
     try:
         yield
-    except OURS:
+    except EXPLAINED:
         raise
     except Exception as error:
         if place := find_place(error):
@@ -210,18 +202,24 @@ def _import(lab: Lab, target: str) -> Any:
 
 def _forget_edited(lab: Lab) -> None:
     """Drop all modules of a lab if the source of one has changed: the next import reads them again."""
-    package = package_of(lab)
-    loaded = {name: digest for name, digest in _hashes.items() if name.startswith(f"{package}.")}
-    for name, digest in loaded.items():
-        path = module_file(lab.folder, name.removeprefix(f"{package}."))
-        if path is None or hash_source(path) != digest:
-            break
-    else:
+    package, imported = package_of(lab), _list_imported(lab)
+    sources = {name: _find_source(lab, name) for name in imported}
+    if all(path is not None and hash_source(path) == imported[name] for name, path in sources.items()):
         return
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]
-    for name in loaded:
+    for name in imported:
         del _hashes[name]
+
+
+def _list_imported(lab: Lab) -> dict[str, str]:
+    """The modules of a lab that this process has imported: full name → hash of the source that was executed."""
+    return {name: digest for name, digest in _hashes.items() if name.startswith(f"{package_of(lab)}.")}
+
+
+def _find_source(lab: Lab, name: str) -> Path | None:
+    """The file of a module of a lab, by its full name; None if it was removed."""
+    return module_file(lab.folder, name.removeprefix(f"{package_of(lab)}."))
 
 
 def _check_keys(lab: Lab, group: str, option: str, keys: Mapping[str, Any]) -> None:

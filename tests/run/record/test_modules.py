@@ -62,7 +62,7 @@ HERE = {"modules": {"a.py": "1", "b.py": "1"}, "versions": {"torch": "2"}}
 
 
 @pytest.mark.parametrize(
-    ("edit", "said"),
+    ("edit", "expected"),
     [
         ({}, ""),
         ({"modules": {"a.py": "0", "b.py": "1"}}, "other code: a.py changed"),
@@ -75,8 +75,8 @@ HERE = {"modules": {"a.py": "1", "b.py": "1"}, "versions": {"torch": "2"}}
         ({"modules": "?", "versions": "?"}, ""),
     ],
 )
-def test_differences_from_the_present_code_are_named(edit, said):
-    assert describe_other_code(HERE | edit, HERE["modules"], "2") == said
+def test_differences_from_the_present_code_are_named(edit, expected):
+    assert describe_other_code(HERE | edit, HERE["modules"], "2") == expected
 
 
 @pytest.fixture
