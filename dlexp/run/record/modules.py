@@ -27,6 +27,7 @@ WITHOUT_NUMBERS = {
     "dlexp.run.display",  # shows numbers
     "dlexp.run.profiling",  # watches steps
     "dlexp.run.record",  # writes numbers; a saved state is read byte by byte as it was, or refused
+    "dlexp.run.setup.lab_modules",  # imports the modules of a lab, whose source is in the run's id
     "dlexp.run.signals",  # ends a run, which then goes on from a saved state
 }
 DIGITS = 16  # of a module's hash

@@ -16,6 +16,7 @@ NEVER = (
     "study",
     "run/record",
     "run/display",
+    "run/setup/lab_modules",
     "run/plan",
     "run/execute",
 )
