@@ -66,6 +66,30 @@ class Split(NamedTuple):
     targets: Tensor
 
 
+class Column(NamedTuple):
+    """A column of a table: its name, and its categories as text in their order, or None if it holds numbers."""
+
+    name: str
+    categories: tuple[str, ...] | None
+
+
+class Table(NamedTuple):
+    """How the rows of a table became examples: `encode` in dlexp/data/table.py does it again with new rows.
+
+    Args:
+        columns: The columns that became inputs, in the order of the inputs.
+        one_hot: Whether a category became one input for each category of its column (1 for its own, else 0), or the number of
+            the category in its column, from 0.
+        label: The column with the target.
+        image_shape: (C, H, W) if each row holds the pixels of an image, else None.
+    """
+
+    columns: tuple[Column, ...]
+    one_hot: bool
+    label: str
+    image_shape: tuple[int, ...] | None = None
+
+
 @dataclass(frozen=True)
 class Source:
     """A whole data set, as its reader returns it: before subset, validation split and scaling.
@@ -74,11 +98,16 @@ class Source:
         train: Examples to train on. The validation split is taken from these.
         test: Examples for the evaluation at the end.
         classes: Name of each class, in the order of the labels; empty for a regression.
+        table: How the rows of a table became examples; None if they came from elsewhere.
+        impute: What takes the place of NaN in the inputs, float32 [N, F]: this statistic of the feature, computed from the
+            training examples of the run. None: NaN is refused.
     """
 
     train: Split
     test: Split
     classes: tuple[str, ...]
+    table: Table | None = None
+    impute: Literal["mean", "median", "most_frequent"] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +120,8 @@ class Dataset:
         classes: As in `Source`.
         shift, factor: Float32 tensors that broadcast against one example, computed from `train` alone unless
             `dataset.scale_on=all`.
+        table: As in `Source`.
+        fill: The value that took the place of NaN in each feature, float32 [F]; None if there was none to replace.
     """
 
     train: Split
@@ -99,6 +130,8 @@ class Dataset:
     classes: tuple[str, ...]
     shift: Tensor
     factor: Tensor
+    table: Table | None = None
+    fill: Tensor | None = None
 
     @property
     def task(self) -> Task:

@@ -14,13 +14,13 @@ from dlexp.contract_checks.smallest_run import SERIES as SERIES  # re-exported
 from dlexp.errors import ConfigError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from dlexp.run.plan import Run, plan
+from dlexp.run.plan import PlannedRun, plan
 from dlexp.run.record.folder import without_volatile
 
 MOONS = FEATURES
 
 
-def prepare(*overrides: str, root: Path) -> Run:
+def prepare(*overrides: str, root: Path) -> PlannedRun:
     """The run of a command, which must have nothing to look up."""
     command = only_last(("hardware=cpu", f"output_dir={root}", *overrides))
     if problems := look_up(command, multirun=False):

@@ -12,7 +12,7 @@ from dlexp.config.entry import show_command, show_uses
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
 from dlexp.run.display import make_display, results_table, stale_lines
-from dlexp.run.plan import Run, plan
+from dlexp.run.plan import PlannedRun, plan
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import compose_runs, read_command
 
@@ -71,7 +71,7 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
     return results_table(rows, ["run", "status", "seconds"]), "\n".join([last, *stale_lines(filter(None, stale))])
 
 
-def row(run: Run, summary: dict[str, Any] | None, took: dict[str, float], stale: str) -> dict[str, Any]:
+def row(run: PlannedRun, summary: dict[str, Any] | None, took: dict[str, float], stale: str) -> dict[str, Any]:
     """One line of the table; `stale` says how the run was finished by other code."""
     unfinished = "interrupted" if run.folder.exists() else "to do"
     status = stale.partition(":")[0] or (summary["status"] if summary else unfinished)
@@ -83,12 +83,12 @@ def seconds(summary: dict[str, Any]) -> float:
     return sum(summary["seconds"].values())
 
 
-def estimate(run: Run, runs: list[Run], took: dict[str, float]) -> float:
+def estimate(run: PlannedRun, runs: list[PlannedRun], took: dict[str, float]) -> float:
     """Seconds that a run is expected to take: as the runs of its cell, or as all of the study where none of these is done."""
     siblings = [took[other.identity] for other in runs if other.identity in took and cell(other) == cell(run)]
     return mean(siblings or took.values())
 
 
-def cell(run: Run) -> list[str]:
+def cell(run: PlannedRun) -> list[str]:
     """What names a run, without its seed."""
     return [text for text in run.label if not text.startswith("seed=")]

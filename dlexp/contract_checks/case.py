@@ -19,7 +19,7 @@ from dlexp.contract_checks.smallest_run import list_smallest_runs, only_last, pl
 from dlexp.data.batches import InputScaling
 from dlexp.errors import ConfigError
 from dlexp.run.execute import gather_facts
-from dlexp.run.plan import Run
+from dlexp.run.plan import PlannedRun
 from dlexp.run.setup.factories import load_dataset, make_factory
 from dlexp.run.setup.lab_modules import import_parts, users_errors
 from dlexp.training.probing import spread
@@ -59,7 +59,7 @@ class Case:
         return tuple(candidates[0])
 
     @cached_property
-    def run(self) -> Run:
+    def run(self) -> PlannedRun:
         """The smallest run, with all that it takes from a lab imported.
 
         Raises:
@@ -140,7 +140,7 @@ class Case:
         """The targets of the same examples."""
         return self.dataset.train.targets[spread(count, len(self.dataset.train.targets))]
 
-    def plan(self, overrides: Sequence[str], root: Path | None = None) -> Run:
+    def plan(self, overrides: Sequence[str], root: Path | None = None) -> PlannedRun:
         """Plan a run with the part, recorded below a folder."""
         return plan_run(self.part, (*overrides, f"output_dir={root or self.root}"))
 

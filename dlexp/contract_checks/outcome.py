@@ -14,7 +14,7 @@ import torch
 from dlexp.errors import ConfigError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute
-from dlexp.run.plan import Run
+from dlexp.run.plan import PlannedRun
 from dlexp.run.record import checkpoint
 from dlexp.run.record.folder import METRICS, PROBES, without_volatile
 from dlexp.run.setup.facts import Facts
@@ -71,14 +71,14 @@ class Interrupted(Plain):
             raise KeyboardInterrupt
 
 
-def train(run: Run, facts: Facts) -> Outcome:
+def train(run: PlannedRun, facts: Facts) -> Outcome:
     """Train a run to its end, or from where it was interrupted."""
     with _silent():
         execute(run, facts, Plain())
     return read_outcome(run.folder)
 
 
-def train_until(run: Run, facts: Facts, step: int) -> bool:
+def train_until(run: PlannedRun, facts: Facts, step: int) -> bool:
     """Train a run until it is interrupted after a step. Whether there is a saved state to resume from."""
     try:
         with _silent():

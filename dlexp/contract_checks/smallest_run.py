@@ -11,7 +11,7 @@ from dlexp.config.overrides import Override, parse
 from dlexp.config.values import Tree, find_references, value_at
 from dlexp.contract_checks.part import Part
 from dlexp.errors import ConfigError
-from dlexp.run.plan import Run, plan
+from dlexp.run.plan import PlannedRun, plan
 from dlexp.run.record.identity import run_id
 
 # The smallest run on each kind of data.
@@ -100,7 +100,7 @@ def _on_its_data(needs: Sequence[str], keys: Tree) -> tuple[str, ...]:
     return (*(text for text in RUNS[kind] if not text.startswith(("model", *left_out))), *small)
 
 
-def plan_run(part: Part, overrides: Iterable[str]) -> Run:
+def plan_run(part: Part, overrides: Iterable[str]) -> PlannedRun:
     """Plan a run with a part.
 
     Args:

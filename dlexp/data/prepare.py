@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dlexp.contract import ConfigError, Dataset, Source
+from dlexp.contract import ConfigError, Dataset, Source, Split
 from dlexp.data.scale import Scale, fit_scale
 from dlexp.data.split import split_indices, take
 
@@ -45,10 +45,34 @@ def prepare(
         val = take(source.train, chosen[held_out])
         chosen = chosen[remaining]
     train = source.train if len(chosen) == len(targets) else take(source.train, chosen)
-    fitted_on = [train, val, source.test] if scale_on == "all" else [train]
+    test, fill = source.test, None
+    if source.impute is not None:
+        fill = fit_fill(train.inputs, source.impute)
+        train, test = _fill_in(train, fill), _fill_in(test, fill)
+        val = val and _fill_in(val, fill)
+    fitted_on = [train, val, test] if scale_on == "all" else [train]
     inputs = [split.inputs for split in fitted_on if split is not None]
     shift, factor = fit_scale(inputs[0] if len(inputs) == 1 else torch.cat(inputs), scale)
-    return Dataset(train=train, val=val, test=source.test, classes=classes, shift=shift, factor=factor)
+    return Dataset(train=train, val=val, test=test, classes=classes, shift=shift, factor=factor, table=source.table, fill=fill)
+
+
+def fit_fill(inputs: Tensor, statistic: Literal["mean", "median", "most_frequent"]) -> Tensor:
+    """Compute the value that takes the place of NaN in each feature, float32 [F], from inputs float32 [N, F].
+
+    Raises:
+        ConfigError: If a feature has no value at all.
+    """
+    from sklearn.impute import SimpleImputer
+
+    if bool((empty := inputs.isnan().all(0)).any()):
+        numbers = ", ".join(str(index + 1) for index in empty.nonzero().flatten().tolist())
+        raise ConfigError(f"dataset: expected a value in every feature of the training part, got none in feature {numbers}.")
+    return torch.from_numpy(SimpleImputer(strategy=statistic).fit(inputs.numpy()).statistics_).float()
+
+
+def _fill_in(split: Split, fill: Tensor) -> Split:
+    """A copy of a split in which `fill` takes the place of NaN."""
+    return Split(torch.where(split.inputs.isnan(), fill, split.inputs), split.targets)
 
 
 def _draw_subset(targets: Tensor, classes: tuple[str, ...], per_class: int, data_seed: int) -> Tensor:
@@ -71,7 +95,8 @@ def _find_problems(source: Source) -> list[str]:
     problems, classes = [], source.classes
     for name, split in (("training", source.train), ("test", source.test)):
         for field, values in zip(split._fields, split, strict=True):
-            bad = int((~values.isfinite()).sum()) if values.is_floating_point() else 0
+            allowed = values.isnan() if source.impute is not None and field == "inputs" else False
+            bad = int((~(values.isfinite() | allowed)).sum()) if values.is_floating_point() else 0
             if bad:
                 problems.append(f"dataset: expected finite numbers, got {bad} NaN or infinite {field} in the {name} split.")
         counts = torch.bincount(split.targets, minlength=len(classes)) if classes else torch.ones(1)

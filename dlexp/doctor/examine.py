@@ -13,7 +13,7 @@ from dlexp.doctor.findings import Finding, Section, problem
 from dlexp.errors import ConfigError, DatasetError, UnsupportedError
 from dlexp.machine.memory import Memory, read_memory
 from dlexp.run.execute import check_run, gather_facts
-from dlexp.run.plan import Run, plan
+from dlexp.run.plan import PlannedRun, plan
 from dlexp.run.setup.batch_size import largest_batch_size
 from dlexp.run.setup.footprint import estimate_footprint
 
@@ -95,7 +95,7 @@ def _examine_run(composed: Composed, config: dict[str, Any], machine: _Machine) 
     return _Examined(config, device, None, fit.build_unmeasured_section(title, reasons, findings))
 
 
-def _fit(run: Run, machine: _Machine) -> fit.Fit:
+def _fit(run: PlannedRun, machine: _Machine) -> fit.Fit:
     """Estimate a run's memory from its data, or from the published sizes if the files are missing."""
     choices, option = run.composed.choices, run.composed.choices["dataset"]
     has_data = _has_data(machine, option)

@@ -19,7 +19,7 @@ from dlexp.machine.memory import is_out_of_memory
 from dlexp.run import signals
 from dlexp.run.display import Display
 from dlexp.run.metrics import list_columns
-from dlexp.run.plan import Run, fingerprint_data, path_keys
+from dlexp.run.plan import PlannedRun, fingerprint_data, path_keys
 from dlexp.run.record import checkpoint, disk
 from dlexp.run.record.checkpoint import SavedState, expected_bytes
 from dlexp.run.record.folder import FINISHED, Record
@@ -36,7 +36,7 @@ from dlexp.run.trainer import Trainer
 MAX_REASON_LENGTH = 2000  # characters of an error's message in the summary; train.log has the whole message
 
 
-def gather_facts(run: Run) -> Facts:
+def gather_facts(run: PlannedRun) -> Facts:
     """Load the data, build the model without memory, and check the config against both. Writes nothing but decoded data.
 
     Raises:
@@ -48,7 +48,7 @@ def gather_facts(run: Run) -> Facts:
         return _gather_facts(run)
 
 
-def _gather_facts(run: Run) -> Facts:
+def _gather_facts(run: PlannedRun) -> Facts:
     import_parts(run.config, run.composed.choices, run.sources)
     with checking_once():
         dataset = load_dataset(run.config, run.version)
@@ -67,7 +67,7 @@ def _gather_facts(run: Run) -> Facts:
     return facts
 
 
-def check_run(run: Run, dataset: Dataset, batch_size: int | None = None) -> Facts:
+def check_run(run: PlannedRun, dataset: Dataset, batch_size: int | None = None) -> Facts:
     """Check the config against device, data and model, with another batch size if one is given."""
     config = run.config if batch_size is None else {**run.config, "batch_size": batch_size}
     parts = {group: make_factory(config, group) for group in ("augment", "model", "precision")}
@@ -75,7 +75,7 @@ def check_run(run: Run, dataset: Dataset, batch_size: int | None = None) -> Fact
     return check_facts(config, run.composed.choices, run.composed.overridden_keys, parts, dataset, run.device)
 
 
-def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
+def execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any] | None:
     """Train, measure and record one run. A failure of the run itself is recorded too.
 
     Returns:
@@ -96,7 +96,7 @@ def execute(run: Run, facts: Facts, display: Display) -> dict[str, Any] | None:
         raise disk.explained(error, run.folder, _state_bytes(run, facts)) from error
 
 
-def _execute(run: Run, facts: Facts, display: Display) -> dict[str, Any]:
+def _execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any]:
     """Execute a run whose lock this process holds."""
     folder, measurements = run.folder, _read_measurements(run)
     saved = _find_saved_state(run, measurements, display)
@@ -145,7 +145,7 @@ def _explain(error: Exception) -> str:
     return " ".join([message, *([f"({place})"] if place else []), *getattr(error, "__notes__", ())])
 
 
-def _read_measurements(run: Run) -> tuning.Measurements | None:
+def _read_measurements(run: PlannedRun) -> tuning.Measurements | None:
     """The measurements of the run's first start, if there were any.
 
     Raises:
@@ -161,7 +161,7 @@ def _read_measurements(run: Run) -> tuning.Measurements | None:
         raise
 
 
-def _measure(run: Run, facts: Facts) -> tuning.Measurements:
+def _measure(run: PlannedRun, facts: Facts) -> tuning.Measurements:
     """Measure the settings that the config leaves open."""
     measurements: tuning.Measurements = {"chosen": {}}
     if run.config["batch_size"] == "auto":
@@ -173,7 +173,7 @@ def _measure(run: Run, facts: Facts) -> tuning.Measurements:
     return measurements
 
 
-def _apply_choices(run: Run, facts: Facts, chosen: tuning.Settings) -> tuple[Facts, dict[str, Any]]:
+def _apply_choices(run: PlannedRun, facts: Facts, chosen: tuning.Settings) -> tuple[Facts, dict[str, Any]]:
     """Facts and config with the chosen settings."""
     if "batch_size" in chosen:
         facts = check_run(run, facts.dataset, chosen["batch_size"])
@@ -188,7 +188,7 @@ def _report_choices(chosen: tuning.Settings, record: Record, display: Display) -
     return {"tuned": chosen, **({"batch_size": chosen["batch_size"]} if "batch_size" in chosen else {})}
 
 
-def _find_saved_state(run: Run, measurements: tuning.Measurements | None, display: Display) -> SavedState | None:
+def _find_saved_state(run: PlannedRun, measurements: tuning.Measurements | None, display: Display) -> SavedState | None:
     """The state to continue from, if there is one.
 
     Raises:
@@ -222,11 +222,11 @@ def _find_saved_state(run: Run, measurements: tuning.Measurements | None, displa
     return saved
 
 
-def _state_bytes(run: Run, facts: Facts) -> int:
+def _state_bytes(run: PlannedRun, facts: Facts) -> int:
     return expected_bytes(facts.num_parameters, rollback=run.config["on_divergence"] == "rollback")
 
 
-def _initial_files(run: Run) -> dict[str, str]:
+def _initial_files(run: PlannedRun) -> dict[str, str]:
     """Name and text of the files that a run folder has from the start."""
     config = {key: value for key, value in run.config.items() if key not in NOT_IN_CONFIG_FILE}
     return {

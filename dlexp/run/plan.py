@@ -35,7 +35,7 @@ NOT_IN_LABEL = {
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """One run whose config has passed all checks.
 
     Args:
@@ -136,7 +136,7 @@ class Run:
         return summary["status"] in BROKEN and self.config["retry"] == "failed"
 
 
-def plan(composed: Composed, study: str = ADHOC) -> Run:
+def plan(composed: Composed, study: str = ADHOC) -> PlannedRun:
     """Check a composed config, and find the id of its run.
 
     Raises:
@@ -149,7 +149,7 @@ def plan(composed: Composed, study: str = ADHOC) -> Run:
     _resolve_auto(config)
     fingerprint, sources = fingerprint_data(composed, config), hash_sources(config)
     identity = run_id(config, fingerprint, path_keys(composed), sources)
-    return Run(composed, config, identity, study, fingerprint, sources)
+    return PlannedRun(composed, config, identity, study, fingerprint, sources)
 
 
 def fingerprint_data(composed: Composed, config: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dlexp.contract import Progress
+from dlexp.data.preprocessing import describe_preprocessing, to_json
 from dlexp.machine.device import empty_cache
 from dlexp.run.clock import Clock
 from dlexp.run.display import Display, epoch_line
@@ -102,6 +103,7 @@ class RunState:
         metrics = {name: number for name, number in last.items() if name.startswith(("train/", "val/"))}
         metrics |= self._test() | speed(self.rows, self.clock.seconds["train"], self.watched, self.config["target"])
         checkpoint.save_weights(self.record.folder, self.learner.snapshot("weights")["model"])
+        self.record.preprocessing(to_json(describe_preprocessing(self.facts.dataset)))
         if self.early_stopping.best_epoch is not None:
             best = self.rows[self.early_stopping.best_epoch]
             metrics |= {f"best/{name}": best[name] for name in best if name.startswith(f"{self.watched}/")}

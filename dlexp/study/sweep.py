@@ -14,7 +14,7 @@ from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedErr
 from dlexp.machine.files import write_whole
 from dlexp.run.display import Display, make_display, result_line, results_table, stale_lines
 from dlexp.run.execute import execute, gather_facts
-from dlexp.run.plan import ADHOC, Run, plan
+from dlexp.run.plan import ADHOC, PlannedRun, plan
 from dlexp.run.record import disk, folder
 
 Row = dict[str, Any]
@@ -28,7 +28,7 @@ class Checked(NamedTuple):
         unsupported: For each of the other cells, why this machine cannot run it.
     """
 
-    runs: list[Run]
+    runs: list[PlannedRun]
     unsupported: list[str]
 
 
@@ -71,7 +71,7 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
         ConfigError: With every mistake of every cell, or if the machine can run none.
         DatasetError: If the data of a cell cannot be read or downloaded.
     """
-    runs: dict[str, Run] = {}
+    runs: dict[str, PlannedRun] = {}
     unsupported: list[str] = []
     problems: list[tuple[str, Composed]] = []
     for cell in cells:
@@ -101,7 +101,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
-def _complete(run: Run, display: Display) -> Row:
+def _complete(run: PlannedRun, display: Display) -> Row:
     """Run one cell unless it is finished.
 
     Returns:
@@ -130,13 +130,13 @@ def _complete(run: Run, display: Display) -> Row:
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})
 
 
-def _swept_keys(runs: Sequence[Run]) -> list[str]:
+def _swept_keys(runs: Sequence[PlannedRun]) -> list[str]:
     """The keys in which the runs differ, in the order typed."""
     keys = dict.fromkeys(override.key for run in runs for override in run.composed.overrides)
     return [key for key in keys if len({_value(run, key) for run in runs}) > 1]
 
 
-def _value(run: Run, key: str) -> str:
+def _value(run: PlannedRun, key: str) -> str:
     return next((override.value_text for override in run.composed.overrides if override.key == key), "")
 
 

@@ -175,3 +175,52 @@ def test_numbers_that_are_not_finite_are_refused(part, field, value):
     getattr(getattr(source, part), field)[3] = value
     with pytest.raises(ConfigError, match=f"expected finite numbers, got 1 NaN or infinite {field} in the {part}"):
         prepared(source)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(("statistic", "expected"), [("mean", 3.0), ("median", 2.0), ("most_frequent", 2.0)])
+def test_missing_values_are_filled_from_the_training_part(statistic, expected):
+    train = Split(torch.tensor([[2.0], [2.0], [5.0], [NAN]]), torch.tensor([0, 1, 0, 1]))
+    test = Split(torch.tensor([[NAN], [100.0]]), torch.tensor([0, 1]))
+    source = Source(train, test, ("a", "b"), impute=statistic)
+    dataset = prepare(source, per_class=None, val_fraction=0.0, scale="none", scale_on="train", data_seed=0)
+    assert dataset.fill.tolist() == [expected]
+    assert dataset.train.inputs.flatten().tolist() == [2.0, 2.0, 5.0, expected]
+    assert dataset.test.inputs.flatten().tolist() == [expected, 100.0]
+    assert source.test.inputs.isnan().any()  # the source is as it was
+
+
+def test_held_out_examples_do_not_enter_the_fill():
+    inputs = torch.arange(20.0)[:, None]
+    source = Source(Split(inputs, torch.arange(20) % 2), Split(inputs[:2], torch.arange(2)), ("a", "b"), impute="mean")
+    dataset = prepare(source, per_class=None, val_fraction=0.4, scale="none", scale_on="train", data_seed=0)
+    assert dataset.fill.item() == pytest.approx(dataset.train.inputs.mean().item())
+    assert dataset.fill.item() != pytest.approx(inputs.mean().item())
+
+
+def test_a_feature_without_any_value_is_refused():
+    split = Split(torch.tensor([[1.0, NAN], [2.0, NAN]]), torch.arange(2))
+    with pytest.raises(ConfigError, match="none in feature 2"):
+        prepare(
+            Source(split, split, ("a", "b"), impute="mean"),
+            per_class=None,
+            val_fraction=0.0,
+            scale="none",
+            scale_on="train",
+            data_seed=0,
+        )
+
+
+def test_infinite_values_are_refused_where_missing_ones_are_filled():
+    split = Split(torch.tensor([[1.0], [float("inf")]]), torch.arange(2))
+    with pytest.raises(ConfigError, match="1 NaN or infinite inputs"):
+        prepare(
+            Source(split, split, ("a", "b"), impute="mean"),
+            per_class=None,
+            val_fraction=0.0,
+            scale="none",
+            scale_on="train",
+            data_seed=0,
+        )

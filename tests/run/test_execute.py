@@ -152,7 +152,16 @@ def test_what_a_run_leaves(tmp_path):
     hydra = {".hydra/config.yaml", ".hydra/overrides.yaml", ".hydra/hydra.yaml"}
     assert (
         files
-        == {"config.yaml", "metrics.csv", "summary.json", "train.log", "arrays/predictions.npz", "checkpoints/best.pt"} | hydra
+        == {
+            "config.yaml",
+            "metrics.csv",
+            "summary.json",
+            "train.log",
+            "arrays/predictions.npz",
+            "checkpoints/best.pt",
+            "preprocessing.json",
+        }
+        | hydra
     )
     summary = json.loads((planned.folder / "summary.json").read_text())
     assert summary["choices"]["precision"] == "fp16"

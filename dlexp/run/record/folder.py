@@ -33,7 +33,7 @@ VOLATILE = {
     "differs",
 }
 
-METRICS, PROBES = "metrics.csv", "probes.csv"
+METRICS, PROBES, PREPROCESSING = "metrics.csv", "probes.csv", "preprocessing.json"
 FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
 
@@ -130,6 +130,10 @@ class Record:
             path.parent.mkdir(exist_ok=True)
             with replacing(path) as temporary, temporary.open("wb") as file:
                 np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+    def preprocessing(self, text: str) -> None:
+        """Write how inputs were preprocessed, as dlexp/data/preprocessing.py words it."""
+        write_whole(self.folder / PREPROCESSING, text)
 
     def sync(self) -> dict[str, int]:
         """Flush metrics.csv and probes.csv to the disk itself, and return their lengths in bytes."""

@@ -1,0 +1,1 @@
+"""Use a trained run: load its model, predict, export. Begin with load.py."""
