@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from dlexp.commands.lab import choose_lab
 from dlexp.commands.train import attempt
-from dlexp.config.check import check, find_problems
-from dlexp.config.compose import Composed, compose
+from dlexp.config.check import compose_run
+from dlexp.config.compose import Composed
 from dlexp.config.entry import show_command, show_uses
 from dlexp.config.options import option_keys
 from dlexp.config.values import format_value, value_at
@@ -73,12 +73,7 @@ def _compose_one(overrides: Sequence[str]) -> Composed:
     if names_study(overrides):
         plan = show_command("plan")
         raise ConfigError(f"study: a study is many runs. Give the overrides of one, as {plan} study=... lists them.")
-    if problems := find_problems(overrides, multirun=False):
-        raise ConfigError(*problems)
-    composed = compose(overrides)
-    if problems := check(composed):
-        raise ConfigError(*problems)
-    return composed
+    return compose_run(overrides)
 
 
 def draw_preview(composed: Composed) -> Drawn:

@@ -70,8 +70,12 @@ def _command(arguments: list[str]) -> int:
         study, request = read_command(overrides)
         runs = compose_runs(study, request)
         from dlexp.study.protocol import run_study  # loads torch: not before the configs have passed
+        from dlexp.study.sweep import check_cells
 
-        return run_study(study, runs, request.changes, f"{show_command('train')} {shlex.join(overrides)}")
+        typed = f"{show_command('train')} {shlex.join(overrides)}"
+        ended = run_study(study, check_cells(runs, study.name), request.changes, typed)
+        print(f"Report: {ended.report}")
+        return ended.code
     if problems := find_problems(overrides, multirun=flags.multirun):
         raise ConfigError(*problems)
     if flags.multirun or flags.by_hydra or is_multirun(map(parse, overrides)):

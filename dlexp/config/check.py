@@ -8,7 +8,7 @@ from typing import Any
 from dlexp.config.compose import Composed, compose
 from dlexp.config.lookup import find_mistakes, look_up
 from dlexp.config.options import FIXED, groups, list_groups, template
-from dlexp.config.overrides import split
+from dlexp.config.overrides import expand, split
 from dlexp.config.ranges import option_ranges, rule_for
 from dlexp.config.rules import Settings, check_rules
 from dlexp.config.values import (
@@ -43,6 +43,31 @@ def find_problems(overrides: Sequence[str], *, multirun: bool) -> list[str]:
     for cell in islice(_sample(rest), MAX_CELLS):
         problems += check(compose(cell))
     return list(dict.fromkeys(problems))
+
+
+def compose_run(overrides: Sequence[str]) -> Composed:
+    """Compose and check the config of the one run that a command asks for.
+
+    Raises:
+        ConfigError: With everything that is wrong with the command.
+    """
+    if problems := find_problems(overrides, multirun=False):
+        raise ConfigError(*problems)
+    composed = compose(overrides)
+    if problems := check(composed):
+        raise ConfigError(*problems)
+    return composed
+
+
+def compose_sweep(overrides: Sequence[str]) -> list[Composed]:
+    """Compose and check the configs of a sweep, in which `find_problems` has found nothing: one for each cell.
+
+    Raises:
+        ConfigError: With each problem once, and the number of cells that have it.
+    """
+    cells = [compose(cell) for cell in expand(overrides)]
+    check_all(cells)
+    return cells
 
 
 def _sample(overrides: Sequence[str]) -> Iterator[list[str]]:

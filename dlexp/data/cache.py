@@ -1,7 +1,6 @@
 """Results stored on disk, shared by the processes of one machine."""
 
 import functools
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from filelock import FileLock
 
 from dlexp.contract import DatasetError
 from dlexp.machine.files import replacing
+from dlexp.machine.notices import notice_stream
 
 
 def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, An
         with FileLock(path.with_suffix(".lock")):
             if _load(path) is None:
                 if path.exists():
-                    print(f"{path} is damaged and is made again.", file=sys.stderr)
+                    print(f"{path} is damaged and is made again.", file=notice_stream())
                 with replacing(path) as temporary:
                     torch.save(make(), temporary)
         return torch.load(path, weights_only=True, mmap=True)

@@ -8,11 +8,11 @@ one stays.
 import functools
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 from dlexp.data.file_listing import FileState
 from dlexp.machine.files import write_whole
+from dlexp.machine.notices import notice_stream
 
 Hashes = dict[str, tuple[FileState, str]]  # path from the folder → state when the file was hashed, sha256 in hex
 
@@ -37,7 +37,7 @@ def read_hashes(path: Path) -> Hashes:
         return {}
     header = _parse_header(first)
     if header is None or header["hashes"] != _sha256(second):
-        print(f"{path} is damaged and is made again.", file=sys.stderr)
+        print(f"{path} is damaged and is made again.", file=notice_stream())
         return {}
     return {
         name: ((size, inode, mtime, ctime), digest) for name, (size, inode, mtime, ctime, digest) in json.loads(second).items()
@@ -66,7 +66,7 @@ def write_hashes(path: Path, hashes: Hashes, state: str | None, fingerprint: str
 def _report(folder: Path, reason: str) -> None:
     print(
         f"The hashes of the data's files cannot be stored in {folder} ({reason}): each command reads the files again.",
-        file=sys.stderr,
+        file=notice_stream(),
     )
 
 

@@ -4,7 +4,8 @@ import os
 import platform
 import resource
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 from dlexp.errors import UnsupportedError
 from dlexp.machine.files import read_system_field
 from dlexp.machine.process import return_freed_memory, reuse_freed_memory
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"  # the environment variable with the memory that cuBLAS may use
 
 
 def find_device(name: str) -> torch.device:
@@ -69,7 +72,7 @@ def configure_torch(device: torch.device, *, num_threads: int, determinism: str,
         reuse_freed_memory()
     bitwise = determinism == "bitwise"
     if bitwise:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS makes its first handle
+        os.environ.setdefault(WORKSPACE, ":4096:8")  # read when cuBLAS makes its first handle
     torch.use_deterministic_algorithms(bitwise)
     # By default, deterministic mode fills each new tensor with NaN, to reveal code that reads it: up to 15 % of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -81,6 +84,35 @@ def configure_torch(device: torch.device, *, num_threads: int, determinism: str,
     torch.backends.cudnn.rnn.fp32_precision = products  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+
+
+@contextmanager
+def restoring_torch() -> Iterator[None]:
+    """Within this context torch's global state may change; afterwards it is as before: threads, flags and random numbers."""
+    flags = [(holder, name, getattr(holder, name)) for holder, names in _flags() for name in names]
+    num_threads, random = torch.get_num_threads(), torch.get_rng_state()
+    random_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    bitwise, only_warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    workspace = os.environ.get(WORKSPACE)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
+        torch.set_rng_state(random)
+        if random_cuda is not None:
+            torch.cuda.set_rng_state_all(random_cuda)
+        torch.use_deterministic_algorithms(bitwise, warn_only=only_warns)
+        for holder, name, value in flags:
+            setattr(holder, name, value)
+        if workspace is None:
+            os.environ.pop(WORKSPACE, None)
+
+
+def _flags() -> list[tuple[Any, tuple[str, ...]]]:
+    """The attributes that `configure_torch` sets, by their holder."""
+    cudnn = torch.backends.cudnn
+    precisions = [(holder, ("fp32_precision",)) for holder in (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)]  # type: ignore[attr-defined]
+    return [(torch.utils.deterministic, ("fill_uninitialized_memory",)), (cudnn, ("deterministic", "benchmark")), *precisions]
 
 
 def empty_cache() -> None:

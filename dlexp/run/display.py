@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,6 +16,38 @@ from rich.text import Text
 REFRESH_SECONDS = 0.5
 LEFT_ALIGNED = ("status", "reason", "study", "question", "run")  # columns of text
 PLAIN_WIDTH = 160  # characters in a line of a table, if there is no terminal
+
+
+@runtime_checkable
+class Display(Protocol):
+    """What shows the progress of runs, one after the other. It is a context, within which it may draw."""
+
+    def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
+        """A run begins: its title, and its planned length."""
+
+    def due(self) -> bool:
+        """Whether `refresh` should be called now; asked at each step."""
+
+    def refresh(self, step: int) -> None:
+        """So many steps are done."""
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """An epoch has ended with this row of metrics.csv."""
+
+    def end(self) -> None:
+        """The run has ended."""
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+
+    def table(self, table: Table) -> None:
+        """Show a table."""
+
+    def __enter__(self) -> "Display":
+        """Begin to show."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Show nothing more."""
 
 
 class Plain:
@@ -120,9 +153,6 @@ class Live:
         self.progress.update(self.sweep, visible=False)
         self.progress.update(self.run, visible=False)
         self.progress.stop()
-
-
-Display = Plain | Live
 
 
 def make_display(num_runs: int = 1) -> Display:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -47,6 +47,32 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         _deferred = False
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within this context an interrupt (Ctrl-C, or the stop button of a notebook) asks to stop, as in a command.
+
+    A second interrupt raises KeyboardInterrupt at once. Afterwards the handler is the one from before. In a thread other than
+    the main one this does nothing, because Python delivers signals to the main thread.
+    """
+    global _requested
+    if current_thread() is not main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        _requested = None
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    global _requested
+    is_second, _requested = _requested is not None, signal.Signals(number)
+    if is_second or not _deferred:
+        raise KeyboardInterrupt
 
 
 def requeue() -> str | None:

@@ -1,40 +1,42 @@
 """Run a study, and list the ids that its report is about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
-from dlexp.config.compose import Composed, compose
+from dlexp.config.compose import compose
 from dlexp.data.fingerprint import checking_once
+from dlexp.run.display import Display
 from dlexp.run.plan import NOT_IN_LABEL, plan
 from dlexp.run.record.identity import slug
 from dlexp.study.definition import CHANGED, Study
 from dlexp.study.request import command
-from dlexp.study.sweep import check_cells, sweep, write_json
+from dlexp.study.sweep import Checked, sweep, write_json
 
 
-def run_study(study: Study, runs: Sequence[Composed], changes: Mapping[str, str], typed: str) -> int:
+class Ended(NamedTuple):
+    """How a study ended: the exit code, 1 if a run failed, else 0; and the path of its report."""
+
+    code: int
+    report: Path
+
+
+def run_study(study: Study, checked: Checked, changes: Mapping[str, str], typed: str, display: Display | None = None) -> Ended:
     """Run the runs of a study that are not finished, and write its report.
 
     Args:
         study: As its file describes it.
-        runs: From `compose_runs`.
+        checked: Its runs, from `check_cells`.
         changes: Key → text, set in every run.
         typed: The command.
-
-    Returns:
-        The exit code: 1 if a run failed, else 0.
-
-    Raises:
-        ConfigError: With everything that is wrong with any run; nothing has started then.
+        display: Shows the runs; by default the one that suits standard output.
     """
-    checked = check_cells(runs, study.name)
     folder = write_protocol(study, changes, typed)
-    code = sweep(checked, typed)
+    code = sweep(checked, typed, display)
     from dlexp.analysis.report.write import build_report  # draws figures: not needed until now
 
-    print(f"Report: {build_report(folder)}")
-    return code
+    return Ended(code, build_report(folder))
 
 
 @checking_once()

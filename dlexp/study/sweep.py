@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,12 +32,13 @@ class Checked(NamedTuple):
     unsupported: list[str]
 
 
-def sweep(cells: Checked, command: str) -> int:
+def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
     """Run the cells of a sweep that are not finished, one after the other, and report on all.
 
     Args:
         cells: The cells, in the order in which they run.
         command: The command as typed, for the manifest and for the line that explains how to retry.
+        display: Shows the runs; by default the one that suits standard output.
 
     Returns:
         The exit code: 1 if a run failed, now or before, else 0.
@@ -52,7 +53,7 @@ def sweep(cells: Checked, command: str) -> int:
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
     write_json(manifest, listed | {"started": folder.now()})
     rows: list[Row] = []
-    with make_display(sum(run.must_run() for run in runs)) as display:
+    with display or make_display(count_due(runs)) as display:
         try:
             for run in runs:
                 rows.append(_complete(run, display) | {key: _value(run, key) for key in swept})
@@ -61,6 +62,11 @@ def sweep(cells: Checked, command: str) -> int:
             counts = Counter(row["outcome"] for row in rows)
             write_json(manifest, listed | {"counts": counts, "ended": folder.now()})
     return int(any(row["outcome"] == "failed" for row in rows))
+
+
+def count_due(runs: Iterable[PlannedRun]) -> int:
+    """How many of these runs must be executed."""
+    return sum(run.must_run() for run in runs)
 
 
 @checking_once()

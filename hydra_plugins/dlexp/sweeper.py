@@ -8,10 +8,8 @@ from hydra.plugins.sweeper import Sweeper as HydraSweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from dlexp.config.check import check_all
-from dlexp.config.compose import compose
+from dlexp.config.check import compose_sweep
 from dlexp.config.entry import show_command
-from dlexp.config.overrides import expand
 
 
 class Sweeper(HydraSweeper):
@@ -31,8 +29,7 @@ class Sweeper(HydraSweeper):
     def sweep(self, arguments: list[str]) -> NoReturn:
         """Run the cells, and end the process with the sweep's exit code. Called by Hydra, which would lose a returned one."""
         axes = [f"{key}={values}" for key, values in self.params.items()]
-        cells = [compose(cell) for cell in expand([*axes, *arguments])]
-        check_all(cells)
+        cells = compose_sweep([*axes, *arguments])
         from dlexp.study.sweep import check_cells, sweep  # loads torch: not before the configs have passed
 
         raise SystemExit(sweep(check_cells(cells), f"{show_command('train')} {shlex.join(sys.argv[1:])}"))

@@ -7,6 +7,7 @@ import pytest
 from dlexp.errors import ConfigError
 from dlexp.study.protocol import run_study
 from dlexp.study.request import compose_runs, read_command
+from dlexp.study.sweep import check_cells
 
 TINY = ("study=activation_2d", "dataset=moons", "epochs=2", "model.widths=[8]")
 FOLDER = "with-epochs=2-model.widths=-8"
@@ -14,7 +15,8 @@ FOLDER = "with-epochs=2-model.widths=-8"
 
 def run(root, *overrides):
     study, request = read_command([*TINY, *overrides, f"output_dir={root}"])
-    return run_study(study, compose_runs(study, request), request.changes, "python train.py study=activation_2d ...")
+    checked = check_cells(compose_runs(study, request), study.name)
+    return run_study(study, checked, request.changes, "python train.py study=activation_2d ...").code
 
 
 def summaries(root):
