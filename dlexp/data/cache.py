@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from dlexp.contract import DatasetError
 from dlexp.machine.files import replacing
-from dlexp.machine.notices import notice_stream
+from dlexp.machine.notices import notify
 
 
 def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, An
         with FileLock(path.with_suffix(".lock")):
             if _load(path) is None:
                 if path.exists():
-                    print(f"{path} is damaged and is made again.", file=notice_stream())
+                    notify(f"{path} is damaged and is made again.")
                 with replacing(path) as temporary:
                     torch.save(make(), temporary)
         return torch.load(path, weights_only=True, mmap=True)

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from dlexp.data.archive import unpack
 from dlexp.machine.files import replacing
-from dlexp.machine.notices import notice_stream
+from dlexp.machine.notices import is_watched, notify
 
 ANSWER_SECONDS = 4.0  # timeout for the first answer of a server
 STALL_SECONDS = 30.0  # timeout for each later one
@@ -136,8 +136,7 @@ def _receive(response: Any, temporary: Path, path: Path, md5: str) -> None:
     """Write a response to `temporary`. Raises an error if it is not the file `path` with this checksum."""
     digest, received, total = hashlib.md5(usedforsecurity=False), 0, int(response.headers.get("Content-Length") or 0)
     line = f"Downloading {path.name} ({total / 2**20:.1f} MiB) to {path.parent}"
-    stream = notice_stream()
-    print(line, end="", file=stream, flush=True)
+    notify(line, end="")
     try:
         with response, temporary.open("wb") as file:
             while chunk := response.read(CHUNK):
@@ -146,10 +145,10 @@ def _receive(response: Any, temporary: Path, path: Path, md5: str) -> None:
                 received += len(chunk)
                 if received > MAX_BYTES:
                     raise ValueError(f"{path.name} has more than {MAX_BYTES} bytes")
-                if total and stream.isatty():
-                    print(f"\r{line}: {received / total:.0%}", end="", file=stream, flush=True)
+                if total and is_watched():
+                    notify(f"\r{line}: {received / total:.0%}", end="")
     finally:
-        print(file=stream)
+        notify("")
     if received < total:
         raise ConnectionError(f"{path.name} broke off after {received} of {total} bytes")
     if digest.hexdigest() != md5:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dlexp.data.file_listing import FileState
 from dlexp.machine.files import write_whole
-from dlexp.machine.notices import notice_stream
+from dlexp.machine.notices import notify
 
 Hashes = dict[str, tuple[FileState, str]]  # path from the folder → state when the file was hashed, sha256 in hex
 
@@ -37,7 +37,7 @@ def read_hashes(path: Path) -> Hashes:
         return {}
     header = _parse_header(first)
     if header is None or header["hashes"] != _sha256(second):
-        print(f"{path} is damaged and is made again.", file=notice_stream())
+        notify(f"{path} is damaged and is made again.")
         return {}
     return {
         name: ((size, inode, mtime, ctime), digest) for name, (size, inode, mtime, ctime, digest) in json.loads(second).items()
@@ -64,10 +64,7 @@ def write_hashes(path: Path, hashes: Hashes, state: str | None, fingerprint: str
 
 @functools.cache  # once for each folder and process
 def _report(folder: Path, reason: str) -> None:
-    print(
-        f"The hashes of the data's files cannot be stored in {folder} ({reason}): each command reads the files again.",
-        file=notice_stream(),
-    )
+    notify(f"The hashes of the data's files cannot be stored in {folder} ({reason}): each command reads the files again.")
 
 
 def _parse_header(line: bytes) -> dict[str, str | None] | None:

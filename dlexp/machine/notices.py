@@ -1,26 +1,29 @@
-"""Where a line goes that nobody asked for, such as that of a download. Loads no torch."""
+"""Lines that nobody asked for, such as that of a download: on standard error, or nowhere. Loads no torch."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TextIO
 
-_silent: ContextVar[TextIO | None] = ContextVar("silent", default=None)
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 
-def notice_stream() -> TextIO:
-    """Standard error; within `silenced`, a file that keeps nothing."""
-    return _silent.get() or sys.stderr
+def notify(text: str, *, end: str = "\n") -> None:
+    """Print a text on standard error, unless within `silenced`."""
+    if not _silent.get():
+        print(text, end=end, file=sys.stderr, flush=True)
+
+
+def is_watched() -> bool:
+    """Whether standard error is a terminal on which notices are shown."""
+    return not _silent.get() and sys.stderr.isatty()
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Within this context no such line is shown."""
-    with open(os.devnull, "w") as nothing:
-        token = _silent.set(nothing)
-        try:
-            yield
-        finally:
-            _silent.reset(token)
+    """Within this context `notify` prints nothing."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
