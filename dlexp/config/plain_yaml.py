@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from dlexp.machine.files import read_regular_file
+
 MAX_BYTES = 100_000  # of a file; the largest file in conf/ has a tenth of it
 MAX_VALUES = 5_000  # of a file, with aliases expanded
 MAX_DEPTH = 500  # of nested maps and lists; the C loader is recursive, and a few thousand levels crash the process
@@ -15,12 +17,12 @@ def read(path: Path) -> str:
     """Read a text file that may be passed to `parse`.
 
     Raises:
-        ValueError: If it is larger than any config, or not text.
+        ValueError: If it is larger than any config, not text, or not a regular file.
         OSError: If it cannot be read.
     """
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path.name} has {size} bytes, and no config has more than {MAX_BYTES}")
-    return path.read_text(encoding="utf-8")
+    return read_regular_file(path, MAX_BYTES).decode()
 
 
 def parse(text: str) -> Any:

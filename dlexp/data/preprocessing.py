@@ -85,7 +85,7 @@ def from_json(text: str) -> Preprocessing:
     try:
         content = json.loads(text)
         return _read(content)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (KeyError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise ValueError(f"it is not that of a run ({type(error).__name__}: {error})") from error
 
 

@@ -1,10 +1,15 @@
-"""Write a file so that a reader finds all of the new content or all of the old, even after a crash; read system files."""
+"""Write a file so that a reader finds all of the new content or all of the old, even after a crash.
+
+Read files of unknown origin, and those in which the operating system reports something.
+"""
 
 import os
 import platform
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextmanager
@@ -37,6 +42,34 @@ def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool 
     with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a file of unknown origin for reading. Pipes and devices are refused: they may have no end.
+
+    Raises:
+        ValueError: If it is not a regular file, or a link to one.
+        OSError: If it cannot be opened.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError(f"{path.name} is not a regular file")
+    return file
+
+
+def read_regular_file(path: Path, max_bytes: int) -> bytes:
+    """The content of a file of unknown origin.
+
+    Raises:
+        ValueError: If it is not a regular file, or larger than `max_bytes`.
+        OSError: If it cannot be read.
+    """
+    with open_regular_file(path) as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"{path.name} has more than {max_bytes} bytes")
+    return content
 
 
 def read_system_file(path: Path) -> str:

@@ -49,11 +49,7 @@ def gather_facts(run: PlannedRun) -> Facts:
 
 
 def _gather_facts(run: PlannedRun) -> Facts:
-    import_parts(run.config, run.composed.choices, run.sources)
-    with checking_once():
-        dataset = load_dataset(run.config, run.version)
-        if fingerprint_data(run.composed, run.config) != run.fingerprint:
-            raise DatasetError(f"{run.title}: files of the dataset were changed since the command began. Give it again.")
+    dataset = read_dataset(run)
     facts = check_run(run, dataset)
     if run.config["batch_size"] == "auto":
         measurements = None
@@ -65,6 +61,22 @@ def _gather_facts(run: PlannedRun) -> Facts:
         # Raises an error if there is nothing to choose.
         tuning.list_candidates(run.config, facts, run.composed.overridden_keys)
     return facts
+
+
+def read_dataset(run: PlannedRun) -> Dataset:
+    """Import what the run takes from the lab, and read and prepare its data.
+
+    Raises:
+        ConfigError: If that fails for what the config says, or for a module of the lab.
+        DatasetError: If the data cannot be read or downloaded, or have changed since the run was planned.
+    """
+    with users_errors():
+        import_parts(run.config, run.composed.choices, run.sources)
+        with checking_once():
+            dataset = load_dataset(run.config, run.version)
+            if fingerprint_data(run.composed, run.config) != run.fingerprint:
+                raise DatasetError(f"{run.title}: files of the dataset were changed since the command began. Give it again.")
+    return dataset
 
 
 def check_run(run: PlannedRun, dataset: Dataset, batch_size: int | None = None) -> Facts:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlexp.config import plain_yaml
+from dlexp.machine.files import read_regular_file
 
 RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
 FOLDERS_WITHOUT_RUNS = {"sweeps", "figures", "arrays", "checkpoints"}
@@ -90,13 +91,13 @@ def read_json(path: Path) -> Any:
     """Parse a JSON file.
 
     Raises:
-        ValueError: If it is not JSON, or larger than any file that training writes.
+        ValueError: If it is not JSON, not a regular file, or larger than any file that training writes.
         OSError: If it cannot be read.
     """
     if (size := path.stat().st_size) > MAX_JSON_BYTES:
         raise ValueError(f"{path.name} has {size} bytes, and training writes no more than {MAX_JSON_BYTES}")
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_regular_file(path, MAX_JSON_BYTES))
     except RecursionError as error:
         raise ValueError(f"{path.name} is nested too deeply") from error
 

@@ -17,7 +17,7 @@ from dlexp.machine.files import replacing, write_whole
 SCHEMA = 1  # version of the state's layout
 NUM_STATES = 2  # newest states that stay on disk
 MAX_TIME_SHARE = 0.02  # largest share of the time that saving may take
-FOLDER = "checkpoints"
+FOLDER, WEIGHTS = "checkpoints", "best.pt"
 
 
 class SavedState(NamedTuple):
@@ -105,7 +105,7 @@ def expected_bytes(num_parameters: int, *, rollback: bool) -> int:
 
 def save_weights(run_folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
     """Write the tested weights to checkpoints/best.pt, a plain state dict."""
-    path = run_folder / FOLDER / "best.pt"
+    path = run_folder / FOLDER / WEIGHTS
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as temporary:
         torch.save(dict(weights), temporary)

@@ -18,11 +18,12 @@ from dlexp.config.ranges import COUNT, rule_for
 from dlexp.data.batches import Batch
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.machine.device import synchronize
-from dlexp.machine.files import write_whole
+from dlexp.machine.files import read_regular_file, write_whole
 from dlexp.run.setup.build import build
 from dlexp.run.setup.facts import Facts
 
 FILE = "tuned.json"
+MAX_BYTES = 2**20  # of this file; a measurement writes about a thousand
 SECONDS = 0.5  # timing budget for all candidates together
 WARM_UP = 5  # untimed steps of each candidate; the recording of a CUDA graph is among them
 MIN_STEPS = 3  # timed steps of each candidate, however slow they are
@@ -67,7 +68,7 @@ def read_measurements(folder: Path, config: Mapping[str, Any]) -> Measurements |
     """
     path = folder / FILE
     try:
-        measurements = json.loads(path.read_text())
+        measurements = json.loads(read_regular_file(path, MAX_BYTES))
         problem = _find_problem(measurements, config)
     except FileNotFoundError:
         return None
