@@ -1,3 +1,45 @@
-"""A Hydra-configured PyTorch laboratory for ablation studies. Begin with contract.py, then run/execute.py."""
+"""A Hydra-configured PyTorch laboratory for ablation studies. Begin with contract.py, then run/execute.py.
+
+In Python: `dlexp.train`, `sweep`, `load_run`, `load_runs`, `compare` and `analyse`; see docs/python.md. Each is imported when
+it is first used, so that `import dlexp` loads neither torch nor pandas.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dlexp import errors as errors  # `except dlexp.errors.ConfigError` needs no further import
 
 __version__ = "0.1.0"
+__all__ = ["Run", "Sweep", "analyse", "compare", "load_run", "load_runs", "sweep", "train"]
+
+# Name → the module that defines it.
+_HOMES = {
+    "Run": "dlexp.api.run",
+    "Sweep": "dlexp.api.sweep",
+    "analyse": "dlexp.api.analyse",
+    "compare": "dlexp.api.compare",
+    "load_run": "dlexp.api.run",
+    "load_runs": "dlexp.api.run",
+    "sweep": "dlexp.api.train",
+    "train": "dlexp.api.train",
+}
+
+if TYPE_CHECKING:
+    from dlexp.api.analyse import analyse
+    from dlexp.api.compare import compare
+    from dlexp.api.run import Run, load_run, load_runs
+    from dlexp.api.sweep import Sweep
+    from dlexp.api.train import sweep, train
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, from its own module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dlexp' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The names above, also those that were not imported yet."""
+    return sorted({*globals(), *__all__})

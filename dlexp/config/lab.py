@@ -37,11 +37,12 @@ class Lab:
         return self.folder / "conf"
 
 
-def find_lab(config_dir: str | None = None) -> Lab | None:
-    """Find the lab of this command, which may ask the user whether to trust the current folder.
+def find_lab(config_dir: str | None = None, *, may_ask: bool = True) -> Lab | None:
+    """Find the lab of this command.
 
     Args:
         config_dir: The value of `--config-dir`.
+        may_ask: Whether to ask the user, in a terminal, to trust the current folder if it is not trusted yet.
 
     Returns:
         The lab that `config_dir` names, or `DLEXP_LAB`, or the current folder; None if there is none.
@@ -62,7 +63,7 @@ def find_lab(config_dir: str | None = None) -> Lab | None:
     here = Path.cwd().resolve()
     if not (here / FILE).is_file():
         return None
-    if not is_trusted(here) and not _ask(here):
+    if not is_trusted(here) and not (may_ask and _ask(here)):
         raise ConfigError(
             f"{here} holds a {FILE}, so its options and Python modules would be used, and it is not a folder that you trust. "
             f"If you know what it contains: dlexp trust {here}"

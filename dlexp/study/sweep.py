@@ -47,7 +47,7 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
         DiskError: If the disk is full or cannot be written.
     """
     runs, unsupported = cells
-    swept = _swept_keys(runs)
+    swept = list_swept_keys(runs)
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
     manifest = runs[0].study_folder / "sweeps" / f"{identity}.json"
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
@@ -136,7 +136,7 @@ def _complete(run: PlannedRun, display: Display) -> Row:
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})
 
 
-def _swept_keys(runs: Sequence[PlannedRun]) -> list[str]:
+def list_swept_keys(runs: Sequence[PlannedRun]) -> list[str]:
     """The keys in which the runs differ, in the order typed."""
     keys = dict.fromkeys(override.key for run in runs for override in run.composed.overrides)
     return [key for key in keys if len({_value(run, key) for run in runs}) > 1]

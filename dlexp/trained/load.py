@@ -142,8 +142,8 @@ def _read_dataset(folder: Path, composed: Composed, identity: str, paths: dict[s
     keys = traits("dataset", composed.choices["dataset"]).user_files
     where = ", ".join(f"dataset.{key}={format_value(run.config['dataset'][key])}" for key in keys)
     raise DatasetError(
-        f"{name}: the files are not those that the run used: {where} has other content. If those of the run are elsewhere, give "
-        f"their path: dataset({keys[0]}=...)."
+        f"{name}: the files are not those that the run used: {where} has other content. If those of the run are elsewhere, "
+        f"give their path: dataset({keys[0]}=...)."
     )
 
 

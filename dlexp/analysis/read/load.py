@@ -25,7 +25,7 @@ def warn_damaged(path: Path, error: Exception) -> None:
     warnings.warn(f"{path} is damaged and was left out: {error}", DamagedRunWarning, stacklevel=4)
 
 
-def load_runs(path: str | Path) -> pd.DataFrame:
+def load_runs(path: str | Path = "outputs") -> pd.DataFrame:
     """Load runs into a table with one row per run, whatever its status.
 
     Args:

@@ -18,12 +18,13 @@ def describe_outside_runs(listed: Iterable[RunFolder], outside: Iterable[RunFold
         listed: The runs of the protocol that exist.
         outside: The runs that the protocol does not list.
     """
-    known = [_comparable_settings(run) for run in listed]
+    known = [write_settings(run) for run in listed]
     rows = [(run.id, str(run.path), run.status, _describe_nearest(run, known)) for run in outside]
     return pd.DataFrame(rows, columns=["id", "folder", "status", "differs"])
 
 
-def _comparable_settings(run: RunFolder) -> dict[str, str]:
+def write_settings(run: RunFolder) -> dict[str, str]:
+    """The settings of a run that can change its numbers, as text: key, or group → value, or option."""
     return {key: _to_text(value) for key, value in {**run.config, **run.choices}.items() if key not in IGNORED_KEYS}
 
 
@@ -34,7 +35,7 @@ def _to_text(value: Any) -> str:
 def _describe_nearest(run: RunFolder, known: list[dict[str, str]]) -> str:
     if not known:
         return "no run of the protocol exists to compare with"
-    settings = _comparable_settings(run)
+    settings = write_settings(run)
     differences = min((_list_differences(settings, other) for other in known), key=len)
     return ", ".join(differences) or "no setting of its config"
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from dlexp.errors import CheckpointError
-from dlexp.machine.files import replacing, write_whole
+from dlexp.machine.files import write_whole
 
 SCHEMA = 1  # version of the state's layout
 NUM_STATES = 2  # newest states that stay on disk
@@ -107,8 +107,9 @@ def save_weights(run_folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
     """Write the tested weights to checkpoints/best.pt, a plain state dict."""
     path = run_folder / FOLDER / WEIGHTS
     path.parent.mkdir(exist_ok=True)
-    with replacing(path) as temporary:
-        torch.save(dict(weights), temporary)
+    buffer = io.BytesIO()  # into a file, torch would write the name of that file, which holds the number of this process
+    torch.save(dict(weights), buffer)
+    write_whole(path, buffer.getbuffer())
 
 
 def newest(run_folder: Path, device: torch.device, num_threads: int, code: str) -> SavedState | None:

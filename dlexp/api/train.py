@@ -1,0 +1,123 @@
+"""Train from Python: one run, the runs of a sweep, or those of a study."""
+
+import shlex
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlexp.api.overrides import write_overrides
+from dlexp.api.process import borrowing_process, choose_lab, using_lab
+from dlexp.api.run import Run
+from dlexp.api.sweep import Sweep
+from dlexp.config.check import compose_run, compose_sweep, find_problems
+from dlexp.config.entry import show_command
+from dlexp.config.lab import Lab
+from dlexp.config.overrides import parse
+from dlexp.errors import ConfigError
+from dlexp.study.request import compose_runs, names_study, read_command
+
+if TYPE_CHECKING:  # it loads torch, which a refused call does not need
+    from dlexp.study.sweep import Checked
+
+
+def train(*overrides: str, lab: str | Path | None = None, progress: bool | None = None, **settings: Any) -> Run:
+    """Train one run, or go on with it, or find it if it is finished. It leaves the folder that `dlexp train` leaves.
+
+    An interrupt saves the state, and the same call goes on from there. A run that fails is returned with `status` failed.
+
+    Args:
+        overrides: As on the command line: `"depth=8"`.
+        lab: The folder of a lab; None: that of `DLEXP_LAB`, or the current folder if it is a lab that you trust.
+        progress: Whether to show what the command shows; None: a bar in a notebook, and elsewhere nothing.
+        settings: The same as keywords: `activation="relu"`, `**{"optimizer.lr": 0.1}`. A text is written as it would be typed.
+
+    Raises:
+        ConfigError: With everything that is wrong with the command; UnsupportedError if this machine lacks what it needs.
+        DatasetError: If the data cannot be read or downloaded.
+        CheckpointError: If the run was interrupted, and none of its saved states can be read.
+        HeldError: If another process is working on the run.
+        DiskError: If the disk is full or cannot be written.
+    """
+    with _checking(lab) as chosen:
+        typed = write_overrides(overrides, settings)
+        if names_study(typed):
+            raise ConfigError("study: a study is many runs: dlexp.sweep trains them.")
+        if swept := [item.text for item in map(parse, typed) if item.parsed.is_sweep_override()]:
+            raise ConfigError(*(f"{text}: several values: dlexp.sweep trains a run for each." for text in swept))
+        composed = compose_run(typed)
+    with borrowing_process(chosen):
+        from dlexp.api.display import choose_display
+        from dlexp.run.execute import execute, gather_facts
+        from dlexp.run.plan import plan
+
+        run = plan(composed)
+        if run.must_run():
+            facts = gather_facts(run)
+            with choose_display(progress) as display:
+                execute(run, facts, display)
+        return Run(run.folder, chosen.folder if chosen else None)
+
+
+def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None = None, **settings: Any) -> Sweep:
+    """Train the runs of a sweep, `sweep("norm=bn,gn", seed=range(5))`, or of a study, `sweep(study="topology")`.
+
+    All are checked before the first starts; those that are finished are not run again. It leaves the folders that
+    `dlexp train -m` leaves, or `dlexp train study=...`. An interrupt saves the state of the run at work, and the same call
+    goes on from there.
+
+    Args:
+        overrides: As on the command line.
+        lab: As in `train`.
+        progress: As in `train`.
+        settings: The same as keywords. A list, a range or an array holds the values to sweep over, so that the value of a key
+            that takes a list is a list in a list.
+
+    Raises:
+        ConfigError: With everything that is wrong with any run; UnsupportedError if this machine can run none of them.
+        DatasetError: If the data of a run cannot be read or downloaded.
+        DiskError: If the disk is full or cannot be written.
+    """
+    with _checking(lab) as chosen:
+        typed = write_overrides(overrides, settings, sweeps=True)
+        if names_study(typed):
+            return _run_study(typed, chosen, progress)
+        if problems := find_problems(typed, multirun=True):
+            raise ConfigError(*problems)
+        cells = compose_sweep(typed)
+    named = ["--config-dir", str(chosen.conf)] if chosen else []
+    command = f"{show_command('train')} {shlex.join(['-m', *typed, *named])}"
+    with borrowing_process(chosen):
+        from dlexp.api.display import choose_display
+        from dlexp.study.sweep import check_cells, count_due
+        from dlexp.study.sweep import sweep as run_sweep
+
+        checked = check_cells(cells)
+        run_sweep(checked, command, choose_display(progress, count_due(checked.runs)))
+        return _make_sweep(checked, chosen)
+
+
+def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> Sweep:
+    study, request = read_command(typed)
+    runs = compose_runs(study, request)
+    with borrowing_process(lab):
+        from dlexp.api.display import choose_display
+        from dlexp.study.protocol import run_study
+        from dlexp.study.sweep import check_cells, count_due
+
+        checked = check_cells(runs, study.name)
+        display = choose_display(progress, count_due(checked.runs))
+        ended = run_study(study, checked, request.changes, f"{show_command('train')} {shlex.join(typed)}", display)
+        return _make_sweep(checked, lab, ended.report)
+
+
+def _make_sweep(checked: "Checked", lab: Lab | None, report: Path | None = None) -> Sweep:
+    from dlexp.study.sweep import list_swept_keys
+
+    runs = [Run(run.folder, lab.folder if lab else None) for run in checked.runs]
+    return Sweep(runs, list_swept_keys(checked.runs), checked.unsupported, report)
+
+
+def _checking(lab: str | Path | None) -> AbstractContextManager[Lab | None]:
+    """A context with the options of a lab, in which a call is checked without loading torch."""
+    return using_lab(choose_lab(lab))
