@@ -20,7 +20,7 @@ OF_SEVERAL = {
     "test_settings.py",
     "test_structure.py",
     "test_wheel.py",
-    "analysis/test_notebook.py",
+    "api/test_notebook.py",
     "analysis/report/test_report_browser.py",
     "benchmark/test_cases.py",
     "benchmark/test_command.py",

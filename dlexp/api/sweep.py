@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import pandas as pd
 
+from dlexp.analysis.judge.cells import matches
 from dlexp.analysis.read.load import build_runs, read_run_folders
 from dlexp.api.run import Run
+from dlexp.config.suggestion import nearest_option
+from dlexp.errors import ConfigError
 
 
 class Sweep(Sequence[Run]):
@@ -32,11 +35,31 @@ class Sweep(Sequence[Run]):
 
         `dlexp.load_runs` has all columns.
         """
-        frame = build_runs(read_run_folders(run.folder for run in self.runs if run.folder.exists()))
+        frame = self._load()
         tests = [name for name in frame if str(name).startswith("test/")]
         reason = ["reason"] if frame["reason"].notna().any() else []
         columns = ["id", *self.keys, "status", *tests, "seconds", *reason]
         return frame[[name for name in columns if name in frame]]
+
+    def select(self, **settings: Any) -> "Sweep":
+        """The runs with these settings, such as `select(norm="bn", depth=8)`.
+
+        Args:
+            settings: Key → value, as in the columns of `load_runs`; a key with a dot as `select(**{"optimizer.lr": 0.1})`.
+
+        Raises:
+            ConfigError: If no run has such a key.
+        """
+        frame = self._load()
+        if unknown := [key for key in settings if key not in frame]:
+            known = [str(name) for name in frame.columns]
+            raise ConfigError(*(f"{key}: no setting of these runs.{nearest_option(key, known)}" for key in unknown))
+        chosen = set(frame.loc[matches(frame, settings), "id"])
+        return Sweep([run for run in self.runs if run.id in chosen], self.keys, self.unsupported, self.report)
+
+    def _load(self) -> pd.DataFrame:
+        """All columns of the runs whose folder is there."""
+        return build_runs(read_run_folders(run.folder for run in self.runs if run.folder.exists()))
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
