@@ -95,12 +95,13 @@ class Source:
     """A whole data set, as its reader returns it: before subset, validation split and scaling.
 
     Args:
-        train: Examples to train on. The validation split is taken from these.
+        train: Examples to train on. The validation split is taken from these if `val` is None.
         test: Examples for the evaluation at the end.
         classes: Name of each class, in the order of the labels; empty for a regression.
         table: How the rows of a table became examples; None if they came from elsewhere.
         impute: What takes the place of NaN in the inputs, float32 [N, F]: this statistic of the feature, computed from the
             training examples of the run. None: NaN is refused.
+        val: The validation split that the data set itself has, or None.
     """
 
     train: Split
@@ -108,6 +109,7 @@ class Source:
     classes: tuple[str, ...]
     table: Table | None = None
     impute: Literal["mean", "median", "most_frequent"] | None = None
+    val: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ class Dataset:
             `dataset.scale_on=all`.
         table: As in `Source`.
         fill: The value that took the place of NaN in each feature, float32 [F]; None if there was none to replace.
+        has_own_val: Whether `val` is the validation split of the data set itself, for which nothing was drawn.
     """
 
     train: Split
@@ -132,6 +135,7 @@ class Dataset:
     factor: Tensor
     table: Table | None = None
     fill: Tensor | None = None
+    has_own_val: bool = False
 
     @property
     def task(self) -> Task:

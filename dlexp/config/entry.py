@@ -4,6 +4,8 @@ An installed dlexp has the command `dlexp`, and a checkout has train.py and scri
 """
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Mapping
 
@@ -32,6 +34,16 @@ def show_uses(name: str, uses: Mapping[str, str]) -> str:
     """Show ways to use a command, one a line: its arguments → what it then does."""
     width = max(map(len, uses))
     return "\n".join(f"{show_command(name)} {arguments:<{width}}   {effect}" for arguments, effect in uses.items())
+
+
+def show_setting(key: str, value: str | float | None) -> str:
+    """A setting as it can be typed in a shell: `dataset.root=photos/cats`, in quotes where its text needs them."""
+    if not isinstance(value, str):
+        return f"{key}={'null' if value is None else value}"
+    if value.lower() in ("null", "true", "false", "nan", "inf") or not re.fullmatch(r"[A-Za-z_./][\w./-]*", value, re.ASCII):
+        value = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + (r"\"" if found[2] else ""), value)  # as Hydra reads it
+        value = f'"{value}"'
+    return shlex.quote(f"{key}={value}")
 
 
 def start_train() -> list[str]:

@@ -129,7 +129,7 @@ def parse_rule(text: str) -> Rule:
         return integer(int(match[2]), int(match[3]), odd=match[1] is not None)
     if text.startswith("one of "):
         return one_of(*text.removeprefix("one of ").split(", "))
-    if text in (named := {rule.expected: rule for rule in (number(), PATH)}):
+    if text in (named := {rule.expected: rule for rule in (number(), PATH, TEXT)}):
         return named[text]
     bounds = [re.fullmatch(r"(above|at least|below|at most) (\S+)", bound) for bound in text[len("a number ") :].split(" and ")]
     if not text.startswith("a number ") or None in bounds:

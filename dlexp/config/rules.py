@@ -80,6 +80,8 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
     no_workers = "with hardware.loader=resident: add hardware.loader=workers, or leave it out"
     no_warmup = "with scheduler.warmup_fraction=0: leave one of the two out"
     no_patience = "without early stopping: set early_stopping.patience, or leave it out"
+    no_table, drawn = values.get("dataset.labels", "") is None, values.get("dataset.test_fraction") is not None
+    columns = "dataset.file_column dataset.label_column dataset.split_column"
     rows = [  # whether the settings have no effect, the settings, why
         (values["max_steps"] is not None, "epochs", f"beside max_steps={values['max_steps']}: give one of the two"),
         (replaces_depth, "depth width model.depth model.width", f"beside model.widths={widths}: leave one of the two out"),
@@ -91,6 +93,13 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
         (values["hardware.loader"] == "resident", loader, no_workers),
         (values.get("scheduler.warmup_fraction") == 0, "scheduler.start_factor", no_warmup),
         (s.choices["norm"] == "none", "model.train_norm_weight", "with norm=none: leave it out"),
+        (no_table, columns, "without dataset.labels, the table of which this is a column: leave it out"),
+        (drawn, "dataset.split_column dataset.test_folder", "beside dataset.test_fraction: give one of the two"),
+        (
+            values.get("dataset.labels"),
+            "dataset.test_folder",
+            "beside dataset.labels: dataset.split_column names the test split",
+        ),
         (values.get("augment.padding") == 0, "augment.padding_mode", "with augment.padding=0: there is no border to fill"),
     ]
     for has_no_effect, keys, why in rows:

@@ -115,3 +115,8 @@ def make_printable(text: str) -> str:
     """Make untrusted text fit for a message: without control characters, at most 120 characters."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text[:121])
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def show_path(path: str) -> str:
+    """The same for a path: of a long one the end is shown, which holds the file's name."""
+    return make_printable(path if len(path) <= 120 else f"...{path[-117:]}")

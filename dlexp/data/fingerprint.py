@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from dlexp.config.values import make_printable, show_path
 from dlexp.data.file_listing import FileState, file_state, list_files
 from dlexp.data.hash_store import Hashes, find_fingerprint, read_hashes, write_hashes
 from dlexp.errors import ConfigError, DatasetError
@@ -44,22 +46,25 @@ def fingerprint_keys(values: Mapping[str, Any], cache_dir: Path, suffixes: tuple
     """Hash the content of all files that the keys of a dataset name: sha256 in hex.
 
     Args:
-        values: Key → path of a file or folder, or None.
+        values: Key → path of a file or folder, or None. The first key is that of the data themselves.
         cache_dir: Where the hashes are stored.
-        suffixes: The endings of the files that the dataset reads below a folder; empty: all.
+        suffixes: The endings of the files that the dataset reads below a folder; the first key must then name a folder. Empty:
+            all.
 
     Returns:
-        For one key the fingerprint of its path, for several a hash of these. None if no key has a value.
+        The fingerprint of the first path where it is the only one, else a hash of all. None if no key has a value.
 
     Raises:
         ConfigError: If a key does not name what it should; before any file is read.
         DatasetError: If a file cannot be read.
     """
     named = {key: value for key, value in values.items() if value is not None}
+    first = next(iter(values), None)
+    counted = {key: suffixes if key == first or _is_folder(value) else () for key, value in named.items()}
     for key, value in named.items():
-        _find(value, bool(suffixes), f"dataset.{key}")
-    found = {key: fingerprint(value, cache_dir, suffixes, f"dataset.{key}") for key, value in named.items()}
-    if len(values) == 1 or not found:
+        _find(value, bool(counted[key]), f"dataset.{key}")
+    found = {key: fingerprint(value, cache_dir, counted[key], f"dataset.{key}") for key, value in named.items()}
+    if not found or found.keys() == {first}:
         return next(iter(found.values()), None)
     return hashlib.sha256("".join(f"{key}\0{found[key]}\n" for key in sorted(found)).encode()).hexdigest()
 
@@ -101,10 +106,31 @@ def _find(value: object, only_folder: bool, key: str) -> Path:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise ConfigError(f"{expected}, but {path} cannot be read ({error.strerror}).") from error
+        nearest = _describe_nearest(path) if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"{expected}, but {show_path(str(path))} cannot be read ({error.strerror}).{nearest}") from error
+    if only_folder and stat.S_ISREG(mode):
+        raise ConfigError(f"{expected}, but {show_path(str(path))} is a file. Unpack it if it is an archive.")
     if not stat.S_ISDIR(mode) and (only_folder or not stat.S_ISREG(mode)):
-        raise ConfigError(f"{expected}, but {path} is {'not one' if only_folder else 'neither'}.")
+        raise ConfigError(f"{expected}, but {show_path(str(path))} is {'not one' if only_folder else 'neither'}.")
     return path
+
+
+def _is_folder(value: object) -> bool:
+    return isinstance(value, str | Path) and "\0" not in str(value) and os.path.isdir(os.path.expanduser(value))
+
+
+def _describe_nearest(path: Path) -> str:
+    """What there is where a path was looked for: the most similar name, or else the names."""
+    above = next(parent for parent in path.parents if parent.is_dir())
+    name = path.relative_to(above).parts[0]
+    try:
+        names = sorted(found for found in os.listdir(above) if found[0] != ".")
+    except OSError:
+        return ""
+    if similar := get_close_matches(name, names, n=1):
+        return f" Did you mean {show_path(str(above / similar[0]))}?"
+    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return f" {show_path(str(above))} holds {make_printable(shown) or 'nothing'}."
 
 
 def list_user_files(root: Path, suffixes: tuple[str, ...] = ()) -> dict[str, FileState]:

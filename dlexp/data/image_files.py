@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from dlexp.config.values import make_printable
+from dlexp.config.values import make_printable, show_path
 from dlexp.errors import DatasetError
 
 # The formats of Pillow that may be opened. Others are refused by name, because Pillow would start Ghostscript for one of them.
@@ -33,7 +33,7 @@ def decode_image(source: Path | str | BufferedIOBase, channels: int, size: tuple
         DatasetError: If it is no image of one of these formats, is damaged, has too many pixels, or holds numbers of unknown
             range. The message begins with the name of the file.
     """
-    place = _show(str(source if isinstance(source, Path | str) else getattr(source, "name", "the image")))
+    place = show_path(str(source if isinstance(source, Path | str) else getattr(source, "name", "the image")))
     if isinstance(source, Path | str) and not Path(source).is_file():
         reason = "it is no regular file" if Path(source).exists() else "there is no such file"
         raise DatasetError(f"{place} cannot be read as an image ({reason}).")
@@ -78,11 +78,6 @@ def convert_image(image: Image.Image, channels: int, size: tuple[int, int] | Non
         pixels = ImageOps.fit(pixels, size[::-1], Image.Resampling.BILINEAR)
     array = np.array(pixels).reshape(pixels.height, pixels.width, channels)
     return np.ascontiguousarray(array.transpose(2, 0, 1))
-
-
-def _show(path: str) -> str:
-    """A path for a message: of a long one its end, which holds the file's name."""
-    return make_printable(path if len(path) <= 120 else f"...{path[-117:]}")
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dlexp.config.options import CONF, read
+from dlexp.config.values import make_printable
 from dlexp.contract import ConfigError, Dataset, Source, Split
 from dlexp.data.scale import Scale, fit_scale
 from dlexp.data.split import split_indices, take
@@ -24,7 +26,8 @@ def prepare(
     Args:
         source: The whole data set.
         per_class: Number of training examples of each class to use, before the validation split; None: all.
-        val_fraction: Share of the training examples to hold out, stratified by class; 0: none.
+        val_fraction: Share of the training examples to hold out, stratified by class; 0: none. Where the data set has a
+            validation split of its own, the default means that one, and another share is refused.
         scale: How to scale the inputs.
         scale_on: Whether the scaling is fitted on the remaining training examples or on all three splits (a leak that some
             published protocols have).
@@ -33,14 +36,14 @@ def prepare(
     Raises:
         ConfigError: If a class is missing from a split or has too few examples, or if a value is not finite.
     """
-    if problems := _find_problems(source):
+    if problems := [*_find_problems(source), *_check_share(source, val_fraction)]:
         raise ConfigError(*problems)
     classes, targets = source.classes, source.train.targets
     chosen = torch.arange(len(targets))
     if per_class is not None:
         chosen = _draw_subset(targets, classes, per_class, data_seed)
-    val = None
-    if val_fraction > 0:
+    val = source.val if val_fraction > 0 else None
+    if val_fraction > 0 and val is None:
         remaining, held_out = split_indices(targets[chosen], classes, val_fraction, seed=data_seed, key="val_fraction")
         val = take(source.train, chosen[held_out])
         chosen = chosen[remaining]
@@ -53,7 +56,17 @@ def prepare(
     fitted_on = [train, val, test] if scale_on == "all" else [train]
     inputs = [split.inputs for split in fitted_on if split is not None]
     shift, factor = fit_scale(inputs[0] if len(inputs) == 1 else torch.cat(inputs), scale)
-    return Dataset(train=train, val=val, test=test, classes=classes, shift=shift, factor=factor, table=source.table, fill=fill)
+    return Dataset(
+        train=train,
+        val=val,
+        test=test,
+        classes=classes,
+        shift=shift,
+        factor=factor,
+        table=source.table,
+        fill=fill,
+        has_own_val=val is not None and source.val is not None,
+    )
 
 
 def fit_fill(inputs: Tensor, statistic: Literal["mean", "median", "most_frequent"]) -> Tensor:
@@ -84,16 +97,29 @@ def _draw_subset(targets: Tensor, classes: tuple[str, ...], per_class: int, data
     if per_class > counts[rarest]:
         raise ConfigError(
             f"dataset.per_class: expected at most {int(counts[rarest])}, "
-            f"the number of training examples of class {classes[rarest]}, got {per_class}."
+            f"the number of training examples of class {make_printable(classes[rarest])}, got {per_class}."
         )
     order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(data_seed))
     return torch.cat([order[targets[order] == label][:per_class] for label in range(len(classes))]).sort().values
 
 
+def _check_share(source: Source, val_fraction: float) -> list[str]:
+    """Describe a share to hold out that would have no effect, because the data set has a validation split of its own."""
+    default = read(CONF / "config.yaml")["val_fraction"]
+    if source.val is None or val_fraction in (0, default):
+        return []
+    return [
+        f"val_fraction: expected {default:g}, the default, the validation split that the data set has, or 0 for none; "
+        f"got {val_fraction:g}."
+    ]
+
+
 def _find_problems(source: Source) -> list[str]:
-    """Describe values that are not finite and classes that are missing, in either split."""
+    """Describe values that are not finite and classes that are missing, in any split."""
     problems, classes = [], source.classes
-    for name, split in (("training", source.train), ("test", source.test)):
+    for name, split in (("training", source.train), ("validation", source.val), ("test", source.test)):
+        if split is None:
+            continue
         for field, values in zip(split._fields, split, strict=True):
             allowed = values.isnan() if source.impute is not None and field == "inputs" else False
             bad = int((~(values.isfinite() | allowed)).sum()) if values.is_floating_point() else 0
@@ -101,7 +127,6 @@ def _find_problems(source: Source) -> list[str]:
                 problems.append(f"dataset: expected finite numbers, got {bad} NaN or infinite {field} in the {name} split.")
         counts = torch.bincount(split.targets, minlength=len(classes)) if classes else torch.ones(1)
         if missing := [classes[label] for label in torch.nonzero(counts == 0).flatten().tolist()]:
-            problems.append(
-                f"dataset: expected every class in the {name} split, got none of {', '.join(missing)}. Add some, or enlarge it."
-            )
+            names = make_printable(", ".join(missing))
+            problems.append(f"dataset: expected every class in the {name} split, got none of {names}. Add some, or enlarge it.")
     return problems

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from dlexp.config.values import make_printable
 from dlexp.contract import ConfigError, Source, Split
 
 
@@ -60,7 +61,8 @@ def _describe_too_few(key: str, fraction: float, num_examples: int, classes: tup
     if not classes:
         return f"{key}: expected a share that leaves examples on both sides, got {fraction:g} of {num_examples}."
     rarest = int(counts.argmin())
+    name = make_printable(classes[rarest])
     return (
         f"{key}: expected a share that leaves each of the {len(classes)} classes an example on both sides, "
-        f"got {fraction:g} of {num_examples} examples; the rarest class, {classes[rarest]}, has {int(counts[rarest])}."
+        f"got {fraction:g} of {num_examples} examples; the rarest class, {name}, has {int(counts[rarest])}."
     )

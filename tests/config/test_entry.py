@@ -1,9 +1,11 @@
+import shlex
 import subprocess
 import sys
 
 import pytest
 
-from dlexp.config.entry import show_command, show_uses, start_train
+from dlexp.config.entry import show_command, show_setting, show_uses, start_train
+from dlexp.config.overrides import parse
 from tests.processes import Command
 
 
@@ -37,3 +39,16 @@ def test_a_process_started_for_a_script_is_a_script(scripts, tmp_path):
     python, *script = start_train()
     _, err = (process := Command(*script, "--foo", cwd=tmp_path)).communicate()
     assert (python, process.returncode, err.splitlines()[0]) == (sys.executable, 2, "usage: python train.py --help")
+
+
+ODD = ["a b", 'a"b', "a\\", 'a\\"b', "a'b", "ü(1),{x}", "x=y", "[1]", "~/x", "a:b", "null", "1", "a\\b", "#", "a*"]
+
+
+@pytest.mark.parametrize("value", ["photos/cats", "../x-1", None, 0.2, *ODD])
+def test_a_setting_is_read_as_it_is_shown(value):
+    (typed,) = shlex.split(show_setting("dataset.root", value))
+    assert parse(typed)[2] == [value]
+
+
+def test_a_plain_setting_is_shown_without_quotes():
+    assert show_setting("dataset.root", "photos/cats_1.0") == "dataset.root=photos/cats_1.0"

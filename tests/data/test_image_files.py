@@ -20,7 +20,7 @@ def in_file(image, kind, **options):
     return file
 
 
-def test_colours_are_kept():
+def test_colours_stay_the_same():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     found = decode_image(in_file(Image.fromarray(pixels), "PNG"), 3, None)
     np.testing.assert_array_equal(found, pixels.transpose(2, 0, 1))

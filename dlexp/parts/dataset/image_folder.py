@@ -1,115 +1,172 @@
-"""The user's own images, in one folder per class."""
+"""The user's own images: in one folder per class, or with a table of labels."""
 
 import hashlib
+import itertools
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
+from dlexp.config.values import show_path
 from dlexp.contract import ConfigError, DatasetError, Source, Split
 from dlexp.data.cache import load_or_make
-from dlexp.data.file_listing import list_files
 from dlexp.data.fingerprint import compute_fingerprint, fingerprint
-from dlexp.data.split import hold_out_test
+from dlexp.data.image_files import decode_image
+from dlexp.data.image_layout import read_layout
+from dlexp.data.image_names import SUFFIXES, Found, Layout, list_some
+from dlexp.data.image_table import read_table
+from dlexp.data.split import split_indices, take
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # as in conf/dataset/image_folder.yaml
-DECODER_VERSION = 1  # part of the cache's key: increase it when the code below gives other pixels
+DECODER_VERSION = 2  # part of the cache's key: increase it when dlexp/data/image_files.py gives other pixels
 
 
-def read(*, root: str, test_fraction: float | None, image_size: int | None, cache_dir: str, data_seed: int) -> Source:
-    """Read images as uint8 RGB. They are decoded once, and then read from the cache.
+def read(
+    *,
+    root: str,
+    labels: str | None,
+    file_column: str | None,
+    label_column: str | None,
+    split_column: str | None,
+    test_fraction: float | None,
+    test_folder: str,
+    image_size: int | None,
+    channels: int,
+    duplicates: Literal["refuse", "keep"],
+    cache_dir: str,
+    data_seed: int,
+) -> Source:
+    """Read images as uint8. They are decoded once, and then read from the cache.
 
     Args:
-        root: Folder with `train/<class>/…` and `test/<class>/…`, or with `<class>/…`.
-        test_fraction: None if root has train and test; otherwise the share that becomes the test split, stratified.
+        root: Folder with `train/<class>/…`, `test/<class>/…` and perhaps `val/<class>/…`; or with `<class>/…`; or with images.
+        labels: A table with a row for each image, in place of the names of folders; None: there is none.
+        file_column: Its column with the path of each image from `root`; None: found by its name.
+        label_column: Its column with the name of each image's class; None: found by its name.
+        split_column: Its column with train, val or test, read if `test_fraction` is None; None: found by its name.
+        test_fraction: None if folders or table tell train and test apart; otherwise the share that becomes the test split,
+            stratified.
+        test_folder: Name of the folder with the test split.
         image_size: The central square of each image is resized (bilinear) to this side in pixels. None: no change.
+        channels: 3 for RGB, 1 for grey.
+        duplicates: Whether images that are in two splits are refused.
         cache_dir: Folder for decoded images.
         data_seed: Seed of the split.
 
     Raises:
-        ConfigError: If root has other folders, or the images differ in size and `image_size` is None.
-        DatasetError: If an image cannot be read.
+        ConfigError: If folders or table are not as expected, if the images differ in size and `image_size` is None, or if an
+            image is in two splits.
+        DatasetError: If an image or the table cannot be read.
     """
     folder, cache = Path(root).expanduser().absolute(), Path(cache_dir).expanduser().absolute()
     content = fingerprint(folder, cache, SUFFIXES)
-    _check_layout(folder, test_fraction)
-    parts = [folder / "train", folder / "test"] if test_fraction is None else [folder]
-    classes = _find_classes(parts)
-    key = hashlib.sha256(repr((DECODER_VERSION, content, classes, len(parts), image_size)).encode()).hexdigest()
+    found = Found(folder, root)
+    if labels is None:
+        layout = read_layout(found, test_fraction, test_folder)
+    else:
+        columns = {"file_column": file_column, "label_column": label_column, "split_column": split_column}
+        layout = read_table(found, Path(labels).expanduser(), **columns, split=test_fraction is None)
+    if layout.left_out:
+        print(f"dataset.root: left out below {show_path(root)}: {'; '.join(layout.left_out)}.", file=sys.stderr)
+    size = None if image_size is None else (image_size, image_size)
 
     def decode() -> dict[str, list[Tensor]]:
-        images = _decode(parts, classes, image_size)
+        images = _decode(folder, layout, channels, size)
         if compute_fingerprint(folder, cache, SUFFIXES) != content:
             raise DatasetError(f"{folder}: images were changed while they were decoded. Give the command again.")
         return images
 
-    decoded = load_or_make(cache / f"images-{key[:16]}.pt", decode)
-    splits = [Split(inputs, targets) for inputs, targets in zip(decoded["inputs"], decoded["targets"], strict=True)]
+    key = hashlib.sha256(repr((DECODER_VERSION, content, layout.splits, channels, size)).encode()).hexdigest()
+    splits = _divide(load_or_make(cache / f"images-{key[:16]}.pt", decode), layout, test_fraction, data_seed)
+    if duplicates == "refuse":
+        _check_duplicates(splits)
+    val = splits["val"].split if "val" in splits else None
+    return Source(train=splits["train"].split, test=splits["test"].split, classes=layout.classes, val=val)
+
+
+class _Images(NamedTuple):
+    """One split: its examples, the path of each from the root, and 64 bits of the hash of each file, int64 [N]."""
+
+    split: Split
+    names: Sequence[str]
+    hashes: Tensor
+
+
+def _divide(
+    decoded: Mapping[str, list[Tensor]], layout: Layout, test_fraction: float | None, data_seed: int
+) -> dict[str, _Images]:
+    """The decoded images by split, in the order train, val, test as far as there are such; draws a test split for a share."""
+    images = {
+        split: _Images(Split(inputs, targets), labelled.names, hashes)
+        for (split, labelled), inputs, targets, hashes in zip(
+            layout.splits.items(), decoded["inputs"], decoded["targets"], decoded["hashes"], strict=True
+        )
+    }
     if test_fraction is None:
-        return Source(train=splits[0], test=splits[1], classes=classes)
-    return hold_out_test(splits[0], classes, test_fraction=test_fraction, data_seed=data_seed)
+        return images
+    examples, names, hashes = images["all"]
+    key = "dataset.test_fraction"
+    drawn = split_indices(examples.targets, layout.classes, test_fraction, seed=data_seed, key=key)
+    return {
+        side: _Images(take(examples, indices), [names[index] for index in indices.tolist()], hashes[indices])
+        for side, indices in zip(("train", "test"), drawn, strict=True)
+    }
 
 
-def _check_layout(root: Path, test_fraction: float | None) -> None:
-    has_splits = (root / "train").is_dir() and (root / "test").is_dir()
-    if test_fraction is None and not has_splits:
-        raise ConfigError(
-            f"dataset.test_fraction: expected a number in (0, 1), as {root} has no folders train and test, got null. "
-            "For example dataset.test_fraction=0.2 makes a test split."
-        )
-    if test_fraction is not None and has_splits:
-        raise ConfigError(f"dataset.test_fraction: expected null, as {root} has folders train and test, got {test_fraction:g}.")
-
-
-def _find_classes(parts: list[Path]) -> tuple[str, ...]:
-    """Return the names of the class folders, sorted. They must be the same in each part."""
-    names = [{item.name for item in part.iterdir() if item.is_dir() and item.name[0] != "."} for part in parts]
-    odd = names[0] ^ names[-1]
-    if odd:
-        raise ConfigError(
-            f"dataset.root: expected the same classes in train and test, got {', '.join(sorted(odd))} in one only."
-        )
-    if len(names[0]) < 2:
-        raise ConfigError(f"dataset.root: expected at least 2 class folders in {parts[0]}, got {len(names[0])}.")
-    return tuple(sorted(names[0]))
-
-
-def _decode(parts: list[Path], classes: tuple[str, ...], image_size: int | None) -> dict[str, list[Tensor]]:
-    """Decode all images; returns one tensor of inputs and one of targets for each part."""
-    names = [[name for name in sorted(list_files(part, SUFFIXES)) if name.split("/")[0] in classes] for part in parts]
-    for part, found in zip(parts, names, strict=True):
-        if not found:
-            raise DatasetError(f"{part} holds no images ({', '.join(SUFFIXES)}) in its class folders.")
-    first = parts[0] / names[0][0]
-    shape = _decode_image(first, image_size).shape
-    inputs = [np.empty((len(found), *shape), dtype=np.uint8) for found in names]
-    for part, found, images in zip(parts, names, inputs, strict=True):
-        for index, name in enumerate(found):
-            pixels = _decode_image(part / name, image_size)
-            if pixels.shape != shape:
+def _decode(root: Path, layout: Layout, channels: int, size: tuple[int, int] | None) -> dict[str, list[Tensor]]:
+    """Decode all images. Returns, for each split, a tensor of inputs, one of targets and one of hashes."""
+    decoded: dict[str, list[Tensor]] = {"inputs": [], "targets": [], "hashes": []}
+    unreadable: list[str] = []
+    first: tuple[str, tuple[int, ...]] | None = None
+    for split in layout.splits.values():
+        inputs, hashes = np.empty(0, dtype=np.uint8), np.empty(len(split.names), dtype=np.int64)
+        for index, name in enumerate(split.names):
+            try:
+                with (root / name).open("rb") as file:
+                    hashes[index] = np.frombuffer(hashlib.file_digest(file, "sha256").digest(), dtype=np.int64)[0]
+                    file.seek(0)
+                    pixels = decode_image(file, channels, size)
+            except (DatasetError, OSError) as error:
+                unreadable.append(str(error))
+                continue
+            first = first or (name, pixels.shape)
+            if pixels.shape != first[1]:
                 raise ConfigError(
                     "dataset.image_size: expected a number, as the images differ in size "
-                    f"({_describe_size(first, shape)}, {_describe_size(part / name, pixels.shape)}), got null."
+                    f"({_describe_size(*first)}, {_describe_size(name, pixels.shape)}), got null. "
+                    f"Give dataset.image_size={min(*first[1][1:], *pixels.shape[1:])} instead."
                 )
-            images[index] = pixels
-    targets = [torch.tensor([classes.index(name.split("/")[0]) for name in found]) for found in names]
-    return {"inputs": [torch.from_numpy(images) for images in inputs], "targets": targets}
+            if not len(inputs):
+                inputs = np.empty((len(split.names), *pixels.shape), dtype=np.uint8)
+            inputs[index] = pixels
+        decoded["inputs"].append(torch.from_numpy(inputs))
+        decoded["targets"].append(torch.tensor(split.labels))
+        decoded["hashes"].append(torch.from_numpy(hashes))
+    if unreadable:
+        raise DatasetError(
+            f"{len(unreadable):,} of {sum(len(split.names) for split in layout.splits.values()):,} images cannot be read:"
+            f"{list_some(unreadable)}\nMend them, or take them out of the folder."
+        )
+    return decoded
 
 
-def _decode_image(path: Path, image_size: int | None) -> npt.NDArray[np.uint8]:
-    """Decode one image as RGB, [3, H, W]."""
-    try:
-        with Image.open(path) as image:
-            colours = image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path} cannot be read as an image ({error}).") from error
-    if image_size is not None:
-        colours = ImageOps.fit(colours, (image_size, image_size), Image.Resampling.BILINEAR)
-    return np.asarray(colours).transpose(2, 0, 1)
+def _check_duplicates(splits: Mapping[str, _Images]) -> None:
+    """Refuse files with the same bytes in two splits."""
+    pairs = []
+    for one, other in itertools.combinations(splits.values(), 2):
+        if len(both := torch.isin(other.hashes, one.hashes).nonzero().flatten()):
+            names = dict(zip(one.hashes.tolist(), one.names, strict=True))
+            found = ((names[int(other.hashes[index])], other.names[index]) for index in both.tolist())
+            pairs += [f"{show_path(name)} = {show_path(copy)}" for name, copy in found]
+    if pairs:
+        raise ConfigError(
+            f"dataset.duplicates: expected each image in one of {', '.join(splits)}, found {len(pairs):,} twice:"
+            f"{list_some(pairs)}\nTake one of each away, or give dataset.duplicates=keep."
+        )
 
 
-def _describe_size(path: Path, shape: tuple[int, ...]) -> str:
-    return f"{path}: {shape[2]}x{shape[1]}"
+def _describe_size(name: str, shape: tuple[int, ...]) -> str:
+    return f"{show_path(name)}: {shape[2]}x{shape[1]}"

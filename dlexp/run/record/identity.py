@@ -29,7 +29,16 @@ Paths = frozenset[tuple[str, ...]]
 NOT_IN_CONFIG_FILE = {"stale"}
 
 # Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
-SAME_AS_BEFORE = {("on_divergence",): "stop", ("on_oom",): "fail"}
+SAME_AS_BEFORE = {
+    ("on_divergence",): "stop",
+    ("on_oom",): "fail",
+    ("dataset", "channels"): 3,
+    ("dataset", "duplicates"): "refuse",
+    ("dataset", "test_folder"): "test",
+    ("dataset", "file_column"): None,
+    ("dataset", "label_column"): None,
+    ("dataset", "split_column"): None,
+}
 
 # The address of each part when ids were first made. A part that moves or is renamed later gets a row; its runs keep their id.
 _PARTS = """

@@ -111,6 +111,9 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
         }
         data = f"dataset={name} has inputs of shape {list(dataset.input_shape)}"
         problems += [f"{key} needs images, and {data}: {fix}." for key, (is_set, fix) in needs_images.items() if is_set]
+    drawn = not dataset.has_own_val or config["dataset"]["per_class"] or config["dataset"].get("test_fraction", 0) is not None
+    if "data_seed" in overridden and not drawn:
+        problems.append("data_seed: has no effect: the data set has all three splits, and dataset.per_class is null.")
     return problems
 
 
