@@ -118,13 +118,11 @@ class Dataset:
 
     Args:
         train, test: As in `Source`, after the balanced subset and the validation split.
-        val: The validation split, or None if there is none.
-        classes: As in `Source`.
+        val, has_own_val: The validation split, or None if there is none; whether it is that of the data set itself.
+        classes, table: As in `Source`.
         shift, factor: Float32 tensors that broadcast against one example, computed from `train` alone unless
             `dataset.scale_on=all`.
-        table: As in `Source`.
         fill: The value that took the place of NaN in each feature, float32 [F]; None if there was none to replace.
-        has_own_val: Whether `val` is the validation split of the data set itself, for which nothing was drawn.
     """
 
     train: Split

@@ -24,6 +24,8 @@ LEFT_OUT = {
 ELSEWHERE = {
     "dataset.root": "tests/parts/dataset/test_image_folder.py",
     "dataset.cache_dir": "tests/data/test_cache.py",
+    "dataset.labels": "tests/data/test_image_table.py",
+    "dataset.test_folder": "tests/data/test_image_layout.py",
     "model.cell": "tests/parts/model/test_lstm.py: the numbers are the same",
     "optimizer.fused": "tests/run/test_execute.py: the same to rounding, for plain SGD to the last digit",
     "all keys": "tests/machine/test_device.py: those of hardware",

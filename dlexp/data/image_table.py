@@ -25,9 +25,9 @@ FILE_COLUMNS = (
     "file_path",
     "image",
     "image_path",
-    "image_name",
     "image_id",
     "id",
+    "name",
 )
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "species", "breed")
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
@@ -139,7 +139,7 @@ def _find_columns(table: "pd.DataFrame", shown: str, file_column: str | None, la
     names = list(table.columns)
     if any(name.lower().endswith(SUFFIXES) for name in names):
         raise ConfigError(
-            f"dataset.labels: expected names of columns in the first line of {shown}, such as file,label, got {name_some(names)}."
+            f"dataset.labels: expected names of columns in the first line of {shown}, as file,label, got {name_some(names)}."
         )
     file = _find_column(table, shown, "file_column", file_column, FILE_COLUMNS)
     label = _find_column(table, shown, "label_column", label_column, LABEL_COLUMNS)
@@ -150,9 +150,8 @@ def _find_columns(table: "pd.DataFrame", shown: str, file_column: str | None, la
         file, label = names
     for key, name, kind in (("file_column", file, "paths of the images"), ("label_column", label, "names of their classes")):
         if name is None:
-            raise ConfigError(
-                f"dataset.{key}: expected the column of {shown} with the {kind}, got null. Its columns: {name_some(names)}."
-            )
+            columns = name_some(names)
+            raise ConfigError(f"dataset.{key}: expected the column of {shown} with the {kind}, got null. Columns: {columns}.")
     return str(file), str(label)
 
 

@@ -25,7 +25,7 @@ def test_every_dataset_says_what_it_holds(option):
 
 def test_traits_are_read_and_are_no_part_of_a_config():
     assert traits("model", "resnet18") == Traits(needs=("images",), has=("convolutions",), requires=("torchvision",))
-    assert traits("dataset", "image_folder").user_files == ("root",)
+    assert traits("dataset", "image_folder").user_files == ("root", "labels")
     assert traits("activation", "relu") == Traits()
     assert not any(key.startswith("_traits") for group, option in OPTIONS for key in read_option(group, option))
 

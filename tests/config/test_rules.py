@@ -12,6 +12,16 @@ RULES = [
         "data_seed: has no effect",
         "dataset=image_folder dataset.root=x val_fraction=0 data_seed=1 dataset.test_fraction=0.2",
     ),
+    (
+        "dataset=image_folder dataset.root=x dataset.label_column=y",
+        "dataset.label_column: has no effect without dataset.labels",
+        "dataset=image_folder dataset.root=x dataset.label_column=y dataset.labels=z.csv",
+    ),
+    (
+        "dataset=image_folder dataset.root=x dataset.test_folder=val dataset.test_fraction=0.2",
+        "dataset.test_folder: has no effect beside dataset.test_fraction",
+        "dataset=image_folder dataset.root=x dataset.test_folder=val",
+    ),
     ("dataset=moons", "model=convnet needs images", "dataset=moons model=mlp"),
     (
         "dataset=sine model=convnet",

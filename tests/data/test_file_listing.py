@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from dlexp.data.file_listing import file_state, list_files
+from dlexp.data.file_listing import file_state, list_files, list_names
 from dlexp.data.fingerprint import fingerprint
 from dlexp.errors import DatasetError
 
@@ -87,3 +87,19 @@ def test_names_that_are_not_utf_8_are_files_like_others(root, tmp_path):
     first = fingerprint(root, tmp_path / "cache")
     os.rename(name, os.fsencode(root) + b"/\xff\xfd.txt")
     assert fingerprint(root, tmp_path / "cache") != first
+
+
+def test_names_are_those_of_the_same_files_and_of_the_folders(root):
+    (root / ".hidden").write_text("")
+    (root / "empty" / ".folder").mkdir(parents=True)
+    (root / "link").symlink_to(root / "a")
+    os.mkfifo(root / "pipe")
+    files, folders = list_names(root)
+    assert sorted(files) == sorted(list_files(root))
+    assert sorted(folders) == ["a", "a/b", "empty", "link", "link/b"]
+
+
+def test_a_link_to_a_folder_above_is_refused_by_name_too(root):
+    (root / "a" / "up").symlink_to(root)
+    with pytest.raises(DatasetError, match="is a link to a folder that holds it"):
+        list_names(root)

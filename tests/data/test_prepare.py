@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import subprocess
 import sys
 
@@ -224,3 +225,40 @@ def test_infinite_values_are_refused_where_missing_ones_are_filled():
             scale_on="train",
             data_seed=0,
         )
+
+
+def with_val(val=(2, 2, 2)):
+    return dataclasses.replace(images(), val=split(val, seed=2))
+
+
+def test_the_validation_split_of_a_data_set_is_used_whole():
+    source = with_val()
+    dataset = prepared(source, val_fraction=0.1, per_class=4)
+    assert dataset.val is source.val
+    assert len(dataset.train.targets) == 12
+    assert dataset.has_own_val
+    on_all = prepared(source, val_fraction=0.1, scale_on="all")
+    assert not torch.equal(on_all.shift, prepared(source, val_fraction=0, scale_on="all").shift)
+
+
+def test_no_validation_split_is_used_where_none_is_wanted():
+    dataset = prepared(with_val(), val_fraction=0)
+    assert dataset.val is None
+    assert not dataset.has_own_val
+
+
+def test_another_share_than_the_default_is_refused_beside_a_validation_split():
+    with pytest.raises(ConfigError, match=r"^val_fraction: expected 0\.1, the default, .* or 0 for none; got 0\.2"):
+        prepared(with_val())
+
+
+def test_a_class_missing_from_the_validation_split_is_named():
+    with pytest.raises(ConfigError, match="every class in the validation split, got none of emu"):
+        prepared(with_val((2, 2)), val_fraction=0.1)
+
+
+def test_the_validation_split_of_a_data_set_is_filled_with_values_of_the_training_split():
+    inputs = torch.tensor([[1.0], [3.0], [torch.nan]])
+    part = Split(inputs, torch.tensor([0, 1, 1]))
+    dataset = prepared(Source(part, part, ("a", "b"), impute="mean", val=part), val_fraction=0.1)
+    assert dataset.val.inputs.flatten().tolist() == [1, 3, 2]

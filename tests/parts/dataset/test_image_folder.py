@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import zlib
@@ -180,3 +181,94 @@ def test_images_that_change_while_they_are_decoded_are_refused(without_splits, m
     monkeypatch.setattr(image_folder, "_decode", original)
     source = read(without_splits, test_fraction=0.2)
     assert len(source.train.inputs) + len(source.test.inputs) == 31
+
+
+def test_a_val_folder_is_the_validation_split(with_splits):
+    assert read(with_splits).val is None
+    for label in CLASSES:
+        write_image(with_splits / "val" / label / "0.jpg")
+    source = read(with_splits)
+    assert source.val.targets.tolist() == [0, 1, 2]
+    assert len(source.train.targets) == 12
+
+
+def test_grey_images_are_the_same_in_one_and_three_channels(with_splits):
+    for path in with_splits.rglob("*.jpg"):
+        write_image(path.with_suffix(".png"), mode="L")
+        path.unlink()
+    grey, colour = read(with_splits, channels=1), read(with_splits)
+    assert grey.train.inputs.shape == (12, 1, 5, 6)
+    assert torch.equal(grey.train.inputs.expand(-1, 3, -1, -1), colour.train.inputs)
+
+
+def copy_to_test(root, count):
+    for index in range(count):
+        path = root / "test" / "ant" / f"copy{index:02}.jpg"
+        path.write_bytes((root / "train" / CLASSES[index % 3] / f"{index % 4}.jpg").read_bytes())
+
+
+def test_the_same_file_in_train_and_test_is_refused(with_splits):
+    copy_to_test(with_splits, 12)
+    message = r"found 12 twice:\n  train/bee/0\.jpg = test/ant/copy00\.jpg\n(.*\n){9}  and 2 more\n.*dataset\.duplicates=keep"
+    for _ in range(2):  # decoded, and from the cache
+        with pytest.raises(ConfigError, match=message):
+            read(with_splits)
+    assert len(read(with_splits, duplicates="keep").test.targets) == 18
+
+
+def test_the_same_file_in_val_and_another_split_is_refused(with_splits):
+    for label in CLASSES:
+        write_image(with_splits / "val" / label / "0.jpg")
+    (with_splits / "val" / "ant" / "0.jpg").write_bytes((with_splits / "test" / "cow" / "1.jpg").read_bytes())
+    with pytest.raises(ConfigError, match=r"one of train, val, test, found 1 twice:\n  val/ant/0\.jpg = test/cow/1\.jpg"):
+        read(with_splits)
+
+
+def test_copies_that_a_share_divides_are_refused(without_splits):
+    for index in range(10):
+        path = without_splits / "bee" / f"{index}.png"
+        path.write_bytes((without_splits / "bee" / "0.png").read_bytes())
+    with pytest.raises(ConfigError, match=r"dataset\.duplicates: .* found 2 twice:\n  bee/\d\.png = bee/\d\.png"):
+        read(without_splits, test_fraction=0.2)
+    assert len(read(without_splits, test_fraction=0.2, duplicates="keep").test.targets) == 6
+
+
+def test_ten_unreadable_images_are_named(with_splits):
+    for path in with_splits.glob("train/*/*.jpg"):
+        path.write_bytes(b"not an image")
+    with pytest.raises(
+        DatasetError, match=r"^12 of 18 images cannot be read:\n(  .*/\d\.jpg cannot .*\n){10}  and 2 more\nMend"
+    ):
+        read(with_splits)
+
+
+def test_a_given_size_makes_the_images_equal(with_splits):
+    write_image(with_splits / "test" / "cow" / "1.jpg", (9, 8))
+    with pytest.raises(ConfigError, match=r"Give dataset\.image_size=5 instead"):
+        read(with_splits)
+    assert read(with_splits, image_size=5).test.inputs.shape == (6, 3, 5, 5)
+
+
+def test_an_old_file_name_is_read(with_splits):
+    path = with_splits / "train" / "ant" / "0.jpg"
+    os.rename(path, os.fsencode(path.parent) + b"/caf\xe9.jpg")
+    assert len(read(with_splits).train.targets) == 12
+    with (
+        open(os.fsencode(path.parent) + b"/caf\xe9.jpg", "wb"),
+        pytest.raises(DatasetError, match=r"caf\?\.jpg cannot be read"),
+    ):
+        read(with_splits)
+
+
+def test_images_written_from_an_array_are_read_back(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 9, 9), dtype=np.uint8)
+    for index, image in enumerate(pixels):
+        folder = tmp_path / "images" / ("train" if index < 30 else "test") / str(index % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{index:02}.png")
+    source = read(tmp_path / "images", channels=1)
+    assert source.classes == ("0", "1")
+    for split, part in ((source.train, range(30)), (source.test, range(30, 40))):
+        order = sorted(part, key=lambda index: index % 2)
+        np.testing.assert_array_equal(split.inputs[:, 0].numpy(), pixels[order])
+        assert split.targets.tolist() == [index % 2 for index in order]

@@ -42,3 +42,15 @@ def _identity(overrides) -> str:
         return plan(compose(overrides)).identity
     except UnsupportedError:
         return "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("channels", 1), ("duplicates", "keep"), ("test_folder", "val"), ("label_column", "x")]
+)
+def test_a_young_key_of_images_counts_where_it_changes_something(key, value):
+    composed = compose(["hardware=cpu", "dataset=image_folder", "dataset.root=images", "dataset.labels=labels.csv"])
+    assert composed.config["dataset"][key] != value
+    other = {**composed.config, "dataset": {**composed.config["dataset"], key: value}}
+    ids = {run_id(config, FINGERPRINT, path_keys(composed)) for config in (composed.config, other)}
+    assert len(ids) == 2
+    assert IDS["options"]["hardware=cpu dataset=image_folder dataset.root=images"] in ids

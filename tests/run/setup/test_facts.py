@@ -2,7 +2,8 @@ import pytest
 
 from dlexp.errors import ConfigError
 from dlexp.run.execute import gather_facts
-from tests.runs import IMAGES, MOONS, SERIES, prepare
+from tests.parts.dataset.test_image_folder import CLASSES, write_image
+from tests.runs import IMAGES, MOONS, SERIES, prepare, run
 
 LINE = ("dataset=noisy_line", "model=mlp", "loss=mse", "norm=none", "batch_size=16")
 
@@ -99,3 +100,27 @@ def test_horizon(options, num_steps, num_epochs, tmp_path):
     small = [text for text in MOONS if not text.startswith("epochs")]
     horizon = facts(*small, *options, root=tmp_path).horizon
     assert (horizon.num_steps, horizon.num_epochs) == (num_steps, num_epochs)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Images in folders train, val and test."""
+    root = tmp_path_factory.mktemp("images")
+    for place in (
+        f"{split}/{label}/{index}.png" for split in ("train", "val", "test") for label in CLASSES for index in range(4)
+    ):
+        write_image(root / "images" / place, size=(8, 8))
+    return ["dataset=image_folder", f"dataset.root={root / 'images'}", f"data_dir={root}", "model=mlp", "norm=none"]
+
+
+def test_a_seed_of_the_data_is_refused_where_nothing_is_drawn(folders, tmp_path):
+    assert len(facts(*folders, root=tmp_path).dataset.val.targets) == 12
+    with pytest.raises(ConfigError, match="data_seed: has no effect: the data set has all three splits"):
+        facts(*folders, "data_seed=1", root=tmp_path)
+    assert len(facts(*folders, "data_seed=1", "dataset.per_class=2", root=tmp_path).dataset.train.targets) == 6
+
+
+def test_a_run_validates_on_the_val_folder(folders, tmp_path):
+    summary, rows = run(*folders, "max_steps=2", root=tmp_path)
+    assert summary["status"] == "done"
+    assert "val/acc" in rows[-1]
