@@ -92,7 +92,7 @@ def _refuse(message: str) -> NoReturn:
 def _describe_others(found: Found, below: str) -> str:
     """The files in a folder without images."""
     prefix = f"{below}/" if below else ""
-    others = [name for name in found.names.files if name.startswith(prefix)]
+    others = [name for name in found.others if name.startswith(prefix)]
     packed = [
         last(name) for name in others if name.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".rar", ".7z", ".bz2", ".xz"))
     ]

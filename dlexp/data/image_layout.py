@@ -2,7 +2,7 @@
 
 from dlexp.config.values import make_printable
 from dlexp.data.image_answers import check_classes, check_splits
-from dlexp.data.image_names import Found, Labelled, Layout, describe_left_out, last, name_some
+from dlexp.data.image_names import Found, Labelled, Layout, describe_left_out, last, list_above, name_some
 from dlexp.errors import ConfigError
 
 
@@ -25,22 +25,25 @@ def read_layout(found: Found, test_fraction: float | None, test_folder: str) -> 
         check_classes(found, splits, test_fraction)
         folders = {"all": ""}
     classes = tuple(last(name) for name in found.folders_in(folders.get("train", "")))
-    numbers = {name: number for number, name in enumerate(classes)}
     labelled = {split: Labelled([], []) for split in folders}
-    place = {f"{folder}/{name}".lstrip("/"): (split, name) for split, folder in folders.items() for name in classes}
-    depth = 1 if "all" in folders else 2
+    class_of = {
+        f"{folder}/{name}".lstrip("/"): (labelled[split], number)
+        for split, folder in folders.items()
+        for number, name in enumerate(classes)
+    }
+    examples_of: dict[str, tuple[Labelled, int] | None] = {}  # a folder at any depth; None: it belongs to no class
+    for above in ("", *found.names.folders):
+        examples_of[above] = next((class_of[folder] for folder in list_above(above) if folder in class_of), None)
     loose = 0
     for name in found.images:
-        split, label = place.get("/".join(name.split("/")[:depth]), ("", ""))
-        if split and name.count("/") >= depth:
-            labelled[split].names.append(name)
-            labelled[split].labels.append(numbers[label])
+        if place := examples_of[name.rpartition("/")[0]]:
+            place[0].names.append(name)
+            place[0].labels.append(place[1])
         else:
             loose += 1
-    in_classes = [name for name in found.names.files if "/".join(name.split("/")[:depth]) in place]
-    return Layout(
-        labelled, classes, describe_left_out(in_classes, f"{loose:,} images outside the class folders" if loose else "")
-    )
+    others = [name for name in found.others if examples_of[name.rpartition("/")[0]]]
+    text = f"{loose:,} images outside the class folders" if loose else ""
+    return Layout(labelled, classes, describe_left_out(others, text))
 
 
 def _find_splits(found: Found, test_folder: str) -> dict[str, str]:

@@ -39,7 +39,7 @@ class Layout:
 
 
 class Found:
-    """The names below a folder, and how many images each folder holds, itself or at any depth.
+    """The names below a folder: images, other files, and how many images each folder holds, itself or at any depth.
 
     Args:
         root: The folder.
@@ -49,7 +49,11 @@ class Found:
     def __init__(self, root: Path, shown: str) -> None:
         self.root, self.shown = root, shown
         self.names = list_names(root)
-        self.images = sorted(name for name in self.names.files if name.lower().endswith(SUFFIXES))
+        images: list[str] = []
+        others: list[str] = []
+        for name in self.names.files:
+            (images if name.lower().endswith(SUFFIXES) else others).append(name)
+        self.images, self.others = sorted(images), others
         self.counts: Counter[str] = Counter()
         for folder, count in Counter(name.rpartition("/")[0] for name in self.images).items():
             for above in list_above(folder):
@@ -109,8 +113,8 @@ def list_some(lines: Sequence[str]) -> str:
     return "".join(f"\n  {line}" for line in [*lines[:MAX_NAMES], *more])
 
 
-def describe_left_out(files: Iterable[str], others: str) -> tuple[str, ...]:
-    """What is not read: files with other endings, and what `others` says."""
-    odd = [name for name in files if not name.lower().endswith(SUFFIXES) and last(name).lower() not in LITTER]
+def describe_left_out(others: Iterable[str], text: str) -> tuple[str, ...]:
+    """What is not read: the files with other endings, and what `text` tells."""
+    odd = [name for name in others if last(name).lower() not in LITTER]
     endings = f"{count_endings(odd)}, as only {', '.join(SUFFIXES)} are read" if odd else ""
-    return tuple(text for text in (endings, others) if text)
+    return tuple(text for text in (endings, text) if text)

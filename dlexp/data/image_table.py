@@ -88,7 +88,7 @@ def read_table(
 
 def suggest_table(found: Found, test_fraction: float | None) -> str:
     """The settings that read labels from a table beside the images, or nothing if there is none."""
-    below = [name for name in found.names.files if name.lower().endswith(ENDINGS)]
+    below = [name for name in found.others if name.lower().endswith(ENDINGS)]
     paths = [found.show(name) for name in sorted(below, key=lambda name: name.count("/"))]
     if not paths:
         beside = sorted(item.name for item in found.root.parent.iterdir() if item.name.lower().endswith(ENDINGS))
@@ -188,7 +188,7 @@ def _read_rows(found: Found, rows: Iterable[tuple[int, str, str, str | None]]) -
         rows: Number of the line, path, name of the class, and split, which is None if all images are of one.
     """
     result, lines = _Rows({}, [], []), dict[str, int]()
-    images, others = set(found.images), set(found.names.files)
+    images, others = set(found.images), set(found.others)
     by_stem = {name.rpartition(".")[0]: name for name in reversed(found.images)}
     words = {word: split for split, names in SPLIT_NAMES.items() for word in names}
     for line, file, label, split in rows:
