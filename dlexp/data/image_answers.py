@@ -1,11 +1,12 @@
 """The answer to a folder of images that is not laid out as expected: what was found, and the settings that would work."""
 
+import os
 from pathlib import Path
 from typing import Any, NoReturn
 
 from dlexp.config.entry import show_setting
 from dlexp.config.values import make_printable, show_path
-from dlexp.data.image_names import SPLIT_NAMES, SUFFIXES, Found, count_endings, last, list_some, name_some
+from dlexp.data.image_names import SPLIT_NAMES, SUFFIXES, Found, count_endings, last, list_folder, list_some, name_some
 from dlexp.data.image_table import suggest_table
 from dlexp.errors import ConfigError
 
@@ -163,28 +164,20 @@ def _check_each_class(found: Found, folders: list[str], classes: list[str]) -> N
 
 def _suggest_parent(found: Found, test_fraction: float | None, *, only_splits: bool = False) -> str:
     """The settings that read the folder above the root, if that is laid out as expected, else nothing."""
-    above = found.root.parent
-    if not only_splits and above.name.lower() in sum(SPLIT_NAMES.values(), ()) and _has_splits(above.parent):
-        return give({"root": _go_up(found.shown, 2)} | ({} if test_fraction is None else {"test_fraction": None}))
-    if found.root.name.lower() in sum(SPLIT_NAMES.values(), ()) and _has_splits(above):
-        return give({"root": _go_up(found.shown, 1)} | ({} if test_fraction is None else {"test_fraction": None}))
-    beside = [folder for folder in above.iterdir() if folder.is_dir() and folder.name[0] != "."]
-    hold_images = all(any(item.suffix.lower() in SUFFIXES for item in folder.iterdir()) for folder in beside)
-    if not only_splits and len(beside) > 1 and hold_images:
-        return give({"root": _go_up(found.shown, 1)} | ({"test_fraction": SHARE} if test_fraction is None else {}))
-    return "" if only_splits else " Put the images of each class into a folder of its own."
+    above, split_names = found.parent, sum(SPLIT_NAMES.values(), ())
+    not_drawn: dict[str, Any] = {} if test_fraction is None else {"test_fraction": None}
+    if not only_splits and above.name.lower() in split_names and _has_splits(above.parent):
+        return give({"root": found.show_above("../..")} | not_drawn)
+    if found.root.name.lower() in split_names and _has_splits(above):
+        return give({"root": found.show_above("..")} | not_drawn)
+    if only_splits:
+        return ""
+    beside = [folder for folder in list_folder(above) if os.path.isdir(folder)]
+    if len(beside) > 1 and all(any(item.suffix.lower() in SUFFIXES for item in list_folder(folder)) for folder in beside):
+        return give({"root": found.show_above("..")} | ({"test_fraction": SHARE} if test_fraction is None else {}))
+    return " Put the images of each class into a folder of its own."
 
 
 def _has_splits(folder: Path) -> bool:
-    names = {item.name.lower() for item in folder.iterdir() if item.is_dir()}
+    names = {item.name.lower() for item in list_folder(folder) if os.path.isdir(item)}
     return all(names & set(SPLIT_NAMES[split]) for split in ("train", "test"))
-
-
-def _go_up(shown: str, count: int) -> str:
-    """The path of a folder above, as the user would type it."""
-    path = Path(shown)
-    return (
-        str(path.parents[count - 1])
-        if len(path.parts) > count and ".." not in path.parts
-        else f"{shown}/{'/'.join(['..'] * count)}"
-    )

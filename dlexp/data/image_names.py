@@ -1,5 +1,6 @@
 """The names of the files and folders below a folder of images, and how a message shows them. No file is opened."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,15 @@ class Found:
         """A path from the root as a path that the user can type."""
         return f"{self.shown.rstrip('/')}/{below}" if below else self.shown
 
+    @property
+    def parent(self) -> Path:
+        """The folder above the root, by name: where the root is a link, that of the link."""
+        return Path(os.path.abspath(self.root)).parent
+
+    def show_above(self, above: str) -> str:
+        """A path such as `..` from the root, as a path that the user can type."""
+        return os.path.normpath(f"{self.shown}/{above}")
+
     def describe(self, below: str = "") -> str:
         """The images in a folder by number and ending: `12,000 .png`."""
         prefix = f"{below}/" if below else ""
@@ -87,6 +97,14 @@ def list_above(folder: str) -> list[str]:
     """A folder and those that hold it, from the root, which is the empty text, downward."""
     parts = folder.split("/") if folder else []
     return ["", *("/".join(parts[: depth + 1]) for depth in range(len(parts)))]
+
+
+def list_folder(path: Path) -> list[Path]:
+    """What lies in a folder and is not hidden, sorted by name; nothing if it cannot be read."""
+    try:
+        return sorted(item for item in path.iterdir() if item.name[0] != ".")
+    except OSError:
+        return []
 
 
 def last(name: str) -> str:

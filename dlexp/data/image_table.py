@@ -1,36 +1,26 @@
 """The labels of a folder of images from a table (CSV), a row for each image, in place of class folders."""
 
 import re
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from dlexp.config.entry import show_setting
-from dlexp.config.suggestion import nearest_option
 from dlexp.config.values import make_printable, show_path
-from dlexp.data.image_names import SPLIT_NAMES, SUFFIXES, Found, Labelled, Layout, describe_left_out, last, list_some, name_some
-from dlexp.errors import ConfigError, DatasetError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-# Names of columns, in lower case, that need not be given.
-FILE_COLUMNS = (
-    "file",
-    "filename",
-    "file_name",
-    "path",
-    "filepath",
-    "file_path",
-    "image",
-    "image_path",
-    "image_id",
-    "id",
-    "name",
+from dlexp.data.image_columns import SPLIT_COLUMNS, find_column, find_columns, has_split_column, read_cells
+from dlexp.data.image_names import (
+    SPLIT_NAMES,
+    SUFFIXES,
+    Found,
+    Labelled,
+    Layout,
+    describe_left_out,
+    list_folder,
+    list_some,
+    name_some,
 )
-LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "species", "breed")
-SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+from dlexp.errors import ConfigError
+
 ENDINGS = (".csv", ".tsv")
 
 
@@ -51,11 +41,11 @@ def read_table(
         ConfigError: If a column is missing, or a row does not name an image and its class.
         DatasetError: If the table cannot be read.
     """
-    table = _read(path)
+    table = read_cells(path)
     shown = show_path(str(path))
-    file_column, label_column = _find_columns(table, shown, file_column, label_column)
+    file_column, label_column = find_columns(table, shown, file_column, label_column)
     if split:
-        split_column = _find_column(table, shown, "split_column", split_column, SPLIT_COLUMNS)
+        split_column = find_column(table, shown, "split_column", split_column, SPLIT_COLUMNS)
         if split_column is None:
             share = show_setting("dataset.test_fraction", 0.2)
             raise ConfigError(
@@ -91,79 +81,14 @@ def suggest_table(found: Found, test_fraction: float | None) -> str:
     below = [name for name in found.others if name.lower().endswith(ENDINGS)]
     paths = [found.show(name) for name in sorted(below, key=lambda name: name.count("/"))]
     if not paths:
-        beside = sorted(item.name for item in found.root.parent.iterdir() if item.name.lower().endswith(ENDINGS))
-        paths = [f"{found.shown.rstrip('/')}/../{name}" for name in beside]
+        beside = [item.name for item in list_folder(found.parent) if item.name.lower().endswith(ENDINGS)]
+        paths = [found.show_above(f"../{name}") for name in beside]
     if not paths:
         return ""
     settings = [show_setting("dataset.labels", paths[0])]
-    if test_fraction is None and not _has_split_column(Path(paths[0]).expanduser()):
+    if test_fraction is None and not has_split_column(Path(paths[0]).expanduser()):
         settings.append(show_setting("dataset.test_fraction", 0.2))
     return f" Give {' '.join(settings)} instead."
-
-
-def _has_split_column(path: Path) -> bool:
-    try:
-        return any(name.lower() in SPLIT_COLUMNS for name in _read(path).columns)
-    except DatasetError:
-        return False
-
-
-def _read(path: Path) -> "pd.DataFrame":
-    """The table as text, with the number of each line that is not empty, less 2, as index."""
-    import pandas as pd
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows with more cells than there are columns
-            table = pd.read_csv(
-                path,
-                sep="\t" if path.suffix.lower() == ".tsv" else ",",
-                dtype=str,
-                keep_default_na=False,
-                skip_blank_lines=False,
-                skipinitialspace=True,
-                index_col=False,
-                encoding="utf-8-sig",
-            ).fillna("")
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        raise DatasetError(
-            f"{show_path(str(path))} cannot be read as a table ({make_printable(str(error).strip())})."
-        ) from error
-    table.columns = table.columns.map(str.strip)
-    table = table.apply(lambda column: column.str.strip())
-    return table[(table != "").any(axis=1)]
-
-
-def _find_columns(table: "pd.DataFrame", shown: str, file_column: str | None, label_column: str | None) -> tuple[str, str]:
-    """The columns of the files and of the labels."""
-    names = list(table.columns)
-    if any(name.lower().endswith(SUFFIXES) for name in names):
-        raise ConfigError(
-            f"dataset.labels: expected names of columns in the first line of {shown}, as file,label, got {name_some(names)}."
-        )
-    file = _find_column(table, shown, "file_column", file_column, FILE_COLUMNS)
-    label = _find_column(table, shown, "label_column", label_column, LABEL_COLUMNS)
-    if len(names) == 2 and file != label:
-        file = file or next(name for name in names if name != label)
-        label = label or next(name for name in names if name != file)
-    if len(names) == 2 and file is None and label is None:
-        file, label = names
-    for key, name, kind in (("file_column", file, "paths of the images"), ("label_column", label, "names of their classes")):
-        if name is None:
-            columns = name_some(names)
-            raise ConfigError(f"dataset.{key}: expected the column of {shown} with the {kind}, got null. Columns: {columns}.")
-    return str(file), str(label)
-
-
-def _find_column(table: "pd.DataFrame", shown: str, key: str, given: str | None, known: tuple[str, ...]) -> str | None:
-    """The column that is given, or else the first that has a known name."""
-    names = list(table.columns)
-    if given is not None and given not in names:
-        raise ConfigError(
-            f"dataset.{key}: expected a column of {shown}, got {make_printable(given)}. Its columns: {name_some(names)}."
-            f"{make_printable(nearest_option(given, names))}"
-        )
-    return given or next((name for word in known for name in names if name.lower() == word), None)
 
 
 class _Rows(NamedTuple):
@@ -224,9 +149,7 @@ def _suggest_root(found: Found, missing: list[str]) -> str:
         return f"\nGive {show_setting('dataset.root', found.show(_cut(inner[0], name)))} instead."
     first, _, rest = name.partition("/")
     if rest in found.images and found.root.name == first:
-        parent = Path(found.shown).parent
-        shown = str(parent) if len(Path(found.shown).parts) > 1 and last(found.shown) != ".." else f"{found.shown}/.."
-        return f"\nGive {show_setting('dataset.root', shown)} instead."
+        return f"\nGive {show_setting('dataset.root', found.show_above('..'))} instead."
     return ""
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from dlexp.data.prepare import prepare
 from dlexp.parts.dataset import image_folder, torchvision_sets
 from tests import ROOT
+from tests.parts.dataset.test_image_folder import DEFAULTS
 
 DATA = Path(os.environ.get("DLEXP_DATA", ROOT / "data"))
 pytestmark = pytest.mark.real_data
@@ -32,10 +34,29 @@ def test_fashion_mnist():
 
 def test_cifar10_images(tmp_path):
     root = folder("cifar10_jpeg")
-    parameters = {"root": str(root), "test_fraction": None, "image_size": None, "cache_dir": str(tmp_path), "data_seed": 42}
-    source, again = image_folder.read(**parameters), image_folder.read(**parameters)
+    parameters = {**DEFAULTS, "root": str(root), "cache_dir": str(tmp_path)}
+    source, again = image_folder.read(**parameters), image_folder.read(**parameters)  # no image is in train and test
     assert source.train.inputs.shape == (50000, 3, 32, 32)
     assert torch.equal(source.train.inputs, again.train.inputs)
     dataset = prepare(source, per_class=200, val_fraction=0.1, scale="standardize", scale_on="train", data_seed=42)
     assert dataset.train.targets.bincount().tolist() == [180] * 10
     assert (dataset.shift.flatten() / 255).tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.02)
+
+
+def test_fashion_mnist_written_as_png_files_is_the_same(tmp_path):
+    folder("FashionMNIST")
+    source = torchvision_sets.fashion_mnist(root=str(DATA))
+    expected = {}
+    for part, count in (("train", 400), ("test", 100)):
+        inputs, targets = (values[:count] for values in getattr(source, part))
+        for index, (pixels, label) in enumerate(zip(inputs, targets.tolist(), strict=True)):
+            path = tmp_path / "images" / part / f"{label} {source.classes[label].replace('/', ' or ')}" / f"{index:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels[0].numpy()).save(path)
+        order = sorted(range(count), key=lambda index: (int(targets[index]), index))
+        expected[part] = inputs[order], targets[order]
+    read = image_folder.read(**{**DEFAULTS, "root": str(tmp_path / "images"), "cache_dir": str(tmp_path), "channels": 1})
+    assert [name[2:].replace(" or ", "/") for name in read.classes] == list(source.classes)
+    for part, (inputs, targets) in expected.items():
+        assert torch.equal(getattr(read, part).inputs, inputs)
+        assert torch.equal(getattr(read, part).targets, targets)
