@@ -35,6 +35,7 @@ SAME_AS_BEFORE = {
     ("dataset", "channels"): 3,
     ("dataset", "duplicates"): "refuse",
     ("dataset", "test_folder"): "test",
+    ("dataset", "labels"): None,
     ("dataset", "file_column"): None,
     ("dataset", "label_column"): None,
     ("dataset", "split_column"): None,

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from dlexp.config.compose import compose
+from dlexp.config.options import read_option
 from dlexp.errors import UnsupportedError
 from dlexp.run.plan import path_keys, plan
-from dlexp.run.record.identity import run_id
+from dlexp.run.record.identity import SAME_AS_BEFORE, run_id
 from dlexp.study.definition import read_study
 from dlexp.study.request import command
 
@@ -54,3 +55,20 @@ def test_a_young_key_of_images_counts_where_it_changes_something(key, value):
     ids = {run_id(config, FINGERPRINT, path_keys(composed)) for config in (composed.config, other)}
     assert len(ids) == 2
     assert IDS["options"]["hardware=cpu dataset=image_folder dataset.root=images"] in ids
+
+
+def test_the_young_keys_of_images_mean_by_default_what_was_done_without_them():
+    old = [
+        "_target_",
+        "_partial_",
+        "root",
+        "test_fraction",
+        "image_size",
+        "cache_dir",
+        "data_seed",
+        "per_class",
+        "scale",
+        "scale_on",
+    ]
+    young = {key: value for key, value in read_option("dataset", "image_folder").items() if key not in old}
+    assert {key: SAME_AS_BEFORE["dataset", key] for key in young} == young
