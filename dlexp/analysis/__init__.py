@@ -7,7 +7,8 @@ from dlexp.analysis.judge.analyse import analyse
 from dlexp.analysis.judge.cells import aggregate
 from dlexp.analysis.judge.curves import smooth, time_to_target
 from dlexp.analysis.judge.result import StudyResult, Verdict
-from dlexp.analysis.read.load import DamagedRunWarning, load_metrics, load_probes, load_runs
+from dlexp.analysis.read.folder import DamagedRunWarning
+from dlexp.analysis.read.load import load_metrics, load_probes, load_runs
 from dlexp.analysis.read.runs_csv import write_runs
 
 __all__ = ["DamagedRunWarning", "StudyResult", "Verdict", "aggregate", "analyse", "load_metrics", "load_probes", "load_runs"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlexp.run.predictions import NUM_WORST, select_predictions
+from dlexp.run.predictions import NUM_SAMPLE, NUM_WORST, select_predictions
 from dlexp.training.single_learner import SingleLearner
 from tests.parts.probe.runs import dataset_of, run_with
 from tests.runs import IMAGES, MOONS
@@ -30,7 +30,7 @@ def test_predictions_are_those_behind_the_test_accuracy(small, tmp_path):
 def test_a_regression_keeps_its_numbers(tmp_path):
     summary, found = run_and_load(*LINE, root=tmp_path)
     rmse = float(np.sqrt(((found["target"] - found["predicted"]) ** 2).mean()))
-    assert set(found) == {"target", "predicted"}
+    assert set(found) == {"target", "predicted", "sample"}
     assert rmse == pytest.approx(summary["metrics"]["test/rmse"], rel=1e-5)
 
 
@@ -57,6 +57,15 @@ def test_the_worst_errors_come_first_with_small_images():
     assert found["worst"].tolist() == list(range(count - 1, count - 1 - NUM_WORST, -1))
     assert found["worst_images"].shape == (NUM_WORST, 1, 34, 44)
     assert found["worst_images"][:, 0, 0, 0].tolist() == found["worst"].tolist()
+    assert found["sample_images"].shape == (NUM_SAMPLE, 1, 34, 44)
+    assert found["sample_images"][:, 0, 0, 0].tolist() == found["sample"].tolist()
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, [0]), (3, [0, 1, 2]), (25, list(range(25))), (97, list(range(0, 97, 4)))])
+def test_the_sample_lies_at_equal_distances_whatever_the_answer(count, expected):
+    dataset = dataset_of(torch.zeros(count, 2), torch.zeros(count, dtype=torch.long))
+    found = select_predictions(torch.zeros(count, 2), dataset)
+    assert found["sample"].tolist() == expected
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -12,10 +12,12 @@ from dlexp.analysis.judge.curves import evaluated_split, measure_curves
 from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, diagnose
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.verdict import judge
+from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
 from dlexp.analysis.read.folder import DamagedError, RunFolder, find_run_folders, flatten, read_json
-from dlexp.analysis.read.load import build_frame, build_runs, concatenate_csv, holds_whole_numbers, read_run_folders
+from dlexp.analysis.read.load import build_runs, read_run_folders
 from dlexp.analysis.read.outside_protocol import describe_outside_runs
 from dlexp.analysis.read.runs_csv import read_runs
+from dlexp.analysis.read.text import find_table
 
 CURVE_COLUMNS = ["diagnosis", "advice", "diagnosed_epoch", "convergence_epoch", "stability", "trend", "best_gap"]
 CURVE_COLUMNS += ["document_convergence", "document_volatility"]
@@ -26,11 +28,11 @@ def analyse(folder: str | Path) -> StudyResult:
 
     Args:
         folder: The folder that holds protocol.json: `outputs/<study>/`, or `outputs/<study>/with-.../`. Where it has no run
-            folders, the runs are read from its runs.csv, without curves and probes.
+            folders, the runs are read from its runs.csv, or runs.csv.gz, without curves and probes.
 
     Raises:
         FileNotFoundError: If there is no protocol.json.
-        DamagedError: If protocol.json cannot be read.
+        DamagedError: If protocol.json, or the table that takes the place of run folders, cannot be read.
     """
     folder = Path(folder)
     protocol = _read_protocol(folder / "protocol.json")
@@ -41,7 +43,8 @@ def analyse(folder: str | Path) -> StudyResult:
     for run in read_run_folders(find_run_folders(folder.parent if folder.name.startswith("with-") else folder), damaged):
         found.setdefault(run.id, run)  # of two folders with one id the first counts, as in training
     listed = [found[run["id"]] for run in planned if run["id"] in found]
-    loaded = read_runs(folder / "runs.csv") if not found and (folder / "runs.csv").exists() else build_runs(listed)
+    table = None if found else find_table(folder / "runs.csv")
+    loaded = read_runs(table) if table else build_runs(listed)
     runs = _build_planned(planned, keys, loaded, damaged)
     fields = {row["id"]: {name: row[name] for name in ("id", "seed", *keys)} for row in runs.to_dict("records")}
     curves = concatenate_csv((run.path / "metrics.csv", fields[run.id]) for run in listed)
@@ -104,13 +107,22 @@ def _add_curve_columns(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame
         return runs.reindex(columns=list(dict.fromkeys([*runs.columns, *CURVE_COLUMNS])))
     by_run = {str(identity): curve for identity, curve in curves.groupby("id", sort=False)}
     rows = [
-        _analyse_curve(by_run[run["id"]], run) if run["status"] in FINISHED and run["id"] in by_run else {}
+        analyse_curve(by_run[run["id"]], run) if run["status"] in FINISHED and run["id"] in by_run else {}
         for run in runs.to_dict("records")
     ]
     return pd.concat([runs, pd.DataFrame(rows, columns=CURVE_COLUMNS, index=runs.index)], axis=1)
 
 
-def _analyse_curve(curve: pd.DataFrame, run: Mapping[Any, Any]) -> dict[str, Any]:
+def analyse_curve(curve: pd.DataFrame, run: Mapping[Any, Any]) -> dict[str, Any]:
+    """Diagnose a finished run and measure its curves.
+
+    Args:
+        curve: The run's metrics.csv.
+        run: Its status and, where it recorded them, `chance` and `num_test_examples`.
+
+    Returns:
+        A value for each of `CURVE_COLUMNS`.
+    """
     recorded = {name: float(run[name]) for name in ("chance", "num_test_examples") if pd.notna(run.get(name))}
     num_examples = recorded.get("num_test_examples", DEFAULT_TEST_EXAMPLES)
     diagnosis = diagnose(curve, status=run["status"], chance=recorded.get("chance"), num_examples=num_examples)

@@ -1,7 +1,7 @@
 """Aggregate runs over seeds into one row per cell, together with the published values."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 from dlexp.analysis.judge.costs import is_cost
 from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.statistics import binomial_sd, summarise
+from dlexp.analysis.read.concatenate import build_frame
 from dlexp.analysis.read.folder import flatten
-from dlexp.analysis.read.load import build_frame
 
 # Groups of statuses.
 COMPLETE = ("done", "early_stopped")
@@ -43,13 +43,14 @@ def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFr
     """
     cells = distinct_cells(runs, keys)
     usable = select_usable(runs, metric)
-    ranks = _mean_ranks([usable[matches(usable, cell)] for cell in cells], metric)
+    counted = [usable.iloc[places] for places in _find_rows(usable, cells)]
+    statuses = [runs["status"].iloc[places] for places in _find_rows(runs, cells)]
+    ranks = _mean_ranks(counted, metric)
     rows = []
-    for place, cell in enumerate(cells):
-        good = usable[matches(usable, cell)]
+    for place, (cell, good) in enumerate(zip(cells, counted, strict=True)):
         values = good[metric].astype(float).tolist() if len(good) else []
         summary = summarise(values)
-        count = runs.loc[matches(runs, cell), "status"].value_counts()
+        count = statuses[place].value_counts()
         rows.append(
             cell
             | {"n": summary.n, "diverged": int(count.get("diverged", 0))}
@@ -60,6 +61,21 @@ def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFr
             | {"noise": _test_set_noise(good, metric, summary.mean), "rank": ranks.get(place, math.nan)}
         )
     return build_frame(rows, rows[0] if rows else keys, set(keys))
+
+
+def _find_rows(runs: pd.DataFrame, cells: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """The places of each cell's rows, as `matches` selects them, in one pass over the table."""
+    if not any(cells):  # without keys there is one cell, with all rows
+        return [list(range(len(runs))) for _ in cells]
+    places: dict[tuple[Any, ...], list[int]] = {}
+    for place, values in enumerate(zip(*(runs[key] for key in cells[0]), strict=True)):
+        places.setdefault(_identify(values), []).append(place)
+    return [places.get(_identify(cell.values()), []) for cell in cells]
+
+
+def _identify(values: Iterable[Any]) -> tuple[Any, ...]:
+    """What two rows of a cell have in common: 1, 1.0 and true are equal, and so are two nulls."""
+    return tuple(None if pd.api.types.is_scalar(value) and pd.isna(value) else flatten(value) for value in values)
 
 
 def distinct_cells(runs: pd.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +23,15 @@ RENAMED_KEYS |= {"modules"}
 
 class DamagedError(ValueError):
     """A run folder or a study's protocol that cannot be read, and why."""
+
+
+class DamagedRunWarning(UserWarning):
+    """Names a run folder, or a file in it, that cannot be read and is left out."""
+
+
+def warn_damaged(path: Path, error: Exception) -> None:
+    """Warn that a file or folder is left out."""
+    warnings.warn(f"{path} is damaged and was left out: {error}", DamagedRunWarning, stacklevel=4)
 
 
 @dataclass(frozen=True)

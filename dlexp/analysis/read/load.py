@@ -1,28 +1,17 @@
 """Load run folders, or the runs.csv made of them, as tables."""
 
-import csv
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dlexp.analysis.read.code import compare_modules
-from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, RunFolder, find_run_folders, read_run_folder
+from dlexp.analysis.read.concatenate import build_frame, concatenate_csv
+from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, RunFolder, find_run_folders, read_run_folder, warn_damaged
 from dlexp.analysis.read.runs_csv import read_runs
+from dlexp.analysis.read.text import find_tables
 
 FIRST_COLUMNS = ("id", "study", "folder", "status", "reason", "seed")
-
-
-class DamagedRunWarning(UserWarning):
-    """Names a run folder, or a file in it, that cannot be read and is left out."""
-
-
-def warn_damaged(path: Path, error: Exception) -> None:
-    """Warn that a file or folder is left out."""
-    warnings.warn(f"{path} is damaged and was left out: {error}", DamagedRunWarning, stacklevel=4)
 
 
 def load_runs(path: str | Path = "outputs") -> pd.DataFrame:
@@ -30,7 +19,7 @@ def load_runs(path: str | Path = "outputs") -> pd.DataFrame:
 
     Args:
         path: `outputs`, a study's folder, one run's folder, or a runs.csv. A folder without run folders is searched
-            for runs.csv.
+            for runs.csv and runs.csv.gz.
 
     Returns:
         `id, study, folder, status, reason, seed`, the choices, the plain keys of the config and those dotted ones that differ
@@ -41,14 +30,23 @@ def load_runs(path: str | Path = "outputs") -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
+        DamagedError: If `path` is a file and not a table of runs.
     """
     path = Path(path)
     if path.is_file():
         return read_runs(path)
     folders = list(find_run_folders(path))
-    if not folders and (files := sorted(path.rglob("runs.csv"))):
-        return pd.concat([read_runs(file) for file in files], ignore_index=True)
+    if not folders and (tables := list(_read_tables(find_tables(path, "runs.csv")))):
+        return pd.concat(tables, ignore_index=True)
     return build_runs(read_run_folders(folders))
+
+
+def _read_tables(files: Iterable[Path]) -> Iterator[pd.DataFrame]:
+    for file in files:
+        try:
+            yield read_runs(file)
+        except DamagedError as error:
+            warn_damaged(file, error)
 
 
 def read_run_folders(folders: Iterable[Path], damaged: dict[str, str] | None = None) -> Iterator[RunFolder]:
@@ -86,22 +84,6 @@ def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
     columns = dict.fromkeys([*FIRST_COLUMNS, *names])
     rows = [{key: value for fields in group for key, value in fields.items()} for group in groups]
     return build_frame(rows, columns, {key for run in runs for key in run.config})
-
-
-def build_frame(rows: Sequence[Mapping[Any, Any]], columns: Iterable[str], settings: set[str]) -> pd.DataFrame:
-    """Build a table in which the whole numbers of these settings stay whole although other rows have none."""
-    frame = pd.DataFrame.from_records(rows, columns=list(columns))
-    for name in settings.intersection(frame.columns):
-        if frame[name].dtype == float and frame[name].isna().any():
-            values = [None if row.get(name) != row.get(name) else row.get(name) for row in rows]
-            column = pd.Series(values, dtype=object, index=frame.index)
-            frame[name] = column if holds_whole_numbers(column) else frame[name]
-    return frame
-
-
-def holds_whole_numbers(column: pd.Series) -> bool:
-    """Whether all values are whole numbers, in a column that is not of type float."""
-    return column.dtype != float and all(isinstance(value, int | np.integer) for value in column.dropna())
 
 
 def _varying_keys(runs: Iterable[RunFolder]) -> set[str]:
@@ -146,42 +128,3 @@ def _load_csv(path: str | Path, name: str) -> pd.DataFrame:
         )
         for run in runs
     )
-
-
-def concatenate_csv(files: Iterable[tuple[Path, dict[str, Any]]]) -> pd.DataFrame:
-    """Concatenate the rows of many csv files of numbers and names, each row preceded by its run's fields.
-
-    A missing file adds no rows; an unreadable one is named in a warning and left out. An incomplete last line, which a running
-    or interrupted run may have, is dropped.
-    """
-    rows: list[dict[str, Any]] = []
-    columns: dict[str, None] = {}
-    settings: set[str] = set()
-    for path, fields in files:
-        try:
-            new_rows = [fields | row for row in _read_csv(path)]
-            rows += new_rows
-            columns |= dict.fromkeys(new_rows[0] if new_rows else ())
-            settings |= fields.keys()
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, csv.Error) as error:
-            warn_damaged(path, error)
-    return build_frame(rows, columns, settings)
-
-
-def _read_csv(path: Path) -> list[dict[str, Any]]:
-    text = path.read_text(encoding="utf-8")
-    complete = text[: text.rfind("\n") + 1].splitlines()
-    header, *lines = list(csv.reader(complete)) or [[]]
-    if bad := next((i for i, line in enumerate(lines, 2) if len(line) != len(header)), None):
-        raise ValueError(f"line {bad} has not the header's {len(header)} fields")
-    return [{name: _parse_cell(cell, name) for name, cell in zip(header, line, strict=True)} for line in lines]
-
-
-def _parse_cell(cell: str, column: str) -> Any:
-    if column in ("probe", "layer", "name"):
-        return cell
-    if column in ("epoch", "step"):
-        return int(cell)
-    return float(cell) if cell else float("nan")

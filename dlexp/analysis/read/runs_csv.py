@@ -1,10 +1,14 @@
 """Write and read runs.csv: a table of runs that a spreadsheet opens without executing any of it."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from dlexp.analysis.read.folder import DamagedError
+from dlexp.analysis.read.text import read_table_text
 
 TEXT_COLUMNS = {
     "id",
@@ -45,11 +49,18 @@ def _encode(value: Any) -> str:
 
 
 def read_runs(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_runs` wrote."""
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
+    """Read a table that `write_runs` wrote, or such a table gzipped.
+
+    Raises:
+        DamagedError: If it is not such a table.
+        OSError: If it cannot be read.
+    """
+    try:
+        reader = csv.reader(io.StringIO(read_table_text(Path(path)), newline=""))
         names = [name.removeprefix("'") for name in next(reader, [])]
         rows = [[_decode(name, cell) for name, cell in zip(names, line, strict=True)] for line in reader]
+    except (ValueError, csv.Error) as error:
+        raise DamagedError(f"{path}: not a table of runs: {error}") from error
     return pd.DataFrame(rows, columns=names)
 
 

@@ -13,11 +13,19 @@ from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, reco
 from dlexp.analysis.report.cards import Card, make_card
 from dlexp.analysis.report.figures import Picture
 from dlexp.analysis.report.labels import show, unit_suffix
-from dlexp.analysis.report.tables import Table, format_metric
+from dlexp.analysis.report.tables import Table, format_metric, to_text
 from dlexp.analysis.report.text import SECTIONS, Text
 from dlexp.analysis.report.versions import describe_codes, describe_torch
 
 MAX_EMBEDDED_SVG = 80_000  # bytes; a larger figure is embedded as a PNG where that is smaller
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A long text that a reader opens by a click on its title."""
+
+    title: str
+    code: str
 
 
 @dataclass(frozen=True)
@@ -31,23 +39,38 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     pictures: list[dict[str, Any]] = field(default_factory=list)
     code: str = ""
+    folded: Folded | None = None
 
 
 @dataclass(frozen=True)
 class Page:
-    """The whole page; `study` has its name, question and background."""
+    """The whole page.
+
+    Args:
+        lang: Its language.
+        name: Small line above the title: the study, or the run.
+        title: The question of a study, or what distinguishes a run.
+        background: Paragraph below the title; empty if there is none.
+        summary: Line below it.
+        warnings: Circumstances that a reader must know first.
+        sections: What the page displays, in this order.
+        facts: Names and values that are displayed side by side below the summary.
+    """
 
     lang: str
-    study: dict[str, Any]
+    name: str
+    title: str
+    background: str
     summary: str
     warnings: list[str]
     sections: list[Section]
+    facts: list[tuple[str, str]] = field(default_factory=list)
 
 
 def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> Page:
     """Arrange a study's results on a page; empty sections are left out."""
     result, study = mark_absent(result), result.protocol["study"]
-    embedded = {kind: [_embed(picture, text) for picture in pictures if picture.section == kind] for kind in SECTIONS}
+    embedded = {kind: [embed(picture, text) for picture in pictures if picture.section == kind] for kind in SECTIONS}
 
     def section(name: str, *made: Table | None, title: str = "", **more: Any) -> Section:
         return Section(name, text(title or name), tables=[table for table in made if table], pictures=embedded[name], **more)
@@ -84,7 +107,8 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         if item.name not in hidden and (item.cards or item.paragraphs or item.tables or item.pictures or item.code)
     ]
     summary = f"{_describe_counts(result, text)} {text('made_by')}"
-    return Page(text.lang, study, summary, _list_warnings(result, text), shown)
+    background = to_text(study.get("background"))
+    return Page(text.lang, study["name"], study["question"], background, summary, _list_warnings(result, text), shown)
 
 
 def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
@@ -129,7 +153,7 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
     return warnings
 
 
-def _embed(picture: Picture, text: Text) -> dict[str, Any]:
+def embed(picture: Picture, text: Text) -> dict[str, Any]:
     """A picture as the templates use it: `data` is a data URI, `rem` its largest width."""
     as_svg = not picture.raster and len(picture.svg) < max(MAX_EMBEDDED_SVG, len(picture.png))
     kind, content = ("svg+xml", picture.svg) if as_svg else ("png", picture.png)

@@ -124,12 +124,12 @@ def build_setup(result: StudyResult, text: Text) -> Table:
     return Table(text("caption_setup"), [text("setting"), text("value")], rows)
 
 
-def shorten(table: Table, text: Text) -> Table:
-    """Limit a table to 200 rows, with a note on how many are left out."""
+def shorten(table: Table, text: Text, note: str = "more_rows") -> Table:
+    """Limit a table to 200 rows, with a note (a key of text.yaml) on how many are left out."""
     left_out = len(table.rows) - MAX_ROWS
     if left_out <= 0:
         return table
-    return Table(table.caption, table.head, table.rows[:MAX_ROWS], table.right, text("more_rows", n=left_out))
+    return Table(table.caption, table.head, table.rows[:MAX_ROWS], table.right, text(note, n=left_out))
 
 
 def to_text(value: Any) -> str:

@@ -34,6 +34,7 @@ VOLATILE = {
 }
 
 METRICS, PROBES, PREPROCESSING = "metrics.csv", "probes.csv", "preprocessing.json"
+PAGE = "report.html"  # which `dlexp report` writes
 FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
 
@@ -106,6 +107,7 @@ class Record:
                 os.truncate(self.folder / name, lengths[name])
             else:
                 (self.folder / name).unlink(missing_ok=True)
+        (self.folder / PAGE).unlink(missing_ok=True)  # it shows the run as it was when it was interrupted
         for temporary in self.folder.rglob(".*.tmp"):
             temporary.unlink()
 

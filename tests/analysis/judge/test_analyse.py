@@ -1,3 +1,4 @@
+import gzip
 import json
 import math
 
@@ -113,12 +114,16 @@ def test_a_study_without_a_finished_run_has_tables_all_the_same(tmp_path, status
     assert "diagnosis" in result.runs
 
 
-def test_committed_runs_csv_is_analysed_where_run_folders_are_not(tmp_path):
+@pytest.mark.parametrize("packed", [False, True])
+def test_committed_runs_csv_is_analysed_where_run_folders_are_not(tmp_path, packed):
     folder = make_study(tmp_path / "outputs", AXES, accuracy=better, predictions=[CLAIM])
     here = analyse(folder)
     there = tmp_path / "reference/made_up"
     there.mkdir(parents=True)
     write_runs(here.runs, there / "runs.csv")
+    if packed:
+        (there / "runs.csv.gz").write_bytes(gzip.compress((there / "runs.csv").read_bytes()))
+        (there / "runs.csv").unlink()
     (there / "protocol.json").write_bytes((folder / "protocol.json").read_bytes())
     again = analyse(there)
     pd.testing.assert_frame_equal(again.cells, here.cells)

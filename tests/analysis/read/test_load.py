@@ -1,3 +1,4 @@
+import gzip
 import subprocess
 import sys
 
@@ -114,6 +115,25 @@ def test_a_folder_without_runs_is_searched_for_runs_csv(tmp_path):
     (tmp_path / "reference/made_up").mkdir(parents=True)
     write_runs(load_runs(tmp_path / "outputs"), tmp_path / "reference/made_up/runs.csv")
     assert len(load_runs(tmp_path / "reference")) == 4
+
+
+def test_gzipped_tables_are_loaded_beside_plain_ones_and_a_damaged_one_is_left_out(tmp_path):
+    make_study(tmp_path / "outputs", AXES, [0])
+    runs = load_runs(tmp_path / "outputs")
+    for name in ("plain", "packed", "damaged"):
+        (tmp_path / "reference" / name).mkdir(parents=True)
+        write_runs(runs, tmp_path / "reference" / name / "runs.csv")
+    packed, damaged = tmp_path / "reference/packed/runs.csv", tmp_path / "reference/damaged/runs.csv"
+    packed.with_name("runs.csv.gz").write_bytes(gzip.compress(packed.read_bytes()))
+    packed.unlink()
+    damaged.write_text("id,study\n1\n")
+    with pytest.warns(DamagedRunWarning, match="damaged"):
+        found = load_runs(tmp_path / "reference")
+    assert found["id"].tolist() == 2 * runs["id"].tolist()
+    pd.testing.assert_frame_equal(found[:4], found[4:].reset_index(drop=True))
+    pd.testing.assert_frame_equal(load_runs(packed.with_name("runs.csv.gz")), found[:4])
+    with pytest.raises(DamagedError, match="not a table of runs"):
+        load_runs(damaged)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "'x", "'=x", "plain", "1e5", "a,b\n"])

@@ -2,9 +2,11 @@
 
 import pytest
 
+from dlexp.analysis.report.one_run.page import build_run_report
 from dlexp.analysis.report.write import build_report
 from tests.analysis.browser import CHROMIUM, Browser
 from tests.analysis.made import make_study
+from tests.analysis.report.one_run.made_run import make_classification
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
@@ -18,8 +20,13 @@ def browser():
         yield browser
 
 
-@pytest.fixture(scope="module", params=["en", "ko"])
+@pytest.fixture(scope="module", params=["en", "ko", "run"])
 def page(request, tmp_path_factory):
+    if request.param == "run":
+        cell = {"activation": AXES["activation"][2], "depth": 1}
+        folder = make_classification(tmp_path_factory.mktemp("outputs"), cell=cell, classes=12, probes=True)
+        (folder / "config.yaml").open("a").write(f"note: {'x' * 500}\n")
+        return build_run_report(folder)
     reference = {"source": "x" * 200, "values": [{"activation": "relu", "depth": 1, "value": 0.6, "sd": 0.01, "n": 5}]}
     lacking = {0: "failed", 1: "missing", 2: "diverged"}
     folder = make_study(

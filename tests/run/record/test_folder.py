@@ -44,6 +44,16 @@ def test_a_new_record_removes_what_an_earlier_start_left(tmp_path):
     assert record.read_summary(tmp_path / "run") is None
 
 
+def test_a_run_that_goes_on_removes_its_page_which_shows_an_earlier_state(tmp_path):
+    begun = record.Record(tmp_path / "run", ["epoch"], {"config.yaml": "seed: 0\n"}, {})
+    lengths = begun.sync()
+    begun.close()
+    (tmp_path / "run" / record.PAGE).write_text("interrupted")
+    record.Record(tmp_path / "run", ["epoch"], {}, {}, lengths).close()
+    assert not (tmp_path / "run" / record.PAGE).exists()
+    assert (tmp_path / "run" / "config.yaml").exists()
+
+
 def hold_and_tell(shelf, ready, done):
     with lock.hold(shelf, "abc"):
         ready.set()

@@ -58,6 +58,11 @@ def draw(result: StudyResult) -> Iterator[Picture]:
     for section, draw_figures in SECTIONS:
         with matplotlib.rc_context(style()):
             for drawn in draw_figures(result):
-                png, svg = render(drawn)
-                width = drawn.figure.get_figwidth()
-                yield Picture(drawn.name, section, drawn.caption, drawn.values, width, drawn.wide, drawn.raster, png, svg)
+                yield make_picture(section, drawn)
+
+
+def make_picture(section: str, drawn: DrawnFigure) -> Picture:
+    """Render a figure for this section of the page."""
+    png, svg = render(drawn)
+    width = drawn.figure.get_figwidth()
+    return Picture(drawn.name, section, drawn.caption, drawn.values, width, drawn.wide, drawn.raster, png, svg)

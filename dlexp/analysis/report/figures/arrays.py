@@ -4,15 +4,16 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.read.load import warn_damaged
+from dlexp.analysis.read.folder import warn_damaged
 from dlexp.analysis.report.arrange import add_cell_names, cell_names, group_by, records, varying_keys
 from dlexp.analysis.report.labels import show
+from dlexp.machine.files import open_regular_file
 
 MAX_UNPACKED_BYTES = 2**28  # of one file; the predictions of 50,000 test examples in 100 classes have a hundredth of it
 
@@ -60,15 +61,17 @@ def read_arrays(folder: Path, name: str) -> dict[int, Arrays]:
     for path in folder.glob(f"{name}*.npz"):
         if match := re.fullmatch(rf"{name}(?:-(\d+))?\.npz", path.name):
             try:
-                _check_size(path)
-                with np.load(path, allow_pickle=False) as file:
-                    found[int(match[1] or 0)] = dict(file)
+                with open_regular_file(path) as file:
+                    _check_size(file)
+                    with np.load(file, allow_pickle=False) as arrays:
+                        found[int(match[1] or 0)] = dict(arrays)
             except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
                 warn_damaged(path, error)
     return dict(sorted(found.items()))
 
 
-def _check_size(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
+def _check_size(file: IO[bytes]) -> None:
+    with zipfile.ZipFile(file) as archive:
         if (size := sum(member.file_size for member in archive.infolist())) > MAX_UNPACKED_BYTES:
             raise ValueError(f"it unpacks to {size} bytes, more than {MAX_UNPACKED_BYTES}")
+    file.seek(0)

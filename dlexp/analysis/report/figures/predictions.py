@@ -1,6 +1,7 @@
 """Draw the predictions of single runs: decision boundaries, confusion matrices, and the images with the worst errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 import matplotlib
 import numpy as np
@@ -12,9 +13,10 @@ from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.figures.arrays import Arrays, best_and_worst, list_seeds, load_cell_arrays
 from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
 from dlexp.analysis.report.figures.panels import make_figures, make_grid
-from dlexp.analysis.report.figures.style import COLOURS, DrawnFigure, add_legend, set_title
+from dlexp.analysis.report.figures.style import COLOURS, INK, DrawnFigure, add_legend, set_title
 
 GALLERY_COLUMNS, GALLERY_ROWS = 6, 3
+MAX_NAME = 16  # characters of a class's name that are drawn
 # From the colour of class 0 to that of class 1, pale enough for points on it to be seen.
 PROBABILITY_MAP = LinearSegmentedColormap.from_list("plane", ["#8FC1E3", "#F7F7F7", "#F3B58C"])
 
@@ -80,26 +82,35 @@ def draw_galleries(result: StudyResult) -> Iterator[DrawnFigure]:
     found = [item for item in load_cell_arrays(result, "predictions") if len(item.arrays[0].get("worst_images", ()))]
     for i, item in enumerate(best_and_worst(result, found)):
         values = {"group": item.cell, "seed": item.seed}
-        yield DrawnFigure(f"worst_errors_{i + 1}", _draw_gallery(item.arrays[0]), "gallery", values, wide=True, raster=True)
+        count = GALLERY_COLUMNS * GALLERY_ROWS
+        figure = draw_gallery(item.arrays[0]["worst_images"][:count], label_images(item.arrays[0], "worst")[:count])
+        yield DrawnFigure(f"worst_errors_{i + 1}", figure, "gallery", values, wide=True, raster=True)
 
 
-def _draw_gallery(arrays: Arrays) -> Figure:
-    """The images in rows of six; above each its class, the predicted class, and the probability of that prediction."""
-    images = arrays["worst_images"][: GALLERY_COLUMNS * GALLERY_ROWS]
+def label_images(arrays: Arrays, name: str) -> list[str]:
+    """Of each example listed under `name` its class, the predicted class, and the probability of that prediction."""
+    labels = []
+    for index in arrays[name]:
+        true, predicted = (str(arrays["classes"][arrays[kind][index]])[:MAX_NAME] for kind in ("target", "predicted"))
+        probability = float(arrays["p_predicted"][index])
+        per_cent = f" ({100 * probability:.0f} %)" if np.isfinite(probability) else ""
+        labels.append(f"{true}\n→ {predicted}{per_cent}")
+    return labels
+
+
+def draw_gallery(images: np.ndarray, labels: Sequence[str], colours: Iterable[str] = repeat(INK)) -> Figure:
+    """Images [N, C, H, W] in rows of six, each with its label above it, in the label's colour."""
     down = -(-len(images) // GALLERY_COLUMNS)
     figure = Figure((7.4, 1.5 * down + 0.1), layout="constrained")
     axes = figure.subplots()
     brightest = images.max()  # 16 in Digits
-    for place, (image, index) in enumerate(zip(images, arrays["worst"], strict=False)):
+    for place, (image, label, colour) in enumerate(zip(images, labels, colours, strict=False)):
         x, y = 1.25 * (place % GALLERY_COLUMNS), -1.4 * (place // GALLERY_COLUMNS)
         pixels = image.transpose(1, 2, 0)
         height, width = (side / max(pixels.shape[:2]) for side in pixels.shape[:2])
         pixels = pixels[:, :, 0] if len(image) != 3 else pixels
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=brightest, extent=(x, x + width, y, y + height))
-        true, predicted = (str(arrays["classes"][arrays[name][index]])[:16] for name in ("target", "predicted"))
-        probability = float(arrays["p_predicted"][index])
-        per_cent = f" ({100 * probability:.0f} %)" if np.isfinite(probability) else ""
-        axes.text(x, y + height + 0.05, f"{true}\n→ {predicted}{per_cent}", size=8, va="bottom")
+        axes.text(x, y + height + 0.05, label, size=8, va="bottom", color=colour)
     axes.set(xlim=(-0.05, 1.25 * GALLERY_COLUMNS - 0.2), ylim=(-1.4 * (down - 1) - 0.05, 1.36))
     axes.axis("off")
     return figure

@@ -24,6 +24,7 @@ SHARES = {
 }
 MAX_LAYERS = 4
 MAX_LINES = 6
+MAX_LAYER_LABELS = 12  # beside a heat map
 SNAPSHOTS = 5
 
 
@@ -57,7 +58,8 @@ def _draw_layers_by_epochs(axes: Axes, frame: pd.DataFrame) -> matplotlib.image.
     image = axes.imshow(np.ma.masked_invalid(table.to_numpy(dtype=float)), cmap=COLOUR_MAP, vmin=0, vmax=100, aspect="auto")
     axes.set_facecolor("#EEEEEE")
     axes.grid(visible=False)
-    axes.set_yticks(range(len(table)), [layer_label(layer) for layer in table.index], size=8)
+    rows = spread(len(table), MAX_LAYER_LABELS)
+    axes.set_yticks(rows, [layer_label(table.index[row]) for row in rows], size=8)
     places = spread(len(table.columns), 6)
     axes.set_xticks(places, [str(int(table.columns[place])) for place in places])
     axes.set_xlabel("epoch")

@@ -4,7 +4,7 @@ import io
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
@@ -70,6 +70,10 @@ class DrawnFigure:
     values: dict[str, Any] = field(default_factory=dict)
     wide: bool = False
     raster: bool = False
+
+    def for_one_run(self) -> "DrawnFigure":
+        """The same figure with the caption for the page of one run, which speaks of no cells and no means over seeds."""
+        return replace(self, caption=f"run_{self.caption}")
 
 
 def style() -> Any:
