@@ -4,8 +4,6 @@ In Python: `dlexp.train`, `sweep`, `load_run`, `load_runs`, `compare` and `analy
 it is first used, so that `import dlexp` loads neither torch nor pandas.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from dlexp import errors as errors  # `except dlexp.errors.ConfigError` needs no further import
 
 __version__ = "0.1.0"
@@ -23,6 +21,9 @@ _HOMES = {
     "train": "dlexp.api.train",
 }
 
+# Type checkers take a variable of this name to be true. This file imports no module of Python, because `python -m dlexp` would
+# take it from the current folder if a file there has its name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dlexp.api.analyse import analyse
     from dlexp.api.compare import compare
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from dlexp.api.train import sweep, train
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import what is asked for, from its own module."""
     if name not in _HOMES:
         raise AttributeError(f"module 'dlexp' has no attribute {name!r}")

@@ -51,12 +51,14 @@ def concatenate_csv(files: Iterable[tuple[Path, dict[str, Any]]]) -> pd.DataFram
     names = dict.fromkeys(name for part in parts for name in (*part.fields, *part.columns))
     measured = {name for part in parts for name in part.columns}
     fixed = [name for name in names if name not in measured]
+    joined = pd.DataFrame(
+        {name: pd.Series([value for part in parts for value in part.list_values(name)]) for name in names if name in measured}
+    )
+    if names and not fixed:
+        return joined
     one_a_file = build_frame([part.fields for part in parts], fixed, set(fixed))
     repeated = one_a_file.take(np.repeat(np.arange(len(parts)), [part.num_rows for part in parts])).reset_index(drop=True)
-    joined = {
-        name: pd.Series([value for part in parts for value in part.list_values(name)]) for name in names if name in measured
-    }
-    return pd.concat([repeated, pd.DataFrame(joined)], axis=1)[list(names)]
+    return pd.concat([repeated, joined], axis=1)[list(names)]
 
 
 class _Part(NamedTuple):
