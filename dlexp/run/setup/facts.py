@@ -63,7 +63,7 @@ def check_facts(
         ConfigError: With every problem that was found.
     """
     parts["precision"](device)  # refuses what the device lacks
-    if unsupported := [*check_hardware(config["hardware"], device), *_check_fused_lstm(config, device)]:
+    if unsupported := [*check_hardware(config["hardware"], device), *check_fused_lstm(config, device)]:
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
@@ -136,7 +136,7 @@ def _check_kind(config: Mapping[str, Any], choices: Mapping[str, str], dataset: 
     return problems
 
 
-def _check_fused_lstm(config: Mapping[str, Any], device: torch.device) -> list[str]:
+def check_fused_lstm(config: Mapping[str, Any], device: torch.device) -> list[str]:
     """A combination that torch's LSTM lacks on this device."""
     half = device.type == "cpu" and config["precision"]["format"] == "fp16"
     if half and config["model"].get("cell") == "fused":
