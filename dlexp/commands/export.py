@@ -8,6 +8,7 @@ from dlexp.commands.predict import add_run_flags
 from dlexp.commands.train import attempt
 from dlexp.config.entry import show_command, show_uses
 from dlexp.config.values import make_printable
+from dlexp.trained.find import find_run
 
 USES = {
     "weights 3f2a": "the run whose id begins so",
@@ -38,10 +39,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(given: argparse.Namespace) -> int:
-    from dlexp.trained.export import export_weights  # load torch; a wrong command line is refused before
-    from dlexp.trained.load import find_run, load_trained
+    folder = find_run(given.run, given.outputs)
+    from dlexp.trained.export import export_weights  # load torch; a wrong command is refused before
+    from dlexp.trained.load import load_trained
 
-    trained = load_trained(find_run(given.run, given.outputs))
+    trained = load_trained(folder)
     written = export_weights(trained, given.output or Path(f"model-{trained.id}"))
     if written.needs_dlexp:
         print(f"There is no load.py: the model needs dlexp, as {make_printable(written.needs_dlexp)}.")

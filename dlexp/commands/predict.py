@@ -10,6 +10,7 @@ from dlexp.commands.train import attempt
 from dlexp.config.entry import show_command, show_uses
 from dlexp.config.values import make_printable
 from dlexp.errors import DatasetError
+from dlexp.trained.find import find_run
 
 if TYPE_CHECKING:
     import pandas as pd  # takes half a second
@@ -52,7 +53,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(given: argparse.Namespace) -> int:
-    from dlexp.trained.load import find_run, load_trained  # load torch; a wrong command line is refused before
+    folder = find_run(given.run, given.outputs)
+    from dlexp.trained.load import load_trained  # load torch; a wrong command is refused before
     from dlexp.trained.predict import predict
 
     problems: list[str] = []
@@ -61,7 +63,7 @@ def _predict(given: argparse.Namespace) -> int:
         problems.append(str(error))
         print(error, file=sys.stderr)
 
-    trained = load_trained(find_run(given.run, given.outputs))
+    trained = load_trained(folder)
     found = predict(trained, given.files, top=given.top, device=given.device, skip=skip)
     if found.empty and problems:
         raise DatasetError("No file could be read.")

@@ -124,7 +124,7 @@ def _convert_images(array: np.ndarray, preprocessing: Preprocessing, place: str)
     channels, height, width = preprocessing.input_shape
     images = _find_images(array, (channels, height, width), place)
     if images.shape[1:] == (channels, height, width):
-        pixels = np.array(images, dtype=np.uint8)
+        pixels = np.array(images, dtype=np.uint8, order="C")
     elif channels not in MODES or images.shape[1] not in PICTURE_CHANNELS:
         raise ConfigError(
             f"{place}: the run takes images of shape {[channels, height, width]}, got {list(images.shape[1:])}; only grey and "

@@ -23,6 +23,8 @@ ARRAYS, TABLES = (".npz", ".npy"), (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 # The array of an .npz file that holds the inputs: the first of these that it has, or its only array.
 ARRAY_NAMES = ("x_test", "inputs", "x", "X", "images", "arr_0")
 
+# What stands for one input, or some, in a list. Other lists are numbers.
+ONE_EACH = (str, Path, Image.Image, np.ndarray, Tensor)
 Name = str | int
 Skip = Callable[[DatasetError], None]
 
@@ -44,8 +46,9 @@ def read_batches(preprocessing: Preprocessing, given: object, size: int, skip: S
 
     Args:
         preprocessing: That of the run.
-        given: A file or folder, an image of Pillow, an array, a tensor, a DataFrame, or a list of files, folders and images.
-            See `convert_array` for arrays. Rows of a table are examples. A folder is searched for images.
+        given: A file or folder, an image of Pillow, an array, a tensor, a DataFrame, or a list of files, folders, images and
+            arrays, each with one example. See `convert_array` for arrays. Rows of a table are examples. A folder is searched
+            for images.
         size: Examples of a batch.
         skip: Called with the problem of each file that cannot be read, which is then left out. None: it is raised.
 
@@ -72,7 +75,7 @@ def _read(preprocessing: Preprocessing, given: object, skip: Skip | None) -> Ite
     if isinstance(given, pd.DataFrame):
         inputs = convert_frame(given, preprocessing, "the table")
         yield Examples(given.index.tolist(), inputs)
-    elif isinstance(given, list | tuple) and given and all(isinstance(one, str | Path | Image.Image) for one in given):
+    elif isinstance(given, list | tuple) and any(isinstance(one, ONE_EACH) for one in given):
         yield from _read_several(preprocessing, given, skip)
     else:
         inputs = convert_array(as_array(given, "the inputs"), preprocessing, "the inputs")
@@ -83,14 +86,28 @@ def _read_several(preprocessing: Preprocessing, given: Iterable[object], skip: S
     for position, one in enumerate(given):
         if isinstance(one, Image.Image):
             yield Examples([position], _read_picture(preprocessing, one, f"image {position}"))
-            continue
-        for path in _list_files(Path(str(one)).expanduser(), skip):
-            try:
-                examples = _read_file(preprocessing, path)
-            except DatasetError as error:
-                _skip_or_raise(error, skip)
-            else:
-                yield examples
+        elif not isinstance(one, str | Path):
+            yield Examples([position], _read_one(preprocessing, one, f"input {position}"))
+        else:
+            yield from _read_paths(preprocessing, Path(one).expanduser(), skip)
+
+
+def _read_paths(preprocessing: Preprocessing, path: Path, skip: Skip | None) -> Iterator[Examples]:
+    for file in _list_files(path, skip):
+        try:
+            examples = _read_file(preprocessing, file)
+        except DatasetError as error:
+            _skip_or_raise(error, skip)
+        else:
+            yield examples
+
+
+def _read_one(preprocessing: Preprocessing, values: object, place: str) -> Tensor:
+    """The one example in an array of a list."""
+    inputs = convert_array(as_array(values, place), preprocessing, place)
+    if len(inputs) != 1:
+        raise ConfigError(f"{place}: expected one example in each array of a list, got {len(inputs)}.")
+    return inputs
 
 
 def _skip_or_raise(error: DatasetError, skip: Skip | None) -> None:
@@ -105,10 +122,14 @@ def _list_files(path: Path, skip: Skip | None) -> Iterator[Path]:
         yield path
         return
     suffixes = traits("dataset", "image_folder").suffixes
-    names = sorted(list_files(path, suffixes))
-    if not names:
-        _skip_or_raise(DatasetError(f"{make_printable(str(path))} holds no images ({', '.join(suffixes)})."), skip)
-    yield from (path / name for name in names)
+    try:
+        names = sorted(list_files(path, suffixes))
+        if not names:
+            raise DatasetError(f"{make_printable(str(path))} holds no images ({', '.join(suffixes)}).")
+    except DatasetError as error:
+        _skip_or_raise(error, skip)
+    else:
+        yield from (path / name for name in names)
 
 
 def _read_file(preprocessing: Preprocessing, path: Path) -> Examples:

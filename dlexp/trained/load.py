@@ -23,7 +23,6 @@ from dlexp.run.plan import path_keys, plan
 from dlexp.run.record.checkpoint import FOLDER, WEIGHTS
 from dlexp.run.setup.factories import make_factory
 from dlexp.run.setup.lab_modules import import_parts, users_errors
-from dlexp.trained.find import find_run as find_run  # re-exported: what load_trained takes
 from dlexp.trained.saved_files import read_composed, read_preprocessing, read_summary, read_tuned_hardware
 from dlexp.trained.weights import build_model
 
