@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from dlexp import __version__
 from dlexp.config.values import make_printable
 from dlexp.data.batches import InputScaling
 from dlexp.data.preprocessing import Preprocessing, to_json
@@ -114,7 +113,6 @@ def _describe(trained: Trained) -> dict[str, Any]:
         "format": "a model of dlexp",
         "version": 1,
         "id": trained.id,
-        "dlexp": __version__,
         "torch": torch.__version__,
         "choices": trained.choices,
         "config": config,
