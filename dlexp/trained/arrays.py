@@ -31,7 +31,7 @@ def as_array(values: object, place: str) -> np.ndarray:
         array = np.asarray(values)
     except ValueError as error:
         raise ConfigError(f"{place}: expected inputs of one size, got several sizes.") from error
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "biuf":
         raise ConfigError(f"{place}: expected numbers, got an array of {array.dtype}.")
     return array
 

@@ -1,6 +1,6 @@
 """What a trained model is asked about: files, folders, arrays and tables, turned into raw inputs as in the run's test split."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,138 +41,131 @@ class Examples(NamedTuple):
     inputs: Tensor
 
 
-def read_batches(preprocessing: Preprocessing, given: object, size: int, skip: Skip | None = None) -> Iterator[Examples]:
-    """Read inputs in batches of equal size; the last one may be smaller.
+class InputReader:
+    """Reads inputs as a run takes them.
 
     Args:
         preprocessing: That of the run.
-        given: A file or folder, an image of Pillow, an array, a tensor, a DataFrame, or a list of files, folders, images and
-            arrays, each with one example. See `convert_array` for arrays. Rows of a table are examples. A folder is searched
-            for images.
-        size: Examples of a batch.
         skip: Called with the problem of each file that cannot be read, which is then left out. None: it is raised.
-
-    Raises:
-        ConfigError: If the inputs are not of the kind, shape or range that the run takes.
-        DatasetError: If a file cannot be read, or holds NaN or infinity, and `skip` is None.
+        array_name: The array of an .npz file with the inputs, if the run was trained on one with a name of its own.
     """
-    names: list[Name] = []
-    waiting: list[Tensor] = []
-    for piece in _read(preprocessing, given, skip):
-        names += piece.names
-        waiting.append(piece.inputs)
-        while len(names) >= size:
-            inputs = torch.cat(waiting) if len(waiting) > 1 else waiting[0]
-            yield Examples(names[:size], inputs[:size])
-            names, waiting = names[size:], [inputs[size:]]
-    if names:
-        yield Examples(names, torch.cat(waiting))
 
+    def __init__(self, preprocessing: Preprocessing, *, skip: Skip | None = None, array_name: str | None = None) -> None:
+        self.preprocessing, self.skip = preprocessing, skip
+        self.array_names = (*([array_name] if array_name else []), *ARRAY_NAMES)
 
-def _read(preprocessing: Preprocessing, given: object, skip: Skip | None) -> Iterator[Examples]:
-    if isinstance(given, str | Path | Image.Image):
-        given = [given]
-    if isinstance(given, pd.DataFrame):
-        inputs = convert_frame(given, preprocessing, "the table")
-        yield Examples(given.index.tolist(), inputs)
-    elif isinstance(given, list | tuple) and any(isinstance(one, ONE_EACH) for one in given):
-        yield from _read_several(preprocessing, given, skip)
-    else:
-        inputs = convert_array(as_array(given, "the inputs"), preprocessing, "the inputs")
-        yield Examples(list(range(len(inputs))), inputs)
+    def read_batches(self, given: object, size: int) -> Iterator[Examples]:
+        """Read inputs in batches of equal size; the last one may be smaller.
 
+        Args:
+            given: A file or folder, an image of Pillow, an array, a tensor, a DataFrame, or a list of files, folders, images
+                and arrays, each with one example. See `convert_array` for arrays. Rows of a table are examples. A folder is
+                searched for images.
+            size: Examples of a batch.
 
-def _read_several(preprocessing: Preprocessing, given: Iterable[object], skip: Skip | None) -> Iterator[Examples]:
-    for position, one in enumerate(given):
+        Raises:
+            ConfigError: If the inputs are not of the kind, shape or range that the run takes.
+            DatasetError: If a file cannot be read, or holds NaN or infinity, and there is no `skip`.
+        """
+        names: list[Name] = []
+        waiting: list[Tensor] = []
+        for piece in self._read(given):
+            names += piece.names
+            waiting.append(piece.inputs)
+            if len(names) >= size:
+                inputs = torch.cat(waiting) if len(waiting) > 1 else waiting[0]
+                for begin in range(0, len(names) - size + 1, size):
+                    yield Examples(names[begin : begin + size], inputs[begin : begin + size])
+                rest = len(names) % size
+                names, waiting = names[len(names) - rest :], [inputs[len(inputs) - rest :]]
+        if names:
+            yield Examples(names, torch.cat(waiting))
+
+    def _read(self, given: object) -> Iterator[Examples]:
+        if isinstance(given, str | Path | Image.Image):
+            given = [given]
+        if isinstance(given, pd.DataFrame):
+            yield Examples(given.index.tolist(), convert_frame(given, self.preprocessing, "the table"))
+        elif isinstance(given, list | tuple) and any(isinstance(one, ONE_EACH) for one in given):
+            for position, one in enumerate(given):
+                if isinstance(one, str | Path):
+                    yield from self._read_path(Path(one).expanduser())
+                else:
+                    yield Examples([position], self._read_one(one, position))
+        else:
+            inputs = convert_array(as_array(given, "the inputs"), self.preprocessing, "the inputs")
+            yield Examples(list(range(len(inputs))), inputs)
+
+    def _read_one(self, one: object, position: int) -> Tensor:
+        """The example that an image or an array of a list holds."""
         if isinstance(one, Image.Image):
-            yield Examples([position], _read_picture(preprocessing, one, f"image {position}"))
-        elif not isinstance(one, str | Path):
-            yield Examples([position], _read_one(preprocessing, one, f"input {position}"))
-        else:
-            yield from _read_paths(preprocessing, Path(one).expanduser(), skip)
+            return self._read_picture(one, f"image {position}")
+        place = f"input {position}"
+        inputs = convert_array(as_array(one, place), self.preprocessing, place)
+        if len(inputs) != 1:
+            raise ConfigError(f"{place}: expected one example in each array of a list, got {len(inputs)}.")
+        return inputs
 
-
-def _read_paths(preprocessing: Preprocessing, path: Path, skip: Skip | None) -> Iterator[Examples]:
-    for file in _list_files(path, skip):
+    def _read_picture(self, image: Image.Image, place: str) -> Tensor:
+        channels, height, width = self._picture_shape(place)
         try:
-            examples = _read_file(preprocessing, file)
-        except DatasetError as error:
-            _skip_or_raise(error, skip)
+            pixels = torch.from_numpy(convert_image(image, channels, (height, width)))[None]
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes a file late
+            raise DatasetError(f"{place} cannot be read ({make_printable(str(error))}).") from error
+        check_brightness(pixels, self.preprocessing, place)
+        return pixels
+
+    def _read_path(self, path: Path) -> Iterator[Examples]:
+        """The examples of a file, or of the images in a folder and those below it."""
+        files = [path]
+        if path.is_dir():
+            suffixes = traits("dataset", "image_folder").suffixes
+            try:
+                files = [path / name for name in sorted(list_files(path, suffixes))]
+                if not files:
+                    raise DatasetError(f"{make_printable(str(path))} holds no images ({', '.join(suffixes)}).")
+            except DatasetError as error:
+                self._skip_or_raise(error)
+        for file in files:
+            try:
+                examples = self._read_file(file)
+            except DatasetError as error:
+                self._skip_or_raise(error)
+            else:
+                yield examples
+
+    def _skip_or_raise(self, error: DatasetError) -> None:
+        if self.skip is None:
+            raise error
+        self.skip(error)
+
+    def _read_file(self, path: Path) -> Examples:
+        name, place, lower = str(path), make_printable(path.name), path.name.lower()
+        if lower.endswith(ARRAYS):
+            inputs = convert_array(_load_array(path, place, self.array_names), self.preprocessing, place)
+        elif lower.endswith(TABLES):
+            inputs = convert_frame(_load_frame(path, place), self.preprocessing, place)
         else:
-            yield examples
+            channels, height, width = self._picture_shape(place)
+            pixels = torch.from_numpy(decode_image(path, channels, (height, width)))[None]
+            check_brightness(pixels, self.preprocessing, place)
+            return Examples([name], pixels)
+        return Examples([f"{name}:{row}" for row in range(len(inputs))], inputs)
 
-
-def _read_one(preprocessing: Preprocessing, values: object, place: str) -> Tensor:
-    """The one example in an array of a list."""
-    inputs = convert_array(as_array(values, place), preprocessing, place)
-    if len(inputs) != 1:
-        raise ConfigError(f"{place}: expected one example in each array of a list, got {len(inputs)}.")
-    return inputs
-
-
-def _skip_or_raise(error: DatasetError, skip: Skip | None) -> None:
-    if skip is None:
-        raise error
-    skip(error)
-
-
-def _list_files(path: Path, skip: Skip | None) -> Iterator[Path]:
-    """The file, or the images in the folder and those below it."""
-    if not path.is_dir():
-        yield path
-        return
-    suffixes = traits("dataset", "image_folder").suffixes
-    try:
-        names = sorted(list_files(path, suffixes))
-        if not names:
-            raise DatasetError(f"{make_printable(str(path))} holds no images ({', '.join(suffixes)}).")
-    except DatasetError as error:
-        _skip_or_raise(error, skip)
-    else:
-        yield from (path / name for name in names)
-
-
-def _read_file(preprocessing: Preprocessing, path: Path) -> Examples:
-    name, place = str(path), make_printable(path.name)
-    lower = path.name.lower()
-    if lower.endswith(ARRAYS):
-        inputs = convert_array(_load_array(path, place), preprocessing, place)
-    elif lower.endswith(TABLES):
-        inputs = convert_frame(_load_frame(path, place, preprocessing), preprocessing, place)
-    else:
-        if preprocessing.kind != "images":
-            shape = list(preprocessing.input_shape)
+    def _picture_shape(self, place: str) -> tuple[int, ...]:
+        """(C, H, W) of the run's images, which a picture can have."""
+        kind, shape = self.preprocessing.kind, self.preprocessing.input_shape
+        if kind != "images":
+            files = ", ".join((*TABLES[:2], *ARRAYS))
+            raise ConfigError(f"{place}: the run takes {kind} of shape {list(shape)}, from a file {files} or an array.")
+        if shape[0] not in MODES:
             raise ConfigError(
-                f"{place}: the run takes {preprocessing.kind} of shape {shape}, as a file {', '.join((*TABLES[:2], *ARRAYS))}."
+                f"{place}: the run takes images of {shape[0]} channels: give them as an array [N, {shape[0]}, H, W]."
             )
-        channels, *size = _picture_shape(preprocessing, place)
-        pixels = torch.from_numpy(decode_image(path, channels, (size[0], size[1])))[None]
-        check_brightness(pixels, preprocessing, place)
-        return Examples([name], pixels)
-    return Examples([f"{name}:{row}" for row in range(len(inputs))], inputs)
+        return shape
 
 
-def _read_picture(preprocessing: Preprocessing, image: Image.Image, place: str) -> Tensor:
-    channels, height, width = _picture_shape(preprocessing, place)
-    try:
-        pixels = torch.from_numpy(convert_image(image, channels, (height, width)))[None]
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes a file late
-        raise DatasetError(f"{place} cannot be read ({make_printable(str(error))}).") from error
-    check_brightness(pixels, preprocessing, place)
-    return pixels
-
-
-def _picture_shape(preprocessing: Preprocessing, place: str) -> tuple[int, ...]:
-    """(C, H, W) of the run's images, which a picture can have."""
-    shape = preprocessing.input_shape
-    if preprocessing.kind != "images":
-        raise ConfigError(f"{place}: the run takes {preprocessing.kind} of shape {list(shape)}, and no images.")
-    if shape[0] not in MODES:
-        raise ConfigError(f"{place}: the run takes images of {shape[0]} channels: give them as an array [N, {shape[0]}, H, W].")
-    return shape
-
-
-def _load_array(path: Path, place: str) -> np.ndarray:
+def _load_array(path: Path, place: str, wanted: tuple[str, ...]) -> np.ndarray:
     """The array of an .npy file, or the one of an .npz file that holds the inputs."""
     try:
         with open_regular_file(path) as file:
@@ -180,7 +173,7 @@ def _load_array(path: Path, place: str) -> np.ndarray:
             if isinstance(loaded, np.ndarray):
                 return as_array(loaded, place)
             names = loaded.files
-            found = next((name for name in ARRAY_NAMES if name in names), names[0] if len(names) == 1 else None)
+            found = next((name for name in wanted if name in names), names[0] if len(names) == 1 else None)
             if found is not None:
                 return as_array(loaded[found], place)
     except ConfigError:
@@ -189,14 +182,14 @@ def _load_array(path: Path, place: str) -> np.ndarray:
         reason = getattr(error, "strerror", None) or str(error)
         raise DatasetError(f"{place} cannot be read as an array ({make_printable(reason)}).") from error
     listed = join_first(map(make_printable, names)) or "none"
-    raise ConfigError(f"{place}: expected one array, or one called {', '.join(ARRAY_NAMES)}; it has {listed}.")
+    raise ConfigError(f"{place}: expected one array, or one called {', '.join(map(make_printable, wanted))}; it has {listed}.")
 
 
-def _load_frame(path: Path, place: str, preprocessing: Preprocessing) -> pd.DataFrame:
-    """The rows of a CSV file. Without a table the columns have no names, and a first row that holds text is left out."""
+def _load_frame(path: Path, place: str) -> pd.DataFrame:
+    """The rows of a CSV file. A first row that holds text is their header."""
     separator = "\t" if ".tsv" in path.name.lower() else ","
     try:
-        with open_regular_file(path):
+        with open_regular_file(path):  # pandas would wait for a pipe
             pass
         frame = pd.read_csv(path, sep=separator, header=None, low_memory=False)
         if any(dtype.kind not in "fiu" for dtype in frame.dtypes):

@@ -13,7 +13,7 @@ from dlexp.machine.device import configure_torch, find_device, restoring_torch
 from dlexp.machine.precision import Precision
 from dlexp.run.setup.factories import make_factory
 from dlexp.run.setup.facts import check_fused_lstm
-from dlexp.trained.inputs import Name, Skip, read_batches
+from dlexp.trained.inputs import InputReader, Name, Skip
 from dlexp.trained.load import Trained
 from dlexp.training.single_learner import compute_outputs
 
@@ -28,8 +28,8 @@ def predict(
 
     Args:
         trained: The run.
-        inputs: A file or folder, an image, an array, a tensor, a table, or a list of files, folders and images: see
-            `read_batches`.
+        inputs: A file or folder, an image, an array, a tensor, a table, or a list of files, folders, images and arrays: see
+            `InputReader.read_batches`.
         top: Number of classes for each input, the most probable first.
         device: `cpu`, `cuda`, `auto`, or a device of torch.
         skip: Called with the problem of each file that cannot be read, which is then left out. None: it is raised.
@@ -76,7 +76,8 @@ def _predict_batches(
         )
         model = trained.model(place)
         scale = InputScaling(trained.preprocessing, place, trained.memory_format)
-        for names, raw in read_batches(trained.preprocessing, inputs, EVALUATION_BATCH[place.type], skip):
+        reader = InputReader(trained.preprocessing, skip=skip, array_name=trained.config["dataset"].get("inputs"))
+        for names, raw in reader.read_batches(inputs, EVALUATION_BATCH[place.type]):
             with torch.no_grad():
                 yield names, compute_outputs(model, precision, scale(raw.to(place)), mirror=test_flip)
 

@@ -86,6 +86,7 @@ def test_dark_images_are_taken_by_a_run_that_was_trained_on_dark_ones():
 
 def test_numbers_become_float32():
     assert convert_array(np.array([1, 2]), preprocessing(2), "x").tolist() == [[1.0, 2.0]]
+    assert convert_array(np.array([True, False]), preprocessing(2), "x").tolist() == [[1.0, 0.0]]
     assert convert_array(np.zeros((2, 8, 1)), preprocessing(8, 1), "x").dtype == torch.float32
 
 

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from dlexp.contract import ConfigError, DatasetError
-from dlexp.trained.inputs import read_batches
+from dlexp.trained.inputs import InputReader
 from tests.trained.test_arrays import GREY, RGB, pixels, preprocessing
 
 POINTS = preprocessing(2)
@@ -13,7 +13,7 @@ POINTS = preprocessing(2)
 
 def read(run, given, size=100, skip=None):
     """The names, and the inputs as one tensor."""
-    batches = list(read_batches(run, given, size, skip))
+    batches = list(InputReader(run, skip=skip).read_batches(given, size))
     return [name for batch in batches for name in batch.names], torch.cat([batch.inputs for batch in batches])
 
 
@@ -47,7 +47,7 @@ def test_batches_have_one_size(tmp_path, size):
     array = pixels(7, 4, 5)
     np.save(tmp_path / "a.npy", array[:4])
     np.savez(tmp_path / "b.npz", x=array[4:])
-    batches = list(read_batches(GREY, [tmp_path / "a.npy", tmp_path / "b.npz"], size))
+    batches = list(InputReader(GREY).read_batches([tmp_path / "a.npy", tmp_path / "b.npz"], size))
     assert [len(batch.names) for batch in batches] == [size] * (7 // size) + ([7 % size] if 7 % size else [])
     assert np.array_equal(torch.cat([batch.inputs for batch in batches])[:, 0].numpy(), array)
     assert [name.rpartition("/")[2] for batch in batches for name in batch.names][3:5] == ["a.npy:3", "b.npz:0"]
@@ -111,7 +111,12 @@ def test_an_array_of_python_objects_is_not_unpickled(tmp_path):
 WRONG = {
     "text in a table": (POINTS, "x.csv", "a,b\n1,red\n", r"^x\.csv: expected columns of numbers, got others in b"),
     "too few columns": (POINTS, "x.csv", "1\n2\n", r"^x\.csv: expected 2 numbers a row, for features of shape \[2\], got 1"),
-    "an image": (POINTS, "x.png", "", r"^x\.png: the run takes features of shape \[2\], as a file \.csv, \.tsv, \.npz, \.npy"),
+    "an image": (
+        POINTS,
+        "x.png",
+        "",
+        r"^x\.png: the run takes features of shape \[2\], from a file \.csv, \.tsv, \.npz, \.npy or an array",
+    ),
     "odd channels": (preprocessing(2, 4, 5), "x.png", "", r"takes images of 2 channels: give them as an array \[N, 2, H, W\]"),
 }
 
@@ -125,9 +130,11 @@ def test_a_file_of_another_kind_is_refused(tmp_path, name):
 
 
 def test_several_arrays_in_a_file_need_a_name(tmp_path):
-    np.savez(tmp_path / "x.npz", y=np.zeros(2), first=np.zeros(3))
+    np.savez(tmp_path / "x.npz", y=np.zeros(2), first=np.zeros(2))
     with pytest.raises(ConfigError, match=r"x\.npz: expected one array, or one called x_test, inputs, .*; it has y, first"):
         read(POINTS, tmp_path / "x.npz")
+    named = InputReader(POINTS, array_name="first").read_batches(tmp_path / "x.npz", 9)
+    assert next(named).inputs.tolist() == [[0, 0]]
     np.savez(tmp_path / "x.npz", y=np.zeros(2), x_train=np.zeros((9, 2)), x_test=np.ones((3, 2)))
     assert read(POINTS, tmp_path / "x.npz")[1].tolist() == [[1, 1]] * 3
 
@@ -142,7 +149,7 @@ def test_a_list_may_hold_arrays_of_several_sizes(images):
 
 
 def test_pictures_are_refused_by_a_run_on_features():
-    with pytest.raises(ConfigError, match=r"image 0: the run takes features of shape \[2\], and no images"):
+    with pytest.raises(ConfigError, match=r"image 0: the run takes features of shape \[2\], from a file"):
         read(POINTS, Image.new("RGB", (4, 4)))
 
 
