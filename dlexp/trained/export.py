@@ -17,6 +17,7 @@ from dlexp.machine.device import configure_torch, restoring_torch
 from dlexp.machine.files import read_regular_file, write_whole
 from dlexp.run.plan import path_keys
 from dlexp.run.record.identity import NOT_IN_ID
+from dlexp.run.setup.lab_modules import users_errors
 from dlexp.trained import standalone
 from dlexp.trained.graph import NotPlainError, trace
 from dlexp.trained.load import Trained
@@ -137,7 +138,7 @@ def _trace_checked(
     loaded = standalone.build({**described, "test_flip": False, **found}, {**weights, **constants})
     for count in NUM_CHECKED:
         inputs = _make_inputs(trained.preprocessing, count)
-        with torch.no_grad():
+        with users_errors(), torch.no_grad():
             expected = model(scale(inputs)).float()
         if not torch.equal(loaded(inputs).nan_to_num(), expected.nan_to_num()):
             raise NotPlainError("what torch.export follows gives other outputs")

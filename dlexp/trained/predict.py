@@ -13,6 +13,7 @@ from dlexp.machine.device import configure_torch, find_device, restoring_torch
 from dlexp.machine.precision import Precision
 from dlexp.run.setup.factories import make_factory
 from dlexp.run.setup.facts import check_fused_lstm
+from dlexp.run.setup.lab_modules import users_errors
 from dlexp.trained.inputs import InputReader, Name, Skip
 from dlexp.trained.load import Trained
 from dlexp.training.single_learner import compute_outputs
@@ -78,8 +79,9 @@ def _predict_batches(
         scale = InputScaling(trained.preprocessing, place, trained.memory_format)
         reader = InputReader(trained.preprocessing, skip=skip, array_name=trained.config["dataset"].get("inputs"))
         for names, raw in reader.read_batches(inputs, EVALUATION_BATCH[place.type]):
-            with torch.no_grad():
-                yield names, compute_outputs(model, precision, scale(raw.to(place)), mirror=test_flip)
+            with users_errors(), torch.no_grad():
+                outputs = compute_outputs(model, precision, scale(raw.to(place)), mirror=test_flip)
+            yield names, outputs
 
 
 def _make_precision(config: dict[str, Any], device: torch.device) -> Precision:
