@@ -104,6 +104,19 @@ def check_brightness(images: Tensor, preprocessing: Preprocessing, place: str) -
 def _convert_numbers(array: np.ndarray, preprocessing: Preprocessing, place: str) -> Tensor:
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused
         numbers = torch.from_numpy(np.array(array, dtype=np.float32))
+    return finish_inputs(numbers, preprocessing, place)
+
+
+def finish_inputs(numbers: Tensor, preprocessing: Preprocessing, place: str) -> Tensor:
+    """Fill in what is missing in raw inputs of the run's shape, as in training, and refuse what the run cannot have seen.
+
+    Raises:
+        ConfigError: As `check_brightness`.
+        DatasetError: As `convert_array`.
+    """
+    if preprocessing.kind == "images":
+        check_brightness(numbers, preprocessing, place)
+        return numbers
     if preprocessing.fill is not None:
         numbers = torch.where(numbers.isnan(), preprocessing.fill, numbers)
     bad = (~numbers.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from dlexp.config.options import traits
 from dlexp.config.values import join_first, make_printable
+from dlexp.data.csv_file import read_csv
 from dlexp.data.file_listing import list_files
 from dlexp.data.image_files import MODES, convert_image, decode_image
 from dlexp.data.preprocessing import Preprocessing
+from dlexp.data.table import encode
 from dlexp.errors import ConfigError, DatasetError
 from dlexp.machine.files import open_regular_file
-from dlexp.trained.arrays import as_array, check_brightness, convert_array, convert_rows
+from dlexp.trained.arrays import as_array, check_brightness, convert_array, convert_rows, finish_inputs
 
 ARRAYS, TABLES = (".npz", ".npy"), (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 # The array of an .npz file that holds the inputs: the first of these that it has, or its only array.
@@ -48,10 +50,13 @@ class InputReader:
         preprocessing: That of the run.
         skip: Called with the problem of each file that cannot be read, which is then left out. None: it is raised.
         array_name: The array of an .npz file with the inputs, if the run was trained on one with a name of its own.
+        decimal: The decimal mark of the table that the run was trained on: `point` or `comma`.
     """
 
-    def __init__(self, preprocessing: Preprocessing, *, skip: Skip | None = None, array_name: str | None = None) -> None:
-        self.preprocessing, self.skip = preprocessing, skip
+    def __init__(
+        self, preprocessing: Preprocessing, *, skip: Skip | None = None, array_name: str | None = None, decimal: str = "point"
+    ) -> None:
+        self.preprocessing, self.skip, self.decimal = preprocessing, skip, decimal
         self.array_names = (*([array_name] if array_name else []), *ARRAY_NAMES)
 
     def read_batches(self, given: object, size: int) -> Iterator[Examples]:
@@ -144,13 +149,28 @@ class InputReader:
         if lower.endswith(ARRAYS):
             inputs = convert_array(_load_array(path, place, self.array_names), self.preprocessing, place)
         elif lower.endswith(TABLES):
-            inputs = convert_frame(_load_frame(path, place), self.preprocessing, place)
+            inputs = self._read_table(path, place)
         else:
             channels, height, width = self._picture_shape(place)
             pixels = torch.from_numpy(decode_image(path, channels, (height, width)))[None]
             check_brightness(pixels, self.preprocessing, place)
             return Examples([name], pixels)
         return Examples([f"{name}:{row}" for row in range(len(inputs))], inputs)
+
+    def _read_table(self, path: Path, place: str) -> Tensor:
+        table = self.preprocessing.table
+        if table is None:
+            return convert_frame(_load_frame(path, place), self.preprocessing, place)
+        as_text = [column.name for column in table.columns if column.categories is not None]
+        try:
+            with open_regular_file(path):  # pandas would wait for a pipe
+                pass
+            frame = read_csv(path, decimal=self.decimal, as_text=as_text, key="file")
+            return convert_frame(frame, self.preprocessing, place)
+        except ConfigError as error:  # other columns or cells: the next file may be right
+            raise DatasetError(" ".join(error.problems)) from error
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{place} cannot be read as a table ({getattr(error, 'strerror', None) or error}).") from error
 
     def _picture_shape(self, place: str) -> tuple[int, ...]:
         """(C, H, W) of the run's images, which a picture can have."""
@@ -204,9 +224,16 @@ def convert_frame(frame: pd.DataFrame, preprocessing: Preprocessing, place: str)
     """Turn the rows of a table into raw inputs.
 
     Raises:
-        ConfigError: If the columns are not those that the run takes.
+        ConfigError: If the columns are not those that the run takes, or if a category is not one of the run's.
         DatasetError: If a value is missing or infinite.
     """
+    if preprocessing.table is not None:
+        inputs = encode(frame.rename(columns=str), preprocessing.table, place)
+        if inputs.shape[1:] != preprocessing.input_shape:
+            raise ConfigError(
+                f"{place}: the columns in the run's preprocessing.json do not give inputs of the shape named there."
+            )
+        return finish_inputs(inputs, preprocessing, place)
     text = [str(name) for name, dtype in frame.dtypes.items() if getattr(dtype, "kind", "O") not in "fiu"]
     if text:
         raise ConfigError(f"{place}: expected columns of numbers, got others in {join_first(map(make_printable, text))}.")

@@ -77,7 +77,10 @@ def _predict_batches(
         )
         model = trained.model(place)
         scale = InputScaling(trained.preprocessing, place, trained.memory_format)
-        reader = InputReader(trained.preprocessing, skip=skip, array_name=trained.config["dataset"].get("inputs"))
+        keys = trained.config["dataset"]
+        reader = InputReader(
+            trained.preprocessing, skip=skip, array_name=keys.get("inputs"), decimal=keys.get("decimal", "point")
+        )
         for names, raw in reader.read_batches(inputs, EVALUATION_BATCH[place.type]):
             with users_errors(), torch.no_grad():
                 outputs = compute_outputs(model, precision, scale(raw.to(place)), mirror=test_flip)

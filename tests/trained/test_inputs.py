@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
-from dlexp.contract import ConfigError, DatasetError
+from dlexp.contract import Column, ConfigError, DatasetError, Table
 from dlexp.trained.inputs import InputReader
 from tests.trained.test_arrays import GREY, RGB, pixels, preprocessing
 
@@ -137,6 +139,12 @@ def test_several_arrays_in_a_file_need_a_name(tmp_path):
     assert next(named).inputs.tolist() == [[0, 0]]
     np.savez(tmp_path / "x.npz", y=np.zeros(2), x_train=np.zeros((9, 2)), x_test=np.ones((3, 2)))
     assert read(POINTS, tmp_path / "x.npz")[1].tolist() == [[1, 1]] * 3
+
+
+def test_columns_that_do_not_give_the_inputs_of_the_run_are_refused():
+    edited = replace(POINTS, table=Table((Column("x", None),), one_hot=True, label="y"))
+    with pytest.raises(ConfigError, match=r"the columns in the run's preprocessing\.json do not give inputs of the shape"):
+        read(edited, pd.DataFrame({"x": [1.0]}))
 
 
 def test_a_list_may_hold_arrays_of_several_sizes(images):

@@ -70,6 +70,56 @@ def test_the_test_split_gives_the_stored_predictions(name, tmp_path, monkeypatch
         assert found["prediction"].tolist() == expected["predicted"][:, 0].tolist()
 
 
+TABLE = ("dataset=csv_table", "dataset.label=y", "model=mlp", *SMALL)
+TABLES = {
+    "categories": ("dataset.missing=mean",),
+    "codes": ("dataset.missing=median", "dataset.categories=codes"),
+    "regression": ("dataset.missing=mean", "dataset.label=size", "loss=mse"),
+}
+
+
+def write_table(path, *, seed):
+    numbers = np.random.default_rng(seed)
+    table = pd.DataFrame({"size": numbers.normal(size=60), "colour": numbers.choice(["red", "blue", ""], 60), "z": 0.5})
+    table["y"] = np.where(table["size"] > 0, "large", "small")
+    table["weight"] = np.where(numbers.random(60) < 0.2, np.nan, numbers.normal(size=60))
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_gives_the_stored_predictions(name, tmp_path):
+    train_file, test_file = (write_table(tmp_path / f"{seed}.csv", seed=seed) for seed in (0, 1))
+    trained = train(*TABLE, f"dataset.train={train_file}", f"dataset.test={test_file}", *TABLES[name], root=tmp_path / "out")
+    expected = stored(trained)
+    frame = pd.read_csv(test_file)
+    for inputs in (test_file, frame, frame[frame.columns[::-1]].drop(columns="y" if name != "regression" else "size")):
+        found = predict(trained, inputs)
+        if name == "regression":
+            assert found["prediction"].tolist() == expected["predicted"][:, 0].tolist()
+        else:
+            assert found["class"].tolist() == expected["classes"][expected["predicted"]].tolist()
+            assert found["probability"].to_numpy().astype(np.float16).tolist() == expected["p_predicted"].tolist()
+    skipped = []
+    test_file.write_text(test_file.read_text().replace("red", "green"))
+    assert predict(trained, test_file, skip=skipped.append).empty
+    assert str(skipped[0]).startswith("1.csv, column colour: expected a category of the training table ('', 'blue', 'red')")
+    with pytest.raises(ConfigError, match="the table: expected the columns of the training table, got none named colour"):
+        predict(trained, frame.drop(columns="colour"))
+
+
+def test_an_array_of_a_file_gives_the_stored_predictions(tmp_path):
+    numbers, path = np.random.default_rng(0), tmp_path / "data.npz"
+    images = {name: numbers.integers(0, 256, (40, 6, 6), dtype=np.uint8) for name in ("mine", "other")}
+    np.savez(path, y=np.arange(40) % 2, **images)
+    overrides = ("dataset=npz", f"dataset.train={path}", "dataset.inputs=mine", "dataset.test_fraction=0.3", *NET)
+    trained = train(*overrides, root=tmp_path / "outputs")
+    found, expected = predict(trained, path), predict(trained, images["mine"])
+    assert found["probability"].tolist() == expected["probability"].tolist()
+    tested = predict(trained, trained.dataset().test.inputs)
+    assert tested["class"].tolist() == stored(trained)["classes"][stored(trained)["predicted"]].tolist()
+
+
 @pytest.fixture(scope="module")
 def moons(tmp_path_factory):
     return train(*MOONS, root=tmp_path_factory.mktemp("moons"))
