@@ -138,7 +138,8 @@ def _read_dataset(folder: Path, composed: Composed, identity: str, paths: dict[s
     name = make_printable(folder.name)
     if run.fingerprint is None:
         raise ConfigError(f"{name}: config.yaml was changed after the run: the id of this config is {run.identity}.")
-    keys = traits("dataset", composed.choices["dataset"]).user_files
+    named = traits("dataset", composed.choices["dataset"]).user_files
+    keys = [key for key in named if run.config["dataset"][key] is not None]
     where = ", ".join(f"dataset.{key}={format_value(run.config['dataset'][key])}" for key in keys)
     raise DatasetError(
         f"{name}: the files are not those that the run used: {where} has other content. If those of the run are elsewhere, "
