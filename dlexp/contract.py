@@ -99,9 +99,9 @@ class Source:
         test: Examples for the evaluation at the end.
         classes: Name of each class, in the order of the labels; empty for a regression.
         table: How the rows of a table became examples; None if they came from elsewhere.
-        impute: What takes the place of NaN in the inputs, float32 [N, F]: this statistic of the feature, computed from the
-            training examples of the run. None: NaN is refused.
+        impute: The statistic of each feature, over the training examples of the run, that replaces NaN. None: NaN is refused.
         val: The validation split that the data set itself has, or None.
+        groups: Number of the group of each training example, int64 [N]: the validation split has whole groups. None: no groups.
     """
 
     train: Split
@@ -110,6 +110,7 @@ class Source:
     table: Table | None = None
     impute: Literal["mean", "median", "most_frequent"] | None = None
     val: Split | None = None
+    groups: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,7 @@ class Dataset:
         train, test: As in `Source`, after the balanced subset and the validation split.
         val, has_own_val: The validation split, or None if there is none; whether it is that of the data set itself.
         classes, table: As in `Source`.
-        shift, factor: Float32 tensors that broadcast against one example, computed from `train` alone unless
-            `dataset.scale_on=all`.
+        shift, factor: Float32 tensors that broadcast against one example, from `train` alone unless `dataset.scale_on=all`.
         fill: The value that took the place of NaN in each feature, float32 [F]; None if there was none to replace.
     """
 

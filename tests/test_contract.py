@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dlexp.config.options import default_choices, groups, list_groups
@@ -14,7 +15,8 @@ from tests.parts.dataset.test_torchvision_sets import write_cifar, write_mnist
 OPTIONS = sorted((group, option) for group, options in {**groups(), **list_groups()}.items() for option in options)
 # The checks that only a slow test makes of an option, because tests beside it show the same.
 TWICE = {"same run twice", "resume"}  # the default option of each group has them
-FILES = ("mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder")  # data sets of files, of which tests write a few
+IMAGES = ("mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder")  # data sets of files, of which tests write a few
+FILES = (*IMAGES, "csv_table", "npz")
 LEFT_OUT = {
     ("model", "resnet18"): TWICE | {"settings"},  # convnet
     ("model", "resnet50"): {*list_checks("model")} - {"file", "type", "trains"},  # resnet18
@@ -48,6 +50,15 @@ def files(tmp_path, monkeypatch):
             ):
                 write_image(tmp_path / "data" / "images" / place, size=(8, 8))
             return ["dataset.root=" + str(tmp_path / "data" / "images")]
+        elif name == "csv_table":
+            rows = [f"{index / 4},{index * 7 % 11 or ''},{'uvw'[index % 3]},{index % 2}" for index in range(60)]
+            (tmp_path / "table.csv").write_text("\n".join(["x,z,kind,label", *rows]))
+            keys = ["test_fraction=0.2", "label=label", "missing=mean"]
+            return [f"dataset.train={tmp_path / 'table.csv'}", *(f"dataset.{key}" for key in keys)]
+        elif name == "npz":
+            images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+            np.savez(tmp_path / "arrays.npz", x=images, y=np.arange(60) % 3)
+            return [f"dataset.train={tmp_path / 'arrays.npz'}", "dataset.test_fraction=0.2"]
         return []
 
     return make
@@ -84,5 +95,5 @@ def test_every_option_passes_the_checks(group, option, files, tmp_path):
 @pytest.mark.slow(seconds=60)
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_passes_the_long_checks_too(group, option, files, tmp_path):
-    left_out = {"settings"} if option in FILES else set()  # too few files for some keys; tests/parts/dataset has their effects
+    left_out = {"settings"} if option in IMAGES else set()  # too few files for some keys; tests/parts/dataset has their effects
     check(group, option, [*files(option), f"data_dir={tmp_path / 'data'}"], left_out=left_out)

@@ -14,6 +14,8 @@ COMMANDS = {
     "plan": "list the studies, or the runs of one: done, to do, time expected",
     "preview": "draw a training batch as the model gets it; print shapes, range, labels",
     "check": "check options: shapes, gradients, determinism, resume, an effect of every key",
+    "predict": "predict the classes, or the numbers, of new files with a trained run",
+    "export": "write a trained model as safetensors and JSON, with code that loads it",
     "report": "write the report of a study again, from its run folders",
     "reproduce": "run every published study, or those named, one after the other",
     "doctor": "show what this machine has, and whether a run fits it",

@@ -9,7 +9,7 @@ from dlexp.config.compose import Composed, compose
 from dlexp.config.lookup import find_mistakes, look_up
 from dlexp.config.options import FIXED, groups, list_groups, template
 from dlexp.config.overrides import expand, split
-from dlexp.config.ranges import option_ranges, rule_for
+from dlexp.config.ranges import Rule, option_ranges, rule_for
 from dlexp.config.rules import Settings, check_rules
 from dlexp.config.values import (
     Tree,
@@ -163,6 +163,12 @@ def _foreign(tree: Mapping[str, Any], expected: Mapping[str, Any], whole: Mappin
             yield f"{path}: must be a plain value, got one with {make_printable(code[0])}."
 
 
+def _quoted(path: str, rule: Rule, value: Any) -> str:
+    """How to write a value that was read as a number and must be text, or an empty text."""
+    is_meant_as_text = isinstance(value, int | float) and rule.holds(str(value)) and rule.expected.startswith("text")
+    return f" As text it stands in quotes: '{path}=\"{value}\"'." if is_meant_as_text else ""
+
+
 def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], list[str]]:
     """Compare each value with its range.
 
@@ -192,7 +198,8 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
         values[path] = _resolved(composed.tree, path)
         if not rule.holds(values[path]):
             if typed != default or find_reference(default) is None:  # else the key that it refers to is at fault
-                problems.append(f"{path}: must be {rule.expected}, got {format_value(values[path])}.")
+                quoted = _quoted(path, rule, values[path])
+                problems.append(f"{path}: must be {rule.expected}, got {format_value(values[path])}.{quoted}")
             values[path] = _resolved(expected, path)
     return values, problems
 

@@ -49,7 +49,9 @@ def _every_need_is_met(s: Settings) -> Iterator[str]:
                 if not having or need in here:
                     continue
                 fitting = [name for name in groups()[group] if set(traits(group, name).needs) <= {*here}]
-                other, names = min((group, fitting), (provider, having), key=lambda item: len(item[1]) or sys.maxsize)
+                # What a data set of the user's own files holds depends on these files.
+                surely = [name for name in having if len(traits(provider, name).gives) < 2] or having
+                other, names = min((group, fitting), (provider, surely), key=lambda item: len(item[1]) or sys.maxsize)
                 has = " and ".join(here) if provider == "dataset" else "none"
                 yield (
                     f"{group}={option} needs {need}, and {provider}={s.choices[provider]} has {has}: "

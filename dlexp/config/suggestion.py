@@ -11,8 +11,9 @@ MAX_LENGTH = 80  # characters of a name that are compared
 
 def nearest_option(name: str, options: Sequence[str]) -> str:
     """The question whether the most similar option is meant, or an empty text."""
-    found = get_close_matches(name.lower()[:MAX_LENGTH], options, n=1, cutoff=0.5)
-    return f" Did you mean {found[0]}?" if found else ""
+    in_lower_case = {option.lower(): option for option in reversed(options)}
+    found = get_close_matches(name.lower()[:MAX_LENGTH], in_lower_case, n=1, cutoff=0.5)
+    return f" Did you mean {in_lower_case[found[0]]}?" if found else ""
 
 
 def nearest_key(key: str, keys: Iterable[str]) -> str:

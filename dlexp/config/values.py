@@ -1,7 +1,7 @@
 """Trees of values, as YAML gives them: the references in them, and their form in a message."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 Tree = dict[str, Any]
@@ -109,6 +109,13 @@ def format_value(value: object) -> str:
     words = {None: "null", True: "true", False: "false"}
     text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def join_first(items: Iterable[object], limit: int = 10) -> str:
+    """Join the first items of a list for a message, and say how many more there are: `a, b, c and 4 more`."""
+    texts = [str(item) for item in items]
+    more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
+    return ", ".join(texts[:limit]) + more
 
 
 def make_printable(text: str) -> str:

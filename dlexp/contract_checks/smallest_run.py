@@ -68,11 +68,12 @@ def list_smallest_runs(part: Part) -> list[tuple[str, ...]]:
 
 def _smallest_run_of_dataset(part: Part) -> tuple[str, ...]:
     kinds = [kind for kind in part.traits.gives if kind in RUNS]
-    if len(kinds) != 1:
+    if not kinds:
         raise ConfigError(
-            f"{part.file}: _traits_: must say what the data set gives, as gives: [images], [features] or [series], "
+            f"{part.file}: _traits_: must say what the data set gives, as gives: [images], [features] or [series], or several, "
             f"got {list(part.traits.gives)}."
         )
+    # A data set that can give several kinds, which depends on its files, is tried on the first.
     small = [f"dataset.{key}={value}" for key, value in SMALL.items() if key in part.keys]
     others = [text for text in RUNS[kinds[0]] if not text.startswith(("dataset", "epochs"))]
     # An epoch may be long. This loss takes classes and numbers.

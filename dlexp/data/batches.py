@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dlexp.contract import Augment, Dataset, Split
+from dlexp.data.preprocessing import Preprocessing
 from dlexp.data.random_streams import make_generator
 
 # Batch size of an evaluation by device type: small enough for a CPU's cache, large enough to fill a GPU.
@@ -52,7 +53,7 @@ def make_resident_loader(split: Split, device: torch.device) -> Loader:
 class InputScaling:
     """Turns raw inputs into the model's inputs: `(inputs - shift) * factor` as float32, in the model's memory format."""
 
-    def __init__(self, dataset: Dataset, device: torch.device, memory_format: torch.memory_format) -> None:
+    def __init__(self, dataset: Dataset | Preprocessing, device: torch.device, memory_format: torch.memory_format) -> None:
         self.shift, self.factor = dataset.shift.to(device), dataset.factor.to(device)
         self.memory_format = memory_format
 

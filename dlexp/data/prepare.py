@@ -1,13 +1,15 @@
 """Turns the source of a dataset into the data of one run: subset, validation split, scaling."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from dlexp.config.options import CONF, read
-from dlexp.config.values import make_printable
+from dlexp.config.values import join_first, make_printable
 from dlexp.contract import ConfigError, Dataset, Source, Split
+from dlexp.data.preprocessing import name_inputs
 from dlexp.data.scale import Scale, fit_scale
 from dlexp.data.split import split_indices, take
 
@@ -26,8 +28,8 @@ def prepare(
     Args:
         source: The whole data set.
         per_class: Number of training examples of each class to use, before the validation split; None: all.
-        val_fraction: Share of the training examples to hold out, stratified by class; 0: none. Where the data set has a
-            validation split of its own, the default means that one, and another share is refused.
+        val_fraction: Share of the training examples to hold out, stratified by class; 0: none. Groups stay together. Where the
+            data set has a validation split of its own, the default means that one, and another share is refused.
         scale: How to scale the inputs.
         scale_on: Whether the scaling is fitted on the remaining training examples or on all three splits (a leak that some
             published protocols have).
@@ -44,13 +46,16 @@ def prepare(
         chosen = _draw_subset(targets, classes, per_class, data_seed)
     val = source.val if val_fraction > 0 else None
     if val_fraction > 0 and val is None:
-        remaining, held_out = split_indices(targets[chosen], classes, val_fraction, seed=data_seed, key="val_fraction")
+        groups = None if source.groups is None else source.groups[chosen]
+        remaining, held_out = split_indices(
+            targets[chosen], classes, val_fraction, seed=data_seed, key="val_fraction", groups=groups
+        )
         val = take(source.train, chosen[held_out])
         chosen = chosen[remaining]
     train = source.train if len(chosen) == len(targets) else take(source.train, chosen)
     test, fill = source.test, None
     if source.impute is not None:
-        fill = fit_fill(train.inputs, source.impute)
+        fill = fit_fill(train.inputs, source.impute, name_inputs(source.table) if source.table else ())
         train, test = _fill_in(train, fill), _fill_in(test, fill)
         val = val and _fill_in(val, fill)
     fitted_on = [train, val, test] if scale_on == "all" else [train]
@@ -69,8 +74,13 @@ def prepare(
     )
 
 
-def fit_fill(inputs: Tensor, statistic: Literal["mean", "median", "most_frequent"]) -> Tensor:
+def fit_fill(inputs: Tensor, statistic: Literal["mean", "median", "most_frequent"], names: Sequence[str] = ()) -> Tensor:
     """Compute the value that takes the place of NaN in each feature, float32 [F], from inputs float32 [N, F].
+
+    Args:
+        inputs: The training part.
+        statistic: Of each feature.
+        names: The name of each feature, for a message; without them they are numbered from 1.
 
     Raises:
         ConfigError: If a feature has no value at all.
@@ -78,8 +88,11 @@ def fit_fill(inputs: Tensor, statistic: Literal["mean", "median", "most_frequent
     from sklearn.impute import SimpleImputer
 
     if bool((empty := inputs.isnan().all(0)).any()):
-        numbers = ", ".join(str(index + 1) for index in empty.nonzero().flatten().tolist())
-        raise ConfigError(f"dataset: expected a value in every feature of the training part, got none in feature {numbers}.")
+        found = [names[index] if names else str(index + 1) for index in empty.nonzero().flatten().tolist()]
+        raise ConfigError(
+            "dataset: expected a value in every feature of the training part, got none in feature "
+            f"{join_first(map(make_printable, found))}."
+        )
     return torch.from_numpy(SimpleImputer(strategy=statistic).fit(inputs.numpy()).statistics_).float()
 
 

@@ -59,6 +59,15 @@ def describe_preprocessing(dataset: Dataset) -> Preprocessing:
     )
 
 
+def name_inputs(table: Table) -> list[str]:
+    """The name of each feature of a table: that of its column, and `column=category` if there is one for each category."""
+    names: list[str] = []
+    for column in table.columns:
+        several = column.categories if table.one_hot else None
+        names += [column.name] if several is None else [f"{column.name}={category}" for category in several]
+    return names
+
+
 def to_json(preprocessing: Preprocessing) -> str:
     """Write it as JSON with all digits of each float32."""
     table = preprocessing.table

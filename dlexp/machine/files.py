@@ -51,11 +51,11 @@ def open_regular_file(path: Path) -> BinaryIO:
         ValueError: If it is not a regular file, or a link to one.
         OSError: If it cannot be opened.
     """
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise ValueError(f"{path.name} is not a regular file")
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def read_regular_file(path: Path, max_bytes: int) -> bytes:

@@ -2,11 +2,11 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from dlexp.config.values import make_printable
+from dlexp.config.values import join_first, make_printable
 from dlexp.errors import ConfigError
 
 RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
@@ -37,7 +37,7 @@ def find_run(run: str | Path, outputs: str | Path = "outputs") -> Path:
     if not found:
         raise ConfigError(f"{_show(run)}: no run below {_show(root)} has this id or name. {_suggest(wanted, folders)}")
     if len(found) > 1:
-        raise ConfigError(f"{_show(run)}: several runs match, give the path of one of them: {_list(map(str, found))}")
+        raise ConfigError(f"{_show(run)}: several runs match, give the path of one of them: {_list(map(str, found))}.")
     return found[0]
 
 
@@ -55,7 +55,7 @@ def _check_is_run(path: Path) -> Path:
     below = _list(str(folder) for folder in list_run_folders(path))
     raise ConfigError(
         f"{_show(path)}: expected the folder of a run, and it holds no config.yaml."
-        + (f" It contains the runs {below}" if below else "")
+        + (f" It contains the runs {below}." if below else "")
     )
 
 
@@ -68,14 +68,12 @@ def _suggest(wanted: str, folders: list[Path]) -> str:
     names = {_id_of(folder): folder for folder in folders} | {folder.name: folder for folder in folders}
     near = get_close_matches(wanted[:120], names, n=MAX_LISTED)
     if near:
-        return f"The most similar: {_list(dict.fromkeys(names[name].name for name in near))}"
+        return f"The most similar: {_list(dict.fromkeys(names[name].name for name in near))}."
     return "A run is named by its path, its folder's name, or four or more digits of its id."
 
 
-def _list(names: Iterator[str] | dict[str, None]) -> str:
-    shown = [make_printable(name) for name in names]
-    more = f" and {len(shown) - MAX_LISTED} more" if len(shown) > MAX_LISTED else ""
-    return f"{', '.join(shown[:MAX_LISTED])}{more}." if shown else ""
+def _list(names: Iterable[str]) -> str:
+    return join_first(map(make_printable, names), MAX_LISTED)
 
 
 def _show(path: str | Path) -> str:

@@ -23,7 +23,6 @@ from dlexp.run.plan import path_keys, plan
 from dlexp.run.record.checkpoint import FOLDER, WEIGHTS
 from dlexp.run.setup.factories import make_factory
 from dlexp.run.setup.lab_modules import import_parts, users_errors
-from dlexp.trained.find import find_run as find_run  # re-exported: what load_trained takes
 from dlexp.trained.saved_files import read_composed, read_preprocessing, read_summary, read_tuned_hardware
 from dlexp.trained.weights import build_model
 
@@ -139,7 +138,8 @@ def _read_dataset(folder: Path, composed: Composed, identity: str, paths: dict[s
     name = make_printable(folder.name)
     if run.fingerprint is None:
         raise ConfigError(f"{name}: config.yaml was changed after the run: the id of this config is {run.identity}.")
-    keys = traits("dataset", composed.choices["dataset"]).user_files
+    named = traits("dataset", composed.choices["dataset"]).user_files
+    keys = [key for key in named if run.config["dataset"][key] is not None]
     where = ", ".join(f"dataset.{key}={format_value(run.config['dataset'][key])}" for key in keys)
     raise DatasetError(
         f"{name}: the files are not those that the run used: {where} has other content. If those of the run are elsewhere, "

@@ -89,7 +89,8 @@ def read_composed(folder: Path, summary: Mapping[str, Any]) -> Composed:
     composed = Composed(tree, _choose_resolved(tree, summary["choices"]))
     _fill_younger_keys(composed)
     if problems := check(composed):
-        hint = [] if current_lab() else [f"If its options are those of a lab, name it with {NAME_A_LAB}."]
+        unknown = any(option not in groups().get(group, ()) for group, option in composed.choices.items())
+        hint = [f"If it is an option of a lab, name the lab with {NAME_A_LAB}."] if unknown and not current_lab() else []
         raise ConfigError(*(f"{name}: config.yaml: {problem}" for problem in problems), *hint)
     _check_sources(name, tree, sources)
     return composed

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlexp.contract import Schedule
+from dlexp.machine.precision import Precision
 from dlexp.training.cuda_graph import GraphedStep
 from dlexp.training.learner import Numbers, Scope, Snapshot
 from dlexp.training.microbatch import MicroBatches, Part
@@ -134,14 +135,7 @@ class SingleLearner:
 
     def _predict(self, parts: list[Part], *, mirror: bool) -> list[Part]:
         """Outputs, float32, and targets of each part."""
-        predicted = []
-        for inputs, targets in parts:
-            with self.precision.autocast:
-                outputs = self.model(inputs).float()
-                if mirror:
-                    outputs = (outputs + self.model(inputs.flip(-1)).float()) / 2
-            predicted.append((outputs, targets))
-        return predicted
+        return [(compute_outputs(self.model, self.precision, inputs, mirror=mirror), targets) for inputs, targets in parts]
 
     def snapshot(self, scope: Scope) -> Snapshot:
         """Copy the state, as much of it as `scope` names; of `everything` the tensors are shared, not copied."""
@@ -213,6 +207,22 @@ class SingleLearner:
             "microbatches": self.microbatches.number,
             "evaluation_microbatches": self.evaluation_microbatches.number,
         }
+
+
+def compute_outputs(model: nn.Module, precision: Precision, inputs: Tensor, *, mirror: bool) -> Tensor:
+    """Compute the outputs for scaled inputs, float32 [B, K].
+
+    Args:
+        model: In eval mode.
+        precision: Number format of the forward pass.
+        inputs: A batch.
+        mirror: Whether an image's outputs are the mean over the image and its mirror image (left and right exchanged).
+    """
+    with precision.autocast:
+        outputs = model(inputs).float()
+        if mirror:
+            outputs = (outputs + model(inputs.flip(-1)).float()) / 2
+    return outputs
 
 
 def set_train_mode(model: nn.Module) -> None:

@@ -57,7 +57,7 @@ def test_each_command_explains_itself_under_the_name_it_was_called_by(name, tmp_
 
 
 def test_scripts_are_the_same_commands():
-    for name in ("train", "plan", "report", "reproduce", "doctor", "benchmark"):
+    for name in ("train", "plan", "predict", "export", "report", "reproduce", "doctor", "benchmark"):
         path = ROOT / ("train.py" if name == "train" else f"scripts/{name}.py")
         lines = path.read_text().splitlines()
         assert f"from dlexp.commands.{name} import main" in lines

@@ -124,13 +124,21 @@ def test_a_bad_value_is_refused_by_its_key(command: str, key: str) -> None:
     assert problems[0].startswith((f"{key}:", f"{key}="))
 
 
+def test_a_name_that_looks_like_a_number_is_answered_with_quotes() -> None:
+    command = "dataset=npz dataset.train=x dataset.test_fraction=0.2 dataset.inputs="
+    advice = """As text it stands in quotes: 'dataset.inputs="0"'."""
+    assert refusals(f"{command}0") == [f"dataset.inputs: must be text, or null, got 0. {advice}"]
+    assert refusals(f'{command}"0"') == []
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_the_defaults_of_every_option_pass(group: str, option: str) -> None:
     features = [dataset for dataset in groups()["dataset"] if "features" in traits("dataset", dataset).gives]
     models = {"dirac_whitening": "speednet", "sine": "lstm", **dict.fromkeys(features, "mlp")}
     beside = {"dataset": "sine"} if option == "lstm" else {"model": models[option]} if option in models else {}
     choices = default_choices() | {group: option} | beside
-    needs = ["dataset.root: must be given, as dataset.root=..."] if option == "image_folder" else []
+    needed = {"image_folder": ["root"], "csv_table": ["train", "label"], "npz": ["train"]}.get(option, [])
+    needs = [f"dataset.{key}: must be given, as dataset.{key}=..." for key in needed]
     assert check(Composed(template(choices, default_lists()), choices)) == needs
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.config.values import find_references, resolve, value_at
+from dlexp.config.values import find_references, join_first, resolve, value_at
 
 TREE = {
     "a": 1,
@@ -34,3 +34,9 @@ def test_a_resolved_value_shares_nothing_with_the_tree() -> None:
 
 def test_references_are_found_at_any_depth() -> None:
     assert find_references(TREE) == {"a", "b", "b.c", "e", "g", "h", "no.a"}
+
+
+def test_a_long_list_is_cut_short() -> None:
+    assert join_first([]) == ""
+    assert join_first("abc") == "a, b, c"
+    assert join_first(range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"

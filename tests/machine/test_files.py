@@ -3,7 +3,7 @@ import platform
 
 import pytest
 
-from dlexp.machine.files import replacing, write_whole
+from dlexp.machine.files import read_regular_file, replacing, write_whole
 from tests.reliability.downloads import fork
 
 
@@ -29,3 +29,22 @@ def test_an_error_leaves_the_old_file_and_nothing_else(durable, tmp_path):
 
     pytest.raises(ZeroDivisionError, fail)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x": "old"}
+
+
+def test_a_regular_file_of_any_origin_is_read_up_to_a_size(tmp_path):
+    (tmp_path / "x").write_text("four")
+    (tmp_path / "link").symlink_to("x")
+    assert read_regular_file(tmp_path / "link", 4) == b"four"
+    with pytest.raises(ValueError, match="x has more than 3 bytes"):
+        read_regular_file(tmp_path / "x", 3)
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "folder", "device"]
+)
+def test_what_is_no_regular_file_is_refused_and_nothing_waits(make, tmp_path):
+    make(tmp_path / "x")
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ValueError, match="x is not a regular file"):
+        read_regular_file(tmp_path / "x", 3)
+    assert len(os.listdir("/proc/self/fd")) == descriptors

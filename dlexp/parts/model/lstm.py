@@ -53,7 +53,9 @@ class LSTM(nn.Module):
         # cuDNN has no gradient in eval mode, but probes need one there.
         without_cudnn = inputs.is_cuda and torch.is_grad_enabled() and not self.training
         outputs = self._loop(inputs) if self.cell == "loop" or without_cudnn else self.lstm(inputs)[0]
-        with nullcontext() if inputs.is_meta else torch.autocast(inputs.device.type, enabled=False):
+        # Entered only within an autocast, because torch.export cannot export one.
+        is_mixed = not inputs.is_meta and torch.is_autocast_enabled(inputs.device.type)
+        with torch.autocast(inputs.device.type, enabled=False) if is_mixed else nullcontext():
             return self.head(outputs[:, -1].float())
 
     def _loop(self, inputs: Tensor) -> Tensor:
@@ -63,7 +65,7 @@ class LSTM(nn.Module):
             if layer:
                 outputs = F.dropout(outputs, self.lstm.dropout, self.training)
             input_weight, hidden_weight, input_bias, hidden_bias = self.lstm.all_weights[layer]
-            hidden = state = inputs.new_zeros(len(inputs), self.lstm.hidden_size)
+            hidden = state = inputs.new_zeros(inputs.shape[0], self.lstm.hidden_size)
             steps = []
             for step in outputs.unbind(1):
                 gates = F.linear(step, input_weight, input_bias) + F.linear(hidden, hidden_weight, hidden_bias)

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from dlexp.config.options import traits
+from dlexp.config.options import groups, traits
 from dlexp.contract import Dataset, Horizon
 from dlexp.data.batches import count_batches
+from dlexp.data.preprocessing import KINDS
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import check_hardware, physical_memory
 from dlexp.training.microbatch import has_batch_norm
@@ -62,7 +63,7 @@ def check_facts(
         ConfigError: With every problem that was found.
     """
     parts["precision"](device)  # refuses what the device lacks
-    if unsupported := [*check_hardware(config["hardware"], device), *_check_fused_lstm(config, device)]:
+    if unsupported := [*check_hardware(config["hardware"], device), *check_fused_lstm(config, device)]:
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
@@ -103,6 +104,7 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
             problems.append(f"monitor=acc needs classes, and dataset={name} is a regression: use monitor=loss.")
     if dataset.task == "classification" and (config["target"] or 0) > 1:
         problems.append(f"target: an accuracy is a number from 0 to 1, got {config['target']}: 94 % is target=0.94.")
+    problems += _check_kind(config, choices, dataset)
     if len(dataset.input_shape) != 3:
         needs_images = {
             f"augment={choices['augment']}": (choices["augment"] != "none", "use augment=none"),
@@ -117,7 +119,24 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
     return problems
 
 
-def _check_fused_lstm(config: Mapping[str, Any], device: torch.device) -> list[str]:
+def _check_kind(config: Mapping[str, Any], choices: Mapping[str, str], dataset: Dataset) -> list[str]:
+    """The choices that need another kind of data than this data set has, where it depends on its files."""
+    name, kind = choices["dataset"], KINDS[len(dataset.input_shape)]
+    lacking = set(traits("dataset", name).gives) - {kind}
+    problems = []
+    for group, option in choices.items():
+        for need in lacking & set(traits(group, option).needs):
+            others = [other for other in groups()[group] if not set(KINDS.values()) - {kind} & set(traits(group, other).needs)]
+            as_images = need == "images" and "image_shape" in config["dataset"]
+            shape = "dataset.image_shape=[C,H,W], if each row holds the pixels of an image, or " if as_images else ""
+            problems.append(
+                f"{group}={option} needs {need}, and dataset={name} has {kind} of shape {list(dataset.input_shape)} here: "
+                f"use {shape}{group}={' or '.join(others)}."
+            )
+    return problems
+
+
+def check_fused_lstm(config: Mapping[str, Any], device: torch.device) -> list[str]:
     """A combination that torch's LSTM lacks on this device."""
     half = device.type == "cpu" and config["precision"]["format"] == "fp16"
     if half and config["model"].get("cell") == "fused":

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -11,6 +12,7 @@ from dlexp.data.prepare import prepare
 from dlexp.parts.dataset import image_folder, torchvision_sets
 from tests import ROOT
 from tests.parts.dataset.test_image_folder import DEFAULTS
+from tests.runs import run
 
 DATA = Path(os.environ.get("DLEXP_DATA", ROOT / "data"))
 pytestmark = pytest.mark.real_data
@@ -30,6 +32,23 @@ def test_fashion_mnist():
     dataset = prepare(source, per_class=None, val_fraction=0, scale="standardize", scale_on="train", data_seed=42)
     assert dataset.shift.item() / 255 == pytest.approx(0.2860, abs=1e-4)  # as published everywhere
     assert 1 / dataset.factor.item() / 255 == pytest.approx(0.3530, abs=1e-4)
+
+
+def test_fashion_mnist_as_arrays_trains_as_the_built_in_one(tmp_path):
+    folder("FashionMNIST")
+    source = torchvision_sets.fashion_mnist(root=str(DATA))
+    arrays = {
+        f"{kind}_{name}": values.squeeze(1).numpy() if kind == "x" else values.numpy()
+        for name, split in (("train", source.train), ("test", source.test))
+        for kind, values in zip("xy", split, strict=True)
+    }
+    np.savez(tmp_path / "fashion.npz", **arrays)
+    common = ("epochs=1", "depth=2", "width=8", "dataset.per_class=1000")
+    file = [f"dataset.train={tmp_path / 'fashion.npz'}", f"data_dir={tmp_path}"]
+    of_arrays = run("dataset=npz", *file, *common, root=tmp_path / "arrays")
+    built_in = run("dataset=fashion_mnist", f"data_dir={DATA}", *common, root=tmp_path / "built_in")
+    assert of_arrays[1] == built_in[1]
+    assert of_arrays[0]["metrics"] == built_in[0]["metrics"]
 
 
 def test_cifar10_images(tmp_path):

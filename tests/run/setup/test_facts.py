@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from dlexp.errors import ConfigError
@@ -124,3 +125,34 @@ def test_a_run_validates_on_the_val_folder(folders, tmp_path):
     summary, rows = run(*folders, "max_steps=2", root=tmp_path)
     assert summary["status"] == "done"
     assert "val/acc" in rows[-1]
+
+
+@pytest.fixture
+def user_files(tmp_path):
+    """A table of numbers and an array of them, each with a share to test on."""
+    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{index},{'ab'[index % 2]}\n" for index in range(40)))
+    np.savez(tmp_path / "arrays.npz", x=np.arange(40.0)[:, None], y=np.arange(40) % 2)
+    return {
+        "csv_table": [f"dataset.train={tmp_path / 'table.csv'}", "dataset.label=y", "dataset.test_fraction=0.2"],
+        "npz": [f"dataset.train={tmp_path / 'arrays.npz'}", "dataset.test_fraction=0.2"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model", "message"),
+    [
+        (
+            "csv_table",
+            "convnet",
+            r"model=convnet needs images, and dataset=csv_table has features of shape \[1\] here: use "
+            r"dataset.image_shape=\[C,H,W\], if each row holds the pixels of an image, or model=mlp.",
+        ),
+        ("npz", "convnet", r"model=convnet needs images, and dataset=npz has features of shape \[1\] here: use model=mlp\."),
+        ("npz", "lstm", r"model=lstm needs series, and dataset=npz has features of shape \[1\] here: use model=mlp\."),
+    ],
+)
+def test_the_kind_of_the_users_files_must_fit(dataset, model, message, user_files, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        facts(f"dataset={dataset}", *user_files[dataset], f"model={model}", f"data_dir={tmp_path}", root=tmp_path / "runs")
+    fitting = facts(f"dataset={dataset}", *user_files[dataset], "model=mlp", f"data_dir={tmp_path}", root=tmp_path / "runs")
+    assert fitting.dataset.input_shape == (1,)
