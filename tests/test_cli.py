@@ -89,7 +89,7 @@ def test_data_that_cannot_be_had_ends_with_7(tmp_path):
     if code == 0:
         pytest.skip("this machine can download MNIST")
     assert code == 7
-    assert "These need no download: dataset=circles, digits, " in err
+    assert "These need no download: dataset=circles, csv_table, digits, " in err
 
 
 def test_a_sweep(tmp_path):

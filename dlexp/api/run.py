@@ -12,7 +12,7 @@ from dlexp.analysis.read.load import concatenate_csv
 from dlexp.analysis.read.load import load_runs as load_runs  # re-exported
 from dlexp.api.process import borrowing_process, choose_lab
 from dlexp.config import plain_yaml
-from dlexp.config.values import make_printable
+from dlexp.config.values import make_printable, show_path
 from dlexp.errors import ConfigError
 from dlexp.run.display import format_value
 from dlexp.trained.find import find_run
@@ -185,4 +185,4 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _unreadable(path: Path, error: Exception) -> ConfigError:
-    return ConfigError(f"{make_printable(str(path))} cannot be read: {make_printable(str(error))}.")
+    return ConfigError(f"{show_path(str(path))} cannot be read: {make_printable(str(error))}.")

@@ -55,13 +55,16 @@ def only_last(overrides: Iterable[str]) -> list[str]:
 
 
 def list_smallest_runs(part: Part) -> list[tuple[str, ...]]:
-    """The overrides beside a part's own choice, in the order to try them. Only a probe may refuse the first.
+    """The overrides beside a part's own choice, in the order to try them.
+
+    A probe may refuse the first, and so may a data set with a validation split of its own.
 
     Raises:
         ConfigError: If the file of a data set does not say what kind of data it gives.
     """
     if part.group == "dataset":
-        return [_smallest_run_of_dataset(part)]
+        smallest = _smallest_run_of_dataset(part)
+        return [(*smallest, "val_fraction=0.4"), smallest]
     smallest = _smallest_run_of_model(part) if part.group == "model" else _smallest_run(part.traits.needs)
     return [smallest, FEATURES, SERIES] if part.group in list_groups() else [smallest]
 
@@ -77,7 +80,7 @@ def _smallest_run_of_dataset(part: Part) -> tuple[str, ...]:
     small = [f"dataset.{key}={value}" for key, value in SMALL.items() if key in part.keys]
     others = [text for text in RUNS[kinds[0]] if not text.startswith(("dataset", "epochs"))]
     # An epoch may be long. This loss takes classes and numbers.
-    return (*others, *small, "loss=mse", "val_fraction=0.4", "max_steps=8")
+    return (*others, *small, "loss=mse", "max_steps=8")
 
 
 def _smallest_run_of_model(part: Part) -> tuple[str, ...]:

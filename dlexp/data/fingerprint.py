@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from dlexp.config.values import make_printable, show_path
+from dlexp.config.values import join_first, make_printable, show_path
 from dlexp.data.file_listing import FileState, file_state, list_files
 from dlexp.data.hash_store import Hashes, find_fingerprint, read_hashes, write_hashes
 from dlexp.errors import ConfigError, DatasetError
@@ -129,8 +129,7 @@ def _describe_nearest(path: Path) -> str:
         return ""
     if similar := get_close_matches(name, names, n=1):
         return f" Did you mean {show_path(str(above / similar[0]))}?"
-    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    return f" {show_path(str(above))} holds {make_printable(shown) or 'nothing'}."
+    return f" {show_path(str(above))} holds {join_first(map(make_printable, names)) or 'nothing'}."
 
 
 def list_user_files(root: Path, suffixes: tuple[str, ...] = ()) -> dict[str, FileState]:

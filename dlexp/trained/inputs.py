@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dlexp.config.options import traits
 from dlexp.config.values import join_first, make_printable
 from dlexp.data.csv_file import read_csv
 from dlexp.data.file_listing import list_files
 from dlexp.data.image_files import MODES, convert_image, decode_image
+from dlexp.data.image_names import SUFFIXES
 from dlexp.data.preprocessing import Preprocessing
 from dlexp.data.table import encode
 from dlexp.errors import ConfigError, DatasetError
@@ -124,11 +124,10 @@ class InputReader:
         """The examples of a file, or of the images in a folder and those below it."""
         files = [path]
         if path.is_dir():
-            suffixes = traits("dataset", "image_folder").suffixes
             try:
-                files = [path / name for name in sorted(list_files(path, suffixes))]
+                files = [path / name for name in sorted(list_files(path, SUFFIXES))]
                 if not files:
-                    raise DatasetError(f"{make_printable(str(path))} holds no images ({', '.join(suffixes)}).")
+                    raise DatasetError(f"{make_printable(str(path))} holds no images ({', '.join(SUFFIXES)}).")
             except DatasetError as error:
                 self._skip_or_raise(error)
         for file in files:

