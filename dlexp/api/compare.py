@@ -1,5 +1,6 @@
 """Compare two runs, or two groups of runs: in which settings they differ, and in which numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from dlexp.analysis.judge.statistics import contrast_independent, contrast_paire
 from dlexp.analysis.read.folder import RunFolder
 from dlexp.analysis.read.load import read_run_folders
 from dlexp.analysis.read.outside_protocol import write_settings
+from dlexp.analysis.report.labels import is_rate
+from dlexp.api.html import show_lines, show_table, write_value
 from dlexp.api.run import Run, load_run
 from dlexp.errors import ConfigError
 
@@ -48,10 +51,21 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """Both tables, for a notebook."""
-        from dlexp.api.html import show_lines, show_table
-
         settings = show_table(self.settings) if len(self.settings) else show_lines(["The settings are the same."])
-        return show_lines([self.describe()]) + settings + show_table(self.metrics, "metric")
+        return show_lines([self.describe()]) + settings + show_table(self._write_metrics())
+
+    def _write_metrics(self) -> pd.DataFrame:
+        """The table of metrics as text: rates in per cent, their differences in points."""
+        rows = [
+            {
+                "metric": row["metric"],
+                **{side: write_value(row["metric"], row[side]) for side in ("a", "b")},
+                **{name: _write_difference(row["metric"], row[name]) for name in ("difference", "low", "high")},
+                "n": row["n"],
+            }
+            for row in self.metrics.to_dict("records")
+        ]
+        return pd.DataFrame(rows, columns=list(self.metrics.columns))
 
 
 def compare(a: Side, b: Side, *, outputs: str | Path = "outputs") -> Comparison:
@@ -72,6 +86,12 @@ def compare(a: Side, b: Side, *, outputs: str | Path = "outputs") -> Comparison:
     rows = [_compare_metric(name, *sides, paired=paired) for name in names]
     columns = ["metric", "a", "b", "difference", "low", "high", "n"]
     return Comparison(_compare_settings(*sides), pd.DataFrame(rows, columns=columns), paired, (len(sides[0]), len(sides[1])))
+
+
+def _write_difference(metric: str, value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{100 * value:+.2f} points" if is_rate(metric) else f"{value:+.4g}"
 
 
 def _read_side(side: Side, outputs: str | Path, name: str) -> list[RunFolder]:

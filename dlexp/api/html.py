@@ -38,18 +38,9 @@ def show_curve(curve: pd.DataFrame, restored_epoch: int | None) -> str:
     return "".join(f'<img style="max-width: 44em" src="data:image/png;base64,{png}">' for png in pictures)
 
 
-def show_table(table: pd.DataFrame, named_by: str | None = None) -> str:
-    """A table with its numbers as the commands print them: rates in per cent, others with four digits.
-
-    Args:
-        table: The table; of a longer one the first rows are shown.
-        named_by: The column that names the metric of each row. Without one, the columns are named by metrics.
-    """
-    shown = table.head(MAX_ROWS)
-    rows = [
-        [_write_value(str(row[named_by]) if named_by else str(name), value) for name, value in row.items()]
-        for row in shown.to_dict("records")
-    ]
+def show_table(table: pd.DataFrame) -> str:
+    """A table with its numbers as the commands print them: rates in per cent, others with four digits. A long one is cut."""
+    rows = [[write_value(str(name), value) for name, value in row.items()] for row in table.head(MAX_ROWS).to_dict("records")]
     more = f"<div>and {len(table) - MAX_ROWS} more rows</div>" if len(table) > MAX_ROWS else ""
     return _write_table(list(map(str, table.columns)), rows) + more
 
@@ -60,7 +51,8 @@ def _write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _write_value(name: str, value: Any) -> str:
+def write_value(name: str, value: Any) -> str:
+    """The value of a metric, or of another column, as the commands print it."""
     if isinstance(value, str):
         return value
     return format_value(name, None if value is None or value != value else value)  # nan as if there were nothing

@@ -34,7 +34,11 @@ def test_two_groups_with_the_same_seeds_are_compared_seed_by_seed(runs):
     assert row["n"] == 4
     assert compared.settings.to_dict("records") == [{"key": "activation", "a": "relu", "b": "tanh"}]
     assert "a: 4 runs, b: 4 runs, compared seed by seed" in repr(compared)
-    assert "<td>activation</td><td>relu</td><td>tanh</td>" in compared._repr_html_()
+    page = compared._repr_html_()
+    assert "<td>activation</td><td>relu</td><td>tanh</td>" in page
+    assert f"<td>test/acc</td><td>{100 * row['a']:.2f} %</td>" in page
+    assert f"<td>{100 * row['difference']:+.2f} points</td><td>{100 * row['low']:+.2f} points</td>" in page
+    assert "points</td><td>4</td></tr>" in page
 
 
 def test_groups_with_other_seeds_are_compared_as_independent(runs):
