@@ -16,7 +16,7 @@ COMMANDS = {
     "check": "check options: shapes, gradients, determinism, resume, an effect of every key",
     "predict": "predict the classes, or the numbers, of new files with a trained run",
     "export": "write a trained model as safetensors and JSON, with code that loads it",
-    "report": "write the report of a study again, from its run folders",
+    "report": "write the page of a run, or the report of a study, from their folders",
     "reproduce": "run every published study, or those named, one after the other",
     "doctor": "show what this machine has, and whether a run fits it",
     "init": "make a folder for parts of your own, with examples that work",
