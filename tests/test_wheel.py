@@ -54,6 +54,22 @@ def test_a_run_and_a_sweep_are_trained_in_the_current_folder(start, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
 
+def test_python_and_the_commands_find_each_others_runs(start, tmp_path):
+    arguments = ", ".join(repr(text) for text in (*MOONS, "hardware=cpu"))
+    program = f"import dlexp; run = dlexp.train({arguments}); print(run.id, run.status); run.report()"
+    done = start("-c", program, program="python")
+    identity, status = done.stdout.split()
+    assert (status, done.stderr) == ("done", "")
+    (tmp_path / "new.csv").write_text("0.5,0.25\n-1,0\n")
+    predicted = start("predict", identity, "new.csv", "--format", "csv")
+    assert (predicted.returncode, predicted.stderr) == (0, "")
+    assert predicted.stdout.startswith("input,class,probability\nnew.csv:0,")
+    assert start("export", "weights", identity, "--output", "model").returncode == 0
+    load = "from load import load; import torch; print(load('.')(torch.zeros(2, 2)).shape)"
+    program = f"import os, sys; os.chdir('model'); sys.path.insert(0, '.'); {load}; print('dlexp' in sys.modules)"
+    assert start("-c", program, program="python").stdout == "torch.Size([2, 2])\nFalse\n"
+
+
 def test_a_study_is_planned_trained_and_reported_twice(start, tmp_path):
     command = ("study=activation_2d", "seed=0", "epochs=2", "activation=relu,sigmoid", "dataset=moons", "hardware=cpu")
     assert "2 runs: 2 to do." in start("plan", *command).stdout
