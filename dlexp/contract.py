@@ -26,7 +26,7 @@ each class, float32 [B, K]. Losses and scores accept both. Targets of a regressi
 `named_parameters` are the pairs (name, tensor) of `model.named_parameters()`, which the optimizers of torch accept.
 
 [1] Other keys: `_traits_` and `_ranges_` describe the option (dlexp/config/options.py); a dataset has `per_class`, `scale` and
-`scale_on` (dlexp/data/prepare.py); a probe has `every`, the number of epochs between two measurements.
+`scale_on` (dlexp/data/prepare.py); a probe has `every`, the number of epochs between two measurements, and may have `mode`.
 """
 
 from collections.abc import Callable
@@ -234,13 +234,13 @@ class ProbeResult(NamedTuple):
 
 @runtime_checkable
 class Probe(Protocol):
-    """A measurement of one model on one batch, in eval mode. It must not change the model, gradients included.
+    """A measurement of one model on one batch. It must not change the model, gradients included. See dlexp/training/probing.py.
 
     The factory raises `ConfigError` if this model or dataset has nothing to measure. It may get a model on the meta device.
     """
 
     def __call__(self, inputs: Inputs, targets: Targets, loss: nn.Module) -> ProbeResult:
-        """Measure, in float32.
+        """Measure, in float32; where the statistics of the batch count (mode `train`), on the whole batch at once.
 
         Args:
             inputs: Scaled examples, [B, *input_shape].

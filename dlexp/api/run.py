@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dlexp.analysis.read.folder import read_json
-from dlexp.analysis.read.load import concatenate_csv
+from dlexp.analysis.read.load import add_mode, concatenate_csv
 from dlexp.analysis.read.load import load_runs as load_runs  # re-exported
 from dlexp.api.process import borrowing_process, choose_lab
 from dlexp.config import plain_yaml
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # they load torch, which reading a run's numbers does not nee
     from dlexp.trained.load import Trained
 
 METRICS = ("epoch", "step", "lr")  # columns of a table that has no rows yet
-PROBES = ("epoch", "probe", "layer", "name", "value")
+PROBES = ("epoch", "probe", "mode", "layer", "name", "value")
 
 
 class Run:
@@ -81,8 +81,8 @@ class Run:
 
     @property
     def probes(self) -> pd.DataFrame:
-        """One row per measurement of a probe: `epoch, probe, layer, name, value`; empty without probes."""
-        return _read_table(self.folder / "probes.csv", PROBES)
+        """One row per measurement of a probe: `epoch, probe, mode, layer, name, value`; empty without probes."""
+        return add_mode(_read_table(self.folder / "probes.csv", PROBES))
 
     def model(self, device: str = "cpu") -> "nn.Module":
         """Build the model with the weights that were tested, in eval mode.

@@ -21,7 +21,9 @@ BASE_CLASSES = {
 }
 INSTALLED = ("torch.", "dlexp.")  # begin a target that is not in a lab; a lab's modules cannot have these names
 # The keys of an option that the run reads itself, whatever its factory takes.
-READ_BY_THE_RUN = {"dataset": ("per_class", "scale", "scale_on"), "probe": ("every",)}
+READ_BY_THE_RUN = {"dataset": ("per_class", "scale", "scale_on"), "probe": ("every", "mode")}
+# Those of them that a file may leave out, with the value that is then meant.
+MEANT_WITHOUT = {"probe": {"mode": "eval"}}
 
 
 def find_intruders(lab: Lab, ours: Mapping[str, Sequence[str]]) -> list[str]:
@@ -67,11 +69,12 @@ def check_option(lab: Lab, path: Path, content: Mapping, notes: Mapping, ours: S
         One line for each problem.
     """
     group = path.parent.name
+    optional = MEANT_WITHOUT.get(group, {})
     return [
         *_check_notes(notes),
         *(_check_hardware(content, ours) if group == "hardware" else _check_code(lab, group, content, ours)),
         *(f"{call}: only references to keys, such as ${{depth}}, are looked up." for call in find_resolver_calls(content)),
-        *(f"the key {key} is missing." for key in READ_BY_THE_RUN.get(group, ()) if key not in content),
+        *(f"the key {key} is missing." for key in READ_BY_THE_RUN.get(group, ()) if key not in {*content, *optional}),
         *(f"the key {key} is Hydra's: an option has only its own." for key in ("defaults", "hydra") if key in content),
     ]
 

@@ -168,9 +168,8 @@ class RunState:
         self._measure_probes(int(self.rows[-1]["epoch"]))
 
     def _measure_probes(self, epoch: int, *, at_the_end: bool = False) -> None:
-        for name, measured in self.probes.measure(epoch, at_the_end=at_the_end):
-            self.record.scalars(epoch, name, measured.scalars)
-            self.record.arrays(f"{name}-{epoch}", measured.arrays)
+        for measured in self.probes.measure(epoch, at_the_end=at_the_end):
+            self.record.measurement(epoch, measured)
             self.clock.lap("probe")
 
     def _test(self) -> Numbers:

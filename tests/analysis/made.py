@@ -166,5 +166,5 @@ def _write_curves(folder: Path, epochs: int, accuracy: Number, *, diverged: bool
         lines.append(f"{epoch},{10 * epoch},0.001,{loss!r},{acc!r},{loss!r},{acc!r},0.5,1.0,1000.0")
     (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
     if probes:
-        rows = [f"{e},dead_units,{n}.activation,dead,{0.1 * n + 0.01 * e:.3f}" for e in (0, epochs) for n in (1, 2)]
-        (folder / "probes.csv").write_text("\n".join(["epoch,probe,layer,name,value", *rows]) + "\n")
+        rows = [f"{e},dead_units,train,{n}.activation,dead,{0.1 * n + 0.01 * e:.3f}" for e in (0, epochs) for n in (1, 2)]
+        (folder / "probes.csv").write_text("\n".join(["epoch,probe,mode,layer,name,value", *rows]) + "\n")

@@ -27,7 +27,7 @@ def test_a_run_gives_what_its_folder_holds(run):
     assert run.summary["metrics"]["test/acc"] > 0.4
     assert run.metrics["epoch"].tolist() == [0, 1, 2]
     assert set(run.metrics.columns) >= {"train/loss", "val/acc", "seconds"}
-    assert list(run.probes.columns) == ["epoch", "probe", "layer", "name", "value"]
+    assert list(run.probes.columns) == ["epoch", "probe", "mode", "layer", "name", "value"]
     assert len(run.probes) > 3
     assert run.dataset().test.inputs.shape == (18, 2)
     assert not run.model().training
@@ -55,7 +55,7 @@ def test_a_run_that_has_not_begun_an_epoch_has_empty_tables(copy):
         (copy.folder / name).unlink()
     assert (copy.status, copy.summary) == ("interrupted", {})
     assert (len(copy.metrics), list(copy.metrics.columns)) == (0, ["epoch", "step", "lr"])
-    assert (len(copy.probes), list(copy.probes.columns)) == (0, ["epoch", "probe", "layer", "name", "value"])
+    assert (len(copy.probes), list(copy.probes.columns)) == (0, ["epoch", "probe", "mode", "layer", "name", "value"])
     assert copy._repr_html_() == f"<div>{copy.folder.name}</div><div>interrupted</div>"
     with pytest.raises(ConfigError, match="not finished"):
         copy.model()

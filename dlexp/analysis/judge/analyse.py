@@ -14,7 +14,7 @@ from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.verdict import judge
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
 from dlexp.analysis.read.folder import DamagedError, RunFolder, find_run_folders, flatten, read_json
-from dlexp.analysis.read.load import build_runs, read_run_folders
+from dlexp.analysis.read.load import add_mode, build_runs, read_run_folders
 from dlexp.analysis.read.outside_protocol import describe_outside_runs
 from dlexp.analysis.read.runs_csv import read_runs
 from dlexp.analysis.read.text import find_table
@@ -48,7 +48,7 @@ def analyse(folder: str | Path) -> StudyResult:
     runs = _build_planned(planned, keys, loaded, damaged)
     fields = {row["id"]: {name: row[name] for name in ("id", "seed", *keys)} for row in runs.to_dict("records")}
     curves = concatenate_csv((run.path / "metrics.csv", fields[run.id]) for run in listed)
-    probes = concatenate_csv((run.path / "probes.csv", fields[run.id]) for run in listed)
+    probes = add_mode(concatenate_csv((run.path / "probes.csv", fields[run.id]) for run in listed))
     runs = _add_curve_columns(runs, curves)
     cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
     return StudyResult(
@@ -59,7 +59,7 @@ def analyse(folder: str | Path) -> StudyResult:
         add_reference(aggregate(runs, keys, study.get("metric", "test/acc")), study.get("reference")),
         judge(study, cells, lambda metric: _values_by_cell(planned, runs, metric)),
         _ensure_columns(curves, ["id", "seed", *keys, "epoch", "step", "lr", "train/loss", "seconds"]),
-        _ensure_columns(probes, ["id", "seed", *keys, "epoch", "probe", "layer", "name", "value"]),
+        _ensure_columns(probes, ["id", "seed", *keys, "epoch", "probe", "mode", "layer", "name", "value"]),
         describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
     )

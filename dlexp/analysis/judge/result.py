@@ -89,7 +89,7 @@ class StudyResult:
             every cell, 1 is best.
         verdicts: One for each prediction, in their order.
         curves: One row per epoch of a run: `id, seed`, the keys, `epoch, step, lr, train/loss` ...; epoch 0 is untrained.
-        probes: One row per measurement of a probe: `id, seed`, the keys, `epoch, probe, layer, name, value`.
+        probes: One row per measurement of a probe: `id, seed`, the keys, `epoch, probe, mode, layer, name, value`.
         other: Runs in the study's folder that the protocol does not list: `id, folder, status, differs`.
         codes: The distinct digests of the code that made the runs.
     """

@@ -12,7 +12,7 @@ import pandas as pd
 from dlexp.analysis.read.folder import warn_damaged
 from dlexp.analysis.read.text import find_table, read_table_text
 
-TEXT_COLUMNS = ("probe", "layer", "name")
+TEXT_COLUMNS = ("probe", "mode", "layer", "name")
 WHOLE_COLUMNS = ("epoch", "step")
 
 

@@ -111,9 +111,20 @@ def load_probes(path: str | Path) -> pd.DataFrame:
     """Load the probes.csv of each run below a folder: one row per measurement of a probe.
 
     Returns:
-        The run's columns as in `load_metrics`, then `epoch, probe, layer, name, value`.
+        The run's columns as in `load_metrics`, then `epoch, probe, mode, layer, name, value`. `mode` is that of the model when
+        it was measured, `train` or `eval`.
     """
-    return _load_csv(path, "probes.csv")
+    return add_mode(_load_csv(path, "probes.csv"))
+
+
+def add_mode(probes: pd.DataFrame) -> pd.DataFrame:
+    """Add to the rows of probes.csv the mode of those that an older version measured, always in eval mode, and did not name."""
+    if not {"probe", "value"} <= {*probes.columns}:
+        return probes
+    if "mode" in probes:
+        return probes.assign(mode=probes["mode"].fillna("eval"))
+    before, after = (list(probes.loc[:, part]) for part in (slice("probe"), slice("layer", None)))
+    return probes.assign(mode="eval")[[*before, "mode", *after]]
 
 
 def _load_csv(path: str | Path, name: str) -> pd.DataFrame:

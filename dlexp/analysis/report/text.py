@@ -44,10 +44,11 @@ class Text:
         return words.get(name) or " ".join(words.get(word, word) for word in name.split("/"))
 
     def caption(self, key: str, values: Mapping[str, Any]) -> str:
-        """The caption of a figure. `metrics` and `what` among its values are replaced by their labels."""
+        """The caption of a figure. `metrics` and `what` among its values are replaced by their labels, `modes` by sentences."""
         metrics = ", ".join(map(self.metric, values.get("metrics", ())))
         what = {"what": self(values["what"])} if "what" in values else {}
-        return self(key, {**values, **what, "metrics": metrics})
+        mode = " ".join(self(f"measured_in_{mode}") for mode in values.get("modes", ()))
+        return self(key, {**values, **what, "metrics": metrics, "mode": mode})
 
     def advice(self, diagnosis: str) -> str:
         """The advice for a diagnosis."""

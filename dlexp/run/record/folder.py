@@ -16,6 +16,7 @@ import numpy as np
 
 from dlexp.machine.files import replacing, write_whole
 from dlexp.run.record.modules import PACKAGE, combine
+from dlexp.training.probing import Measurement
 
 # Fields that vary between identical runs. Two records are called identical if they are equal without these.
 VOLATILE = {
@@ -34,6 +35,7 @@ VOLATILE = {
 }
 
 METRICS, PROBES, PREPROCESSING = "metrics.csv", "probes.csv", "preprocessing.json"
+PROBE_COLUMNS = ("epoch", "probe", "mode", "layer", "name", "value")
 PAGE = "report.html"  # which `dlexp report` writes
 FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
@@ -90,7 +92,12 @@ class Record:
         if lengths is None:
             self._rows.writeheader()
         self._log = (folder / "train.log").open("a")
-        self._probes: IO[str] | None = (folder / PROBES).open("a", newline="") if (folder / PROBES).exists() else None
+        self._probes: IO[str] | None = None
+        self._probe_columns: Sequence[str] = PROBE_COLUMNS
+        if (folder / PROBES).exists():
+            with (folder / PROBES).open(newline="") as file:
+                self._probe_columns = next(csv.reader(file), PROBE_COLUMNS)  # without `mode` if an older version began it
+            self._probes = (folder / PROBES).open("a", newline="")
 
     def _create(self, files: Mapping[str, str]) -> None:
         if self.folder.exists():
@@ -116,14 +123,18 @@ class Record:
         self._rows.writerow({name: repr(number) for name, number in numbers.items()})
         self._metrics.flush()
 
-    def scalars(self, epoch: int, probe: str, rows: Sequence[tuple[str, str, float]]) -> None:
-        """Append a probe's scalars, rows of (layer, name, value), to probes.csv; the first call creates the file."""
-        if rows and self._probes is None:
-            self._probes = (self.folder / PROBES).open("w", newline="")
-            csv.writer(self._probes).writerow(["epoch", "probe", "layer", "name", "value"])
-        if self._probes:
-            csv.writer(self._probes).writerows([epoch, probe, layer, name, repr(value)] for layer, name, value in rows)
+    def measurement(self, epoch: int, measured: Measurement) -> None:
+        """Append a probe's scalars to probes.csv, which the first call creates, and write its arrays."""
+        if measured.result.scalars:
+            if self._probes is None:
+                self._probes = (self.folder / PROBES).open("w", newline="")
+                csv.writer(self._probes).writerow(self._probe_columns)
+            fixed = {"epoch": epoch, "probe": measured.probe, "mode": measured.mode}
+            csv.DictWriter(self._probes, self._probe_columns, extrasaction="ignore").writerows(
+                fixed | {"layer": layer, "name": name, "value": repr(value)} for layer, name, value in measured.result.scalars
+            )
             self._probes.flush()
+        self.arrays(f"{measured.probe}-{epoch}", measured.result.arrays)
 
     def arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write arrays/<name>.npz, compressed; no file if there are no arrays."""

@@ -29,7 +29,7 @@ Paths = frozenset[tuple[str, ...]]
 NOT_IN_CONFIG_FILE = {"stale"}
 
 # Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
-SAME_AS_BEFORE = {
+SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {
     ("on_divergence",): "stop",
     ("on_oom",): "fail",
     ("dataset", "channels"): 3,
@@ -39,6 +39,9 @@ SAME_AS_BEFORE = {
     ("dataset", "file_column"): None,
     ("dataset", "label_column"): None,
     ("dataset", "split_column"): None,
+    ("probe", "activation_stats", "mode"): "eval",
+    ("probe", "dead_units", "mode"): "eval",
+    ("probe", "grad_flow", "mode"): "eval",
 }
 
 # The address of each part when ids were first made. A part that moves or is renamed later gets a row; its runs keep their id.

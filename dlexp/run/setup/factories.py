@@ -3,16 +3,18 @@
 import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from dlexp.config.lab_options import READ_BY_THE_RUN
-from dlexp.contract import ConfigError, Dataset, Probe, Source, Task
+from dlexp.config.lab_options import MEANT_WITHOUT, READ_BY_THE_RUN
+from dlexp.config.values import format_value
+from dlexp.contract import ConfigError, Dataset, Source, Task
 from dlexp.data.prepare import prepare
 from dlexp.run.setup.lab_modules import with_full_targets
+from dlexp.training.probing import PlannedProbe, ProbeMode
 
 
 def make_factory(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
@@ -30,18 +32,22 @@ def make_loss(config: Mapping[str, Any], task: Task) -> nn.Module:
     return make_factory(config, "loss")(**off)
 
 
-def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -> dict[str, tuple[Probe, int]]:
-    """Make the probes of a run: name → probe and the number of epochs between two measurements.
+def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -> dict[str, PlannedProbe]:
+    """Make the probes of a run, by name.
 
     Raises:
-        ConfigError: With each probe that has nothing to measure in this model or data.
+        ConfigError: With each probe that has nothing to measure in this model or data, or whose mode there is not.
     """
-    made: dict[str, tuple[Probe, int]] = {}
+    made: dict[str, PlannedProbe] = {}
     problems: list[str] = []
     for name, keys in (config.get("probe") or {}).items():
-        own = {key: value for key, value in keys.items() if key != "every"}
+        own = {key: value for key, value in keys.items() if key not in READ_BY_THE_RUN["probe"]}
+        mode = keys.get("mode", MEANT_WITHOUT["probe"]["mode"])
+        if mode not in get_args(ProbeMode):
+            problems.append(f"probe.{name}.mode: must be one of {', '.join(get_args(ProbeMode))}, got {format_value(mode)}.")
+            continue
         try:
-            made[name] = _instantiate(own)(model, dataset), keys["every"]
+            made[name] = PlannedProbe(_instantiate(own)(model, dataset), keys["every"], mode)
         except ConfigError as error:
             problems += [f"probe={name}: {problem}" for problem in error.problems]
     if problems:

@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 import pytest
 
-from dlexp.analysis import DamagedRunWarning, load_metrics, load_probes, load_runs, write_runs
+from dlexp.analysis import DamagedRunWarning, analyse, load_metrics, load_probes, load_runs, write_runs
 from dlexp.analysis.read.folder import DamagedError, read_config, read_run_folder
 from tests.analysis.made import make_run, make_study
 
@@ -98,6 +98,18 @@ def test_probes_keep_their_names_as_text(tmp_path):
     assert len(probes) == 8
     assert set(probes["layer"]) == {"1.activation", "2.activation"}
     assert probes["value"].dtype == float
+
+
+def test_what_an_older_version_measured_was_in_eval_mode(tmp_path):
+    folder = make_study(tmp_path, {"depth": [1, 2]}, [0], probes=True)
+    assert set(load_probes(tmp_path)["mode"]) == {"train"}
+    columns = list(load_probes(tmp_path).columns)
+    for place, run in enumerate(sorted(folder.glob("*-*"))):
+        table = run / "probes.csv"
+        table.write_text(table.read_text().replace(",mode", "").replace(",train", ""))
+        assert load_probes(tmp_path)["mode"].value_counts().to_dict() == {"train": 4, "eval": 4} if place == 0 else {"eval": 8}
+    assert list(load_probes(tmp_path).columns) == columns
+    assert set(analyse(folder).probes["mode"]) == {"eval"}
 
 
 def test_runs_csv_reads_back_as_it_was_written(tmp_path):

@@ -12,6 +12,7 @@ from dlexp.analysis.report.arrange import cell_names, mark_absent
 from dlexp.analysis.report.figures import draw
 from dlexp.analysis.report.figures.probes import draw_weight_norms
 from dlexp.analysis.report.labels import metric_label, show
+from dlexp.analysis.report.text import LANGUAGES, Text
 from tests.analysis.made import identity, make_run, make_study, noisy
 
 LR = {"optimizer.lr": [0.1, 0.01, 0.001]}
@@ -70,6 +71,20 @@ def test_measurements_of_probes_are_drawn(tmp_path):
     found = pictures(make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(2), probes=True))
     assert found["dead_units_dead"].section == "inside"
     assert is_drawn(found["dead_units_dead"].png)
+    assert (
+        Text("en")
+        .caption(found["dead_units_dead"].caption, found["dead_units_dead"].values)
+        .endswith("Measured in train mode: batch norm uses the statistics of the batch.")
+    )
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("kind", ["", "run_"])
+@pytest.mark.parametrize("caption", ["layer_shares", "activation_histograms", "grad_flow"])
+def test_the_caption_of_what_a_probe_measured_names_each_mode(caption, kind, lang):
+    text = Text(lang)
+    values = {"what": "dead", "seed": 0, "modes": ["train", "eval"]}
+    assert text.caption(kind + caption, values).endswith(f"{text('measured_in_train')} {text('measured_in_eval')}")
 
 
 def write_weights(run, layers):

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import torch
+from torch import nn
 
 from dlexp.config.check import check
 from dlexp.config.compose import compose
@@ -10,7 +12,8 @@ from dlexp.config.lookup import look_up
 from dlexp.errors import ConfigError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from tests.parts.probe.runs import arrays, scalars
+from dlexp.run.setup.factories import make_probes
+from tests.parts.probe.runs import arrays, dataset_of, keys, scalars
 from tests.runs import IMAGES, MOONS, prepare
 
 BOTH = "probe=[grad_flow,dead_units]"
@@ -54,6 +57,14 @@ def test_what_is_no_choice_of_probes_is_refused(override, message):
 def test_values_out_of_range_are_refused(change, tmp_path):
     with pytest.raises(ConfigError, match="probe.grad_flow.every"):
         prepare(*MOONS, BOTH, f"probe.grad_flow.{change}", root=tmp_path)
+
+
+def test_a_mode_that_there_is_not_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"probe\.grad_flow\.mode: must be one of train, eval, got 'training'"):
+        prepare(*MOONS, BOTH, "probe.grad_flow.mode=training", root=tmp_path)
+    lab = {"probe": keys("weight_stats") | {"grad_flow": keys("grad_flow")["grad_flow"] | {"mode": ["x"]}}}
+    with pytest.raises(ConfigError, match=r"probe\.grad_flow\.mode: must be one of train, eval, got \['x'\]"):
+        make_probes(lab, nn.Linear(1, 1), dataset_of(torch.zeros(2, 2), torch.arange(2)))
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ def test_the_model_sees_scaled_points():
             return super().forward(inputs)
 
     dataset = replace(dataset_of(POINTS, TARGETS), shift=torch.tensor([2.0, 20.0]), factor=torch.tensor([0.5, 0.1]))
-    probe, _ = make_probes({"probe": keys("decision_boundary", resolution=3)}, Watching(2, 2), dataset)["decision_boundary"]
-    probe(POINTS, TARGETS, nn.CrossEntropyLoss())
+    made = make_probes({"probe": keys("decision_boundary", resolution=3)}, Watching(2, 2), dataset)["decision_boundary"]
+    made.measure(POINTS, TARGETS, nn.CrossEntropyLoss())
     assert seen[0][0].tolist() == pytest.approx([-2, -2])
     assert seen[0][-1].tolist() == pytest.approx([2, 2])
 

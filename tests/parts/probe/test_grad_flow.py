@@ -33,3 +33,33 @@ def test_gradients_of_the_last_step_are_neither_counted_nor_lost(model):
     before = [parameter.grad.clone() for parameter in model.parameters()]
     assert named(measure("grad_flow", model, INPUTS, TARGETS)) == fresh
     assert all(torch.equal(parameter.grad, old) for parameter, old in zip(model.parameters(), before, strict=True))
+
+
+class Greedy(nn.Identity):
+    """Runs out of memory the first time."""
+
+    num_calls = 0
+
+    def forward(self, inputs):
+        self.num_calls += 1
+        if self.num_calls == 1:
+            raise torch.OutOfMemoryError
+        return inputs
+
+
+@pytest.mark.parametrize("last", [nn.Identity, Greedy])
+def test_where_batch_norm_takes_the_statistics_of_the_batch_it_is_differentiated_whole(model, last, monkeypatch):
+    monkeypatch.setattr(grad_flow, "CHUNK", 100)
+    model = nn.Sequential(nn.BatchNorm1d(3), *model, last())
+    model[0].train()
+    found = named(measure("grad_flow", model, INPUTS, TARGETS))
+    nn.CrossEntropyLoss()(model(INPUTS), TARGETS).backward()
+    for path, parameter in model.named_parameters():
+        assert found[path, "norm"] == pytest.approx(float(parameter.grad.norm()), rel=1e-5)
+
+
+def test_a_batch_that_never_fits_into_memory_is_an_error(model):
+    model = nn.Sequential(nn.BatchNorm1d(3), *model)
+    model.register_forward_hook(lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError()))
+    with pytest.raises(torch.OutOfMemoryError):
+        measure("grad_flow", model, INPUTS, TARGETS)

@@ -6,9 +6,11 @@ import subprocess
 
 import pytest
 
+from dlexp.contract import ProbeResult
 from dlexp.errors import HeldError
 from dlexp.run.record import folder as record
 from dlexp.run.record import lock
+from dlexp.training.probing import Measurement
 
 
 def test_a_record_is_found_by_its_id_alone(tmp_path):
@@ -35,6 +37,26 @@ def test_the_summary_comes_last_and_holds_no_nan(tmp_path):
     summary = record.read_summary(tmp_path / "run")
     assert summary["metrics"] == {"test/loss": None}
     assert (len(summary["code"]), summary["modules"]) == (64, {"a.py": "0"})
+
+
+def measure_again(folder, header):
+    """probes.csv of a run that had measured once, with this header, and goes on."""
+    (folder / "probes.csv").write_text(f"{header}\n")
+    written = record.Record(folder, ["epoch"], {}, {}, {"metrics.csv": 0, "probes.csv": len(header) + 1})
+    written.measurement(1, Measurement("p", "eval", ProbeResult([("l", "norm", 0.5)], {})))
+    written.close()
+    return (folder / "probes.csv").read_text().splitlines()
+
+
+def test_measurements_go_on_with_the_columns_with_which_they_began(tmp_path):
+    begun = record.Record(tmp_path / "run", ["epoch"], {}, {})
+    begun.measurement(0, Measurement("p", "train", ProbeResult([("l", "norm", 0.1 + 0.2)], {})))
+    begun.close()
+    header, row = (tmp_path / "run/probes.csv").read_text().splitlines()
+    assert row == "0,p,train,l,norm,0.30000000000000004"
+    assert measure_again(tmp_path / "run", header) == [header, "1,p,eval,l,norm,0.5"]
+    older = "epoch,probe,layer,name,value"
+    assert measure_again(tmp_path / "run", older) == [older, "1,p,l,norm,0.5"]
 
 
 def test_a_new_record_removes_what_an_earlier_start_left(tmp_path):

@@ -42,7 +42,13 @@ def draw_layer_heat_maps(result: StudyResult) -> Iterator[DrawnFigure]:
                 set_title(axes, cell, 32)
             figure.colorbar(image, ax=list(grid), label=wrap(label, 26), shrink=0.9)
             caption = "layer_shares_zero" if without else "layer_shares"
-            yield DrawnFigure(number, figure, caption, {"what": name, "zero": "; ".join(without)}, wide=len(batch) > 1)
+            values = {"what": name, "zero": "; ".join(without), "modes": list_modes(frame)}
+            yield DrawnFigure(number, figure, caption, values, wide=len(batch) > 1)
+
+
+def list_modes(measurements: pd.DataFrame) -> list[str]:
+    """The modes in which the probes found the models, for a caption; usually there is only one."""
+    return [mode for mode in ("train", "eval") if (measurements["mode"] == mode).any()]
 
 
 def _select_measurements(result: StudyResult, probe: str, name: str, layers: str = "") -> tuple[pd.DataFrame, list[str]]:
@@ -69,6 +75,7 @@ def _draw_layers_by_epochs(axes: Axes, frame: pd.DataFrame) -> matplotlib.image.
 def draw_activation_histograms(result: StudyResult) -> Iterator[DrawnFigure]:
     """One row per cell, one column per layer, one line per epoch; on a logarithmic scale, because ReLU has a peak at zero."""
     name = "activation_histograms"
+    modes = list_modes(result.probes[result.probes["probe"] == "activation_stats"])
     for number, batch in number_batches(name, load_cell_arrays(result, "activation_stats"), 3):
         layers = {item.cell: _select_layers(item) for item in batch}
         across = max(map(len, layers.values()))
@@ -86,7 +93,7 @@ def draw_activation_histograms(result: StudyResult) -> Iterator[DrawnFigure]:
         for axes in grid[-1]:
             axes.set_xlabel("activation")
         add_legend(figure, "epoch")
-        yield DrawnFigure(number, figure, name, {"seed": list_seeds(batch)}, wide=True)
+        yield DrawnFigure(number, figure, name, {"seed": list_seeds(batch), "modes": modes}, wide=True)
 
 
 def _select_layers(item: CellArrays) -> list[str]:
@@ -115,7 +122,7 @@ def draw_gradient_flow(result: StudyResult) -> Iterator[DrawnFigure]:
             set_title(axes, cell, 32)
         label_rows(grid, "mean |gradient|")
         add_legend(figure)
-        yield DrawnFigure(number, figure, "grad_flow", wide=len(batch) > 1)
+        yield DrawnFigure(number, figure, "grad_flow", {"modes": list_modes(frame)}, wide=len(batch) > 1)
 
 
 def _draw_first_and_last(axes: Axes, frame: pd.DataFrame) -> None:

@@ -15,6 +15,7 @@ from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read import folder as run_folder
 from dlexp.analysis.read.concatenate import concatenate_csv
 from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, DamagedRunWarning, RunFolder, read_json
+from dlexp.analysis.read.load import add_mode
 from dlexp.analysis.report.figures.arrays import Arrays, read_arrays
 from dlexp.config import plain_yaml
 
@@ -163,7 +164,8 @@ def _select_curve(curve: pd.DataFrame, problems: list[str]) -> pd.DataFrame:
 
 
 def _select_measurements(probes: pd.DataFrame, problems: list[str]) -> pd.DataFrame:
-    columns = ["id", "seed", CELL, "epoch", "probe", "layer", "name", "value"]
+    probes = add_mode(probes)
+    columns = ["id", "seed", CELL, "epoch", "probe", "mode", "layer", "name", "value"]
     if not len(probes):
         return pd.DataFrame(columns=columns)
     if not set(columns) <= set(probes.columns):

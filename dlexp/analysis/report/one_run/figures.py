@@ -14,7 +14,7 @@ from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
 from dlexp.analysis.report.figures.learning import spans_decades
 from dlexp.analysis.report.figures.panels import MAX_PANELS, make_grid, make_panels
 from dlexp.analysis.report.figures.predictions import MAX_NAME, draw_gallery, label_images
-from dlexp.analysis.report.figures.probes import MAX_LINES, SHARES, layer_label, spread
+from dlexp.analysis.report.figures.probes import MAX_LINES, SHARES, layer_label, list_modes, spread
 from dlexp.analysis.report.figures.style import COLOURS, INK, DrawnFigure, add_legend, set_log_axis, set_title
 from dlexp.analysis.report.labels import SPLITS, display_factor, is_rate, metric_label
 
@@ -173,7 +173,7 @@ def draw_measurements(probes: pd.DataFrame) -> Iterator[DrawnFigure]:
             _draw_layers(axes, rows[rows["name"] == name], layers)
             set_title(axes, str(name)[:70], 34)
         add_legend(figure)
-        values = {"probe": str(probe)[:70]}
+        values = {"probe": str(probe)[:70], "modes": list_modes(rows)}
         yield DrawnFigure(f"measurements_{number + 1}", figure, "run_measurements", values, wide=len(names) > 1)
 
 

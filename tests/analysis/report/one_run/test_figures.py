@@ -77,7 +77,9 @@ def test_predictions_that_are_not_finite_are_not_drawn(value):
 def test_the_lines_of_a_probe_are_its_layers_in_the_same_colours():
     rows = [(e, "grad_flow", f"l{k}.weight", name, k + e) for e in (0, 1) for k in range(9) for name in ("norm", "mean_abs")]
     rows += [(e, "grad_flow", "l0.bias", "norm", e) for e in (0, 1)] + [(0, "dead_units", "l0", "dead", 0.0)]
-    (drawn,) = draw_measurements(pd.DataFrame(rows, columns=["epoch", "probe", "layer", "name", "value"]))
+    frame = pd.DataFrame(rows, columns=["epoch", "probe", "layer", "name", "value"])
+    (drawn,) = draw_measurements(frame.assign(mode="train"))
+    assert drawn.values["modes"] == ["train"]
     first, second = drawn.figure.axes
     labels = [line.get_label() for line in first.lines]
     assert labels == [f"l{k}" for k in (0, 2, 3, 5, 6, 8)]
