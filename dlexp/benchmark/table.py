@@ -39,9 +39,11 @@ def format_caption(document: Document) -> str:
     facts = document["machine"]
     device = f"{facts['gpu']}, " if facts["gpu"] else ""
     loads = f"load {facts['load_before'][0]:.1f} before and {document['load_after'][0]:.1f} after"
-    commit = facts["git_commit"][:7] if facts["git_commit"] else "no commit"
+    commit, dirty, _ = (facts["git_commit"] or "").partition("-dirty")
     where = f"{device}{facts['cores']} cores of {facts['cpu']}"
-    return f"{document['started'][:10]}, {where}, torch {facts['versions']['torch']}, {loads}, {commit}."
+    return (
+        f"{document['started'][:10]}, {where}, torch {facts['versions']['torch']}, {loads}, {commit[:7] or 'no commit'}{dirty}."
+    )
 
 
 def _format_row(row: dict[str, Any]) -> list[str]:

@@ -13,9 +13,8 @@ import torch
 
 from dlexp.errors import UnsupportedError
 from dlexp.machine.files import read_system_field
+from dlexp.machine.numerics import BITWISE_WORKSPACE, WORKSPACE, find_instructions, list_variables
 from dlexp.machine.process import return_freed_memory, reuse_freed_memory
-
-WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"  # the environment variable with the memory that cuBLAS may use
 
 
 def find_device(name: str) -> torch.device:
@@ -72,7 +71,7 @@ def configure_torch(device: torch.device, *, num_threads: int, determinism: str,
         reuse_freed_memory()
     bitwise = determinism == "bitwise"
     if bitwise:
-        os.environ.setdefault(WORKSPACE, ":4096:8")  # read when cuBLAS makes its first handle
+        os.environ.setdefault(WORKSPACE, BITWISE_WORKSPACE)  # read when cuBLAS makes its first handle
     torch.use_deterministic_algorithms(bitwise)
     # By default, deterministic mode fills each new tensor with NaN, to reveal code that reads it: up to 15 % of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -145,10 +144,12 @@ def physical_memory(device: torch.device) -> int:
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:
-    """The device, the host and the versions, for a run's summary."""
+    """The device, the host, the versions, and what else can change the last bits, for a run's summary."""
     cpu = read_system_field(Path("/proc/cpuinfo"), "model name")  # on Linux; elsewhere the architecture must do
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu or platform.machine(),
         "host": platform.node(),
+        "instructions": find_instructions(),
+        **({"variables": variables} if (variables := list_variables()) else {}),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda},
     }

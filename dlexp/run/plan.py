@@ -17,7 +17,7 @@ from dlexp.errors import ConfigError
 from dlexp.machine.device import find_device
 from dlexp.machine.precision import resolve_format
 from dlexp.run.profiling import FILE as PROFILE_FILE
-from dlexp.run.record.folder import BROKEN, FINISHED, find_run_folder, read_summary
+from dlexp.run.record.folder import BROKEN, FINISHED, find_run_folder, git_commit, read_summary
 from dlexp.run.record.identity import run_id, slug
 from dlexp.run.record.modules import describe_other_code, find_modules
 from dlexp.run.setup.lab_modules import find_imports_of_dlexp, hash_sources
@@ -109,6 +109,15 @@ class PlannedRun:
         """The modules of dlexp that can change a number of the run: path → hash of its source."""
         return find_modules(self.config, find_imports_of_dlexp(self.config))
 
+    def note_code(self) -> None:
+        """Read the modules of the run, and ask for the commit, before the run imports anything.
+
+        Both are asked for once in a process, so its runs name the code that it executes, whatever is edited or committed until
+        they end. A study plans all its runs before the first.
+        """
+        find_modules(self.config, find_imports_of_dlexp(self.config))
+        git_commit()
+
     def describe_other_code(self) -> str:
         """How this run was finished, if by code that has changed since; else empty.
 
@@ -149,7 +158,9 @@ def plan(composed: Composed, study: str = ADHOC) -> PlannedRun:
     _resolve_auto(config)
     fingerprint, sources = fingerprint_data(composed, config), hash_sources(config)
     identity = run_id(config, fingerprint, path_keys(composed), sources)
-    return PlannedRun(composed, config, identity, study, fingerprint, sources)
+    run = PlannedRun(composed, config, identity, study, fingerprint, sources)
+    run.note_code()
+    return run
 
 
 def fingerprint_data(composed: Composed, config: Mapping[str, Any]) -> str | None:

@@ -93,7 +93,8 @@ class Trainer:
             "restarts": self.restarts,
             "differs": self.differs,
         }
-        checkpoint.save(self.record.folder, state, progress.step, self.record.sync(), self.record.code)
+        lengths, code = self.record.sync(), self.record.code
+        checkpoint.save(self.record.folder, state, progress.step, lengths, self.facts.device, code)
         self.saving.count_save(perf_counter() - start)
         self.clock.lap("checkpoint")
 

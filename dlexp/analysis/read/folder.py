@@ -17,7 +17,20 @@ RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run
 FOLDERS_WITHOUT_RUNS = {"sweeps", "figures", "arrays", "checkpoints"}
 MAX_JSON_BYTES = 2**22  # training writes files a thousandth of this size, in a large study a tenth
 # Keys of summary.json that RunFolder holds elsewhere, or under other names, than in `summary`.
-RENAMED_KEYS = {"metrics", "choices", "overrides", "seconds", "memory", "versions", "id", "status", "reason", "epochs", "steps"}
+RENAMED_KEYS = {
+    "metrics",
+    "choices",
+    "overrides",
+    "seconds",
+    "memory",
+    "versions",
+    "variables",
+    "id",
+    "status",
+    "reason",
+    "epochs",
+    "steps",
+}
 RENAMED_KEYS |= {"modules"}
 
 
@@ -117,7 +130,11 @@ def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, An
     rest = {key: value for key, value in summary.items() if key not in RENAMED_KEYS}
     rest |= {"seconds": seconds.get("train"), "num_epochs": summary.get("epochs"), "num_steps": summary.get("steps")}
     rest |= {f"seconds.{name}": value for name, value in seconds.items() if name != "train"}
-    rest |= {f"{group}.{name}": value for group in ("memory", "versions") for name, value in summary.get(group, {}).items()}
+    rest |= {
+        f"{group}.{name}": value
+        for group in ("memory", "versions", "variables")
+        for name, value in summary.get(group, {}).items()
+    }
     metrics = {name: float("nan" if value is None else value) for name, value in summary.get("metrics", {}).items()}
     modules = {name: str(digest) for name, digest in (summary.get("modules") or {}).items()}
     return RunFolder(

@@ -21,6 +21,7 @@ TEXT_COLUMNS = {
     "init_hash",
     "host",
     "device",
+    "instructions",
     "started",
     "ended",
 }
@@ -69,7 +70,7 @@ def _decode(column: str, cell: str) -> Any:
         return None
     if cell.startswith("'"):
         return cell[1:]
-    if column in TEXT_COLUMNS or column.startswith("versions."):
+    if column in TEXT_COLUMNS or column.startswith(("versions.", "variables.")):
         return cell
     if cell in ("True", "False"):
         return cell == "True"

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +12,7 @@ import torch
 
 from dlexp.errors import CheckpointError
 from dlexp.machine.files import write_whole
+from dlexp.run.record.environment import describe_difference, describe_environment
 
 SCHEMA = 1  # version of the state's layout
 NUM_STATES = 2  # newest states that stay on disk
@@ -63,7 +63,9 @@ class Cadence:
         self._next = perf_counter() + self.every
 
 
-def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping[str, int], code: str) -> None:
+def save(
+    run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping[str, int], device: torch.device, code: str
+) -> None:
     """Write a state, then remove the oldest states and those of later steps.
 
     There are states of later steps only if they were damaged and the run continued from an earlier one.
@@ -73,6 +75,7 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping
         state: Tensors, numbers, text, lists and dicts, which `torch.load(weights_only=True)` can read.
         step: Training steps done.
         lengths: File of the run folder → its present length in bytes.
+        device: Of the run.
         code: Hash over the modules of the run.
     """
     folder = run_folder / FOLDER
@@ -81,7 +84,7 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping
     torch.save(dict(state), buffer)
     content = buffer.getbuffer()
     sidecar = {"schema": SCHEMA, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "step": step}
-    sidecar |= {"files": dict(lengths), "environment": environment(torch.get_num_threads(), code)}
+    sidecar |= {"files": dict(lengths), "environment": describe_environment(device, torch.get_num_threads(), code)}
     path = folder / f"step-{step:09}.pt"
     # The sidecar comes first: a state without one is ignored, and one with the sidecar of another state is detected.
     write_whole(path.with_suffix(".json"), json.dumps(sidecar, indent=1), durable=True)
@@ -132,23 +135,13 @@ def newest(run_folder: Path, device: torch.device, num_threads: int, code: str) 
         except Exception as error:  # torch.load raises half a dozen kinds of error, and none may end the search
             refused.append(f"{path.name}: {error}")
         else:
-            differs = _describe_difference(sidecar["environment"], environment(num_threads, code))
+            differs = describe_difference(sidecar["environment"], describe_environment(device, num_threads, code))
             return SavedState(state, path.name, sidecar["files"], refused, differs)
     if refused:
         raise CheckpointError(
             f"{run_folder}: no usable checkpoint, and a run never starts over by itself. force=true does.", *refused
         )
     return None
-
-
-def environment(num_threads: int, code: str) -> dict[str, Any]:
-    """Everything beside the config that can change the last bits of a result."""
-    return {
-        "torch": torch.__version__,
-        "threads": num_threads,
-        "processor": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine(),
-        "code": code,
-    }
 
 
 def _states(folder: Path) -> list[Path]:
@@ -172,8 +165,3 @@ def _read_checked(path: Path, run_folder: Path) -> tuple[bytes, dict[str, Any]]:
         if (run_folder / name).stat().st_size < length:
             raise ValueError(f"needs {length} bytes of {name}, which is shorter")
     return content, sidecar
-
-
-def _describe_difference(saved: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    changed = [name for name, value in here.items() if saved.get(name) != value]
-    return ", ".join("other code" if name == "code" else f"{name} {saved.get(name)} then, {here[name]} now" for name in changed)

@@ -27,6 +27,8 @@ VOLATILE = {
     "ended",
     "host",
     "device",
+    "instructions",
+    "variables",
     "versions",
     "git_commit",
     "restarts",
@@ -185,14 +187,25 @@ def now() -> str:
 
 @cache
 def git_commit() -> str | None:
-    """The commit of dlexp's checkout; None for an installed package, even if its folder is within another repository."""
-    command = ["git", "-C", str(PACKAGE), "rev-parse", "--show-toplevel", "HEAD"]
+    """The commit of dlexp's checkout, with `-dirty` where files of the package or of conf/ differ from it.
+
+    None for an installed package, even if its folder is within another repository.
+    """
+    root, _, commit = (_ask_git("rev-parse", "--show-toplevel", "HEAD") or "").rpartition("\n")
+    if not commit or Path(root).resolve() != PACKAGE.resolve().parent:
+        return None
+    changed = _ask_git("--no-optional-locks", "status", "--porcelain", "--", ".", "../conf")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _ask_git(*arguments: str) -> str | None:
+    """What git prints about the folder of the package; None if there is no git, or no repository."""
     try:
-        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    root, _, commit = printed.strip().rpartition("\n")
-    return commit if Path(root).resolve() == PACKAGE.resolve().parent else None
 
 
 def _replace_nonfinite(value: Any) -> Any:

@@ -39,16 +39,18 @@ MAX_SHOWN = 3
 def find_modules(config: Mapping[str, Any], imported: Iterable[str] = ()) -> dict[str, str]:
     """The modules of dlexp that can change a number of a run: path such as `parts/model/convnet.py` → hash of its source.
 
-    They are read once in a process, at its first run that uses them: an edit later is not what this process executes.
+    They are read once in a process, when the first run that uses them is planned: this process does not execute a later edit.
 
     Args:
         config: Resolved, and as it was before anything was measured.
         imported: Names of dlexp that the modules of the lab import.
     """
     start = {*START, *imported, *(target for target in find_targets(config) if target.startswith("dlexp."))}
-    start |= {"dlexp.run.setup.batch_size"} if config["batch_size"] == "auto" else set()
-    start |= {"dlexp.run.setup.tuning"} if config["hardware"]["tune"] else set()
-    return dict(_hash_modules(frozenset(start)))
+    measuring = {"batch_size": config["batch_size"] == "auto", "tuning": config["hardware"]["tune"]}
+    # Both are imported with the others, and so are read with them, whether or not they count.
+    found = {name: _hash_modules(f"dlexp.run.setup.{name}") for name in measuring}
+    counted = [*map(_hash_modules, start), *(found[name] for name, counts in measuring.items() if counts)]
+    return dict(sorted({name: digest for hashed in counted for name, digest in hashed.items()}.items()))
 
 
 def combine(modules: Mapping[str, str]) -> str:
@@ -83,11 +85,12 @@ def hash_package() -> str:
 
 
 @cache
-def _hash_modules(start: frozenset[str]) -> dict[str, str]:
-    found = reachable(start, PACKAGE.name, PACKAGE, WITHOUT_NUMBERS)
+def _hash_modules(start: str) -> dict[str, str]:
+    """The module of a name, and those that are executed when it is imported, with their hashes."""
+    found = reachable([start], PACKAGE.name, PACKAGE, WITHOUT_NUMBERS)
     hashed = {path.relative_to(PACKAGE).as_posix(): _hash_once(path) for path in found.values()}
-    hashed.pop("__init__.py")  # the number of the version
-    return {name: digest for name, digest in sorted(hashed.items()) if digest != EMPTY}
+    hashed.pop("__init__.py", None)  # the number of the version
+    return {name: digest for name, digest in hashed.items() if digest != EMPTY}
 
 
 @cache

@@ -25,7 +25,7 @@ def newest(folder):
 def saved(tmp_path):
     (tmp_path / "metrics.csv").write_text("epoch\n")
     for step in (1, 2, 3):
-        checkpoint.save(tmp_path, state(step), step, LENGTHS, "code")
+        checkpoint.save(tmp_path, state(step), step, LENGTHS, CPU, "code")
     return tmp_path
 
 
@@ -134,7 +134,7 @@ def test_a_damaged_state_does_not_take_the_place_of_a_whole_one(saved):
     file(saved, 3).write_bytes(b"")
     file(saved, 3).rename(file(saved, 9))
     for step in (4, 5):
-        checkpoint.save(saved, state(step), step, LENGTHS, "code")
+        checkpoint.save(saved, state(step), step, LENGTHS, CPU, "code")
     assert sorted((saved / checkpoint.FOLDER).glob("*.pt")) == [file(saved, 4), file(saved, 5)]
 
 
@@ -144,7 +144,7 @@ def test_a_state_that_needs_more_of_metrics_csv_than_is_left_is_refused(saved):
         newest(saved)
 
 
-@pytest.mark.parametrize("name", ["threads", "torch", "processor", "code"])
+@pytest.mark.parametrize("name", ["threads", "torch", "processor", "instructions", "build of torch", "pillow", "code"])
 def test_another_environment_is_named(saved, name):
     sidecar = file(saved, 3, ".json")
     facts = json.loads(sidecar.read_text())
@@ -172,7 +172,7 @@ class Payload:
 def test_a_malicious_state_is_refused_and_nothing_executed(saved, call, monkeypatch):
     monkeypatch.chdir(saved)
     malicious = {"weights": torch.zeros(1), "optimizer": {"state": [Payload(call)]}}
-    checkpoint.save(saved, malicious, 4, LENGTHS, "code")  # with a sidecar that fits
+    checkpoint.save(saved, malicious, 4, LENGTHS, CPU, "code")  # with a sidecar that fits
     found = newest(saved)
     assert found.state["step"] == 3
     assert not (saved / "executed").exists()

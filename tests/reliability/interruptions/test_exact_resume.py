@@ -101,8 +101,8 @@ def cut_off(overrides, root, *, step, monkeypatch):
     """Train until a state was saved at `step`, no further; at the last step until the run has a status."""
     planned, save = prepare(*overrides, root=root), checkpoint.save
 
-    def save_and_end(folder, state, saved_step, lengths, code):
-        save(folder, state, saved_step, lengths, code)
+    def save_and_end(folder, state, saved_step, *more):
+        save(folder, state, saved_step, *more)
         if saved_step == step and (step < LAST or state["status"]):
             raise KeyboardInterrupt
 
@@ -119,7 +119,7 @@ def edited(planned, edit):
     state = torch.load(path, weights_only=True)
     edit(state)
     facts = json.loads(path.with_suffix(".json").read_text())
-    checkpoint.save(planned.folder, state, facts["step"], facts["files"], facts["environment"]["code"])
+    checkpoint.save(planned.folder, state, facts["step"], facts["files"], torch.device("cpu"), facts["environment"]["code"])
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ def test_a_resumed_run_says_so_and_whether_it_is_exact(cut, capsys):
     assert "Goes on from step-000000003.pt." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["torch", "threads", "processor", "code"])
+@pytest.mark.parametrize("name", ["torch", "threads", "processor", "instructions", "build of torch", "numpy", "code"])
 def test_a_run_that_goes_on_elsewhere_is_labelled(name, cut):
     planned = cut(3)
     for path in (planned.folder / checkpoint.FOLDER).glob("*.json"):

@@ -106,3 +106,20 @@ def test_the_commit_of_a_repository_around_an_installed_package_is_not_named(pla
     (tmp_path / place).mkdir(parents=True)
     monkeypatch.setattr(record, "PACKAGE", tmp_path / place)
     assert record.git_commit.__wrapped__() == (commit if is_checkout else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_dirty"), [("dlexp/a.py", True), ("dlexp/new.py", True), ("conf/norm/bn.yaml", True), ("docs/a.md", False)]
+)
+def test_a_commit_that_is_not_the_code_is_called_dirty(path, is_dirty, tmp_path, monkeypatch):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for file in ("dlexp/a.py", "conf/norm/bn.yaml", "docs/a.md"):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_text("1")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(record, "PACKAGE", tmp_path / "dlexp")
+    commit = record.git_commit.__wrapped__()
+    assert len(commit) == 40
+    (tmp_path / path).write_text("2")
+    assert record.git_commit.__wrapped__() == (f"{commit}-dirty" if is_dirty else commit)

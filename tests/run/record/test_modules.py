@@ -3,7 +3,11 @@ import json
 import pytest
 import torch
 
-from dlexp.run.record.modules import PACKAGE, WITHOUT_NUMBERS, combine, describe_other_code, find_modules
+from dlexp.run.display import Plain
+from dlexp.run.execute import execute, gather_facts
+from dlexp.run.record import folder
+from dlexp.run.record import modules as modules_of_runs
+from dlexp.run.record.modules import DIGITS, PACKAGE, WITHOUT_NUMBERS, combine, describe_other_code, find_modules
 from tests.processes import Command
 from tests.runs import IMAGES, MOONS, change_model, edit_summary, prepare, run
 
@@ -130,3 +134,43 @@ def test_the_command_says_so_and_does_it_again(finished, tmp_path):
     assert "epoch 2/2" in outputs[1]
     assert "done before; force=true runs it again." in outputs[2]
     assert json.loads((finished().folder / "summary.json").read_text())["versions"]["torch"] == torch.__version__
+
+
+@pytest.fixture
+def edit_and_commit(monkeypatch):
+    """A process that has planned nothing yet, and a function that changes every module and the commit, as a user does."""
+    caches = (modules_of_runs._hash_modules, modules_of_runs._hash_once, folder.git_commit)
+
+    def edit():
+        monkeypatch.setattr(modules_of_runs, "hash_source", lambda _: "e" * 64)
+        monkeypatch.setattr(folder, "_ask_git", lambda *_: f"{PACKAGE.parent}\n{'e' * 40}")
+
+    for cache in caches:
+        cache.cache_clear()
+    yield edit
+    monkeypatch.undo()
+    for cache in caches:
+        cache.cache_clear()
+
+
+def test_a_run_names_the_code_of_its_planning_whatever_is_edited_and_committed_until_it_ends(edit_and_commit, tmp_path):
+    commit = folder.git_commit()
+    folder.git_commit.cache_clear()
+    planned = [
+        prepare(*MOONS, *more, root=tmp_path) for more in ((), ("norm=none",), ("batch_size=auto",), ("activation=tanh",))
+    ]
+    edit_and_commit()
+    summaries = [execute(run, gather_facts(run), Plain()) for run in planned]
+    assert "e" * DIGITS not in {digest for summary in summaries for digest in summary["modules"].values()}
+    assert {summary["git_commit"] for summary in summaries} == {commit}
+    assert all(summary["code"] == combine(summary["modules"]) for summary in summaries)
+    assert "run/setup/batch_size.py" in summaries[2]["modules"]
+    later = prepare(*MOONS, "optimizer=muon", root=tmp_path).modules  # this part nobody had imported
+    edited = {name for name, digest in later.items() if digest == "e" * DIGITS}
+    assert edited == {"parts/optimizer/muon.py", "parts/optimizer/__init__.py"}  # empty, but for this hash
+
+
+def test_what_measures_settings_is_read_with_the_code_that_imports_it(edit_and_commit, tmp_path):
+    prepare(*MOONS, root=tmp_path)
+    edit_and_commit()
+    assert "e" * DIGITS not in prepare(*MOONS, "batch_size=auto", "hardware.tune=true", root=tmp_path).modules.values()
