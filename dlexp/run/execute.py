@@ -28,7 +28,7 @@ from dlexp.run.record.lock import hold
 from dlexp.run.record.modules import combine
 from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
-from dlexp.run.setup.factories import load_dataset, make_factory, make_probes
+from dlexp.run.setup.factories import forget_data, load_dataset, make_factory, make_probes
 from dlexp.run.setup.facts import Facts, check_facts
 from dlexp.run.setup.lab_modules import find_place, import_parts, users_errors
 from dlexp.run.trainer import Trainer
@@ -75,6 +75,7 @@ def read_dataset(run: PlannedRun) -> Dataset:
         with checking_once():
             dataset = load_dataset(run.config, run.version)
             if fingerprint_data(run.composed, run.config) != run.fingerprint:
+                forget_data()  # what was read may be of other files than those that it would be remembered by
                 raise DatasetError(f"{run.title}: files of the dataset were changed since the command began. Give it again.")
     return dataset
 

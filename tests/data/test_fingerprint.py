@@ -77,6 +77,73 @@ def test_a_change_is_noticed(root, store, settled, what):
     assert fingerprint(root, store, SUFFIXES) == fingerprint(root, None, SUFFIXES)
 
 
+@pytest.fixture
+def linked(root, tmp_path):
+    """Images of one size and one time, some behind links to files and folders elsewhere."""
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "3.png").write_bytes(f"{place}/3".encode())
+    (root / "cat" / "3.png").symlink_to(tmp_path / "a" / "3.png")
+    (root / "bird").symlink_to(tmp_path / "a")
+    (root / "dog" / "4.png").hardlink_to(tmp_path / "b" / "3.png")
+    for path in (*root.rglob("*.*"), tmp_path / "a/3.png", tmp_path / "b/3.png"):
+        os.utime(path, (315532800, 315532800))  # 1980, as files out of a zip often have it
+    return root
+
+
+def exchange(one, other):
+    """As `mv` does it: the files keep their inode, size and time, and perhaps their ctime too."""
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+def unpack_again(root):
+    """The folder removed and made anew, with two files of one size exchanged."""
+    content = {path: path.read_bytes() for path in (root / "cat" / "1.jpg", root / "cat" / "2.JPG")}
+    first, second = content
+    shutil.rmtree(root / "cat")
+    (root / "cat").mkdir()
+    for path, text in ((first, content[second]), (second, content[first])):
+        path.write_bytes(text)
+        os.utime(path, (315532800, 315532800))
+    (root / "cat" / "3.png").symlink_to(root.parent / "a" / "3.png")
+
+
+def relink(link, target):
+    link.unlink()
+    link.symlink_to(target)
+
+
+def replace_by_link(path, target):
+    path.unlink()
+    path.hardlink_to(target)
+
+
+MOVES = {
+    "exchanged in a folder": lambda root: exchange(root / "cat" / "1.jpg", root / "cat" / "2.JPG"),
+    "exchanged between classes": lambda root: exchange(root / "cat" / "1.jpg", root / "dog" / "4.png"),
+    "classes exchanged": lambda root: exchange(root / "cat", root / "dog"),
+    "unpacked again": unpack_again,
+    "the file behind a link edited": lambda root: edit(root.parent / "a" / "3.png"),
+    "the files behind two links exchanged": lambda root: exchange(root.parent / "a" / "3.png", root.parent / "b" / "3.png"),
+    "another file behind a link": lambda root: relink(root / "cat" / "3.png", root.parent / "b" / "3.png"),
+    "another folder behind a link": lambda root: relink(root / "bird", root.parent / "b"),
+    "a hard link to another file": lambda root: replace_by_link(root / "cat" / "1.jpg", root.parent / "b" / "3.png"),
+    "a hard link's other name edited": lambda root: edit(root.parent / "b" / "3.png"),
+}
+
+
+@pytest.mark.parametrize("what", MOVES)
+def test_what_is_moved_linked_or_unpacked_again_is_noticed_though_sizes_and_times_stay(linked, store, settled, what):
+    before = fingerprint(linked, store, SUFFIXES)
+    MOVES[what](linked)
+    after = fingerprint(linked, store, SUFFIXES)
+    assert after != before
+    assert after == fingerprint(linked, None, SUFFIXES)
+
+
 def test_swapped_contents_are_another_fingerprint(root):
     before = fingerprint(root)
     (root / "cat" / "1.jpg").write_bytes(b"cat/2.JPG")

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -12,6 +13,7 @@ from dlexp.data import fingerprint
 from dlexp.errors import ConfigError, DatasetError
 from dlexp.run import plan as module
 from dlexp.run.execute import gather_facts
+from dlexp.run.setup.factories import forget_data
 from dlexp.study.sweep import check_cells
 from tests.runs import prepare
 
@@ -57,6 +59,59 @@ def test_a_run_whose_files_have_changed_since_it_was_planned_is_refused(images, 
     edit(images)
     with pytest.raises(DatasetError, match="files of the dataset were changed since the command began"):
         gather_facts(run)
+
+
+@pytest.fixture(params=["csv", "npz", "images", "labels"])
+def data(request, tmp_path):
+    """The overrides of a data set of the user, its file to edit, and its content with other numbers of the same size."""
+    if request.param in ("images", "labels"):
+        images = request.getfixturevalue("images")
+        if request.param == "images":
+            return [f"dataset.root={images}"], images / "class0" / "0.png", (images / "class1" / "19.png").read_bytes()
+        table = tmp_path / "labels.csv"
+        rows = [f"class{number % 2}/{number}.png,{'ab'[number % 2]}" for number in range(20)]
+        table.write_text("\n".join(["file,label", *rows]) + "\n")
+        return (
+            [f"dataset.root={images}", f"dataset.labels={table}"],
+            table,
+            table.read_bytes().replace(b"0.png,a", b"0.png,b", 1),
+        )
+    table = np.column_stack([np.arange(40) % 7, np.arange(40) % 5, np.arange(40) % 2])
+    if request.param == "csv":
+        path = tmp_path / "table.csv"
+        np.savetxt(path, table, fmt="%d", delimiter=",", header="a,b,y", comments="")
+        return ["dataset=csv_table", f"dataset.train={path}", "dataset.label=y"], path, path.read_bytes().replace(b"6,", b"9,")
+    for name, factor in (("other", 2.0), ("arrays", 1.0)):
+        np.savez(tmp_path / f"{name}.npz", x=table[:, :2] * factor, y=table[:, 2])
+    path = tmp_path / "arrays.npz"
+    return ["dataset=npz", f"dataset.train={path}"], path, (tmp_path / "other.npz").read_bytes()
+
+
+def test_no_edit_of_a_file_is_answered_with_what_was_read_of_another(data, images, tmp_path):
+    given, path, content = data
+    shared = [text for text in overrides(images, tmp_path) if "dataset.root" not in text]
+    command = [*shared, "model=mlp", "val_fraction=0", "dataset.test_fraction=0.25", "dataset.duplicates=keep", *given]
+    if "dataset=npz" in given:
+        command.remove("dataset.duplicates=keep")
+    before = path.read_bytes()
+    run = prepare(*command, root=tmp_path)
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match="were changed"):
+        gather_facts(run)
+    edited = content_of(command, tmp_path)
+    path.write_bytes(before)
+    again = content_of(command, tmp_path)
+    forget_data()
+    assert content_of(command, tmp_path) == again
+    assert again[0] == run.identity != edited[0]
+    assert again[1] != edited[1]
+
+
+def content_of(command, root):
+    """The id of the run, and the examples that it has read."""
+    run = prepare(*command, root=root)
+    dataset = gather_facts(run).dataset
+    return run.identity, [part.tolist() for split in (dataset.train, dataset.test) for part in split]
 
 
 def test_the_runs_of_a_sweep_list_the_files_once(images, tmp_path, monkeypatch):

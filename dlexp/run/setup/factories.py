@@ -69,6 +69,12 @@ def load_dataset(config: Mapping[str, Any], version: str = "") -> Dataset:
     return _prepare(json.dumps(config["dataset"]), version, config["val_fraction"], config["data_seed"])
 
 
+def forget_data() -> None:
+    """Forget the data that were read: the next run reads them again."""
+    _prepare.cache_clear()
+    _read.cache_clear()
+
+
 # Cached for the next runs of a sweep; as JSON, because the keys of a cache must be hashable.
 @lru_cache(maxsize=4)
 def _prepare(options: str, version: str, val_fraction: float, data_seed: int) -> Dataset:
