@@ -1,6 +1,7 @@
 """Train one model, a batch at a time, and measure it."""
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -65,9 +66,10 @@ class SingleLearner:
         """Average the measurements of the steps since the last call, weighted by examples. Waits for the device once.
 
         Returns:
-            `examples`: their number. `loss`. `acc` in [0, 1], or `rmse` in units of the target. `grad_norm`: the mean L2 norm
-            before clipping, in units of loss per unit of parameter. With clipping `clip_rate`: the share of steps clipped.
-            With fp16 `overflow_steps`: steps that the scaler skipped, which count in neither of the two.
+            `examples`: their number. `loss`. `acc` in [0, 1], or `rmse` in units of the target; nan if the loss is not finite.
+            `grad_norm`: the mean L2 norm before clipping, in units of loss per unit of parameter. With clipping `clip_rate`:
+            the share of steps clipped. With fp16 `overflow_steps`: steps that the scaler skipped, which count in neither of
+            the two.
         """
         if not self.steps:
             return {}
@@ -81,7 +83,7 @@ class SingleLearner:
         self.num_steps += len(self.steps)
         self.steps.clear()
         total = float(examples.sum())
-        numbers = {"examples": total, "loss": float(losses @ examples) / total, **self.score.of_all(float(scores.sum()), total)}
+        numbers = {"examples": total, **self._average(losses, examples, float(scores.sum()))}
         if self.precision.scaler.is_enabled():
             numbers["overflow_steps"] = float((~norms.isfinite()).sum())
             norms = norms[norms.isfinite()]
@@ -89,6 +91,15 @@ class SingleLearner:
         if (grad_clip := self.training_step.settings.grad_clip) is not None:
             numbers["clip_rate"] = float((norms > grad_clip).double().mean())
         return numbers
+
+    def _average(self, losses: Tensor, examples: Tensor, score: float) -> Numbers:
+        """Loss and score of all examples, from the mean loss of each batch, its number of examples, and the sum of the scores.
+
+        Outputs that are not finite are no prediction, though `argmax` returns a class: without a finite loss there is no score.
+        """
+        total = float(examples.sum())
+        loss = float(losses @ examples) / total
+        return {"loss": loss, **self.score.of_all(score if math.isfinite(loss) else math.nan, total)}
 
     def end_epoch(self, monitored: float | None) -> None:
         """Advance a schedule that counts epochs, or that watches `monitored` (lower is better)."""
@@ -112,7 +123,7 @@ class SingleLearner:
             mirror: Whether an image's outputs are the mean over the image and its mirror image (left and right exchanged).
 
         Returns:
-            `loss`, and `acc` in [0, 1] or `rmse` in units of the target.
+            `loss`, and `acc` in [0, 1] or `rmse` in units of the target, which is nan if the loss is not finite.
         """
         self.model.eval()
         before = self.evaluation_microbatches.number
@@ -129,9 +140,8 @@ class SingleLearner:
             when = f"evaluation after step {self.num_steps + len(self.steps)}"
             self._note_split(when, "each of its batches", self.evaluation_microbatches)
         set_train_mode(self.model)
-        total = sum(examples)
-        loss = float(torch.stack(losses).double().cpu() @ torch.tensor(examples, dtype=torch.float64)) / total
-        return {"loss": loss, **self.score.of_all(float(torch.stack(scores).double().sum()), total)}
+        score = float(torch.stack(scores).double().sum())
+        return self._average(torch.stack(losses).double().cpu(), torch.tensor(examples, dtype=torch.float64), score)
 
     def _predict(self, parts: list[Part], *, mirror: bool) -> list[Part]:
         """Outputs, float32, and targets of each part."""

@@ -39,7 +39,7 @@ def test_statuses_of_runs_are_counted(tmp_path):
     )
     result = analyse(folder)
     counts = result.cells[["n", "diverged", "failed", "missing", "unusable"]].iloc[0]
-    assert counts.tolist() == [2, 1, 2, 2, 1]
+    assert counts.tolist() == [1, 1, 2, 2, 2]
     assert result.runs["status"].tolist() == states
     assert result.runs["epochs"].tolist() == [12, 12, 12, 12, 12, None, 12]
     assert result.runs["diagnosis"].notna().tolist() == [True, True, False, False, False, False, True]
