@@ -28,6 +28,7 @@ from dlexp.run.record.lock import hold
 from dlexp.run.record.modules import combine
 from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
+from dlexp.run.setup.effects import describe_batch_size
 from dlexp.run.setup.factories import load_dataset, make_factory, make_probes
 from dlexp.run.setup.facts import Facts, check_facts
 from dlexp.run.setup.lab_modules import find_place, import_parts, users_errors
@@ -82,7 +83,7 @@ def read_dataset(run: PlannedRun) -> Dataset:
 def check_run(run: PlannedRun, dataset: Dataset, batch_size: int | None = None) -> Facts:
     """Check the config against device, data and model, with another batch size if one is given."""
     config = run.config if batch_size is None else {**run.config, "batch_size": batch_size}
-    parts = {group: make_factory(config, group) for group in ("augment", "model", "precision")}
+    parts = {group: make_factory(config, group) for group in ("augment", "model", "precision", "scheduler")}
     parts["probe"] = partial(make_probes, config)
     return check_facts(config, run.composed.choices, run.composed.overridden_keys, parts, dataset, run.device)
 
@@ -117,6 +118,9 @@ def _execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any]:
     lengths = saved.lengths if saved else None
     record = Record(folder, list_columns(run.config, facts), _initial_files(run), run.modules, lengths)
     record.log(run.title)
+    if note := describe_batch_size(run.config, facts.batch_size):
+        display.say(note)
+        record.log(note)
     if "SLURM_RESTART_COUNT" in os.environ:
         record.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
     summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}
