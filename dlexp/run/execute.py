@@ -28,7 +28,6 @@ from dlexp.run.record.lock import hold
 from dlexp.run.record.modules import combine
 from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
-from dlexp.run.setup.effects import describe_batch_size
 from dlexp.run.setup.factories import load_dataset, make_factory, make_probes
 from dlexp.run.setup.facts import Facts, check_facts
 from dlexp.run.setup.lab_modules import find_place, import_parts, users_errors
@@ -118,9 +117,6 @@ def _execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any]:
     lengths = saved.lengths if saved else None
     record = Record(folder, list_columns(run.config, facts), _initial_files(run), run.modules, lengths)
     record.log(run.title)
-    if note := describe_batch_size(run.config, facts.batch_size):
-        display.say(note)
-        record.log(note)
     if "SLURM_RESTART_COUNT" in os.environ:
         record.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
     summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}

@@ -18,6 +18,7 @@ from dlexp.run.predictions import select_predictions
 from dlexp.run.record import checkpoint
 from dlexp.run.record.folder import Record
 from dlexp.run.setup.build import Built
+from dlexp.run.setup.effects import describe_batch_size
 from dlexp.run.setup.facts import Facts
 from dlexp.training.learner import Numbers
 
@@ -51,6 +52,8 @@ class RunState:
 
     def begin(self) -> None:
         """Record the untrained model as row 0."""
+        if note := describe_batch_size(self.config, self.facts.batch_size):
+            self.say(note)
         self._add_row({"epoch": 0, "step": 0, "lr": self.learner.lr})
 
     def end_epoch(self, progress: Progress, row: Numbers) -> None:
