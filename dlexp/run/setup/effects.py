@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from dlexp.contract import Horizon, Schedule
+from dlexp.contract import Dataset, Horizon, Schedule
 
 MAX_TRIED = 10_000  # epochs or steps in which a learning rate must change for the first time
 MakeSchedule = Callable[[torch.optim.Optimizer, Horizon], Schedule]
@@ -46,6 +46,18 @@ def describe_batch_size(config: Mapping[str, Any], batch_size: int) -> str:
 def largest_power_of_two(most: int) -> int:
     """1, 2, 4, 8 ..., up to `most`."""
     return 1 << (most.bit_length() - 1)
+
+
+def check_scale(config: Mapping[str, Any], overridden: Set[str], dataset: Dataset) -> list[str]:
+    """What is wrong with `dataset.scale=minmax` where it divides all inputs by one number, as `unit` does."""
+    if config["dataset"].get("scale") != "minmax" or "dataset.scale" not in overridden:
+        return []
+    if dataset.shift.any() or dataset.factor.unique().numel() > 1:
+        return []
+    return [
+        "dataset.scale=minmax: in these data the smallest value is 0 and the largest is the same in each channel or feature. "
+        "dataset.scale=unit says the same."
+    ]
 
 
 def check_schedule(config: Mapping[str, Any], option: str, make: MakeSchedule, horizon: Horizon) -> list[str]:

@@ -12,7 +12,7 @@ from dlexp.data.batches import count_batches
 from dlexp.data.preprocessing import KINDS
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import check_hardware, physical_memory
-from dlexp.run.setup.effects import check_schedule, choose_batch_size
+from dlexp.run.setup.effects import check_scale, check_schedule, choose_batch_size
 from dlexp.training.microbatch import has_batch_norm
 
 STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the optimizer, float32 each
@@ -69,7 +69,7 @@ def check_facts(
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
     batch_size, wrong = choose_batch_size(config, overridden, num_examples)
-    problems += wrong
+    problems += [*wrong, *check_scale(config, overridden, dataset)]
     steps = count_batches(num_examples, batch_size, drop_last=config["drop_last"])
     if not problems and choices["augment"] != "none":
         augment = parts["augment"]()

@@ -87,3 +87,14 @@ def test_the_advice_for_a_schedule_changes_its_rates(tmp_path):
         rates = [row["lr"] for row in rows[1:]]
         assert len(set(rates[:-1])) == 1
         assert rates[-1] != rates[0]
+
+
+IMAGES = ("dataset=digits", "model=mlp", "depth=1", "width=8", "norm=none", "batch_size=32", "epochs=1")
+
+
+def test_a_scale_that_is_another_by_a_second_name_is_refused(tmp_path):
+    said = refusal(*IMAGES, "dataset.scale=minmax", root=tmp_path)
+    assert said.startswith("dataset.scale=minmax: in these data the smallest value is 0")
+    assert said.endswith("dataset.scale=unit says the same.")
+    assert refusal(*IMAGES, "dataset.scale=unit", root=tmp_path) == ""
+    assert refusal(*MOONS, "dataset.scale=minmax", root=tmp_path) == ""
