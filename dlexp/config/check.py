@@ -1,5 +1,6 @@
 """Check the config of one run, or the configs of a sweep, as far as that is possible without data and model."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -9,7 +10,7 @@ from dlexp.config.compose import Composed, compose
 from dlexp.config.lookup import find_mistakes, look_up
 from dlexp.config.options import FIXED, groups, list_groups, template
 from dlexp.config.overrides import expand, split
-from dlexp.config.ranges import Rule, option_ranges, rule_for
+from dlexp.config.ranges import Rule, fits_float32, option_ranges, rule_for
 from dlexp.config.rules import Settings, check_rules
 from dlexp.config.values import (
     Tree,
@@ -169,6 +170,16 @@ def _quoted(path: str, rule: Rule, value: Any) -> str:
     return f" As text it stands in quotes: '{path}=\"{value}\"'." if is_meant_as_text else ""
 
 
+def _explain_float32(value: Any) -> str:
+    """Why a number, or one in a list or map, is refused that float32 cannot hold."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if hint := next((hint for item in items if (hint := _explain_float32(item))), ""):
+        return hint
+    if not isinstance(value, float) or not math.isfinite(value) or fits_float32(value):
+        return ""
+    return " Models are trained in float32, which holds numbers from 1.4e-45 to 3.4e+38."
+
+
 def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], list[str]]:
     """Compare each value with its range.
 
@@ -198,8 +209,8 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
         values[path] = _resolved(composed.tree, path)
         if not rule.holds(values[path]):
             if typed != default or find_reference(default) is None:  # else the key that it refers to is at fault
-                quoted = _quoted(path, rule, values[path])
-                problems.append(f"{path}: must be {rule.expected}, got {format_value(values[path])}.{quoted}")
+                hint = _quoted(path, rule, values[path]) or _explain_float32(values[path])
+                problems.append(f"{path}: must be {rule.expected}, got {format_value(values[path])}.{hint}")
             values[path] = _resolved(expected, path)
     return values, problems
 

@@ -3,9 +3,10 @@
 config.yaml has the ranges of the plain keys and of keys that several options have; the file of an option has the others.
 """
 
+import math
 import operator
 import re
-import sys
+import struct
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -31,15 +32,24 @@ class Rule(NamedTuple):
 COMPARISONS = {"above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
 
 
+def fits_float32(value: float) -> bool:
+    """Whether float32, in which models are trained, can hold a number: neither as infinity, nor as 0 in place of another."""
+    try:
+        rounded = struct.unpack("f", struct.pack("f", value))[0]
+    except (OverflowError, struct.error):  # the latter of integers beyond float64
+        return False
+    return abs(rounded) < math.inf and (rounded != 0) == (value != 0)  # false for nan
+
+
 def number(**bounds: float) -> Rule:
-    """A finite number within bounds, which are named as in `COMPARISONS`. It may be an integer but not a boolean."""
+    """A number that float32 can hold, within bounds named as in `COMPARISONS`. It may be an integer but not a boolean."""
     text = " and ".join(f"{name.replace('_', ' ')} {bound:g}" for name, bound in bounds.items())
 
     def holds(value: Any) -> bool:
         return (
             isinstance(value, int | float)
             and not isinstance(value, bool)
-            and abs(value) <= sys.float_info.max  # false for nan, and for an integer that no float can hold
+            and fits_float32(value)
             and all(COMPARISONS[name](value, bound) for name, bound in bounds.items())
         )
 

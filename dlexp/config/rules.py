@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from dlexp.config.options import groups, read_option, traits
+from dlexp.config.ranges import fits_float32
 from dlexp.config.values import find_references, format_value
 
 
@@ -174,6 +175,9 @@ def _values_of_a_group_agree(s: Settings) -> Iterator[str]:
     if s.values.get("optimizer.nesterov") and s.values["optimizer.momentum"] == 0:
         name = s.choices["optimizer"]
         yield f"optimizer.momentum: must be above 0 with optimizer={name}, got 0: optimizer=sgd is the one without."
+    for key in ("optimizer.lr_head", "optimizer.lr_bias"):  # muon divides by them
+        if key in s.values and not fits_float32(share := s.values["optimizer.weight_decay"] / s.values[key]):
+            yield f"{key}: optimizer.weight_decay / {key} must be a number that float32 can hold, got {share:g}."
     workers = s.values["hardware.loader"] == "workers" and s.values["hardware.persistent_workers"]
     if workers and s.values["hardware.num_workers"] == 0:
         yield "hardware.persistent_workers: must be false with hardware.num_workers=0, got true."

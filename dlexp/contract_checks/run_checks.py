@@ -20,7 +20,7 @@ def trains(case: Case) -> Iterator[str]:
         place = locate(read_frames(outcome.log), case.source)
         yield f"a tiny run with {target} fails: {f'{place}: ' if place else ''}{summary['reason']}"
     elif summary["status"] not in FINISHED - {"diverged"}:
-        yield f"a tiny run with {target} diverges at step {summary['first_bad_step']}: its loss is not finite."
+        yield f"a tiny run with {target} diverges: {summary['reason']}."
     else:
         last = outcome.rows[-1]
         names = [name for name in ("train/loss", "train/grad_norm") if not math.isfinite(float(last[name]))]

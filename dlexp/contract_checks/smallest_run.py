@@ -39,6 +39,7 @@ SERIES = (
     "epochs=2",
 )
 RUNS = {"images": IMAGES, "features": FEATURES, "series": SERIES}
+EPOCHS_OF_A_SCHEDULE = 8  # in which the rate falls even if the sixth epoch in a row without improvement is the first to count
 LENGTHS = {"epochs": "max_steps", "max_steps": "epochs"}
 # Values of a data set's keys, where it has them, that leave few examples.
 SMALL = {"num_examples": 60, "window": 8, "shape": "[3,8,8]", "num_classes": 3, "num_train": 60, "num_test": 30}
@@ -66,6 +67,8 @@ def list_smallest_runs(part: Part) -> list[tuple[str, ...]]:
         smallest = _smallest_run_of_dataset(part)
         return [(*smallest, "val_fraction=0.4"), smallest]
     smallest = _smallest_run_of_model(part) if part.group == "model" else _smallest_run(part.traits.needs)
+    if part.group == "scheduler":
+        smallest = (*(text for text in smallest if not text.startswith("epochs")), f"epochs={EPOCHS_OF_A_SCHEDULE}")
     return [smallest, FEATURES, SERIES] if part.group in list_groups() else [smallest]
 
 

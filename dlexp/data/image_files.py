@@ -1,6 +1,7 @@
 """One image file as an array of pixels: the same for the images of a data set and for those that a trained model is given."""
 
 import warnings
+from contextlib import nullcontext
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -40,7 +41,11 @@ def decode_image(source: Path | str | BufferedIOBase, channels: int, size: tuple
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, which name no file: damaged EXIF data, and half of MAX_PIXELS
-            with Image.open(source, formats=FORMATS) as image:  # type: ignore[arg-type]  # a BufferedIOBase is an IO[bytes]
+            # Pillow would map a file into memory that it opens by name, and then mixes up the rows of some turned TIFF files.
+            with (
+                Path(source).open("rb") if isinstance(source, Path | str) else nullcontext(source) as file,
+                Image.open(file, formats=FORMATS) as image,  # type: ignore[arg-type]  # a BufferedIOBase is an IO[bytes]
+            ):
                 if image.width * image.height > MAX_PIXELS:
                     raise ValueError(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS:,}")
                 return convert_image(image, channels, size)

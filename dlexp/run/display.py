@@ -209,6 +209,7 @@ def result_line(summary: Mapping[str, Any], folder: Path) -> str:
     if "metrics" not in summary:
         return f"{summary['status']}: {summary['reason']} (traceback in {folder / 'train.log'})"
     tests = [f"{name} {format_value(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
+    tests = tests if summary["metrics"].get("test/loss") is not None else ["no test metrics"]
     seconds = f"{sum(summary['seconds'].values()):.1f} s"
     if "reason" in summary:
         return "  ".join([f"{summary['status']}: {summary['reason']}", *tests, seconds])

@@ -1,5 +1,6 @@
 """`on_divergence`: what a run does at an epoch whose loss is not finite."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlexp.training.learner import Learner, Snapshot
@@ -69,6 +70,22 @@ class Divergence:
     def may_save(self) -> bool:
         """Whether the present state may replace an older one on disk; with `stop`, which undoes nothing, only a finite one."""
         return self.policy != "stop" or (not self.in_a_row and self.learner.is_finite())
+
+    def explain_unusable(self, rows: Sequence[Mapping[str, float]]) -> str | None:
+        """Why the present weights are no result of training: not all are finite, or no step changed them. None if they are one.
+
+        Args:
+            rows: The rows of metrics.csv.
+        """
+        num_steps = int(rows[-1]["step"])
+        if num_steps and sum(row.get("train/overflow_steps", 0) for row in rows) == num_steps:
+            return (
+                f"each of the {num_steps} steps overflowed in fp16 and was skipped, so that no weight was trained; lower "
+                "precision.init_scale, or use precision=bf16 or precision=fp32"
+            )
+        if layers := self.learner.find_nonfinite_layers():
+            return self.reason or f"the last step broke the model; {_describe_weights(layers, int(rows[-1]['epoch']))}"
+        return None
 
     def summarise(self) -> dict[str, Any]:
         """The entries of the run's summary: `rollbacks` and `reason`, where there are any."""

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from dlexp.contract import Task
+from dlexp.run.setup.factories import smooths_labels
 from dlexp.run.setup.facts import Facts
 from dlexp.training.learner import Numbers
 
@@ -48,11 +50,17 @@ def _reaches(row: Numbers, watched: str, target: float) -> bool:
     return row[f"{watched}/rmse"] <= target
 
 
+def name_score(task: Task) -> str:
+    """The metric beside the loss: `acc` or `rmse`."""
+    return "acc" if task == "classification" else "rmse"
+
+
 def list_columns(config: dict[str, Any], facts: Facts) -> list[str]:
     """The columns of metrics.csv."""
-    score = "acc" if facts.dataset.task == "classification" else "rmse"
+    score = name_score(facts.dataset.task)
     watched = watched_split(config)
     columns = ["epoch", "step", "lr", "train/loss", f"train/{score}"]
+    columns += ["train/objective"] if smooths_labels(config) or config["l1"] or config["l2"] else []
     columns += [f"{watched}/loss", f"{watched}/{score}"] if watched else []
     columns += ["train/grad_norm"]
     columns += ["train/clip_rate"] if config["grad_clip"] is not None else []

@@ -13,11 +13,12 @@ from dlexp.run.clock import Clock
 from dlexp.run.display import Display, epoch_line
 from dlexp.run.divergence import Divergence
 from dlexp.run.early_stopping import EarlyStopping
-from dlexp.run.metrics import monitored, speed, watched_split
+from dlexp.run.metrics import monitored, name_score, speed, watched_split
 from dlexp.run.predictions import select_predictions
 from dlexp.run.record import checkpoint
 from dlexp.run.record.folder import Record
 from dlexp.run.setup.build import Built
+from dlexp.run.setup.effects import describe_batch_size
 from dlexp.run.setup.facts import Facts
 from dlexp.training.learner import Numbers
 
@@ -51,6 +52,8 @@ class RunState:
 
     def begin(self) -> None:
         """Record the untrained model as row 0."""
+        if note := describe_batch_size(self.config, self.facts.batch_size):
+            self.say(note)
         self._add_row({"epoch": 0, "step": 0, "lr": self.learner.lr})
 
     def end_epoch(self, progress: Progress, row: Numbers) -> None:
@@ -92,16 +95,21 @@ class RunState:
     def finish(self) -> dict[str, Any]:
         """Restore the weights to be tested, look at the test split once, and save the weights.
 
+        Weights that are not finite, or that no step changed, are not tested: the run has diverged, its test metrics are nan.
+
         Returns:
             The entries of summary.json that follow from training and test.
         """
         if self.best_weights is not None:
             self.learner.restore({"model": self.best_weights})
         restored_epoch = self.divergence.restored_epoch if self.best_weights is None else self.early_stopping.best_epoch
-        last = self.rows[-1]
+        last, unusable = self.rows[-1], self.divergence.explain_unusable(self.rows)
+        self.status = "diverged" if unusable else self.status
         self._measure_probes(int(last["epoch"]) if restored_epoch is None else restored_epoch, at_the_end=True)
         metrics = {name: number for name, number in last.items() if name.startswith(("train/", "val/"))}
-        metrics |= self._test() | speed(self.rows, self.clock.seconds["train"], self.watched, self.config["target"])
+        metrics |= self._test(usable=not unusable) | speed(
+            self.rows, self.clock.seconds["train"], self.watched, self.config["target"]
+        )
         checkpoint.save_weights(self.record.folder, self.learner.snapshot("weights")["model"])
         self.record.preprocessing(to_json(describe_preprocessing(self.facts.dataset)))
         if self.early_stopping.best_epoch is not None:
@@ -116,6 +124,7 @@ class RunState:
             "steps": last["step"],
             "first_bad_step": self.learner.first_bad_step,
             **self.divergence.summarise(),
+            **({"reason": unusable} if unusable else {}),
             "selected_on_test": self.watched == "test",
             "restored_epoch": restored_epoch,
             "num_parameters": self.built.num_parameters,
@@ -172,11 +181,14 @@ class RunState:
             self.record.measurement(epoch, measured)
             self.clock.lap("probe")
 
-    def _test(self) -> Numbers:
-        """Evaluate the test split, and save its predictions."""
+    def _test(self, *, usable: bool) -> Numbers:
+        """Evaluate the test split, and save its predictions if they are such."""
+        if not usable:
+            return dict.fromkeys(("test/loss", f"test/{name_score(self.facts.dataset.task)}"), math.nan)
         outputs: list[Tensor] = []
         numbers = self._evaluate("test", outputs)
-        self.record.arrays("predictions", select_predictions(torch.cat(outputs), self.facts.dataset))
+        if math.isfinite(numbers["test/loss"]):
+            self.record.arrays("predictions", select_predictions(torch.cat(outputs), self.facts.dataset))
         self.clock.lap("record")
         return numbers
 

@@ -130,7 +130,9 @@ def _complete(run: PlannedRun, display: Display) -> Row:
     stale = "" if fresh else run.describe_other_code()
     if not fresh:
         status = stale.partition(":")[0] or f"{status} before"
-    tests = {name: number for name, number in summary["metrics"].items() if name.startswith("test/")}
+    metrics = summary["metrics"]
+    # Without a loss there is no accuracy either, though older runs recorded one.
+    tests = {name: value for name, value in metrics.items() if name.startswith("test/") and metrics["test/loss"] is not None}
     row = {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
     row |= {"stale": stale} if stale else {}
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})

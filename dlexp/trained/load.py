@@ -69,9 +69,11 @@ class Trained:
             device: `cpu`, `cuda`, `auto`, or a device of torch.
 
         Raises:
+            ConfigError: If the run has no test loss: its weights are not finite, or no step changed them.
             CheckpointError: If checkpoints/best.pt is missing, damaged, or does not fit the config.
             UnsupportedError: If this machine lacks the device.
         """
+        self._check_usable()
         place = device if isinstance(device, torch.device) else find_device(device)
         shape, num_outputs = self.preprocessing.input_shape, self.preprocessing.num_outputs
         with users_errors():
@@ -79,6 +81,14 @@ class Trained:
             make = make_factory(self.config, "model")
             model = build_model(lambda: make(shape, num_outputs), self.folder / FOLDER / WEIGHTS)
         return model.to(memory_format=self.memory_format).to(place)
+
+    def _check_usable(self) -> None:
+        """Refuse weights that give no predictions."""
+        metrics = self.summary.get("metrics")
+        if not isinstance(metrics, dict) or metrics.get("test/loss", 0) is not None:
+            return
+        reason = self.summary.get("reason", "its outputs on the test split are not finite")
+        raise ConfigError(f"{make_printable(self.folder.name)}: the run has no usable model: {make_printable(str(reason))}.")
 
     @property
     def memory_format(self) -> torch.memory_format:

@@ -1,5 +1,6 @@
 """The score of a batch beside its loss: the number of correct predictions, or the sum of squared errors."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,6 +20,23 @@ class Score(NamedTuple):
 
     of_batch: Callable[[Tensor, Tensor], Tensor]
     of_all: Callable[[float, float], dict[str, float]]
+
+    def average(self, losses: Tensor, scores: Tensor, examples: Tensor) -> dict[str, float]:
+        """Loss and metric over the examples of several batches.
+
+        Outputs that are not finite are no prediction, though `argmax` gives a class: without a finite loss there is no metric.
+
+        Args:
+            losses: Mean loss of each batch, float64 on the CPU.
+            scores: Sum of the scores of each batch.
+            examples: Number of examples of each batch, float64 on the CPU.
+
+        Returns:
+            `loss`, and `acc` or `rmse`, which is nan if the loss is not finite.
+        """
+        total = float(examples.sum())
+        loss = float(losses @ examples) / total
+        return {"loss": loss, **self.of_all(float(scores.double().sum()) if math.isfinite(loss) else math.nan, total)}
 
 
 def _num_correct(outputs: Tensor, targets: Tensor) -> Tensor:

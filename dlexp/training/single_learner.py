@@ -65,14 +65,15 @@ class SingleLearner:
         """Average the measurements of the steps since the last call, weighted by examples. Waits for the device once.
 
         Returns:
-            `examples`: their number. `loss`. `acc` in [0, 1], or `rmse` in units of the target. `grad_norm`: the mean L2 norm
-            before clipping, in units of loss per unit of parameter. With clipping `clip_rate`: the share of steps clipped.
-            With fp16 `overflow_steps`: steps that the scaler skipped, which count in neither of the two.
+            `examples`: their number. `loss`. `acc` in [0, 1], or `rmse` in units of the target; nan if the loss is not finite.
+            `objective`: what is minimised, if it is not the loss. `grad_norm`: the mean L2 norm before clipping, in units of
+            the loss per unit of parameter. With clipping `clip_rate`: the share of steps clipped. With fp16 `overflow_steps`:
+            steps that the scaler skipped, which count in neither of the two.
         """
         if not self.steps:
             return {}
         examples = torch.tensor([number for number, _ in self.steps], dtype=torch.float64)
-        losses, scores, norms = (
+        losses, scores, norms, objectives = (
             torch.stack(column).double().cpu() for column in zip(*(result for _, result in self.steps), strict=True)
         )
         bad = (~losses.isfinite()).nonzero()
@@ -81,7 +82,9 @@ class SingleLearner:
         self.num_steps += len(self.steps)
         self.steps.clear()
         total = float(examples.sum())
-        numbers = {"examples": total, "loss": float(losses @ examples) / total, **self.score.of_all(float(scores.sum()), total)}
+        numbers = {"examples": total, **self.score.average(losses, scores, examples)}
+        if self.training_step.has_objective:
+            numbers["objective"] = float(objectives @ examples) / total
         if self.precision.scaler.is_enabled():
             numbers["overflow_steps"] = float((~norms.isfinite()).sum())
             norms = norms[norms.isfinite()]
@@ -112,7 +115,7 @@ class SingleLearner:
             mirror: Whether an image's outputs are the mean over the image and its mirror image (left and right exchanged).
 
         Returns:
-            `loss`, and `acc` in [0, 1] or `rmse` in units of the target.
+            `loss`, and `acc` in [0, 1] or `rmse` in units of the target, which is nan if the loss is not finite.
         """
         self.model.eval()
         before = self.evaluation_microbatches.number
@@ -121,7 +124,7 @@ class SingleLearner:
             for batch in batches():
                 for outputs, targets in self.evaluation_microbatches(partial(self._predict, mirror=mirror), *batch):
                     examples.append(len(targets))
-                    losses.append(self.loss(outputs, targets))
+                    losses.append(self.training_step.plain_loss(outputs, targets))
                     scores.append(self.score.of_batch(outputs, targets))
                     if outputs_of is not None:
                         outputs_of.append(outputs)
@@ -129,9 +132,8 @@ class SingleLearner:
             when = f"evaluation after step {self.num_steps + len(self.steps)}"
             self._note_split(when, "each of its batches", self.evaluation_microbatches)
         set_train_mode(self.model)
-        total = sum(examples)
-        loss = float(torch.stack(losses).double().cpu() @ torch.tensor(examples, dtype=torch.float64)) / total
-        return {"loss": loss, **self.score.of_all(float(torch.stack(scores).double().sum()), total)}
+        counts = torch.tensor(examples, dtype=torch.float64)
+        return self.score.average(torch.stack(losses).double().cpu(), torch.stack(scores), counts)
 
     def _predict(self, parts: list[Part], *, mirror: bool) -> list[Part]:
         """Outputs, float32, and targets of each part."""
@@ -145,7 +147,7 @@ class SingleLearner:
         if scope == "rollback":
             return {"model": copy.deepcopy(dict(model)), "optimizer": copy.deepcopy(optimizer["state"])}
         examples = [number for number, _ in self.steps]
-        columns = zip(*(result for _, result in self.steps), strict=True) if self.steps else ((), (), ())
+        columns = zip(*(result for _, result in self.steps), strict=True) if self.steps else [()] * len(StepResult._fields)
         return {
             "model": model,
             "optimizer": optimizer,
@@ -179,7 +181,10 @@ class SingleLearner:
         self.optimizer.load_state_dict(snapshot["optimizer"])
         self.schedule.scheduler.load_state_dict(snapshot["scheduler"])
         self.precision.scaler.load_state_dict(snapshot["scaler"])
-        results = map(StepResult._make, zip(*snapshot["measured"], strict=True))
+        measured = snapshot["measured"]
+        if len(measured) == 3:  # saved states from before `objective` existed
+            measured = [*measured, measured[0]]
+        results = map(StepResult._make, zip(*measured, strict=True))
         self.steps = list(zip(snapshot["examples"], results, strict=True))
         self.num_steps, self.first_bad_step = snapshot["num_steps"], snapshot["first_bad_step"]
         # Snapshots from before `on_oom` existed have no micro-batches.

@@ -12,11 +12,19 @@ from dlexp.training.scores import Score
 
 
 class StepResult(NamedTuple):
-    """Measurements of one step, scalars on the device: mean loss, score (see `Score`) and L2 norm of the gradient."""
+    """Measurements of one step, scalars on the device.
+
+    Args:
+        loss: Mean plain loss.
+        score: See `Score`.
+        grad_norm: L2 norm of the gradient before clipping.
+        objective: What was differentiated: the mean loss, with label smoothing, and the penalty.
+    """
 
     loss: Tensor
     score: Tensor
     grad_norm: Tensor
+    objective: Tensor
 
 
 class StepSettings(NamedTuple):
@@ -43,11 +51,12 @@ class TrainingStep:
 
     Args:
         model: On its device, parameters in float32.
-        loss: Mean over the batch.
+        loss: Mean over the batch; it is minimised.
         optimizer: Over the parameters of `model`.
         precision: Number format of the forward pass, with its gradient scaler.
         score: What is summed over the batch beside the loss.
         settings: See `StepSettings`.
+        plain_loss: The loss that is recorded, if it is another one, such as the loss without label smoothing.
     """
 
     def __init__(
@@ -58,34 +67,45 @@ class TrainingStep:
         precision: Precision,
         score: Score,
         settings: StepSettings | None = None,
+        plain_loss: nn.Module | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.precision, self.score = model, loss, optimizer, precision, score
         self.settings = settings or StepSettings()
+        self.plain_loss = plain_loss or loss
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.microbatches = MicroBatches(MIN_EXAMPLES[self.settings.on_oom])
+
+    @property
+    def has_objective(self) -> bool:
+        """Whether what is minimised is not the recorded loss."""
+        return self.plain_loss is not self.loss or self._has_penalty
+
+    @property
+    def _has_penalty(self) -> bool:
+        return bool(self.settings.l1 or self.settings.l2)
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> StepResult:
         """Update the parameters. A CUDA graph can record and replay this call."""
         scaler = self.precision.scaler
         if self.microbatches.min_examples is None:
             self.optimizer.zero_grad(set_to_none=True)
-            loss, score = self._backward(inputs, targets)
+            loss, score, objective = self._backward(inputs, targets)
         else:
             remember = partial(remember_state, self.model, self.optimizer)
-            loss, score = self.microbatches(self._backward_parts, inputs, targets, remember)
+            loss, score, objective = self.microbatches(self._backward_parts, inputs, targets, remember)
         scaler.unscale_(self.optimizer)
         norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         if self.settings.grad_clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.settings.grad_clip, norm)
         scaler.step(self.optimizer)
         scaler.update()
-        return StepResult(loss, score, norm)
+        return StepResult(loss, score, norm, objective)
 
-    def _backward_parts(self, parts: list[Part]) -> tuple[Tensor, Tensor]:
+    def _backward_parts(self, parts: list[Part]) -> tuple[Tensor, Tensor, Tensor]:
         """Accumulate the gradient of a batch over its parts, each weighted by its share of the examples.
 
         Returns:
-            Loss and score of the whole batch.
+            Loss, score and objective of the whole batch.
         """
         self.optimizer.zero_grad(set_to_none=True)
         num_examples = sum(len(targets) for _, targets in parts)
@@ -93,26 +113,28 @@ class TrainingStep:
             self._backward(inputs, targets, share=len(targets) / num_examples, with_penalty=number == 0)
             for number, (inputs, targets) in enumerate(parts)
         ]
-        losses, scores = zip(*results, strict=True)
-        return sum(losses[1:], losses[0]), sum(scores[1:], scores[0])
+        losses, scores, objectives = zip(*results, strict=True)
+        return sum(losses[1:], losses[0]), sum(scores[1:], scores[0]), sum(objectives[1:], objectives[0])
 
     def _backward(
         self, inputs: Tensor, targets: Tensor, *, share: float = 1.0, with_penalty: bool = True
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Add the gradient of `share` times the loss, and `with_penalty` that of the penalty.
 
         Returns:
-            `share` times the loss, without the penalty, and the score.
+            `share` times the plain loss, without the penalty; the score; and what was differentiated.
         """
         with self.precision.autocast:
             outputs = self.model(inputs)
         outputs = outputs.float()
-        loss = self.loss(outputs, targets)
+        objective = self.loss(outputs, targets)
         if share != 1:
-            loss = loss * share
-        with_penalty = with_penalty and bool(self.settings.l1 or self.settings.l2)
-        self.precision.scaler.scale(loss + self.penalty() if with_penalty else loss).backward()
-        return loss.detach(), self.score.of_batch(outputs, targets)
+            objective = objective * share
+        loss = objective.detach() if self.plain_loss is self.loss else share * self.plain_loss(outputs.detach(), targets)
+        if with_penalty and self._has_penalty:
+            objective = objective + self.penalty()
+        self.precision.scaler.scale(objective).backward()
+        return loss, self.score.of_batch(outputs, targets), objective.detach()
 
     def penalty(self) -> Tensor:
         """`l1 * sum |p| + l2 * sum p²`. It is part of the loss that is differentiated, never of the loss that is reported."""

@@ -132,7 +132,7 @@ Finding = Callable[[Evidence], str]  # returns one or two sentences of an answer
 def _covers(result: StudyResult, dataset: str, table: str) -> bool:
     cells = result.cells[matches(result.cells, {"dataset": dataset})]
     has_rows = matches(getattr(result, table), {"dataset": dataset}).any()
-    return bool(has_rows and len(cells) and (cells["n"] >= MIN_SEEDS).all())
+    return bool(has_rows and len(cells) and (cells["n"] + cells["unusable"] >= MIN_SEEDS).all())  # diverged runs are finished
 
 
 def on_each(finding: Callable[..., str], datasets: Sequence[str]) -> list[Finding]:

@@ -157,7 +157,7 @@ def test_what_only_python_can_get_wrong(call, message, tmp_path, monkeypatch):
 
 def test_a_run_that_fails_is_returned(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = dlexp.train(**TINY, batch_size=41, drop_last=False, norm="bn", val_fraction=0.1, **{"optimizer.lr": 1e30})
+    run = dlexp.train(**TINY, batch_size="full", norm="bn", val_fraction=0.1, **{"optimizer.lr": 1e30})
     assert run.status == "diverged"
     assert "diverged" in run._repr_html_()
 

@@ -77,7 +77,7 @@ def test_no_rule_raises(rule) -> None:
 @pytest.mark.parametrize(
     ("rule", "good", "bad"),
     [
-        (number(above=0), [1, 0.1, 1e300], [0, -1, True, "1", float("inf"), float("nan"), None, 10**400]),
+        (number(above=0), [1, 0.1, 3.4e38, 1e-44], [0, -1, True, "1", float("inf"), float("nan"), None, 10**400, 1e39, 1e-46]),
         (number(at_least=0, below=1), [0, 0.999], [1, -1e-9]),
         (number(above=0, at_most=1), [1], [0, 1.0000001]),
         (integer(0, 2), [0, 2], [-1, 3, 1.0, True, "1"]),

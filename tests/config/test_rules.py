@@ -8,6 +8,31 @@ WORKERS = "hardware.loader=workers"
 # Each rule between fields: what it refuses, by the start of the message, and the nearest thing that it lets pass.
 RULES = [
     (
+        "optimizer=muon optimizer.weight_decay=1 optimizer.lr_head=1e-40",
+        "optimizer.lr_head: optimizer.weight_decay / optimizer.lr_head must be a number that float32 can hold, got 1e+40",
+        "optimizer=muon optimizer.weight_decay=0 optimizer.lr_head=1e-40",
+    ),
+    (
+        "optimizer.lr=1e39",
+        "optimizer.lr: must be a number above 0, got 1e+39. Models are trained in float32, which holds numbers from",
+        "optimizer.lr=1e38",
+    ),
+    (
+        "optimizer.eps=1e-50",
+        "optimizer.eps: must be a number above 0, got 1e-50. Models are trained in float32",
+        "optimizer.eps=1e-44",
+    ),
+    (
+        "init=small_normal init.bias=-1e39",
+        "init.bias: must be a finite number, got -1e+39. Models",
+        "init=small_normal init.bias=0",
+    ),
+    (
+        "dataset.scale={mean:[0],std:[1e-60]}",
+        "dataset.scale: must be one of none, unit",
+        "dataset.scale={mean:[0],std:[1e-30]}",
+    ),
+    (
         "dataset=image_folder dataset.root=x val_fraction=0 data_seed=1",
         "data_seed: has no effect",
         "dataset=image_folder dataset.root=x val_fraction=0 data_seed=1 dataset.test_fraction=0.2",

@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dlexp.data import image_files
 from dlexp.data.image_files import convert_image, decode_image
@@ -149,3 +149,42 @@ def test_only_regular_files_are_opened(tmp_path, kind, reason):
 def test_end_of_a_long_path_is_shown(tmp_path):
     with pytest.raises(DatasetError, match=r"^\.\.\..*/nine\.png cannot"):
         decode_image(tmp_path / "x" / ("y" * 200) / "nine.png", 3, None)
+
+
+# Format of a file → the modes that Pillow can write in it.
+WRITTEN = {
+    "BMP": ("1", "L", "P", "RGB", "RGBA"),
+    "JPEG": ("L", "RGB", "CMYK"),
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "PPM": ("1", "L", "RGB", "I;16"),
+    "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16"),
+    "WEBP": ("RGB", "RGBA"),
+}
+TABLE = [(kind, mode, turn) for kind, modes in WRITTEN.items() for mode in modes for turn in (1, 6)]
+SAMPLE = {*TABLE[::5], ("TIFF", "RGBA", 6)}
+ROWS = [pytest.param(*row, marks=() if row in SAMPLE else pytest.mark.slow) for row in TABLE]
+
+
+@pytest.mark.parametrize(("kind", "mode", "turn"), ROWS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_format_and_mode_looks_as_pillow_shows_it(kind, mode, turn, channels, tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(values[..., 0].astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(values, "RGBA").convert("RGB" if mode in ("CMYK", "YCbCr", "RGBX") else mode)
+        image = image.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    has_exif = kind in ("JPEG", "PNG", "TIFF", "WEBP")
+    image.save(tmp_path / "x", kind, **({"exif": exif} if has_exif else {}))
+    with (tmp_path / "x").open("rb") as file, Image.open(file) as opened:
+        shown = ImageOps.exif_transpose(opened)
+    if mode == "I;16":
+        shown = Image.fromarray((np.asarray(shown).astype(np.int64) >> 8).astype(np.uint8))
+    if shown.has_transparency_data:
+        shown = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown.convert("RGBA"))
+    expected = np.asarray(shown.convert("RGB").convert("L" if channels == 1 else "RGB"), int)
+    found = decode_image(tmp_path / "x", channels, None)
+    assert found.shape == (channels, *((7, 5) if has_exif and turn == 6 else (5, 7)))
+    assert np.abs(found.transpose(1, 2, 0).reshape(expected.shape).astype(int) - expected).max() <= 1

@@ -240,3 +240,18 @@ def test_a_gpu_trains_in_every_format(precision, tmp_path):
     summary, _ = run(*IMAGES, "hardware=cuda", f"precision={precision}", root=tmp_path)
     assert summary["status"] == "done"
     assert summary["memory"]["allocated"] > 0
+
+
+def test_losses_are_recorded_without_label_smoothing_and_penalties(tmp_path):
+    (plain, rows), (smooth, others), (_, penalised) = (
+        run(*MOONS, "optimizer.lr=1e-30", *more, root=tmp_path)  # a rate at which no weight changes
+        for more in ((), ("loss.label_smoothing=0.4",), ("l2=0.1",))
+    )
+    for name in ("train/loss", "val/loss", "test/loss"):
+        assert smooth["metrics"][name] == plain["metrics"][name]
+    assert "train/objective" not in {**rows[1], **plain["metrics"]}
+    assert [row["val/loss"] for row in others] == [row["val/loss"] for row in rows]
+    assert smooth["metrics"]["train/objective"] != smooth["metrics"]["train/loss"]
+    for row, other in zip(penalised[1:], rows[1:], strict=True):
+        assert row["train/loss"] == other["train/loss"]
+        assert float(row["train/objective"]) > float(row["train/loss"]) + 1e-3

@@ -6,8 +6,12 @@ import pytest
 
 from dlexp.config.compose import compose
 from dlexp.config.options import CONF
+from dlexp.contract import Horizon
+from dlexp.doctor.data import make_placeholder
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import plan
+from dlexp.run.setup.effects import check_schedule, choose_batch_size
+from dlexp.run.setup.factories import make_factory
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import Request, command, compose_runs, narrow
 from tests.runs import prepare, run
@@ -34,6 +38,8 @@ def on_made_data(study, cell, per_class=10):
         settings |= {"dataset": "synthetic_images", "dataset.shape": f"[{','.join(map(str, shape))}]"}
         settings |= {"dataset.num_classes": num_classes, "dataset.num_train": per_class * num_classes}
         settings |= {"dataset.num_test": num_classes}
+        if settings.get("batch_size", "full") != "full":
+            settings["batch_size"] = min(int(settings["batch_size"]), per_class * num_classes // 2)
     settings |= {key: other for key, (one, other) in ON_A_CPU.items() if settings.get(key) == one}
     settings = {key: value for key, value in settings.items() if key not in FOR_A_GPU}
     return [f"{key}={value}" for key, value in settings.items()]
@@ -82,6 +88,21 @@ def test_every_cell_fits_data_and_model(name, tmp_path):
         assert gather_facts(prepare(*on_made_data(study, cell), root=tmp_path)).num_parameters > 0
 
 
+@every_study
+def test_every_batch_size_and_schedule_has_an_effect_on_the_published_data(name, tmp_path):
+    study = read_study(name)
+    for cell in study.all_cells():
+        planned = prepare(*command(study, cell, study.seeds[0], {}), "hardware=cpu", root=tmp_path)
+        config, choices = planned.config, planned.composed.choices
+        if choices["dataset"] not in DOWNLOADED:
+            continue  # the test above reads the data themselves
+        num_examples = len(make_placeholder(choices["dataset"], config).train.targets)
+        size, problems = choose_batch_size(config, planned.composed.overridden_keys, num_examples)
+        steps = config["max_steps"] or config["epochs"] * -(-num_examples // size)
+        horizon = Horizon(-(-steps // -(-num_examples // size)), steps)
+        assert problems + check_schedule(config, choices["scheduler"], make_factory(config, "scheduler"), horizon) == []
+
+
 TAKES_LONG = ("norm_batch_size_cifar100", "mixed_precision")  # norm_batch_size and precision_stability show the same
 
 
@@ -93,7 +114,12 @@ FIRST_CELLS += [pytest.param(name, None, marks=pytest.mark.slow, id=f"{name}-its
 def test_the_first_cell_trains(name, batch_size, tmp_path):
     study = read_study(name)
     made = on_made_data(study, study.all_cells()[0], per_class=5 if name.endswith("cifar100") else 10)
-    replaced = ("epochs=", "max_steps=", *(["batch_size="] if batch_size else []))
+    replaced = (
+        "epochs=",
+        "max_steps=",
+        "scheduler",  # two steps are one epoch, in which most schedules do nothing
+        *(["batch_size="] if batch_size else []),
+    )
     short = [text for text in made if not text.startswith(replaced)]
     short += [f"batch_size={batch_size}"] if batch_size else []
     few = ["dataset.num_train=100", "dataset.num_test=50"] if "dataset.num_train=8192" in made else []

@@ -12,7 +12,9 @@ import yaml
 
 from dlexp.contract import ConfigError, DatasetError, UnsupportedError
 from dlexp.errors import CheckpointError
+from dlexp.trained.export import export_weights
 from dlexp.trained.load import load_trained
+from dlexp.trained.predict import predict
 from tests.labs import BENT, using, write_lab
 from tests.runs import IMAGES, MOONS
 from tests.trained.test_predict import train, write_images
@@ -46,6 +48,18 @@ def test_the_model_is_the_trained_one_and_torch_is_as_before(finished):
     assert model.state_dict().keys() == weights.keys()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("reason", [{"reason": "the loss of step 3 is not finite"}, {}])
+def test_a_run_without_a_test_loss_has_no_usable_model(folder, reason):
+    lost = {"test/loss": None, "test/acc": 0.5}  # older runs recorded an accuracy even then
+    edit(folder / "summary.json", lambda summary: summary.update(reason, status="diverged", metrics=lost))
+    trained = load_trained(folder)
+    why = reason.get("reason", "its outputs on the test split are not finite")
+    for use in (trained.model, lambda: predict(trained, np.zeros((1, 2))), lambda: export_weights(trained, folder / "export")):
+        with pytest.raises(ConfigError, match=f"{folder.name}: the run has no usable model: {why}"):
+            use()
+    assert not (folder / "export").exists()
 
 
 def test_frozen_weights_and_the_memory_layout_are_those_of_the_run(tmp_path):

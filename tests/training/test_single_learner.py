@@ -21,13 +21,13 @@ def make_batches(num_examples=40, batch_size=16):
     return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
 
 
-def make_learner(format="fp32", lr=0.1, loss=None, task="classification", **options):
+def make_learner(format="fp32", lr=0.1, loss=None, task="classification", plain_loss=None, **options):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 3))
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     schedule = Schedule(torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0), "epoch")
     precision, settings = Precision(CPU, format=format), StepSettings(**options)
-    step = TrainingStep(model, loss or nn.CrossEntropyLoss(), optimizer, precision, SCORES[task], settings)
+    step = TrainingStep(model, loss or nn.CrossEntropyLoss(), optimizer, precision, SCORES[task], settings, plain_loss)
     return SingleLearner(step, schedule)
 
 
@@ -187,3 +187,45 @@ def test_a_frozen_module_stays_in_eval_mode():
     assert torch.equal(norm.running_mean, before)
     assert not norm.training
     assert learner.model[3].training  # dropout has no parameters
+
+
+SMOOTH, PLAIN = nn.CrossEntropyLoss(label_smoothing=0.3), nn.CrossEntropyLoss()
+
+
+@pytest.mark.parametrize("on_oom", ["fail", "microbatch"])
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.01, 0.02)])
+def test_what_is_recorded_is_the_plain_loss_and_what_is_minimised_the_objective(l1, l2, on_oom):
+    options = {"loss": SMOOTH, "lr": 1e-9, "l1": l1, "l2": l2, "on_oom": on_oom}
+    learner, batches = make_learner(plain_loss=PLAIN, **options), make_batches(batch_size=20)
+    learner.model = learner.training_step.model = learner.model.eval()  # the same outputs for each half of a batch
+    learner.microbatches.number = 1 if on_oom == "fail" else 2
+    with torch.no_grad():
+        outputs, targets = learner.model(torch.cat([inputs for inputs, _ in batches])), torch.cat([one for _, one in batches])
+        penalty = sum(l1 * p.abs().sum() + l2 * p.square().sum() for p in learner.model.parameters())
+    for batch in batches:
+        learner.step(*batch)
+    numbers = learner.collect()
+    assert numbers["loss"] == pytest.approx(float(PLAIN(outputs, targets)), rel=1e-5)
+    assert numbers["objective"] == pytest.approx(float(SMOOTH(outputs, targets) + penalty), rel=1e-5)
+    assert learner.evaluate(lambda: batches)["loss"] == pytest.approx(numbers["loss"], rel=1e-5)
+
+
+def test_the_gradient_is_that_of_the_objective():
+    batch = make_batches(batch_size=40)[0]
+    recorded, alone = make_learner(loss=SMOOTH, plain_loss=PLAIN, l2=0.1), make_learner(loss=SMOOTH, l2=0.1)
+    for learner in (recorded, alone):
+        torch.manual_seed(1)
+        learner.step(*batch)
+    for one, other in zip(recorded.model.parameters(), alone.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_state_from_before_there_was_an_objective_can_be_restored():
+    learner, batches = make_learner(), make_batches()
+    learner.step(*batches[0])
+    state = copy.deepcopy(learner.snapshot("everything"))
+    expected = learner.collect()
+    older = make_learner()
+    older.restore({**state, "measured": state["measured"][:3]})
+    assert older.collect() == expected
+    assert "objective" not in expected

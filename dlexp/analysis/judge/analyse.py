@@ -9,7 +9,7 @@ import pandas as pd
 
 from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate, select_usable
 from dlexp.analysis.judge.curves import evaluated_split, measure_curves
-from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, diagnose
+from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diagnose, has_learned
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.verdict import judge
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
@@ -130,7 +130,8 @@ def analyse_curve(curve: pd.DataFrame, run: Mapping[Any, Any]) -> dict[str, Any]
     split = evaluated_split(trained) or "train"
     losses = trained[f"{split}/loss"].to_numpy(float)
     accuracy = trained[f"{split}/acc"].to_numpy(float) if f"{split}/acc" in trained else losses[:0]
-    numbers = measure_curves(losses, accuracy, learned=diagnosis.name not in ("diverged", "at chance"))
+    learned = diagnosis.name not in UNLEARNED and has_learned(accuracy, recorded.get("chance"), num_examples)
+    numbers = measure_curves(losses, accuracy, learned=learned)
     return {"diagnosis": diagnosis.name, "advice": diagnosis.advice, "diagnosed_epoch": diagnosis.epoch, **numbers}
 
 

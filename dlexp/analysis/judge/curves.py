@@ -19,7 +19,7 @@ def measure_curves(losses: Curve, accuracy: Curve, *, learned: bool) -> dict[str
     Args:
         losses: Loss of each epoch on the evaluated split.
         accuracy: Accuracy of each epoch; empty for a regression.
-        learned: Whether the run neither diverged nor ended at chance.
+        learned: Whether the run left the neighbourhood of chance, and neither diverged, collapsed nor ended at chance.
     """
     has_accuracy = not np.isnan(accuracy).all()
     return {
@@ -33,11 +33,11 @@ def measure_curves(losses: Curve, accuracy: Curve, *, learned: bool) -> dict[str
 
 
 def convergence_epoch(accuracy: Curve, *, learned: bool = True) -> int | None:
-    """First epoch, from 1, whose accuracy reaches 95 % of the best; None for a run that diverged or ended at chance.
+    """First epoch, from 1, whose accuracy reaches 95 % of the best; None for a run that has not `learned`.
 
     Args:
         accuracy: Accuracy of each epoch.
-        learned: Whether the run neither diverged nor ended at chance.
+        learned: Whether the run left the neighbourhood of chance, and neither diverged, collapsed nor ended at chance.
     """
     if not learned or not len(accuracy) or not np.isfinite(accuracy).all():
         return None

@@ -83,10 +83,10 @@ class StudyResult:
             never started or its folder is damaged (`reason` says which), `interrupted` where it was cut off or is running.
         cells: One row per cell, in the order of the protocol: the keys, `n, diverged, failed, missing, unusable, mean, sd, low,
             high, median, noise, rank, reference, reference_sd, reference_n`. `n` counts finished runs that have the metric,
-            including diverged ones unless it is a cost (costs.py); `failed` counts failed and oom; `missing` includes
-            interrupted runs; `unusable` counts finished runs whose metric is null. `low, high`: 95 % t interval of the mean.
-            `noise`: binomial sd of a rate on the test set, null for other metrics. `rank`: mean over the seeds that have
-            every cell, 1 is best.
+            including diverged ones (which have test metrics where finite weights were restored) unless it is a cost
+            (costs.py); `failed` counts failed and oom; `missing` includes interrupted runs; `unusable` counts finished runs
+            whose metric is null. `low, high`: 95 % t interval of the mean. `noise`: binomial sd of a rate on the test set,
+            null for other metrics. `rank`: mean over the seeds that have every cell, 1 is best.
         verdicts: One for each prediction, in their order.
         curves: One row per epoch of a run: `id, seed`, the keys, `epoch, step, lr, train/loss` ...; epoch 0 is untrained.
         probes: One row per measurement of a probe: `id, seed`, the keys, `epoch, probe, mode, layer, name, value`.

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from dlexp.analysis.read.scores import drop_scores_without_loss
 from dlexp.config import plain_yaml
 from dlexp.machine.files import read_regular_file
 
@@ -58,7 +59,7 @@ class RunFolder:
         reason: Why the run failed, or None.
         choices: Group → option.
         config: Every leaf of config.yaml under its dotted path, without targets and references to other keys.
-        metrics: Metrics under their slashed names; nan where the summary has null.
+        metrics: Metrics under their slashed names; nan where the summary has null, and scores without a loss.
         summary: The rest of the summary, flat; `seconds` are the seconds of training.
         modules: Path of a module of dlexp that made the numbers → hash of its source; empty in older runs.
     """
@@ -136,6 +137,7 @@ def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, An
         for name, value in summary.get(group, {}).items()
     }
     metrics = {name: float("nan" if value is None else value) for name, value in summary.get("metrics", {}).items()}
+    metrics = drop_scores_without_loss(metrics)
     modules = {name: str(digest) for name, digest in (summary.get("modules") or {}).items()}
     return RunFolder(
         summary["id"], path, summary["status"], summary.get("reason"), dict(summary["choices"]), config, metrics, rest, modules

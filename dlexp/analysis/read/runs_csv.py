@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from dlexp.analysis.read.folder import DamagedError
+from dlexp.analysis.read.scores import drop_scores_without_loss
 from dlexp.analysis.read.text import read_table_text
 
 TEXT_COLUMNS = {
@@ -50,7 +51,7 @@ def _encode(value: Any) -> str:
 
 
 def read_runs(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_runs` wrote, or such a table gzipped.
+    """Read a table that `write_runs` wrote, or such a table gzipped. A score without a loss is nan.
 
     Raises:
         DamagedError: If it is not such a table.
@@ -62,7 +63,7 @@ def read_runs(path: str | Path) -> pd.DataFrame:
         rows = [[_decode(name, cell) for name, cell in zip(names, line, strict=True)] for line in reader]
     except (ValueError, csv.Error) as error:
         raise DamagedError(f"{path}: not a table of runs: {error}") from error
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame([drop_scores_without_loss(dict(zip(names, row, strict=True))) for row in rows], columns=names)
 
 
 def _decode(column: str, cell: str) -> Any:

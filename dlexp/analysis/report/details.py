@@ -9,7 +9,7 @@ from dlexp.analysis.judge.diagnose import ADVICE
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.code import DIGITS
 from dlexp.analysis.report.arrange import add_cell_names, cell_name, cell_names, group_by, records, varying_keys
-from dlexp.analysis.report.figures.arrays import best_and_worst, load_cell_arrays
+from dlexp.analysis.report.figures.arrays import PREDICTIONS, best_and_worst, load_cell_arrays
 from dlexp.analysis.report.labels import show
 from dlexp.analysis.report.tables import Table, format_metric, format_number, shorten, to_text
 from dlexp.analysis.report.text import Text
@@ -89,7 +89,7 @@ def build_advice(result: StudyResult, text: Text) -> Table | None:
 
 def build_classes(result: StudyResult, text: Text) -> Table | None:
     """Recall and precision of each class, of the runs whose confusion matrix is drawn."""
-    found = [item for item in load_cell_arrays(result, "predictions") if "confusion" in item.arrays[0]]
+    found = [item for item in load_cell_arrays(result, PREDICTIONS) if "confusion" in item.arrays[0]]
     selected = best_and_worst(result, found)
     class_lists = {tuple(map(str, item.arrays[0]["classes"])) for item in selected}
     if len(class_lists) != 1:  # no run has any, or there are several data sets

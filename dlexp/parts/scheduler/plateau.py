@@ -12,8 +12,9 @@ def plateau(
     """Multiply the learning rate by `factor` after more than `patience` successive epochs without a better value.
 
     Better means lower than the best value by more than `min_delta`, in units of the value (torch's default is relative).
+    Every change is made, however small; torch leaves out those of less than 1e-8.
     """
     scheduler = ReduceLROnPlateau(
-        optimizer, patience=patience, factor=factor, min_lr=min_lr, threshold=min_delta, threshold_mode="abs"
+        optimizer, patience=patience, factor=factor, min_lr=min_lr, threshold=min_delta, threshold_mode="abs", eps=0.0
     )
     return Schedule(scheduler, every="metric")

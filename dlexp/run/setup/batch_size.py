@@ -9,7 +9,8 @@ import torch
 from dlexp.machine.device import empty_cache, synchronize
 from dlexp.machine.memory import free_memory, is_out_of_memory
 from dlexp.run.setup.build import build
-from dlexp.run.setup.facts import Facts, largest_power_of_two
+from dlexp.run.setup.effects import largest_power_of_two
+from dlexp.run.setup.facts import Facts
 from dlexp.run.setup.footprint import MAX_MEMORY_SHARE, Footprint, estimate_footprint
 
 

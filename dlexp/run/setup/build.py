@@ -21,7 +21,7 @@ from dlexp.data.batches import (
 from dlexp.data.random_streams import derive_seed
 from dlexp.data.worker_loader import make_worker_loader
 from dlexp.machine.device import configure_torch
-from dlexp.run.setup.factories import make_factory, make_loss, make_probes
+from dlexp.run.setup.factories import make_factory, make_loss, make_plain_loss, make_probes
 from dlexp.run.setup.facts import Facts
 from dlexp.training.compile import compile_blocks
 from dlexp.training.probing import Probes, fixed_batch, spread
@@ -70,7 +70,8 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     optimizer = make_factory(config, "optimizer")(model.named_parameters())
     loss, score = make_loss(config, facts.dataset.task), SCORES[facts.dataset.task]
     step_settings = StepSettings(config["grad_clip"], config["l1"], config["l2"], config["on_oom"])
-    step = TrainingStep(model, loss, optimizer, precision, score, step_settings)
+    plain_loss = make_plain_loss(config, facts.dataset.task)
+    step = TrainingStep(model, loss, optimizer, precision, score, step_settings, plain_loss)
     schedule = make_factory(config, "scheduler")(optimizer, facts.horizon)
     learner = SingleLearner(step, schedule, cuda_graph=hardware["cuda_graph"])
     scale = InputScaling(facts.dataset, facts.device, memory_format)

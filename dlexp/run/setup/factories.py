@@ -32,6 +32,16 @@ def make_loss(config: Mapping[str, Any], task: Task) -> nn.Module:
     return make_factory(config, "loss")(**off)
 
 
+def make_plain_loss(config: Mapping[str, Any], task: Task) -> nn.Module | None:
+    """The loss of a run without its label smoothing; None if it has none."""
+    return make_loss({**config, "loss": {**config["loss"], "label_smoothing": 0.0}}, task) if smooths_labels(config) else None
+
+
+def smooths_labels(config: Mapping[str, Any]) -> bool:
+    """Whether the loss mixes the targets with another distribution, by its key `label_smoothing`."""
+    return bool(config["loss"].get("label_smoothing"))
+
+
 def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -> dict[str, PlannedProbe]:
     """Make the probes of a run, by name.
 

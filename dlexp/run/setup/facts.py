@@ -12,6 +12,7 @@ from dlexp.data.batches import count_batches
 from dlexp.data.preprocessing import KINDS
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import check_hardware, physical_memory
+from dlexp.run.setup.effects import check_scale, check_schedule, choose_batch_size
 from dlexp.training.microbatch import has_batch_norm
 
 STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the optimizer, float32 each
@@ -67,29 +68,24 @@ def check_facts(
         raise UnsupportedError(*unsupported)
     problems = _check_task(config, choices, overridden, dataset)
     num_examples = len(dataset.train.targets)
-    words = {"full": num_examples, "auto": largest_power_of_two(num_examples)}  # auto: the largest possible value
-    batch_size = words.get(config["batch_size"]) or int(config["batch_size"])
-    if config["drop_last"] and batch_size > num_examples:
-        problems.append(f"batch_size={batch_size} with drop_last=true leaves no batch of {num_examples} training examples.")
+    batch_size, wrong = choose_batch_size(config, overridden, num_examples)
+    problems += [*wrong, *check_scale(config, overridden, dataset)]
     steps = count_batches(num_examples, batch_size, drop_last=config["drop_last"])
     if not problems and choices["augment"] != "none":
         augment = parts["augment"]()
         inputs, targets = dataset.train
         augment(inputs[:1], targets[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
+    num_steps = config["max_steps"] or config["epochs"] * steps
+    horizon = Horizon(-(-num_steps // steps), num_steps) if steps else Horizon(0, 0)  # no batch is a problem by itself
+    problems += check_schedule(config, choices["scheduler"], parts["scheduler"], horizon) if not problems else []
     if problems:
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
     smallest = remainder if remainder and not config["drop_last"] else min(batch_size, num_examples)
     num_parameters, batch_norm = _check_model(choices["model"], parts, dataset, smallest, device)
-    if wrong := _check_on_oom(config["on_oom"], choices["norm"], batch_norm):
-        raise ConfigError(wrong)
-    num_steps = config["max_steps"] or config["epochs"] * steps
-    return Facts(device, dataset, batch_size, steps, Horizon(-(-num_steps // steps), num_steps), num_parameters, batch_norm)
-
-
-def largest_power_of_two(most: int) -> int:
-    """1, 2, 4, 8 ..., up to `most`."""
-    return 1 << (most.bit_length() - 1)
+    if problem := _check_on_oom(config["on_oom"], choices["norm"], batch_norm):
+        raise ConfigError(problem)
+    return Facts(device, dataset, batch_size, steps, horizon, num_parameters, batch_norm)
 
 
 def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: Set[str], dataset: Dataset) -> list[str]:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from dlexp.analysis import DamagedRunWarning, aggregate, analyse, load_runs, write_runs
+from dlexp.analysis.judge.analyse import analyse_curve
 from tests.analysis.made import make_run, make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "depth": [1, 8]}
@@ -39,7 +40,7 @@ def test_statuses_of_runs_are_counted(tmp_path):
     )
     result = analyse(folder)
     counts = result.cells[["n", "diverged", "failed", "missing", "unusable"]].iloc[0]
-    assert counts.tolist() == [2, 1, 2, 2, 1]
+    assert counts.tolist() == [1, 1, 2, 2, 2]
     assert result.runs["status"].tolist() == states
     assert result.runs["epochs"].tolist() == [12, 12, 12, 12, 12, None, 12]
     assert result.runs["diagnosis"].notna().tolist() == [True, True, False, False, False, False, True]
@@ -49,6 +50,21 @@ def test_a_run_at_chance_has_no_convergence_epoch(tmp_path):
     runs = analyse(make_study(tmp_path, {"depth": [1]}, [0, 1], accuracy=lambda cell, seed: [0.1, 0.9][seed])).runs
     assert runs["diagnosis"].eq("at chance").tolist() == [True, False]
     assert runs["convergence_epoch"].notna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "diagnosis", "epoch"),
+    [
+        ([0.6, 0.63, 0.5, 0.4, 0.3, 0.22, 0.2, 0.2], "collapsed", None),  # 95 % of the best at epoch 1
+        ([0.14, 0.1, 0.12, 0.14, 0.13, 0.13, 0.13, 0.13], "overshoot", None),  # 95 % of the best too
+        ([0.3, 0.5, 0.55, 0.6, 0.62, 0.62, 0.62, 0.62], "overshoot", 4),
+    ],
+)
+def test_a_run_that_collapsed_or_did_not_leave_chance_has_no_convergence_epoch(accuracy, diagnosis, epoch):
+    columns = {f"{split}/{name}": accuracy for split in ("train", "val") for name in ("loss", "acc")}  # a loss that rises too
+    curve = pd.DataFrame({"epoch": range(1, 9), **columns})
+    found = analyse_curve(curve, {"status": "done", "chance": 0.1, "num_test_examples": 10_000})
+    assert (found["diagnosis"], found["convergence_epoch"]) == (diagnosis, epoch)
 
 
 def test_a_damaged_run_is_missing_and_says_why(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dlexp.analysis.judge.diagnose import ADVICE, Diagnosis, diagnose
+from dlexp.analysis.judge.diagnose import ADVICE, Diagnosis, diagnose, has_learned
 
 EPOCHS = np.arange(1, 31)
 RATE = np.exp(-EPOCHS / 4)
@@ -25,6 +25,12 @@ LABELLED = [
     ("at chance", curve_of(2.31 + 0.01 * NOISE, 0.1, 2.31, 0.1)),  # Adam, lr 0.1, on Fashion-MNIST: exactly 10 %
     ("at chance", curve_of(1e3 * RATE + 2.3, 0.1, 2.31, [0.45, *[0.1] * 29])),  # learned a little, then fell to chance
     ("at chance", curve_of(2 + 0.1 * NOISE[:8], 0.2, 2, [0.22, 0.19, 0.18, 0.19, 0.17, 0.19, 0.1, 0.1])),  # the same, 8 epochs
+    ("collapsed", curve_of(2 * RATE[::-1] + 0.3, 0.2 + 0.4 * RATE, 1.5 + 0.02 * EPOCHS, 0.19 + 0.6 * RATE)),  # Adam, lr 0.1
+    ("collapsed", curve_of(0.7 + 0.1 * NOISE, 0.1 + RATE / 2, 3, 0.1 + RATE / 2)),  # to chance, from far above it
+    ("collapsed", curve_of([1.0, 1.5, 2.3], [0.5, 0.4, 0.1], [1.1, 1.6, 2.3], [0.5, 0.3, 0.1])),
+    ("overfit", curve_of(2 * RATE, 0.99 - 0.1 * RATE, 0.5 + 0.05 * EPOCHS, 0.3 + 0.6 * RATE)),  # what it keeps it has by heart
+    ("underfit", curve_of(2.0 + 0.3 * RATE, 0.14 + 0.02 * RATE, 2.0, 0.14 + 0.02 * RATE)),  # a third, of nearly nothing
+    ("overshoot", curve_of(0.6 + NOISE, 0.6 - 0.1 * NOISE, 0.7, 0.6 - 0.1 * NOISE)),
     ("slow", curve_of(2.25 + 0.06 * 0.95**EPOCHS, 0.2, 2.25, 0.2)),  # SGD, lr 0.001, on Digits
     ("too short", curve_of([2.0, 1.0], 0.6, 1.0, 0.6)),
     ("overshoot", curve_of(0.6 + NOISE, 0.7, 0.7, 0.7)),
@@ -38,6 +44,11 @@ LABELLED = [
     ("fine", curve_of(0.09 + RATE, 0.3 + RATE, 0.1 + RATE, 0.33 + RATE, "rmse")),
     ("overfit", curve_of(0.04 + RATE, 0.2 + RATE, 0.14 + RATE, 0.38 + RATE, "rmse")),
     ("underfit", curve_of(1.9 + 0.1 * RATE, 1.4, 1.9, 1.4, "rmse")),
+    ("collapsed", curve_of(0.1 + 1.9 * RATE[::-1], 1.0, 0.1 + 1.9 * RATE[::-1], 1.0, "rmse")),
+    (
+        "fine",
+        curve_of(0.01 + RATE, 0.1, 0.02 + RATE + 0.2 * 0.93**EPOCHS, 0.2, "rmse"),
+    ),  # far above the training error, and falling
     ("slow", curve_of(np.linspace(2, 1, 30), 1.0, np.linspace(2, 1, 30), 1.0, "rmse")),
 ]
 
@@ -74,3 +85,28 @@ def test_overfit_names_the_epoch_of_the_lowest_loss():
 
 def test_without_a_recorded_chance_no_run_is_at_chance():
     assert diagnose(LABELLED[2][1]).name != "at chance"
+
+
+def test_a_run_that_collapses_in_validation_alone_has_not_collapsed():
+    fallen = curve_of(2 * RATE, 0.95 - RATE, 0.5 + 0.1 * EPOCHS, 0.2 + 0.6 * RATE)
+    assert diagnose(fallen, chance=0.1).name == "overfit"
+    both = fallen.assign(**{"train/acc": fallen["val/acc"]})
+    assert diagnose(both, chance=0.1).name == "collapsed"
+    assert diagnose(both, chance=0.1, num_examples=20).name != "collapsed"  # so few examples show no fall
+    assert diagnose(both.drop(columns=["val/loss", "val/acc"]), chance=0.1).name == "collapsed"
+
+
+@pytest.mark.parametrize(
+    ("best", "chance", "num_examples", "learned"),
+    [
+        (0.14, 0.1, 10_000, False),
+        (0.16, 0.1, 10_000, True),
+        (0.16, 0.1, 100, False),
+        (0.019, 0.01, 10_000, False),
+        (0.03, 0.01, 10_000, True),
+        (0.54, 0.5, 10_000, False),
+        (0.1, None, 10_000, True),
+    ],
+)
+def test_the_neighbourhood_of_chance_is_five_points_wide_or_as_wide_as_chance(best, chance, num_examples, learned):
+    assert has_learned(np.array([0.01, best, 0.02]), chance, num_examples) == learned

@@ -38,9 +38,23 @@ def test_failed_and_interrupted_runs_are_rows(tmp_path):
     runs = load_runs(tmp_path).sort_values("seed")
     assert runs["status"].tolist() == states
     assert runs["test/loss"].notna().tolist() == [True, False, False, False, False]
+    assert runs["test/acc"].notna().tolist() == [True, False, False, False, False]  # in the summary it is not null
     assert runs["reason"].tolist()[2] == "RuntimeError: <b>made up</b>"
     assert runs["activation"].tolist() == ["relu"] * 5
     assert runs["epochs"].tolist() == [12] * 5
+
+
+def test_a_score_without_a_loss_is_none_in_a_table_too(tmp_path):
+    table = tmp_path / "runs.csv"
+    scores = ",".join(f"{split}/{name}" for split in ("train", "val", "test") for name in ("loss", "acc"))
+    table.write_text(
+        f"id,status,{scores}\na,diverged,,0.5,,0.1,,0.1\nb,diverged,,0.5,0.3,0.9,0.4,0.8\nc,done,0.1,1,,,0.2,0.7\n"
+    )
+    assert load_runs(table).filter(like="acc").notna().to_numpy().tolist() == [
+        [False, False, False],
+        [False, True, True],
+        [True, False, True],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -100,3 +100,17 @@ def test_onecycle_peaks_at_the_optimizers_learning_rate(num_steps, pct_start):
     rates = run(*start("onecycle", Horizon(1, num_steps), pct_start=pct_start), num_steps)
     assert max(rates) <= LR
     assert rates[0] == pytest.approx(LR / 25)
+
+
+@pytest.mark.parametrize("option", options("scheduler"))
+def test_each_rate_of_an_optimizer_follows_the_schedule_as_if_it_were_alone(option):
+    rates = {0.4: [], 0.05: [], 2e-8: []}  # muon has three
+    optimizer = torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)], "lr": lr} for lr in rates])
+    keys = {"eta_min": 1e-8} if "cosine" in option else {"min_lr": 0.0, "patience": 0} if option == "plateau" else {}
+    schedule = make("scheduler", option, **keys)(optimizer, Horizon(8, 8))
+    run(optimizer, schedule, 8)
+    for group, lr in zip(optimizer.param_groups, rates, strict=True):
+        alone = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+        last = run(alone, make("scheduler", option, **keys)(alone, Horizon(8, 8)), 8)[-1]
+        assert group["lr"] == pytest.approx(last, rel=1e-6)
+        assert (last == lr) == (option == "constant")

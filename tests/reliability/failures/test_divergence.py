@@ -1,6 +1,7 @@
 """R20: a loss, a gradient or a buffer that is not finite, at any step, under each of the policies of `on_divergence`."""
 
 import json
+import math
 from functools import partial
 
 import pytest
@@ -95,10 +96,58 @@ def test_a_bad_epoch_counts_as_one_without_improvement(tmp_path):
 def test_a_learning_rate_that_is_too_high_comes_to_an_end_under_each_policy(tmp_path):
     ends = {}
     for policy in ("stop", "rollback", "continue"):
-        summary, _ = run(*DIVERGES, "epochs=5", f"on_divergence={policy}", root=tmp_path)
+        summary, rows = run(*DIVERGES, "epochs=5", f"on_divergence={policy}", root=tmp_path)
         assert 1 < summary["first_bad_step"] <= STEPS
-        ends[policy] = summary["status"], summary["epochs"], summary["metrics"]["test/loss"] is None
-    assert ends == {"stop": ("diverged", 1, True), "rollback": ("diverged", 3, False), "continue": ("diverged", 5, True)}
+        assert {rows[-1][name] for name in ("val/loss", "val/acc", "train/acc")} == {"nan"}
+        ends[policy] = summary["status"], summary["epochs"], is_tested(summary, tmp_path)
+    assert ends == {"stop": ("diverged", 1, False), "rollback": ("diverged", 3, True), "continue": ("diverged", 5, False)}
+
+
+def is_tested(summary, root):
+    """Whether a run has test metrics and predictions; both or none."""
+    (folder,) = root.glob(f"adhoc/*-{summary['id']}")
+    known = {summary["metrics"][name] is not None for name in ("test/loss", "test/acc")}
+    assert known == {(folder / "arrays" / "predictions.npz").exists()}
+    return known == {True}
+
+
+@pytest.mark.parametrize("kind", ["gradient", "buffer"])
+def test_a_last_step_that_breaks_the_model_is_a_divergence_though_nothing_is_watched(kind, inject_fault, tmp_path):
+    inject_fault(kind, 10)  # without a validation split an epoch has five steps
+    summary, rows = run(*MOONS, "val_fraction=0", "epochs=2", root=tmp_path)
+    assert bad_epochs(rows) == []
+    assert (summary["status"], is_tested(summary, tmp_path)) == ("diverged", False)
+    assert summary["reason"].startswith("the last step broke the model; not finite after epoch 2: weights of blocks.0")
+
+
+@pytest.mark.parametrize("more", [("on_divergence=rollback",), ("early_stopping.patience=1",), ("early_stopping.patience=9",)])
+def test_a_run_in_fp16_whose_every_step_overflows_is_no_result(more, tmp_path):
+    summary, _ = run(*MOONS, "precision=fp16", "precision.init_scale=1e30", *more, root=tmp_path)
+    assert (summary["status"], is_tested(summary, tmp_path)) == ("diverged", False)
+    steps = f"each of the {summary['steps']} steps overflowed in fp16 and was skipped"
+    assert steps in result_line({**summary, "seconds": {"train": 1.0}}, tmp_path)
+
+
+def test_a_run_in_fp16_that_takes_a_single_step_is_a_result(tmp_path):
+    summary, rows = run(*MOONS, "precision=fp16", "precision.init_scale=16777216", "epochs=9", root=tmp_path)
+    overflows = [float(row["train/overflow_steps"]) for row in rows[1:]]
+    assert 0 < sum(overflows) < summary["steps"]
+    assert (summary["status"], is_tested(summary, tmp_path)) == ("done", True)
+
+
+def test_outputs_that_are_not_finite_are_no_predictions(tmp_path, monkeypatch):
+    evaluate, calls = SingleLearner.evaluate, []
+
+    def overflow(learner, batches, outputs_of=None, **options):
+        calls.append(1)
+        if outputs_of is None:
+            return evaluate(learner, batches, outputs_of, **options)
+        return {"loss": math.inf, "acc": math.nan}
+
+    monkeypatch.setattr(SingleLearner, "evaluate", overflow)
+    summary, _ = run(*MOONS, root=tmp_path)
+    assert (summary["status"], is_tested(summary, tmp_path)) == ("done", False)
+    assert "no test metrics" in result_line({**summary, "seconds": {"train": 1.0}}, tmp_path)
 
 
 def test_the_line_of_a_diverged_run_says_where_it_began(inject_fault, tmp_path):
@@ -106,12 +155,12 @@ def test_the_line_of_a_diverged_run_says_where_it_began(inject_fault, tmp_path):
     summary, _ = run(*RUN, root=tmp_path)
     line = result_line({**summary, "seconds": {"train": 1.0}}, tmp_path)
     assert line.startswith("diverged: the loss of step 6 is not finite; not finite after epoch 2: weights of blocks.0.")
-    assert "more layers  test/loss – " in line
+    assert "more layers  no test metrics" in line
 
 
 def test_an_overflow_leaves_no_number_that_is_not_finite(tmp_path):
     summary, rows = run(*MOONS, "precision=fp16", "precision.init_scale=1e30", "grad_clip=1", root=tmp_path)
-    assert (summary["status"], [row["train/overflow_steps"] for row in rows[1:]]) == ("done", ["4.0", "4.0"])
+    assert (summary["status"], [row["train/overflow_steps"] for row in rows[1:]]) == ("diverged", ["4.0", "4.0"])
     metrics = summary["metrics"]
     assert (metrics["train/grad_norm"], metrics["train/clip_rate"], metrics["train/overflow_steps"]) == (None, None, 4.0)
     assert not [value for row in rows for value in row.values() if "inf" in value]

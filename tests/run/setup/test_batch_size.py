@@ -16,7 +16,6 @@ from dlexp.parts.model.mlp import MLP
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.setup import batch_size, tuning
-from dlexp.run.setup.facts import largest_power_of_two
 from dlexp.run.setup.footprint import MAX_MEMORY_SHARE, estimate_footprint
 from tests.reliability.interruptions.test_exact_resume import EVERY_STEP, cut_off, folder, resumed
 from tests.run.setup.test_footprint import made
@@ -43,11 +42,6 @@ def most(monkeypatch):
 def read_choice(root):
     (file,) = root.rglob(tuning.FILE)
     return json.loads(file.read_text())
-
-
-@pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 2), (63, 32), (64, 64), (65, 64)])
-def test_the_largest_power_of_two(count, expected):
-    assert largest_power_of_two(count) == expected
 
 
 @pytest.mark.parametrize(("norm", "free", "expected"), [("none", 1000, 8), ("none", 10**9, 32), ("none", 1, 1), ("bn", 1, 2)])

@@ -71,7 +71,6 @@ ALLOWED = {
     "batch norm without a block": [*(text for text in MOONS if text != "width=16"), "depth=0", "on_oom=microbatch"],
     "ln on features": [*MOONS, "norm=ln"],
     "a batch of everything": [*MOONS, "batch_size=full"],
-    "a batch beyond everything": [*MOONS, "batch_size=1000"],
     "groups by channels": [*IMAGES, "norm=gn", "norm.groups={16:4}"],
     "the published 32 groups": [*IMAGES, "norm=gn", "norm.groups=32", "width=64"],
 }

@@ -15,6 +15,7 @@ from dlexp.analysis.report.arrange import add_cell_names, cell_names, group_by, 
 from dlexp.analysis.report.labels import show
 from dlexp.machine.files import open_regular_file
 
+PREDICTIONS = "predictions"  # the arrays that every run saves
 MAX_UNPACKED_BYTES = 2**28  # of one file; the predictions of 50,000 test examples in 100 classes have a hundredth of it
 
 Arrays = Mapping[str, np.ndarray]
@@ -29,8 +30,14 @@ class CellArrays(NamedTuple):
 
 
 def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
-    """For each cell, in order, the arrays of this name of its first finished run, by seed, that saved them."""
-    runs = add_cell_names(result.runs[result.runs["status"].isin(FINISHED)], varying_keys(result))
+    """For each cell, in order, the arrays of this name of its first finished run, by seed, that saved them.
+
+    Older runs saved predictions of weights that are not finite; they are left out.
+    """
+    runs = result.runs[result.runs["status"].isin(FINISHED)]
+    if name == PREDICTIONS and "test/loss" in runs:
+        runs = runs[runs["test/loss"].notna()]
+    runs = add_cell_names(runs, varying_keys(result))
     found = []
     for cell in cell_names(result):
         for run in runs[runs["cell"] == cell].sort_values("seed").to_dict("records"):

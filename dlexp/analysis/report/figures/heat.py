@@ -82,15 +82,14 @@ def draw_number_grid(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(table):
+        lost = f"\n×{diverged[row, column]:.0f}" if diverged is not None and diverged[row, column] else ""
         if not np.isfinite(value):
-            axes.text(column, row, "–", ha="center", va="center", color="#666666")
+            axes.text(column, row, f"–{lost}", ha="center", va="center", color="#666666")
             continue
         text = f"{value:.{digits}f}"
         if halves is not None and np.isfinite(halves[row, column]):
             text += f"\n±{halves[row, column]:.{digits}f}"
-        if diverged is not None and diverged[row, column]:
-            text += f"\n×{diverged[row, column]:.0f}"
         brightness = np.dot((0.299, 0.587, 0.114), COLOUR_MAP((value - low) / (high - low))[:3])
         colour = "white" if brightness < 0.55 else "black"
-        axes.text(column, row, text, ha="center", va="center", color=colour, size=size, linespacing=0.95)
+        axes.text(column, row, text + lost, ha="center", va="center", color=colour, size=size, linespacing=0.95)
     return image

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.figures.arrays import Arrays, best_and_worst, list_seeds, load_cell_arrays
+from dlexp.analysis.report.figures.arrays import PREDICTIONS, Arrays, best_and_worst, list_seeds, load_cell_arrays
 from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
 from dlexp.analysis.report.figures.panels import make_figures, make_grid
 from dlexp.analysis.report.figures.style import COLOURS, INK, DrawnFigure, add_legend, set_title
@@ -47,7 +47,7 @@ def _draw_plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet
 
 def draw_confusions(result: StudyResult) -> Iterator[DrawnFigure]:
     """Rows of true, columns of predicted classes, in per cent of the row; of all cells, or of the best and the worst."""
-    found = [item for item in load_cell_arrays(result, "predictions") if "confusion" in item.arrays[0]]
+    found = [item for item in load_cell_arrays(result, PREDICTIONS) if "confusion" in item.arrays[0]]
     selected = best_and_worst(result, found)
     if not selected:
         return
@@ -79,7 +79,7 @@ def _draw_confusion(axes: Axes, arrays: Arrays) -> None:
 
 def draw_galleries(result: StudyResult) -> Iterator[DrawnFigure]:
     """The test images to whose true class a run gave the least probability; of all cells, or of the best and the worst."""
-    found = [item for item in load_cell_arrays(result, "predictions") if len(item.arrays[0].get("worst_images", ()))]
+    found = [item for item in load_cell_arrays(result, PREDICTIONS) if len(item.arrays[0].get("worst_images", ()))]
     for i, item in enumerate(best_and_worst(result, found)):
         values = {"group": item.cell, "seed": item.seed}
         count = GALLERY_COLUMNS * GALLERY_ROWS

@@ -37,7 +37,7 @@ class RunContent:
         config_text: config.yaml; empty if it cannot be read.
         curve: metrics.csv: a row per epoch; empty if there is none.
         probes: probes.csv, likewise.
-        predictions: The arrays of arrays/predictions.npz; empty if there are none.
+        predictions: The arrays of arrays/predictions.npz; empty if there are none, or if the test loss is null.
         problems: A sentence on each file that is missing or damaged.
     """
 
@@ -69,8 +69,9 @@ def read_run_content(folder: Path) -> RunContent:
         fields = {"id": run.id, "seed": run.config.get("seed"), CELL: _cell_name(run)}
         curve, probes = (concatenate_csv([(folder / name, fields)]) for name in CSV_FILES)
         curve, probes = _select_curve(curve, problems), _select_measurements(probes, problems)
-        predictions = _read_predictions(folder, problems)
-    expected = {"metrics.csv": True, "arrays/predictions.npz": run.status in FINISHED}
+        tested = not np.isnan(run.metrics.get("test/loss", 0.0))
+        predictions = _read_predictions(folder, problems) if tested else {}
+    expected = {"metrics.csv": True, "arrays/predictions.npz": run.status in FINISHED and tested}
     problems += [f"{name} is missing." for name, needed in expected.items() if needed and not (folder / name).exists()]
     return RunContent(run, *_read_overrides(folder), text, curve, probes, predictions, problems)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 from dlexp.analysis.judge.analyse import analyse_curve
 from dlexp.analysis.judge.result import StudyResult
@@ -162,6 +163,8 @@ class _PageMaker:
     def _list_warnings(self) -> list[str]:
         run, text = self.content.run, self.text
         sentences = [text("run_reason", status=text.word(run.status), reason=run.reason[:MAX_TITLE])] if run.reason else []
+        if np.isnan(run.metrics.get("test/loss", 0.0)):
+            sentences.append(text("run_not_tested"))
         if run.status == "interrupted":
             sentences.append(text("run_interrupted"))
         if run.summary.get("selected_on_test"):

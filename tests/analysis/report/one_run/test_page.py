@@ -91,7 +91,11 @@ def test_a_run_of_any_status_has_a_page_that_says_how_it_ended(tmp_path, status)
     page = page_of(folder)
     names = [section.name for section in page.sections]
     assert {"learning", "diagnosis_run", "environment"} <= set(names)
-    assert bool(page.warnings) == (status not in ("done", "diverged"))
+    assert ("confusions" in names) == (status == "done")  # the predictions of weights that are not finite are none
+    assert bool(page.warnings) == (status != "done")
+    if status == "diverged":
+        assert page.warnings[0].startswith("This run has no test metrics")
+        assert not any("test" in name and value != "–" for name, value in page.facts)
     if status in ("failed", "oom"):
         assert "RuntimeError: <b>made up</b>" in page.warnings[0]
         assert "&lt;b&gt;made up" in build_run_report(folder).read_text()

@@ -1,0 +1,106 @@
+"""Settings that have no effect in a run of these data and this length: they are refused, with what says the same."""
+
+from collections.abc import Callable, Mapping, Set
+from typing import Any
+
+import torch
+
+from dlexp.contract import Dataset, Horizon, Schedule
+
+MAX_TRIED = 10_000  # epochs or steps in which a learning rate must change for the first time
+MakeSchedule = Callable[[torch.optim.Optimizer, Horizon], Schedule]
+
+
+def choose_batch_size(config: Mapping[str, Any], overridden: Set[str], num_examples: int) -> tuple[int, list[str]]:
+    """The number of examples of a full batch. A default beyond the examples acts as `full`; one that was set is refused.
+
+    Args:
+        config: Resolved.
+        overridden: Keys that the user has set.
+        num_examples: Number of training examples.
+
+    Returns:
+        The size, and what is wrong with it.
+    """
+    asked = config["batch_size"]
+    words = {"full": num_examples, "auto": largest_power_of_two(num_examples)}  # auto: the largest possible value
+    size = words.get(asked) or int(asked)
+    if size <= num_examples:
+        return size, []
+    if config["drop_last"]:
+        return size, [f"batch_size={size} with drop_last=true leaves no batch of {num_examples} training examples."]
+    if "batch_size" in overridden:
+        more = f"batch_size={size}: there are only {num_examples} training examples. batch_size=full says the same."
+        return num_examples, [more]
+    return num_examples, []
+
+
+def describe_batch_size(config: Mapping[str, Any], batch_size: int) -> str:
+    """A sentence where the default batch size is larger than the number of training examples; else empty."""
+    asked = config["batch_size"]
+    if isinstance(asked, str) or asked <= batch_size:
+        return ""
+    return f"batch_size={asked} is the default, and there are {batch_size} training examples: each step takes all of them."
+
+
+def largest_power_of_two(most: int) -> int:
+    """1, 2, 4, 8 ..., up to `most`."""
+    return 1 << (most.bit_length() - 1)
+
+
+def check_scale(config: Mapping[str, Any], overridden: Set[str], dataset: Dataset) -> list[str]:
+    """What is wrong with `dataset.scale=minmax` where it divides all inputs by one number, as `unit` does."""
+    if config["dataset"].get("scale") != "minmax" or "dataset.scale" not in overridden:
+        return []
+    if dataset.shift.any() or dataset.factor.unique().numel() > 1:
+        return []
+    return [
+        "dataset.scale=minmax: in these data the smallest value is 0 and the largest is the same in each channel or feature. "
+        "dataset.scale=unit says the same."
+    ]
+
+
+def check_schedule(config: Mapping[str, Any], option: str, make: MakeSchedule, horizon: Horizon) -> list[str]:
+    """What is wrong with a schedule that never changes the learning rate of a run, even if the monitored value never improves.
+
+    Args:
+        config: Resolved.
+        option: The choice of the group scheduler.
+        make: Makes the schedule.
+        horizon: Planned length of the run.
+    """
+    if option == "constant" or _changes_rate(config["optimizer"].get("lr", 1.0), make, horizon):
+        return []
+    length = f"{horizon.num_epochs} epoch{'s' if horizon.num_epochs > 1 else ''} ({horizon.num_steps} steps)"
+    keys = [key for key in ("step_size", "patience") if key in config["scheduler"]]
+    given = "".join(f" with scheduler.{key}={config['scheduler'][key]}" for key in keys)
+    return [
+        f"scheduler={option}{given} has no effect in a run of {length}: the learning rate never changes. "
+        f"scheduler=constant says the same.{_suggest_schedule(keys, horizon)}"
+    ]
+
+
+def _suggest_schedule(keys: list[str], horizon: Horizon) -> str:
+    """What to do for the schedule to have an effect."""
+    if horizon.num_epochs == 1:
+        return " For a schedule within one epoch use one that counts steps: linear, onecycle or warmup_cosine."
+    largest = {
+        "step_size": horizon.num_epochs - 1,
+        "patience": horizon.num_epochs - 3,
+    }  # the rate of the last epoch then changes
+    fitting = [f"scheduler.{key} of at most {largest[key]}" for key in keys if largest[key] >= (key == "step_size")]
+    return f" For an effect use {fitting[0]}." if fitting else ""
+
+
+def _changes_rate(lr: float, make: MakeSchedule, horizon: Horizon) -> bool:
+    """Whether the rate of any step differs from `lr`; true if that cannot be told in `MAX_TRIED` steps or epochs."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+    schedule = make(optimizer, horizon)
+    length = horizon.num_steps if schedule.every == "step" else horizon.num_epochs
+    never_better = (1.0,) if schedule.every == "metric" else ()
+    for _ in range(min(length, MAX_TRIED)):
+        if optimizer.param_groups[0]["lr"] != lr:
+            return True
+        optimizer.step()  # torch warns where a schedule comes first
+        schedule.scheduler.step(*never_better)
+    return length > MAX_TRIED
