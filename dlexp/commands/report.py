@@ -5,11 +5,14 @@ import re
 import sys
 from pathlib import Path
 
-from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, find_run_folders
+from dlexp.analysis.read.folder import DamagedError
 from dlexp.analysis.report.one_run.page import build_run_report
 from dlexp.analysis.report.text import LANGUAGES
 from dlexp.analysis.report.write import build_report
 from dlexp.config.entry import show_command
+from dlexp.errors import ConfigError
+from dlexp.run.record.layout import is_run_folder
+from dlexp.trained.find import find_run
 
 OUTPUTS = Path("outputs")
 
@@ -34,7 +37,7 @@ def main(arguments: list[str]) -> int:
     for path in given.what:
         try:
             print(_write(path, given.lang))
-        except (OSError, DamagedError) as error:
+        except (OSError, DamagedError, ConfigError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             code = 2
     return code
@@ -43,16 +46,8 @@ def main(arguments: list[str]) -> int:
 def _write(path: Path, language: str) -> Path:
     """Write the report of a study's folder, or the page of a run that is given by its folder or its id."""
     if not path.exists() and re.fullmatch("[0-9a-f]{12}", str(path)):
-        return build_run_report(_find_run(str(path)), language)
+        return build_run_report(find_run(str(path), OUTPUTS), language)
     folder = path.resolve() if path.name in ("", "..") else path  # `.` has no name, and may be a run's folder
-    if RUN_FOLDER_NAME.search(folder.name) and folder.is_dir() and not (folder / "protocol.json").exists():
+    if is_run_folder(folder):
         return build_run_report(folder, language)
     return build_report(path, language)
-
-
-def _find_run(identity: str) -> Path:
-    folders = find_run_folders(OUTPUTS) if OUTPUTS.is_dir() else ()
-    found = next((folder for folder in folders if folder.name.endswith(identity)), None)
-    if found is None:
-        raise FileNotFoundError(f"there is no run with this id below {OUTPUTS}/. A run elsewhere is given by its folder.")
-    return found

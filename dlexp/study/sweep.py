@@ -14,6 +14,7 @@ from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedErr
 from dlexp.machine.files import write_whole
 from dlexp.run.display import Display, make_display, result_line, results_table, stale_lines
 from dlexp.run.execute import execute, gather_facts
+from dlexp.run.metrics import list_metrics
 from dlexp.run.plan import ADHOC, PlannedRun, plan
 from dlexp.run.record import disk, folder
 
@@ -26,10 +27,12 @@ class Checked(NamedTuple):
     Args:
         runs: Each run once, even if two cells are the same run.
         unsupported: For each of the other cells, why this machine cannot run it.
+        metrics: The names of the metrics that some of these runs have, or will have.
     """
 
     runs: list[PlannedRun]
     unsupported: list[str]
+    metrics: frozenset[str] = frozenset()
 
 
 def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
@@ -46,7 +49,7 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
     Raises:
         DiskError: If the disk is full or cannot be written.
     """
-    runs, unsupported = cells
+    runs, unsupported, _ = cells
     swept = list_swept_keys(runs)
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
     manifest = runs[0].study_folder / "sweeps" / f"{identity}.json"
@@ -80,11 +83,14 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     runs: dict[str, PlannedRun] = {}
     unsupported: list[str] = []
     problems: list[tuple[str, Composed]] = []
+    metrics: set[str] = set()
     for cell in cells:
         try:
             run = plan(cell, study)
             if run.must_run() and run.identity not in runs:
-                gather_facts(run)
+                metrics |= list_metrics(run.config, gather_facts(run))
+            elif summary := run.read_summary():
+                metrics.update(summary.get("metrics", {}))
             runs[run.identity] = run
         except UnsupportedError as error:
             unsupported.append(" ".join(error.problems))
@@ -93,7 +99,7 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     refuse(problems, len(cells))
     if not runs:
         raise UnsupportedError(*dict.fromkeys(unsupported))
-    return Checked(list(runs.values()), unsupported)
+    return Checked(list(runs.values()), unsupported, frozenset(metrics))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from dlexp.machine.files import replacing, write_whole
+from dlexp.run.record.layout import METRICS, SUMMARY
 from dlexp.run.record.modules import PACKAGE, combine
 from dlexp.training.probing import Measurement
 
@@ -36,7 +37,7 @@ VOLATILE = {
     "differs",
 }
 
-METRICS, PROBES, PREPROCESSING = "metrics.csv", "probes.csv", "preprocessing.json"
+PROBES, PREPROCESSING = "probes.csv", "preprocessing.json"
 PROBE_COLUMNS = ("epoch", "probe", "mode", "layer", "name", "value")
 PAGE = "report.html"  # which `dlexp report` writes
 FINISHED = {"done", "early_stopped", "diverged"}
@@ -49,15 +50,10 @@ def without_volatile(fields: Mapping[str, Any]) -> dict[str, Any]:
     return steady | ({"metrics": without_volatile(steady["metrics"])} if "metrics" in steady else {})
 
 
-def find_run_folder(study_folder: Path, identity: str) -> Path | None:
-    """The folder of a run, found by its id and never by its slug; None if the run was never started."""
-    return next((folder for folder in sorted(study_folder.glob(f"*-{identity}")) if folder.is_dir()), None)
-
-
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a finished or failed run; None if the run was interrupted before it wrote one, or if it is damaged."""
     try:
-        summary = json.loads((folder / "summary.json").read_text())
+        summary = json.loads((folder / SUMMARY).read_text())
     except (FileNotFoundError, ValueError, RecursionError):
         return None
     return summary if isinstance(summary, dict) and "status" in summary else None
