@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlexp.config.compose import compose
+from dlexp.config.entry import show_command
 from dlexp.config.suggestion import nearest_option
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
@@ -47,9 +49,14 @@ def run_study(study: Study, request: Request, checked: Checked, typed: str, disp
     check_metrics(study, checked)
     folder = write_protocol(study, request, typed)
     code = sweep(checked, typed, display)
+    from dlexp.analysis.report.replace import LessKnownError
     from dlexp.analysis.report.write import build_report  # draws figures: not needed until now
 
-    return Ended(code, build_report(folder))
+    try:
+        return Ended(code, build_report(folder))
+    except LessKnownError as error:
+        print(f"{error} {show_command('report')} {folder} --replace replaces it all the same.", file=sys.stderr)
+        return Ended(code, folder / "report.html")
 
 
 def check_metrics(study: Study, checked: Checked) -> None:

@@ -110,7 +110,7 @@ def test_states_and_arrays_may_be_deleted(finished, gone):
     assert not prepare(*LONG, root=finished).must_run()
 
 
-def test_a_link_to_a_run_is_kept_when_it_starts_over(finished, tmp_path):
+def test_a_run_behind_a_link_starts_over_where_it_is(finished, tmp_path):
     folder = prepare(*LONG, root=finished).folder
     moved = tmp_path / "disk" / folder.name
     moved.parent.mkdir()
