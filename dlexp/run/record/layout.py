@@ -81,8 +81,8 @@ def find_run_folders(root: Path) -> Iterator[Path]:
 
 
 def list_missing(folder: Path) -> list[str]:
-    """What the folder of a finished run lacks; of a run that is whole, nothing."""
-    return [name for name in NEEDED if not (folder / name).exists()]
+    """What the folder of a finished run lacks; of a run that is whole, nothing. Its tables may be gzipped."""
+    return [name for name in NEEDED if not ((folder / name).exists() or (folder / f"{name}.gz").exists())]
 
 
 def _is_study_folder(folder: Path) -> bool:
