@@ -10,25 +10,51 @@ from pathlib import Path
 
 from homework.evidence import gather
 from homework.page import STUDIES, render_markdown
+from homework.words import load_texts
 
 from dlexp.machine.files import write_whole
+
+
+def list_unanswered(page: str) -> set[str]:
+    """The lines of a page that name runs which an answer lacks, each with its question."""
+    mark, question, found = f"- {load_texts()['page']['not_run']}", "", set()
+    for line in page.splitlines():
+        question = line.lstrip("# ") if line.startswith("#") else question
+        found |= {f"{question}: {line.removeprefix('- ')}"} if line.startswith(mark) else set()
+    return found
 
 
 def main() -> int:
     """Read the command line, write the page, and print its path.
 
     Returns:
-        The exit code: 2 if the folder for the page does not exist.
+        The exit code: 2 if the folder for the page does not exist, or if it holds a page that answers more.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("outputs", type=Path, nargs="?", default=Path("outputs"), help="folder with the studies' run folders")
     parser.add_argument("--reference", type=Path, default=Path("outputs/reference"), help="folder of the page and its figures")
+    parser.add_argument("--replace", action="store_true", help="also replace a page that answers more than the new one")
     given = parser.parse_args()
     if not given.reference.is_dir():
         print(f"--reference must be a folder, got {given.reference}.", file=sys.stderr)
         return 2
     page = given.reference / "questions.md"
-    write_whole(page, render_markdown(gather([given.outputs, given.reference], STUDIES), given.reference))
+    text = render_markdown(gather([given.outputs, given.reference], STUDIES), given.reference)
+    if (
+        page.exists()
+        and not given.replace
+        and (lost := list_unanswered(text)) - list_unanswered(page.read_text(encoding="utf-8"))
+    ):
+        print(
+            f"{page} was not replaced, because a new page would answer less. Without run folders, a study's runs.csv has no "
+            "curves and no probes. Missing:",
+            *sorted(lost),
+            "--replace replaces the page all the same.",
+            sep="\n",
+            file=sys.stderr,
+        )
+        return 2
+    write_whole(page, text)
     print(page)
     return 0
 

@@ -268,7 +268,7 @@ ATTEMPTS = {
 def test_what_comes_from_elsewhere_names_no_code(attempt, inside, checkout, tmp_path):
     folder = write_traps(tmp_path / "lab")
     (tmp_path / "study.yaml").write_text(
-        "question: q?\nbackground: b.\nbase: {activation._target_: evil.Part}\naxes: {seed: [0]}\n"
+        "question: q?\nbackground: b.\nbase: {activation._target_: evil.Part}\naxes: {depth: [1]}\n"
     )
     (tmp_path / "group.yaml").write_text("question: q?\nbackground: b.\naxes: {activation: [{_target_: evil.Part}]}\n")
     flags = [f"--config-dir={folder / 'conf'}"] if inside else []

@@ -107,7 +107,7 @@ def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> 
 
         checked = check_cells(runs, study.name)
         display = choose_display(progress, count_due(checked.runs))
-        ended = run_study(study, checked, request.changes, f"{show_command('train')} {shlex.join(typed)}", display)
+        ended = run_study(study, request, checked, f"{show_command('train')} {shlex.join(typed)}", display)
         return _make_sweep(checked, lab, ended.report)
 
 

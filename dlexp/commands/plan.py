@@ -13,6 +13,7 @@ from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
 from dlexp.run.display import make_display, results_table, stale_lines
 from dlexp.run.plan import PlannedRun, plan
+from dlexp.run.record.layout import SUMMARY
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import compose_runs, read_command
 
@@ -73,7 +74,7 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
 
 def row(run: PlannedRun, summary: dict[str, Any] | None, took: dict[str, float], stale: str) -> dict[str, Any]:
     """One line of the table; `stale` says how the run was finished by other code."""
-    unfinished = "interrupted" if run.folder.exists() else "to do"
+    unfinished = "damaged" if (run.folder / SUMMARY).exists() else "interrupted" if run.folder.exists() else "to do"
     status = stale.partition(":")[0] or (summary["status"] if summary else unfinished)
     return {"run": run.title, "status": status, "seconds": took.get(run.identity)}
 

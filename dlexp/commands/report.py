@@ -5,11 +5,15 @@ import re
 import sys
 from pathlib import Path
 
-from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, find_run_folders
+from dlexp.analysis.read.folder import DamagedError
 from dlexp.analysis.report.one_run.page import build_run_report
+from dlexp.analysis.report.replace import LessKnownError
 from dlexp.analysis.report.text import LANGUAGES
 from dlexp.analysis.report.write import build_report
 from dlexp.config.entry import show_command
+from dlexp.errors import ConfigError
+from dlexp.run.record.layout import is_run_folder
+from dlexp.trained.find import find_run
 
 OUTPUTS = Path("outputs")
 
@@ -18,7 +22,7 @@ def main(arguments: list[str]) -> int:
     """Read the command line, write the reports, and print their paths.
 
     Returns:
-        The exit code: 2 if a folder holds neither a study nor a run.
+        The exit code: 2 if a folder holds neither a study nor a run, or a report that knows more than the new one.
     """
     parser = argparse.ArgumentParser(show_command("report"), description=__doc__)
     parser.add_argument(
@@ -29,30 +33,26 @@ def main(arguments: list[str]) -> int:
         help="a study's folder, which holds protocol.json: outputs/<study>; a run's folder; or the id of a run below outputs/",
     )
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the report's own text")
+    parser.add_argument("--replace", action="store_true", help="also replace a report that knows more than the new one")
     given = parser.parse_args(arguments)
     code = 0
     for path in given.what:
         try:
-            print(_write(path, given.lang))
-        except (OSError, DamagedError) as error:
+            print(_write(path, given.lang, replace=given.replace))
+        except LessKnownError as error:
+            print(f"{error} --replace replaces it all the same.", file=sys.stderr)
+            code = 2
+        except (OSError, DamagedError, ConfigError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             code = 2
     return code
 
 
-def _write(path: Path, language: str) -> Path:
+def _write(path: Path, language: str, *, replace: bool) -> Path:
     """Write the report of a study's folder, or the page of a run that is given by its folder or its id."""
     if not path.exists() and re.fullmatch("[0-9a-f]{12}", str(path)):
-        return build_run_report(_find_run(str(path)), language)
+        return build_run_report(find_run(str(path), OUTPUTS), language)
     folder = path.resolve() if path.name in ("", "..") else path  # `.` has no name, and may be a run's folder
-    if RUN_FOLDER_NAME.search(folder.name) and folder.is_dir() and not (folder / "protocol.json").exists():
+    if is_run_folder(folder):
         return build_run_report(folder, language)
-    return build_report(path, language)
-
-
-def _find_run(identity: str) -> Path:
-    folders = find_run_folders(OUTPUTS) if OUTPUTS.is_dir() else ()
-    found = next((folder for folder in folders if folder.name.endswith(identity)), None)
-    if found is None:
-        raise FileNotFoundError(f"there is no run with this id below {OUTPUTS}/. A run elsewhere is given by its folder.")
-    return found
+    return build_report(path, language, replace=replace)

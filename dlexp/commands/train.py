@@ -73,7 +73,7 @@ def _command(arguments: list[str]) -> int:
         from dlexp.study.sweep import check_cells
 
         typed = f"{show_command('train')} {shlex.join(overrides)}"
-        ended = run_study(study, check_cells(runs, study.name), request.changes, typed)
+        ended = run_study(study, request, check_cells(runs, study.name), typed)
         print(f"Report: {ended.report}")
         return ended.code
     if problems := find_problems(overrides, multirun=flags.multirun):

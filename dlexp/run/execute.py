@@ -9,23 +9,22 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from dlexp.config import plain_yaml
 from dlexp.config.values import format_value
 from dlexp.contract import Dataset
 from dlexp.data.fingerprint import checking_once
-from dlexp.errors import CheckpointError, ConfigError, DatasetError
+from dlexp.errors import CheckpointError, DatasetError
 from dlexp.machine.device import describe_device
 from dlexp.machine.memory import is_out_of_memory
 from dlexp.run import signals
 from dlexp.run.display import Display
 from dlexp.run.metrics import list_columns
-from dlexp.run.plan import PlannedRun, fingerprint_data, path_keys
+from dlexp.run.plan import PlannedRun, fingerprint_data
 from dlexp.run.record import checkpoint, disk
-from dlexp.run.record.checkpoint import SavedState, expected_bytes
-from dlexp.run.record.folder import FINISHED, Record
-from dlexp.run.record.identity import NOT_IN_CONFIG_FILE, changes
+from dlexp.run.record.checkpoint import expected_bytes
+from dlexp.run.record.folder import FORCED, Record
+from dlexp.run.record.identity import NOT_IN_CONFIG_FILE
 from dlexp.run.record.lock import hold
-from dlexp.run.record.modules import combine
+from dlexp.run.resume import check_whole, find_saved_state
 from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
 from dlexp.run.setup.factories import forget_data, load_dataset, make_factory, make_probes
@@ -111,8 +110,9 @@ def execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any] |
 
 def _execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any]:
     """Execute a run whose lock this process holds."""
+    check_whole(run)
     folder, measurements = run.folder, _read_measurements(run)
-    saved = _find_saved_state(run, measurements, display)
+    saved = find_saved_state(run, measurements, display)
     if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.NUM_STATES):
         display.say(warning)
     lengths = saved.lengths if saved else None
@@ -201,40 +201,6 @@ def _report_choices(chosen: tuning.Settings, record: Record, display: Display) -
     return {"tuned": chosen, **({"batch_size": chosen["batch_size"]} if "batch_size" in chosen else {})}
 
 
-def _find_saved_state(run: PlannedRun, measurements: tuning.Measurements | None, display: Display) -> SavedState | None:
-    """The state to continue from, if there is one.
-
-    Raises:
-        CheckpointError: If all states are damaged, or if the measurements that they depend on are missing.
-        ConfigError: If the config in the folder is no longer the one that the run began with.
-    """
-    before = run.read_summary()
-    if run.config["force"] or not run.folder.exists() or (before and before["status"] in FINISHED):
-        return None
-    settings = {**run.config["hardware"], **(measurements["chosen"] if measurements else {})}
-    saved = checkpoint.newest(run.folder, run.device, settings["num_threads"], combine(run.modules))
-    if saved is None:
-        if before is None:
-            display.say(f"{run.folder} was interrupted before its first checkpoint: it starts over.")
-        return None
-    if measurements is None and tuning.needs_measurement(run.config):
-        raise CheckpointError(
-            f"{run.folder / tuning.FILE} is missing: it holds the settings that were chosen at the first start, and "
-            f"{saved.name} depends on them. force=true starts the run over."
-        )
-    try:
-        changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config, path_keys(run.composed))
-    except ValueError as error:
-        changed = [f"It cannot be read: {error}."]
-    if changed:
-        raise ConfigError(f"{run.folder / 'config.yaml'} was changed after the run began; force=true starts it over.", *changed)
-    for problem in saved.refused:
-        display.say(f"Refused: {problem}")
-    differs = f"; not exact to the last bit: {saved.differs}" if saved.differs else ""
-    display.say(f"Goes on from {saved.name}{differs}.")
-    return saved
-
-
 def _state_bytes(run: PlannedRun, facts: Facts) -> int:
     return expected_bytes(facts.num_parameters, rollback=run.config["on_divergence"] == "rollback")
 
@@ -243,6 +209,7 @@ def _initial_files(run: PlannedRun) -> dict[str, str]:
     """Name and text of the files that a run folder has from the start."""
     config = {key: value for key, value in run.config.items() if key not in NOT_IN_CONFIG_FILE}
     return {
+        **({FORCED: "Started with force=true; the next such start goes on.\n"} if run.config["force"] else {}),
         "config.yaml": yaml.safe_dump(config, sort_keys=False),
         ".hydra/config.yaml": OmegaConf.to_yaml(run.composed.tree),
         ".hydra/overrides.yaml": yaml.safe_dump(run.composed.command),

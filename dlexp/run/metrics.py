@@ -66,3 +66,14 @@ def list_columns(config: dict[str, Any], facts: Facts) -> list[str]:
     columns += ["train/clip_rate"] if config["grad_clip"] is not None else []
     columns += ["train/overflow_steps"] if config["precision"]["format"] == "fp16" else []
     return [*columns, "seconds", "examples_per_s"]
+
+
+def list_metrics(config: dict[str, Any], facts: Facts) -> set[str]:
+    """The names of the numbers that the summary of a finished run has: metrics, counts and times."""
+    score = "acc" if facts.dataset.task == "classification" else "rmse"
+    watched = watched_split(config)
+    names = {name for name in list_columns(config, facts) if name.startswith(("train/", "val/"))}
+    names |= {"test/loss", f"test/{score}", "train/seconds", "train/examples_per_s"}
+    names |= {"best/epoch", f"best/{watched}/loss", f"best/{watched}/{score}"} if watched else set()
+    names |= {"target/epoch", "target/seconds"} if config["target"] is not None else set()
+    return names

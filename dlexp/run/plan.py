@@ -17,8 +17,9 @@ from dlexp.errors import ConfigError
 from dlexp.machine.device import find_device
 from dlexp.machine.precision import resolve_format
 from dlexp.run.profiling import FILE as PROFILE_FILE
-from dlexp.run.record.folder import BROKEN, FINISHED, find_run_folder, git_commit, read_summary
+from dlexp.run.record.folder import BROKEN, FINISHED, git_commit, read_summary
 from dlexp.run.record.identity import run_id, slug
+from dlexp.run.record.layout import find_run_folder
 from dlexp.run.record.modules import describe_other_code, find_modules
 from dlexp.run.setup.lab_modules import find_imports_of_dlexp, hash_sources
 

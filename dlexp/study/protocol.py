@@ -1,18 +1,28 @@
 """Run a study, and list the ids that its report is about."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dlexp.config.compose import compose
+from dlexp.config.entry import show_command
+from dlexp.config.suggestion import nearest_option
 from dlexp.data.fingerprint import checking_once
+from dlexp.errors import ConfigError
 from dlexp.run.display import Display
-from dlexp.run.plan import NOT_IN_LABEL, plan
+from dlexp.run.plan import NOT_IN_LABEL, PlannedRun, plan
 from dlexp.run.record.identity import slug
-from dlexp.study.definition import CHANGED, Study
-from dlexp.study.request import command
+from dlexp.run.record.layout import PROTOCOL, find_run_folder
+from dlexp.study.cells import Cell, Study, spell, spell_cell
+from dlexp.study.definition import CHANGED
+from dlexp.study.request import Request, command
 from dlexp.study.sweep import Checked, sweep, write_json
+
+HASH_DIGITS = 8  # at the end of the report's folder; with 12, its name would be that of a run
 
 
 class Ended(NamedTuple):
@@ -22,47 +32,129 @@ class Ended(NamedTuple):
     report: Path
 
 
-def run_study(study: Study, checked: Checked, changes: Mapping[str, str], typed: str, display: Display | None = None) -> Ended:
+def run_study(study: Study, request: Request, checked: Checked, typed: str, display: Display | None = None) -> Ended:
     """Run the runs of a study that are not finished, and write its report.
 
     Args:
         study: As its file describes it.
+        request: What the command asks of it.
         checked: Its runs, from `check_cells`.
-        changes: Key → text, set in every run.
         typed: The command.
         display: Shows the runs; by default the one that suits standard output.
+
+    Raises:
+        ConfigError: If no run has a metric that the study compares, or if two of its cells are the same run.
+        DiskError: If the disk is full or cannot be written.
     """
-    folder = write_protocol(study, changes, typed)
+    check_metrics(study, checked)
+    folder = write_protocol(study, request, typed)
     code = sweep(checked, typed, display)
+    from dlexp.analysis.report.replace import LessKnownError
     from dlexp.analysis.report.write import build_report  # draws figures: not needed until now
 
-    return Ended(code, build_report(folder))
+    try:
+        return Ended(code, build_report(folder))
+    except LessKnownError as error:
+        print(f"{error} {show_command('report')} {folder} --replace replaces it all the same.", file=sys.stderr)
+        return Ended(code, folder / "report.html")
+
+
+def check_metrics(study: Study, checked: Checked) -> None:
+    """Check that the runs of a study have the metrics that it compares.
+
+    Raises:
+        ConfigError: If no run has one of them.
+    """
+    problems = []
+    for metric in dict.fromkeys([study.metric, *(str(entry["metric"]) for entry in study.predictions if "metric" in entry)]):
+        if checked.metrics and "/" in metric and metric not in checked.metrics:  # others are counts, times and derived numbers
+            near = nearest_option(metric, sorted(checked.metrics))
+            problems.append(f"study={study.name}: metric: no run of this study has {metric}.{near}")
+    if problems:
+        raise ConfigError(*problems)
 
 
 @checking_once()
-def write_protocol(study: Study, changes: Mapping[str, str], typed: str) -> Path:
-    """Write protocol.json: the study, and the id of every run that belongs to it under these changes.
+def write_protocol(study: Study, request: Request, typed: str) -> Path:
+    """Write protocol.json: the study, and the id of every run that belongs to it under the changes of the command.
+
+    Seeds that the file does not list belong to it, too, and are marked: those that the command asks for, and those that an
+    earlier command has run.
 
     Args:
         study: As its file describes it.
-        changes: Key → text, set in every run.
+        request: What the command asks of it.
         typed: The command.
 
     Returns:
         The folder of the report: the study's own, or one beside the runs where something is changed.
 
     Raises:
+        ConfigError: If two cells are the same run.
         DiskError: If the disk is full or cannot be written.
     """
-    runs: list[dict[str, object]] = []
-    parent = Path()
-    for cell in study.all_cells():
-        for seed in study.seeds:
-            run = plan(compose(command(study, cell, seed, changes)), study.name)
-            runs.append({"id": run.identity, "cell": cell, "seed": seed})
-            parent = run.study_folder
-    changed = [f"{key}={value}" for key, value in changes.items() if key not in NOT_IN_LABEL]
-    folder = parent / f"{CHANGED}{slug(changed)}" if changed else parent
-    content = {"study": asdict(study), "changes": changed, "command": typed, "runs": runs}
-    write_json(folder / "protocol.json", content)
+    study = request.apply_to(study)
+    runs = [_Listed(study, cell, seed, request.changes) for cell in study.all_cells() for seed in study.seeds]
+    _check_distinct(runs)
+    parent = runs[0].run.study_folder
+    changed = [f"{key}={value}" for key, value in request.changes.items() if key not in NOT_IN_LABEL]
+    changed += [f"{key}={','.join(map(spell, values))}" for key, values in request.axes.items()]
+    folder = parent / name_folder(changed) if changed else parent
+    runs += _list_unplanned(study, request, parent, folder / PROTOCOL)
+    content = {
+        "study": asdict(study),
+        "changes": changed,
+        "command": typed,
+        "runs": [listed.describe(study) for listed in runs],
+    }
+    write_json(folder / PROTOCOL, content)
     return folder
+
+
+def name_folder(changed: list[str]) -> str:
+    """The name of the folder for the report of a changed study. Its hash distinguishes changes that look the same in it."""
+    digest = hashlib.sha256(json.dumps(sorted(changed)).encode()).hexdigest()
+    return f"{CHANGED}{slug(changed)}-{digest[:HASH_DIGITS]}"
+
+
+class _Listed:
+    """A run that the protocol lists."""
+
+    def __init__(self, study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> None:
+        self.cell, self.seed = cell, seed
+        self.run: PlannedRun = plan(compose(command(study, cell, seed, changes)), study.name)
+
+    def describe(self, study: Study) -> dict[str, Any]:
+        marked = {} if self.seed in study.seeds else {"unplanned": True}
+        return {"id": self.run.identity, "cell": self.cell, "seed": self.seed, **marked}
+
+
+def _list_unplanned(study: Study, request: Request, parent: Path, earlier: Path) -> Iterator[_Listed]:
+    """The runs with other seeds than the file lists: requested now, or requested before and begun."""
+    pairs = [(cell, seed) for seed in request.seeds if seed not in study.seeds for cell in request.cells]
+    yield from (_Listed(study, cell, seed, request.changes) for cell, seed in pairs)
+    cells = study.all_cells()
+    for cell, seed in _read_unplanned(earlier):
+        if cell in cells and seed not in study.seeds and (cell, seed) not in pairs:
+            listed = _Listed(study, cell, seed, request.changes)
+            if find_run_folder(parent, listed.run.identity):
+                yield listed
+
+
+def _read_unplanned(path: Path) -> list[tuple[Cell, int]]:
+    """Cell and seed of each unplanned run that an earlier protocol lists; none where it cannot be read."""
+    try:
+        return [(entry["cell"], entry["seed"]) for entry in json.loads(path.read_text())["runs"] if entry.get("unplanned")]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def _check_distinct(runs: list[_Listed]) -> None:
+    seen: dict[str, _Listed] = {}
+    for listed in runs:
+        first = seen.setdefault(listed.run.identity, listed)
+        if first is not listed:
+            raise ConfigError(
+                f"study={listed.run.study}: the cells {spell_cell(first.cell)} and {spell_cell(listed.cell)} are the same run "
+                f"({listed.run.identity}): what they set makes no difference, with these settings and on this machine."
+            )

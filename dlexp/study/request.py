@@ -3,17 +3,21 @@
 The runs of a study are commands that a user could have typed, so they pass all checks of a command.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from dlexp.config.check import check_all
 from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_command
 from dlexp.config.lookup import look_up
-from dlexp.config.overrides import parse
+from dlexp.config.overrides import Override, parse
+from dlexp.config.suggestion import nearest_option
+from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
-from dlexp.study.definition import Cell, Study, meets, overrides_of, read_study
+from dlexp.study.cells import Cell, Study, meets, overrides_of, spell
+from dlexp.study.definition import read_study
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,19 @@ class Request:
         cells: The cells to run, narrowed by the command.
         seeds: Of each cell.
         changes: Key → text of the value, set in every run. They make the protocol differ from the file.
+        axes: Axis → the values of the command, of which the file lacks some. They make the protocol differ, too.
     """
 
     cells: list[Cell]
     seeds: list[int]
     changes: dict[str, str]
+    axes: dict[str, list[Any]] = field(default_factory=dict)
+
+    def apply_to(self, study: Study) -> Study:
+        """The study with the values that the command gives to its axes."""
+        product = replace(study, axes=study.axes | self.axes, cells=[])
+        made = product.all_cells()
+        return replace(product, cells=[cell for cell in study.cells if cell not in made])
 
 
 def names_study(overrides: Sequence[str]) -> bool:
@@ -69,20 +81,45 @@ def narrow(study: Study, overrides: Sequence[str]) -> Request:
         for key, item in given.items()
         if len(item.values) > 1 and key not in (*study.keys, "seed")
     ]
+    problems += [
+        line for key, item in given.items() if key in (*study.keys, "seed") for line in _find_value_mistakes(item, study)
+    ]
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError(*dict.fromkeys(problems))
     narrowed = {key: item.values for key, item in given.items() if key in study.keys}
     axes = {key: narrowed.get(key, values) for key, values in study.axes.items()}
     listed = [cell for cell in study.cells if all(key in cell and cell[key] in values for key, values in narrowed.items())]
     only_axes = all(key in study.axes for key in narrowed)  # an axis-made cell has no value for the other keys
-    product = Study(study.name, "", "", axes=axes).all_cells() if only_axes else []
-    cells = product + listed
+    product = replace(study, axes=axes, cells=[]).all_cells() if only_axes else []
+    cells = product + [cell for cell in listed if cell not in product]
     if not cells:
-        raise ConfigError(
-            f"study={study.name}: no cell has {', '.join(f'{key}={values}' for key, values in narrowed.items())}."
-        )
+        wanted = " ".join(f"{key}={','.join(map(spell, values))}" for key, values in narrowed.items())
+        raise ConfigError(f"study={study.name}: no cell has {wanted}.")
+    known = study.all_cells()
+    other = [cell for cell in cells if cell not in known]
+    changed_axes = {key: axis for key, axis in axes.items() if other and any(value not in study.axes[key] for value in axis)}
     changes = {key: item.value_text for key, item in given.items() if key not in narrowed and key != "seed"}
-    return Request(cells, given["seed"].values if "seed" in given else study.seeds, changes)
+    return Request(cells, given["seed"].values if "seed" in given else study.seeds, changes, changed_axes)
+
+
+def _find_value_mistakes(item: Override, study: Study) -> Iterator[str]:
+    """What is wrong with the values of a key that distinguishes the cells, or with the seeds."""
+    if len({spell(value) for value in item.values}) < len(item.values):
+        yield f"{item.text}: the same value comes twice."
+    for value in item.values:
+        shown = make_printable(spell(value))
+        if item.key == "seed":
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                yield f"{item.text}: seeds are whole numbers, at least 0, got {shown}."
+        elif item.key not in study.axes and value not in (listed := _list_values(study, item.key)):
+            known = list(dict.fromkeys(map(spell, listed)))
+            near = nearest_option(shown, known)
+            yield f"{item.text}: no cell of {study.name} has {item.key}={shown}, but {', '.join(known)}.{near}"
+
+
+def _list_values(study: Study, key: str) -> list[Any]:
+    """The values of a key in the listed cells."""
+    return [cell[key] for cell in study.cells if key in cell]
 
 
 def command(study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
@@ -101,14 +138,17 @@ def label(cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
 def compose_runs(study: Study, request: Request) -> list[Composed]:
     """Compose and check the config of each requested run. The seed varies slowest: an interrupted study has whole seeds.
 
+    The cells that are not requested are checked, too: the report lists them.
+
     Raises:
         ConfigError: With everything that is wrong with any of them.
     """
-    runs = [(cell, seed) for seed in request.seeds for cell in request.cells]
-    commands = [command(study, cell, seed, request.changes) for cell, seed in runs]
+    requested = [(cell, seed) for seed in request.seeds for cell in request.cells]
+    others = [(cell, study.seeds[0]) for cell in request.apply_to(study).all_cells() if cell not in request.cells]
+    commands = [command(study, cell, seed, request.changes) for cell, seed in requested + others]
     if problems := dict.fromkeys(problem for overrides in commands for problem in look_up(overrides, multirun=False)):
         raise ConfigError(*problems)
-    labels = [label(cell, seed, request.changes) for cell, seed in runs]
+    labels = [label(cell, seed, request.changes) for cell, seed in requested + others]
     composed = [compose(overrides, name) for overrides, name in zip(commands, labels, strict=True)]
     check_all(composed)
-    return composed
+    return composed[: len(requested)]

@@ -14,6 +14,7 @@ from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedErr
 from dlexp.machine.files import write_whole
 from dlexp.run.display import Display, make_display, result_line, results_table, stale_lines
 from dlexp.run.execute import execute, gather_facts
+from dlexp.run.metrics import list_metrics
 from dlexp.run.plan import ADHOC, PlannedRun, plan
 from dlexp.run.record import disk, folder
 
@@ -26,10 +27,12 @@ class Checked(NamedTuple):
     Args:
         runs: Each run once, even if two cells are the same run.
         unsupported: For each of the other cells, why this machine cannot run it.
+        metrics: The names of the metrics that some of these runs have, or will have.
     """
 
     runs: list[PlannedRun]
     unsupported: list[str]
+    metrics: frozenset[str] = frozenset()
 
 
 def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
@@ -46,22 +49,45 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
     Raises:
         DiskError: If the disk is full or cannot be written.
     """
-    runs, unsupported = cells
+    runs, unsupported, _ = cells
     swept = list_swept_keys(runs)
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
     manifest = runs[0].study_folder / "sweeps" / f"{identity}.json"
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
-    write_json(manifest, listed | {"started": folder.now()})
+    forced = any(run.config["force"] for run in runs)
+    finished = _read_finished(manifest, runs) if forced else []
+    write_json(manifest, listed | {"started": folder.now()} | ({"finished": finished} if forced else {}))
     rows: list[Row] = []
     with display or make_display(count_due(runs)) as display:
+        if finished:
+            display.say(f"force=true: goes on after the {len(finished)} runs that the interrupted start finished.")
         try:
             for run in runs:
-                rows.append(_complete(run, display) | {key: _value(run, key) for key in swept})
+                due = run.must_run() and run.identity not in finished
+                rows.append(_complete(run, display, due=due) | {key: _value(run, key) for key in swept})
+                if forced and due and rows[-1]["outcome"] == "done":
+                    finished.append(run.identity)
+                    write_json(manifest, listed | {"started": folder.now(), "finished": finished})
         finally:  # an interrupted sweep reports what it has
             _report(rows, swept, len(runs), len(unsupported), command, display)
             counts = Counter(row["outcome"] for row in rows)
-            write_json(manifest, listed | {"counts": counts, "ended": folder.now()})
+            interrupted = {"finished": finished} if forced and len(rows) < len(runs) else {}
+            write_json(manifest, listed | {"counts": counts, "ended": folder.now()} | interrupted)
     return int(any(row["outcome"] == "failed" for row in rows))
+
+
+def _read_finished(manifest: Path, runs: Sequence[PlannedRun]) -> list[str]:
+    """The runs that an interrupted sweep with force=true has finished, by the code of now."""
+    try:
+        recorded = set(json.loads(manifest.read_text())["finished"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return []
+    known = [(run, run.read_summary()) for run in runs if run.identity in recorded]
+    return [
+        run.identity
+        for run, summary in known
+        if summary and summary["status"] in folder.FINISHED and not run.describe_other_code()
+    ]
 
 
 def count_due(runs: Iterable[PlannedRun]) -> int:
@@ -80,11 +106,14 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     runs: dict[str, PlannedRun] = {}
     unsupported: list[str] = []
     problems: list[tuple[str, Composed]] = []
+    metrics: set[str] = set()
     for cell in cells:
         try:
             run = plan(cell, study)
             if run.must_run() and run.identity not in runs:
-                gather_facts(run)
+                metrics |= list_metrics(run.config, gather_facts(run))
+            elif summary := run.read_summary():
+                metrics.update(summary.get("metrics", {}))
             runs[run.identity] = run
         except UnsupportedError as error:
             unsupported.append(" ".join(error.problems))
@@ -93,7 +122,7 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     refuse(problems, len(cells))
     if not runs:
         raise UnsupportedError(*dict.fromkeys(unsupported))
-    return Checked(list(runs.values()), unsupported)
+    return Checked(list(runs.values()), unsupported, frozenset(metrics))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -107,14 +136,14 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
-def _complete(run: PlannedRun, display: Display) -> Row:
-    """Run one cell unless it is finished.
+def _complete(run: PlannedRun, display: Display, *, due: bool) -> Row:
+    """Run one cell if it is due.
 
     Returns:
         Its row: status, outcome (done, skipped, failed, held), metrics and time.
     """
     try:
-        fresh = execute(run, gather_facts(run), display) if run.must_run() else None
+        fresh = execute(run, gather_facts(run), display) if due else None
     except HeldError as error:
         display.say(str(error))
         return {"status": "held", "outcome": "held"}

@@ -33,6 +33,7 @@ def make_study(
     axes: Mapping[str, Sequence[Any]],
     seeds: Sequence[int] = range(5),
     *,
+    cells: Sequence[Cell] = (),
     accuracy: Callable[[Cell, int], Number] = noisy,
     seconds: Callable[[Cell, int], float] = lambda cell, seed: 12.0,
     status: Callable[[Cell, int], str] = lambda cell, seed: "done",
@@ -46,6 +47,7 @@ def make_study(
         root: The outputs folder.
         axes: Key → values.
         seeds: Of each cell.
+        cells: Cells beside the product of the axes.
         accuracy: test/acc of a run; None is written as null.
         seconds: train/seconds of a run; its speed is 12000 examples over that, its GPU memory a MiB for each second.
         status: Of a run: `done`, `diverged`, `failed`, `oom`, `interrupted` (no summary), `missing` (no folder), `damaged`.
@@ -63,10 +65,10 @@ def make_study(
         "metric": "test/acc",
         "pairing": "paired",
     }
-    content |= {"axes": {key: list(values) for key, values in axes.items()}, "cells": [], "seeds": list(seeds)}
+    content |= {"axes": {key: list(values) for key, values in axes.items()}, "cells": list(cells), "seeds": list(seeds)}
     content |= {"predictions": [], "reference": {}} | study
-    cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    runs: list[dict[str, Any]] = [{"id": identity(cell, seed), "cell": cell, "seed": seed} for cell in cells for seed in seeds]
+    every = [*(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())), *cells]
+    runs: list[dict[str, Any]] = [{"id": identity(cell, seed), "cell": cell, "seed": seed} for cell in every for seed in seeds]
     for run in runs:
         state = status(run["cell"], run["seed"])
         if state != "missing":

@@ -23,7 +23,7 @@ from dlexp.errors import DiskError
 from tests.reliability.harness import train
 
 MODES = ("ENOSPC", "EIO", "kill", "torn")
-OPERATIONS = ("fsync", "replace", "unlink", "mkdir", "truncate")
+OPERATIONS = ("fsync", "replace", "unlink", "rmdir", "mkdir", "truncate")
 
 
 class Faults:
@@ -53,7 +53,8 @@ class Faults:
 
     def _counted(self, operation):
         def counted(target, *arguments, **options):
-            if (not isinstance(target, str | Path) or str(target).startswith(self.root)) and self._happens():
+            below = not isinstance(target, str | Path) or str(target).startswith(self.root) or options.get("dir_fd") is not None
+            if below and self._happens():
                 os.kill(os.getpid(), signal.SIGKILL)
             return operation(target, *arguments, **options)
 

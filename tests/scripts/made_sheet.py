@@ -1,10 +1,12 @@
 """Made-up runs of the studies that the homework sheet's questions are about, with every effect one way or the other."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from dlexp.analysis import load_runs, write_runs
 from dlexp.study.definition import read_study
 from tests.analysis.made import Cell, identity, make_run
 
@@ -41,7 +43,7 @@ def make_sheet_study(
         datasets: That were run.
         seeds: That were run.
         tilt: 1, or -1 for every effect the other way.
-        curves: Whether runs have metrics.csv and probes.csv.
+        curves: Whether there are run folders, with metrics.csv and probes.csv; else there is the runs.csv made of them.
 
     Returns:
         The study's folder.
@@ -57,10 +59,12 @@ def make_sheet_study(
         for seed in seeds:
             run = make_run(folder, cell, seed, accuracy=accuracy_of(cell, seed, tilt))
             _change_summary(run / "summary.json", cell, tilt)
-            (run / "metrics.csv").unlink()
-            if curves:
-                _write_metrics(run / "metrics.csv", cell, seed, tilt)
-                _write_probes(run / "probes.csv", cell, seed, tilt)
+            _write_metrics(run / "metrics.csv", cell, seed, tilt)
+            _write_probes(run / "probes.csv", cell, seed, tilt)
+    if not curves:
+        write_runs(load_runs(folder), folder / "runs.csv")
+        for run in folder.glob("*=*"):
+            shutil.rmtree(run)
     return folder
 
 

@@ -161,7 +161,17 @@ def test_the_script_writes_the_page(tmp_path, roots):
     refused = subprocess.run([*command, str(tmp_path / "no")], capture_output=True, text=True, env=environment)
     assert (refused.returncode, refused.stderr) == (2, f"--reference must be a folder, got {tmp_path / 'no'}.\n")
     subprocess.run([*command, str(tmp_path)], check=True, env=environment)
-    assert (tmp_path / "questions.md").read_text().count("\n### ") == 18
+    page = (tmp_path / "questions.md").read_text()
+    assert page.count("\n### ") == 18
+    (tmp_path / "empty").mkdir()
+    command[2] = str(tmp_path / "empty")  # as in a fresh clone: no run folders
+    refused = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, env=environment)
+    assert refused.returncode == 2
+    assert "a new page would answer less" in refused.stderr
+    assert "Why is MSE slower?: Not yet run: `python train.py study=loss" in refused.stderr
+    assert (tmp_path / "questions.md").read_text() == page
+    subprocess.run([*command, str(tmp_path), "--replace"], check=True, env=environment)
+    assert "Not yet run" in (tmp_path / "questions.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from dlexp.errors import ConfigError
-from dlexp.study.definition import read_study, spell
+from dlexp.study.cells import spell
+from dlexp.study.definition import read_study
 from dlexp.study.request import label, narrow
 
 NARROWED = {  # study, what is typed → number of cells
@@ -45,7 +46,20 @@ REFUSED = {
         "width=1,2",
         "has no axis width. Its axes: activation, depth, seed",
     ),
-    "nothing left": ("topology", "arm=taller", r"no cell has arm=\['taller'\]"),
+    "an arm that no cell has": (
+        "topology",
+        "arm=small,widr",
+        "no cell of topology has arm=widr, but small, wider, deeper, both. Did you mean wider",
+    ),
+    "cells that exclude each other": (
+        "loss",
+        "loss=cross_entropy loss.softmax=true",
+        "no cell has loss=cross_entropy loss.softmax=true",
+    ),
+    "a value twice": ("depth_activation", "depth=1,1", "depth=1,1: the same value comes twice"),
+    "a seed twice": ("depth_activation", "seed=0,0", "seed=0,0: the same value comes twice"),
+    "a seed that is no number": ("depth_activation", "seed=a", "seeds are whole numbers, at least 0, got a"),
+    "a seed below 0": ("depth_activation", "seed=-1", "at least 0, got -1"),
     "a key twice": ("depth_activation", "depth=1 depth=8", "depth=1: depth is set twice"),
 }
 
@@ -66,10 +80,92 @@ WRONG = {
     "a key": ({"axis": {}}, "study=made: axis: no such key"),
     "no cell": ({"axes": {}}, "neither axes nor cells"),
     "a kind": ({"cells": {"depth": 1}}, "study=made: cells: must be a list, got {'depth': 1}"),
+    "an empty question": ({"question": " "}, "question: must be text, got ' '"),
+    "a key that is no text": ({"axes": {1: [2]}}, "axes: the key 1 is no text"),
+    "an axis of one value": ({"axes": {"depth": 1}}, r"axes: depth: must be a list of values, got 1. Write \[1\]"),
+    "an axis as in a command": (
+        {"axes": {"depth": "1,2"}},
+        r"axes: depth: must be a list of values, got '1,2'. Write \[1, 2\]",
+    ),
+    "a range": ({"axes": {"depth": "range(1,4)"}}, r"got 'range\(1,4\)'. Write \[1, 2, 3\]"),
+    "an empty axis": ({"axes": {"depth": [1, 2], "width": []}}, "axes: width: has no values"),
+    "an axis with nan": ({"axes": {"depth": [1, 2], "dropout": [float("nan")]}}, "axes: dropout: must be values, got .nan"),
+    "a value twice": ({"axes": {"depth": [1, 2, 1]}}, "axes: depth: 1 comes twice"),
+    "a value twice in two spellings": ({"axes": {"depth": [1, 2], "dropout": [0, 0.0]}}, "axes: dropout: 0.0 comes twice"),
+    "a number and its text": ({"axes": {"depth": [1, 2, "1"]}}, "axes: depth: 1 comes twice"),
+    "the seed as an axis": ({"axes": {"depth": [1, 2], "seed": [0]}}, "axes: seed: write `seeds`"),
+    "the seed in a cell": ({"cells": [{"arm": "a", "seed": 1}]}, "cells: seed: write `seeds`"),
+    "the seed in base": ({"base": {"seed": 1}}, "base: seed: write `seeds`"),
+    "a study in a study": ({"base": {"study": "loss"}}, "base: study: a study cannot run another one"),
+    "an arm in base": ({"base": {"arm": "a"}}, "base: arm names a cell"),
+    "a cell that is no map": ({"cells": ["relu"]}, "cells: each must be a map"),
+    "a cell twice": ({"cells": [{"width": 4}, {"width": 4}]}, r"cells: {width: 4} comes twice"),
+    "a cell that the axes make": ({"cells": [{"depth": 2}]}, r"cells: {depth: 2} comes twice"),
+    "two arms that are one": (
+        {"cells": [{"arm": "a", "width": 4}, {"arm": "b", "width": 4}]},
+        "{arm: a, width: 4} and {arm: b, width: 4} are one run",
+    ),
+    "a baseline that base repeats": (
+        {"base": {"depth": 2}, "cells": [{"arm": "plain"}]},
+        "{depth: 2} and {arm: plain} are one run",
+    ),
+    "no seeds": ({"seeds": []}, r"seeds: must be a list of one whole number or more, such as \[0, 1, 2, 3, 4\], got \[\]"),
+    "one seed": ({"seeds": 3}, "seeds: must be a list"),
+    "seeds in quotes": ({"seeds": ["0", 1]}, "seeds: must be whole numbers, at least 0, got '0'. Write 0 without quotes"),
+    "a seed that is true": ({"seeds": [True]}, "seeds: must be whole numbers, at least 0, got true"),
+    "a seed twice": ({"seeds": [0, 1, 0]}, "seeds: 0 comes twice"),
+    "a condition that is none": ({"when": {"depth": {"width": 2}}}, "when: depth: must be a condition, such as norm=gn"),
+    "settings of a condition": ({"when": {"depth=1": [1]}}, r"when: 'depth=1': must be a map"),
+    "an unknown metric": ({"metric": "test/accuracy"}, "metric: no run has a metric test/accuracy. Did you mean test/acc"),
+    "a metric without its split": ({"metric": "acc"}, "metric: no run has a metric acc. Did you mean test/acc"),
+    "a metric of a prediction": (
+        {"predictions": [CLAIM | {"metric": "tets/acc"}]},
+        "predictions: metric: .* Did you mean test/acc",
+    ),
+    "a prediction that is no map": ({"predictions": ["deep wins"]}, "predictions: each must be a map with claim, plus, minus"),
+    "no claim": (
+        {"predictions": [{key: CLAIM[key] for key in ("plus", "minus", "expected")}]},
+        "predictions: claim is missing",
+    ),
+    "no side": ({"predictions": [{key: CLAIM[key] for key in ("claim", "plus", "expected")}]}, "predictions: minus is missing"),
+    "a side that is no map": ({"predictions": [CLAIM | {"plus": "depth=2"}]}, "predictions: plus: must be a map"),
+    "a side of no cells": ({"predictions": [CLAIM | {"plus": []}]}, "predictions: plus: must be a map, key: value, got null"),
+    "a place that is null": (
+        {"predictions": [CLAIM | {"where": None}]},
+        "predictions: where: must be a map, key: value, got null",
+    ),
+    "both sides the same": ({"predictions": [CLAIM | {"minus": {"depth": 2}}]}, "{depth: 2} is on both sides, plus and minus"),
+    "a claim twice": ({"predictions": [CLAIM, CLAIM]}, "predictions: the claim 'c' comes twice"),
+    "a margin in per cent": ({"predictions": [CLAIM | {"margin": "1 %"}]}, "margin: must be a number, got '1 %'. Write 0.01"),
+    "a margin in points": (
+        {"predictions": [CLAIM | {"margin": 5}]},
+        "margin: test/acc is a rate between 0 and 1, got 5. Write 0.05",
+    ),
+    "published per cent": (
+        {"reference": {"values": [{"depth": 1, "value": 89.04}]}},
+        "reference: value: test/acc is a rate between 0 and 1, got 89.04. Write 0.8904",
+    ),
+    "a published text": (
+        {"reference": {"values": [{"depth": 1, "value": "89 %"}]}},
+        "value: must be a number, got '89 %'. Write 0.89",
+    ),
+    "a published deviation": (
+        {"reference": {"values": [{"depth": 1, "value": 0.9, "sd": 2}]}},
+        "reference: sd: test/acc is a rate",
+    ),
+    "no published number": (
+        {"reference": {"values": [{"depth": 1}]}},
+        "reference: values: each must be a map with a cell and its",
+    ),
+    "two published numbers": (
+        {"reference": {"values": [{"depth": 1, "value": 0.9}, {"depth": 1, "value": 0.8}]}},
+        "reference: {depth: 1} has two published numbers",
+    ),
+    "a key of the published": ({"reference": {"sources": "x"}}, "reference: sources: no such key"),
     "a pairing": ({"pairing": "both"}, "pairing: must be paired or independent, got both"),
     "a condition": ({"when": {"depth=3": {"width": 2}}}, "when: depth=3 selects no cell"),
     "an expectation": ({"predictions": [CLAIM | {"expected": "more"}]}, "must be greater, less or equal, got more"),
-    "no ratio": ({"predictions": [CLAIM | {"ratio": "2"}]}, "ratio must be a number at least 1, got '2'"),
+    "no ratio": ({"predictions": [CLAIM | {"ratio": "2"}]}, "predictions: ratio: must be a number, got '2'"),
     "a ratio below 1": ({"predictions": [CLAIM | {"ratio": 0.5}]}, "ratio must be a number at least 1, got 0.5"),
     "a ratio that nothing equals": (
         {"predictions": [CLAIM | {"expected": "equal", "ratio": 1}]},

@@ -1,20 +1,30 @@
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
 from dlexp.errors import ConfigError
-from dlexp.study.protocol import run_study
+from dlexp.run.record.layout import RUN_FOLDER_NAME
+from dlexp.study.definition import read_study
+from dlexp.study.metrics import METRICS
+from dlexp.study.protocol import check_metrics, name_folder, run_study, write_protocol
 from dlexp.study.request import compose_runs, read_command
-from dlexp.study.sweep import check_cells
+from dlexp.study.sweep import Checked, check_cells
 
 TINY = ("study=activation_2d", "dataset=moons", "epochs=2", "model.widths=[8]")
-FOLDER = "with-epochs=2-model.widths=-8"
+FOLDER = "with-epochs=2-model.widths=-8-"  # and 8 digits of a hash
 
 
 def run(root, *overrides):
     study, request = read_command([*TINY, *overrides, f"output_dir={root}"])
     checked = check_cells(compose_runs(study, request), study.name)
-    return run_study(study, checked, request.changes, "python train.py study=activation_2d ...")
+    return run_study(study, request, checked, "python train.py study=activation_2d ...")
+
+
+def folder_of_report(root):
+    (folder,) = root.glob(f"activation_2d/{FOLDER}????????")
+    return folder
 
 
 def summaries(root):
@@ -38,7 +48,7 @@ def test_a_study_runs_what_its_axes_ask_for_and_no_more_the_second_time(tmp_path
 
 def test_the_protocol_lists_every_run_of_the_study_narrowed_or_not(one_run):
     root, _ = one_run
-    content = json.loads((root / "activation_2d" / FOLDER / "protocol.json").read_text())
+    content = json.loads((folder_of_report(root) / "protocol.json").read_text())
     assert content["changes"] == ["epochs=2", "model.widths=[8]"]
     assert len(content["runs"]) == 60
     ids = {entry["id"]: entry for entry in content["runs"]}
@@ -49,7 +59,7 @@ def test_the_protocol_lists_every_run_of_the_study_narrowed_or_not(one_run):
 
 def test_a_report_is_written_beside_the_protocol(one_run):
     root, ended = one_run
-    report = root / "activation_2d" / FOLDER / "report.html"
+    report = folder_of_report(root) / "report.html"
     assert ended == (0, report)
     assert "undecided" in report.read_text()
 
@@ -70,3 +80,124 @@ def test_a_refusal_says_why_and_leaves_nothing(overrides, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         compose_runs(*read_command([*overrides, f"output_dir={tmp_path}"]))
     assert list(tmp_path.iterdir()) == []
+
+
+def protocol(root, *overrides):
+    """The folder of a command's report, and its protocol; nothing is trained."""
+    study, request = read_command([*overrides, f"output_dir={root}"])
+    folder = write_protocol(study, request, "typed")
+    return folder, json.loads((folder / "protocol.json").read_text())
+
+
+def test_other_values_of_an_axis_make_a_report_of_their_own(tmp_path):
+    own, _ = protocol(tmp_path, "study=activation_2d", "activation=relu")
+    folder, content = protocol(tmp_path, "study=activation_2d", "activation=gelu,relu", "dataset=moons")
+    assert own == tmp_path / "activation_2d"
+    assert folder.name.startswith("with-activation=gelu-relu-")
+    assert content["changes"] == ["activation=gelu,relu"]
+    assert {run["cell"]["activation"] for run in content["runs"]} == {"gelu", "relu"}
+    assert len({run["cell"]["dataset"] for run in content["runs"]}) == len(read_study("activation_2d").axes["dataset"])
+
+
+def test_a_value_of_a_listed_cell_is_no_other_value(tmp_path):
+    path = tmp_path / "listed.yaml"
+    path.write_text(
+        "question: q\nbackground: b\nbase: {dataset: moons, model: mlp}\naxes: {depth: [1, 2]}\ncells: [{depth: 4}]\n"
+    )
+    study, request = read_command([f"study={path}", "depth=4"])
+    assert (request.cells, request.axes) == ([{"depth": 4}], {})
+    study, request = read_command([f"study={path}", "depth=4,5"])
+    assert request.apply_to(study).all_cells() == request.cells == [{"depth": 4}, {"depth": 5}]
+
+
+def test_more_seeds_than_the_file_lists_belong_to_the_comparison_and_are_marked(tmp_path, capsys):
+    ended = run(tmp_path, "activation=relu", "seed=0,17")
+    runs = json.loads((ended.report.parent / "protocol.json").read_text())["runs"]
+    assert [(entry["cell"]["activation"], entry["seed"]) for entry in runs if entry.get("unplanned")] == [("relu", 17)]
+    assert len(runs) == 61
+    page = (ended.report.parent / "report.md").read_text()
+    assert "Seeds that the study's file does not list: 17." in page
+    assert "up to 11 seeds, 61 runs: 2 finished" in page
+    assert "not 0" not in page  # it is no run of another protocol
+    again = run(tmp_path, "activation=relu", "seed=0,18")  # a seed that was run stays, one that never was does not
+    found = [entry["seed"] for entry in json.loads((again.report.parent / "protocol.json").read_text())["runs"]]
+    assert {17, 18} <= set(found)
+    for folder in tmp_path.glob("activation_2d/*seed=17*"):
+        shutil.rmtree(folder)
+    study, request = read_command([*TINY, f"output_dir={tmp_path}"])
+    folder = write_protocol(study, request, "typed")
+    assert {
+        entry["seed"] for entry in json.loads((folder / "protocol.json").read_text())["runs"] if entry.get("unplanned")
+    } == {18}
+
+
+def test_cells_that_are_the_same_run_are_refused(tmp_path):
+    path = tmp_path / "equal.yaml"
+    path.write_text("question: q\nbackground: b\nbase: {dataset: moons, model: mlp}\naxes: {checkpoint_every: [1, 2]}\n")
+    with pytest.raises(ConfigError, match=r"cells {checkpoint_every: 1} and {checkpoint_every: 2} are the same run"):
+        protocol(tmp_path, f"study={path}")
+
+
+def test_a_cell_that_is_not_requested_is_checked_too(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text("question: q\nbackground: b\nbase: {dataset: moons, model: mlp}\naxes: {activation: [relu, rely]}\n")
+    with pytest.raises(ConfigError, match="Did you mean relu"):
+        compose_runs(*read_command([f"study={path}", "activation=relu"]))
+
+
+@pytest.mark.parametrize(
+    ("metric", "known"),
+    [
+        ("val/acc", ["test/acc"]),
+        ("test/rmse", ["test/acc", "val/acc"]),
+        ("target/seconds", ["test/acc"]),
+        ("best/test/acc", ["best/val/acc"]),
+    ],
+)
+def test_a_metric_that_no_run_has_is_refused(metric, known):
+    study = replace(read_study("activation_2d"), metric=metric)
+    with pytest.raises(ConfigError, match=f"no run of this study has {metric}"):
+        check_metrics(study, Checked([], [], frozenset(known)))
+    check_metrics(replace(study, metric="memory.allocated"), Checked([], [], frozenset(known)))
+
+
+def test_the_metrics_that_are_known_before_training_are_those_of_the_summary(tmp_path):
+    path = tmp_path / "timed.yaml"
+    path.write_text(
+        "question: q\nbackground: b\nbase: {dataset: moons, model: mlp, epochs: 1, target: 0.5, grad_clip: 1}\n"
+        "axes: {depth: [1]}\nseeds: [0]\n"
+    )
+    command = [f"study={path}", f"output_dir={tmp_path}"]
+    study, request = read_command(command)
+    before = check_cells(compose_runs(study, request), study.name)
+    run_study(study, request, before, "typed")
+    after = check_cells(compose_runs(study, request), study.name)
+    assert before.metrics == after.metrics
+    assert before.metrics <= set(METRICS)
+
+
+CHANGES = [
+    ["precision=bf16"],
+    ["precision=fp16"],
+    ["x=-1"],
+    ["x=1"],
+    ["x=+1"],
+    ["x=[1,2]"],
+    ["x=[12]"],
+    ["x=1,2"],
+    ["a=1", "b=2"],
+    ["a=1-b=2"],
+    [f"dataset.root={'d' * 90}/a"],
+    [f"dataset.root={'d' * 90}/b"],
+    ["dataset.root=é" * 60],
+]
+
+
+def test_each_change_has_a_folder_of_its_own():
+    names = [name_folder(changed) for changed in CHANGES]
+    assert len(set(names)) == len(CHANGES)
+    assert name_folder(["a=1", "b=2"]) == name_folder(["b=2", "a=1"])
+    for name in names:
+        assert name.startswith("with-")
+        assert len(name.encode()) <= 255
+        assert not RUN_FOLDER_NAME.search(name)

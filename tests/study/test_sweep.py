@@ -153,3 +153,25 @@ def test_a_lost_folder_is_run_again(tmp_path, capsys):
     shutil.rmtree(folders(tmp_path)[0])
     complete("seed=0,1", root=tmp_path)
     assert counts(capsys) == "2 runs: 1 done, 1 skipped, 0 failed, 0 held."
+
+
+def test_with_force_an_interrupted_sweep_goes_on_after_what_it_has_finished(tmp_path, capsys, monkeypatch):
+    command = ("seed=0,1,2", "force=true")
+    complete(*command, root=tmp_path)
+    execute, started = sweep.execute, []
+
+    def stop_at_the_third(planned, facts, display):
+        started.append(planned.config["seed"])
+        if len(started) == 3:
+            raise KeyboardInterrupt
+        return execute(planned, facts, display)
+
+    monkeypatch.setattr(sweep, "execute", stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        complete(*command, root=tmp_path)
+    assert started == [0, 1, 2]
+    assert complete(*command, root=tmp_path) == 0
+    assert started == [0, 1, 2, 2]
+    assert counts(capsys) == "3 runs: 1 done, 2 skipped, 0 failed, 0 held."
+    complete(*command, root=tmp_path)  # the last start was not interrupted: everything is run again
+    assert started == [0, 1, 2, 2, 0, 1, 2]

@@ -1,6 +1,7 @@
 """Analyse a study's folder: the runs that protocol.json lists, their cells, verdicts and curves, and the runs outside of it."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diag
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.verdict import judge
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
-from dlexp.analysis.read.folder import DamagedError, RunFolder, find_run_folders, flatten, read_json
-from dlexp.analysis.read.load import add_mode, build_runs, read_run_folders
+from dlexp.analysis.read.folder import DamagedError, flatten, read_json
+from dlexp.analysis.read.load import add_mode, build_runs, list_single_folders, read_run_folders
 from dlexp.analysis.read.outside_protocol import describe_outside_runs
 from dlexp.analysis.read.runs_csv import read_runs
 from dlexp.analysis.read.text import find_table
@@ -39,11 +40,11 @@ def analyse(folder: str | Path) -> StudyResult:
     study, planned = protocol["study"], protocol["runs"]
     keys = list(dict.fromkeys([*study.get("axes", {}), *(key for run in planned for key in run["cell"])]))
     damaged: dict[str, str] = {}
-    found: dict[str, RunFolder] = {}
-    for run in read_run_folders(find_run_folders(folder.parent if folder.name.startswith("with-") else folder), damaged):
-        found.setdefault(run.id, run)  # of two folders with one id the first counts, as in training
+    here = Path(os.path.abspath(folder))  # `.` has no name
+    folders = list_single_folders(here.parent if here.name.startswith("with-") else here, damaged)
+    found = {run.id: run for run in read_run_folders(folders, damaged)}
     listed = [found[run["id"]] for run in planned if run["id"] in found]
-    table = None if found else find_table(folder / "runs.csv")
+    table = None if folders or damaged else find_table(folder / "runs.csv")
     loaded = read_runs(table) if table else build_runs(listed)
     runs = _build_planned(planned, keys, loaded, damaged)
     fields = {row["id"]: {name: row[name] for name in ("id", "seed", *keys)} for row in runs.to_dict("records")}
@@ -82,11 +83,12 @@ def _build_planned(
     rows = {row["id"]: row for row in loaded.to_dict("records")}
     merged: list[dict[Any, Any]] = [
         rows.get(run["id"], {"status": "missing", "folder": None, "reason": damaged.get(run["id"])})
-        | {"id": run["id"], "seed": run["seed"]}
+        | {"id": run["id"], "seed": run["seed"], **({"unplanned": True} if run.get("unplanned") else {})}
         | {key: flatten(run["cell"].get(key)) for key in keys}
         for run in planned
     ]
-    columns = dict.fromkeys(["id", "seed", "status", "folder", "reason", *keys, *loaded.columns])
+    marked = ["unplanned"] if any(run.get("unplanned") for run in planned) else []
+    columns = dict.fromkeys(["id", "seed", *marked, "status", "folder", "reason", *keys, *loaded.columns])
     return build_frame(merged, columns, {*keys, *(name for name in loaded.columns if holds_whole_numbers(loaded[name]))})
 
 

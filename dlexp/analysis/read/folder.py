@@ -1,7 +1,6 @@
 """Read one run folder: its config, the numbers of its summary, or the reason why it cannot be read."""
 
 import json
-import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,9 +12,8 @@ from typing import Any
 from dlexp.analysis.read.scores import drop_scores_without_loss
 from dlexp.config import plain_yaml
 from dlexp.machine.files import read_regular_file
+from dlexp.run.record.layout import RUN_FOLDER_NAME, list_missing
 
-RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
-FOLDERS_WITHOUT_RUNS = {"sweeps", "figures", "arrays", "checkpoints"}
 MAX_JSON_BYTES = 2**22  # training writes files a thousandth of this size, in a large study a tenth
 # Keys of summary.json that RunFolder holds elsewhere, or under other names, than in `summary`.
 RENAMED_KEYS = {
@@ -75,18 +73,6 @@ class RunFolder:
     modules: dict[str, str] = field(default_factory=dict)
 
 
-def find_run_folders(root: Path) -> Iterator[Path]:
-    """Every run folder at or below a folder, in the order of their names."""
-    if RUN_FOLDER_NAME.search(root.name):
-        yield root
-        return
-    with os.scandir(root) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    for name in names:
-        if name not in FOLDERS_WITHOUT_RUNS and not name.startswith("."):
-            yield from find_run_folders(root / name)
-
-
 def read_run_folder(path: Path) -> RunFolder:
     """Read a run folder.
 
@@ -102,6 +88,8 @@ def read_run_folder(path: Path) -> RunFolder:
             return RunFolder(name[1] if name else path.name, path, "interrupted", None, _read_choices(path), config)
         if name and summary["id"] != name[1]:
             raise DamagedError(f"summary.json is of run {summary['id']}")
+        if missing := list_missing(path):
+            raise DamagedError(f"it lacks {' and '.join(missing)}")
         return _build_finished(path, config, summary)
     except OSError as error:
         raise DamagedError(f"{Path(error.filename or path).name}: {error.strerror}") from error

@@ -1,5 +1,6 @@
 """Load run folders, or the runs.csv made of them, as tables."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pandas as pd
 
 from dlexp.analysis.read.code import compare_modules
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv
-from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, RunFolder, find_run_folders, read_run_folder, warn_damaged
+from dlexp.analysis.read.folder import DamagedError, DamagedRunWarning, RunFolder, read_run_folder, warn_damaged
 from dlexp.analysis.read.runs_csv import read_runs
 from dlexp.analysis.read.text import find_tables
+from dlexp.run.record.layout import RUN_FOLDER_NAME, describe_copies, find_run_folders, list_run_folders, read_id
 
 FIRST_COLUMNS = ("id", "study", "folder", "status", "reason", "seed")
 
@@ -63,6 +65,23 @@ def read_run_folders(folders: Iterable[Path], damaged: dict[str, str] | None = N
             warn_damaged(folder, error)
             if damaged is not None and (name := RUN_FOLDER_NAME.search(folder.name)):
                 damaged[name[1]] = f"{folder.name} is damaged: {error}"
+
+
+def list_single_folders(study_folder: Path, damaged: dict[str, str]) -> list[Path]:
+    """The run folders of a study. Two of one run are named in a warning and left out: which one is a copy cannot be known.
+
+    Args:
+        study_folder: The folder that holds them.
+        damaged: Receives a message on each such run, under its id.
+    """
+    folders: dict[str, list[Path]] = {}
+    for folder in list_run_folders(study_folder):
+        folders.setdefault(read_id(folder), []).append(folder)
+    for identity, several in folders.items():
+        if len(several) > 1:
+            damaged[identity] = describe_copies(several)
+            warnings.warn(damaged[identity], DamagedRunWarning, stacklevel=3)
+    return [several[0] for several in folders.values() if len(several) == 1]
 
 
 def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +33,23 @@ FORMULA_STARTS = tuple("=+-@\t\r\n'")  # a spreadsheet takes such a text for a f
 def write_runs(runs: pd.DataFrame, path: str | Path) -> None:
     """Write a table of runs; of each folder only its name.
 
-    A text that a spreadsheet would execute gets a leading `'`, which `read_runs` removes.
+    A text that a spreadsheet would execute, or that would be read as a number or a truth value, gets a leading `'`, which
+    `read_runs` removes.
     """
+    names = [str(name) for name in runs.columns]
     rows = runs.to_dict("records")
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(_encode(str(name)) for name in runs.columns)
+        writer.writerow(f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in names)
         for row in rows:
             if isinstance(row.get("folder"), str):
                 row["folder"] = Path(row["folder"]).name
-            writer.writerow(_encode(value) for value in row.values())
+            writer.writerow(_encode(name, value) for name, value in zip(names, row.values(), strict=True))
 
 
-def _encode(value: Any) -> str:
+def _encode(column: str, value: Any) -> str:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+        return f"'{value}" if value.startswith(FORMULA_STARTS) or not isinstance(_decode(column, value), str) else value
     return "" if value is None or value != value else str(value)
 
 
@@ -76,8 +79,7 @@ def _decode(column: str, cell: str) -> Any:
     if cell in ("True", "False"):
         return cell == "True"
     for kind in (int, float):
-        try:
-            return kind(cell)
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            if str(number := kind(cell)) == cell:  # as it is written; 007, 1_0 and 1e3 are text
+                return number
     return cell

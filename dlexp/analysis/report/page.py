@@ -131,10 +131,11 @@ def _list_best_cells(result: StudyResult, text: Text) -> list[str]:
 
 
 def _describe_counts(result: StudyResult, text: Text) -> str:
-    seeds = len(result.protocol["study"].get("seeds", [])) or result.runs["seed"].nunique()
+    seeds = result.runs["seed"].nunique()
     groups = {"finished": FINISHED, "diverged": ["diverged"], "failed": FAILED, "missing": NOT_RUN}
     counts = {name: int(result.runs["status"].isin(group).sum()) for name, group in groups.items()}
-    return text("counts", counts, cells=len(result.cells), seeds=seeds, runs=len(result.runs))
+    complete = len(result.cells) * seeds == len(result.runs)
+    return text("counts" if complete else "counts_uneven", counts, cells=len(result.cells), seeds=seeds, runs=len(result.runs))
 
 
 def _list_warnings(result: StudyResult, text: Text) -> list[str]:
@@ -142,6 +143,8 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
     warnings, runs = [], result.runs
     if result.protocol["changes"]:
         warnings.append(text("changed", changes=", ".join(result.protocol["changes"])))
+    if unplanned := sorted({run["seed"] for run in result.protocol["runs"] if run.get("unplanned")}):
+        warnings.append(text("unplanned", seeds=", ".join(map(str, unplanned))))
     if result.cells["n"].sum() == 0:
         warnings.append(text("nothing_yet"))
     if "selected_on_test" in runs and (n := int(runs["selected_on_test"].eq(True).sum())):

@@ -11,47 +11,59 @@ from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.runs_csv import write_runs
 from dlexp.analysis.report.figures import Picture, draw
 from dlexp.analysis.report.page import Page, make_page
+from dlexp.analysis.report.replace import check_knows_no_less
 from dlexp.analysis.report.text import Text
 from dlexp.machine.files import replacing, write_whole
 
 
-def build_report(folder: Path, lang: str = "en") -> Path:
+def build_report(folder: Path, lang: str = "en", *, replace: bool = False) -> Path:
     """Analyse a study and write its report into the folder that holds its protocol.json.
 
     Args:
         folder: `outputs/<study>`, or `outputs/<study>/with-<changes>`.
         lang: Language of the report's own text: `en` or `ko`.
+        replace: Whether to replace a report that knows more.
 
     Returns:
         The path of report.html.
 
     Raises:
+        LessKnownError: If the report there knows more, and is not to be replaced.
         FileNotFoundError: If there is no protocol.json: the study was never started.
     """
     text = Text(lang)
-    return write_report(analyse(folder), text)
+    return write_report(analyse(folder), text, replace=replace)
 
 
-def write_report(result: StudyResult, text: Text) -> Path:
-    """Draw the figures and write the page, each file whole. Figures of an earlier report that are not drawn are removed."""
+def write_report(result: StudyResult, text: Text, *, replace: bool = False) -> Path:
+    """Draw the figures and write the page, each file whole. Figures of an earlier report that are not drawn are removed.
+
+    All is drawn before anything is replaced. report.md, which displays the files in figures/, is removed before they change;
+    report.html holds its own figures.
+    """
     figures = result.folder / "figures"
+    pictures = list(draw(result))
+    if not replace:
+        check_knows_no_less(result, [picture.name for picture in pictures])
+    page = make_page(result, pictures, text)
+    markdown, html = render_markdown(page), render_html(page)
     figures.mkdir(parents=True, exist_ok=True)
-    pictures = [_save(picture, figures) for picture in draw(result)]
+    (result.folder / "report.md").unlink(missing_ok=True)
+    for picture in pictures:
+        _save(picture, figures)
     if len(result.curves):  # without run folders their figures cannot be drawn again, so they stay
         for path in (*figures.glob("*.png"), *figures.glob("*.svg")):
             if path.stem not in {picture.name for picture in pictures}:
                 path.unlink()
     with replacing(result.folder / "runs.csv") as temporary:
         write_runs(result.runs, temporary)
-    page = make_page(result, pictures, text)
-    write_whole(result.folder / "report.md", render_markdown(page))
-    return write_whole(result.folder / "report.html", render_html(page))
+    write_whole(result.folder / "report.md", markdown)
+    return write_whole(result.folder / "report.html", html)
 
 
-def _save(picture: Picture, folder: Path) -> Picture:
+def _save(picture: Picture, folder: Path) -> None:
     write_whole(folder / f"{picture.name}.png", picture.png)
     write_whole(folder / f"{picture.name}.svg", picture.svg)
-    return picture
 
 
 def render_html(page: Page) -> str:

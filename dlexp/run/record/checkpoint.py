@@ -29,6 +29,7 @@ class SavedState(NamedTuple):
         lengths: File of the run folder → its length in bytes when the state was saved.
         refused: The problem of each newer state that is damaged, a sentence each.
         differs: How this process differs from the one that saved the state; empty if results are the same to the last bit.
+        same_code: Whether the state was saved by the code that reads it.
     """
 
     state: dict[str, Any]
@@ -36,6 +37,7 @@ class SavedState(NamedTuple):
     lengths: dict[str, int]
     refused: list[str]
     differs: str
+    same_code: bool = True
 
 
 class Cadence:
@@ -136,7 +138,7 @@ def newest(run_folder: Path, device: torch.device, num_threads: int, code: str) 
             refused.append(f"{path.name}: {error}")
         else:
             differs = describe_difference(sidecar["environment"], describe_environment(device, num_threads, code))
-            return SavedState(state, path.name, sidecar["files"], refused, differs)
+            return SavedState(state, path.name, sidecar["files"], refused, differs, sidecar["environment"].get("code") == code)
     if refused:
         raise CheckpointError(
             f"{run_folder}: no usable checkpoint, and a run never starts over by itself. force=true does.", *refused

@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from dlexp.machine.files import replacing, write_whole
+from dlexp.run.record.layout import CONFIG, METRICS, SUMMARY, list_missing
 from dlexp.run.record.modules import PACKAGE, combine
 from dlexp.training.probing import Measurement
 
@@ -36,8 +37,9 @@ VOLATILE = {
     "differs",
 }
 
-METRICS, PROBES, PREPROCESSING = "metrics.csv", "probes.csv", "preprocessing.json"
+PROBES, PREPROCESSING = "probes.csv", "preprocessing.json"
 PROBE_COLUMNS = ("epoch", "probe", "mode", "layer", "name", "value")
+FORCED = ".forced"  # in the folder of a run that was started with force=true and has not ended
 PAGE = "report.html"  # which `dlexp report` writes
 FINISHED = {"done", "early_stopped", "diverged"}
 BROKEN = {"failed", "oom"}
@@ -49,18 +51,13 @@ def without_volatile(fields: Mapping[str, Any]) -> dict[str, Any]:
     return steady | ({"metrics": without_volatile(steady["metrics"])} if "metrics" in steady else {})
 
 
-def find_run_folder(study_folder: Path, identity: str) -> Path | None:
-    """The folder of a run, found by its id and never by its slug; None if the run was never started."""
-    return next((folder for folder in sorted(study_folder.glob(f"*-{identity}")) if folder.is_dir()), None)
-
-
 def read_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a finished or failed run; None if the run was interrupted before it wrote one, or if it is damaged."""
+    """The summary of a run that has ended; None if there is none, if it is damaged, or if a file beside it is missing."""
     try:
-        summary = json.loads((folder / "summary.json").read_text())
+        summary = json.loads((folder / SUMMARY).read_text())
     except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return summary if isinstance(summary, dict) and "status" in summary else None
+    return summary if isinstance(summary, dict) and "status" in summary and not list_missing(folder) else None
 
 
 class Record:
@@ -102,9 +99,8 @@ class Record:
             self._probes = (folder / PROBES).open("a", newline="")
 
     def _create(self, files: Mapping[str, str]) -> None:
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _clear(self.folder)
         for name, text in files.items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -176,8 +172,26 @@ class Record:
         self.close()
         made = {"started": self.started, "ended": now(), "git_commit": git_commit(), "code": self.code, "modules": self.modules}
         written = _replace_nonfinite({**summary, **made})
-        write_whole(self.folder / "summary.json", json.dumps(written, indent=1, allow_nan=False) + "\n")
+        write_whole(self.folder / SUMMARY, json.dumps(written, indent=1, allow_nan=False) + "\n")
+        (self.folder / FORCED).unlink(missing_ok=True)
         return written
+
+
+def _clear(folder: Path) -> None:
+    """Empty a run folder. Wherever this is interrupted, what is left is an interrupted run, which goes on or starts over.
+
+    First goes what says that the run is done, and next its states, each before its sidecar, so that none is left that refers to
+    a file which is gone. The config is last: a folder without any of a run's files is not found again.
+    """
+    for name in (FORCED, SUMMARY):
+        (folder / name).unlink(missing_ok=True)
+    for state in sorted(folder.glob("checkpoints/step-*.pt")):
+        state.unlink()
+    for path in sorted(folder.iterdir(), key=lambda path: (path.name == CONFIG, path.name)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def now() -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from dlexp.analysis import DamagedRunWarning, analyse, load_metrics, load_probes, load_runs, write_runs
 from dlexp.analysis.read.folder import DamagedError, read_config, read_run_folder
+from dlexp.analysis.read.runs_csv import read_runs
 from tests.analysis.made import make_run, make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "optimizer.lr": [0.1, 0.01]}
@@ -170,6 +171,41 @@ def test_a_spreadsheet_executes_no_text(tmp_path, text):
     assert not cells[1].lstrip('"').startswith(("=", "+", "-", "@", "\t"))
     assert cells[-1].strip() == "-1.5"
     assert load_runs(path).iloc[0].tolist() == ["0123456789e1", text, -1.5]
+
+
+ARMS = [
+    "007",
+    "1_0",
+    "nan",
+    "inf",
+    "1e3",
+    "True",
+    "",
+    "'",
+    "1",
+    "-1",
+    "+1",
+    "0.10",
+    "1e-05",
+    " 1",
+    "1 ",
+    "None",
+    "null",
+    "x",
+    "٣",
+]
+
+
+@pytest.mark.parametrize("column", ["arm", "activation", "id", "reason"])
+def test_text_comes_back_as_text_and_numbers_as_numbers(tmp_path, column):
+    numbers = [1, 0, -3, 0.1, 1e-5, 1e22, 1.0, float("inf"), -float("inf"), True, False, 10**18, 0.1 + 0.2, None]
+    frame = pd.DataFrame({column: pd.Series(ARMS, dtype=object), "x": pd.Series((2 * numbers)[: len(ARMS)], dtype=object)})
+    write_runs(frame, tmp_path / "runs.csv")
+    again = read_runs(tmp_path / "runs.csv")
+    assert [(type(value), value) for value in again[column].tolist()] == [(str, text) for text in ARMS]
+    assert [(type(value), value) for value in again["x"].astype(object).tolist()] == [
+        (type(value), value) for value in frame["x"].tolist()
+    ]
 
 
 @pytest.mark.parametrize(

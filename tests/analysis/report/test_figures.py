@@ -12,7 +12,9 @@ from dlexp.analysis.report.arrange import cell_names, mark_absent
 from dlexp.analysis.report.figures import draw
 from dlexp.analysis.report.figures.probes import draw_weight_norms
 from dlexp.analysis.report.labels import metric_label, show
+from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import LANGUAGES, Text
+from dlexp.analysis.report.write import render_markdown
 from tests.analysis.made import identity, make_run, make_study, noisy
 
 LR = {"optimizer.lr": [0.1, 0.01, 0.001]}
@@ -193,3 +195,47 @@ def test_values_are_shown_as_they_are_typed(value, text):
 )
 def test_metrics_have_their_units(metric, label):
     assert metric_label(metric) == label
+
+
+BASELINES = {  # axes, cells beside them
+    "a numeric axis": ({"dropout": [0.1, 0.2, 0.3]}, [{"arm": "plain"}]),
+    "a baseline with a setting of its own": ({"dropout": [0.1, 0.2, 0.3]}, [{"arm": "wild", "optimizer.lr": 1.0}]),
+    "two baselines": ({"dropout": [0.1, 0.2, 0.3]}, [{"arm": "plain"}, {"arm": "wide", "width": 64}]),
+    "learning rates": ({"optimizer.lr": [0.1, 0.01, 0.001]}, [{"optimizer": "sgd"}]),
+    "two numeric axes": ({"dropout": [0.1, 0.2, 0.3], "depth": [1, 2, 3]}, [{"arm": "plain"}]),
+    "lines and a baseline": ({"activation": ["relu", "tanh"], "depth": [1, 2, 8]}, [{"norm": "bn"}]),
+    "a baseline that shares a key": (
+        {"activation": ["relu", "tanh"], "depth": [1, 2, 8]},
+        [{"activation": "relu", "norm": "bn"}],
+    ),
+    "options": ({"norm": ["bn", "gn"]}, [{"arm": "plain"}]),
+    "in panels": ({"dataset": ["moons", "digits"], "depth": [1, 2, 8]}, [{"dataset": "moons"}, {"dataset": "digits"}]),
+    "in one of the panels": ({"dataset": ["moons", "digits"], "depth": [1, 2, 8]}, [{"dataset": "moons", "arm": "plain"}]),
+}
+
+
+@pytest.mark.parametrize("wild", [False, True], ids=["", "the baseline diverges"])
+@pytest.mark.parametrize(("axes", "cells"), BASELINES.values(), ids=BASELINES.keys())
+def test_a_baseline_without_the_swept_key_is_in_the_report(tmp_path, axes, cells, wild):
+    def status(cell, seed):
+        return "diverged" if wild and cell in cells else "done"
+
+    def accuracy(cell, seed):
+        return None if wild and cell in cells else noisy(cell, seed)
+
+    result = analyse(make_study(tmp_path, axes, range(2), cells=cells, status=status, accuracy=accuracy))
+    assert len(result.cells) == np.prod([len(values) for values in axes.values()]) + len(cells)
+    main = next(draw(result))
+    assert is_drawn(main.png)
+    drawn = [str(next(reversed(cell.values()))) for cell in cells if "arm" not in cell] + [
+        cell["arm"] for cell in cells if "arm" in cell
+    ]
+    page = render_markdown(make_page(result, [], Text("en")))
+    assert all(name in page for name in drawn)
+    if main.caption == "main_lines" and "dataset" not in axes and not wild:
+        assert all(name.encode() in main.svg for name in drawn)
+
+
+def test_a_baseline_has_its_speed(tmp_path):
+    axes, cells = BASELINES["a numeric axis"]
+    assert is_drawn(pictures(make_study(tmp_path, axes, range(2), cells=cells, metric="train/seconds"))["main"].png)

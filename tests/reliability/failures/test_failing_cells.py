@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dlexp.analysis.report.write import build_report
-from dlexp.study.definition import Study
+from dlexp.study.cells import Study
 from dlexp.study.protocol import write_protocol
 from dlexp.study.request import compose_runs, narrow
 from dlexp.study.sweep import check_cells, sweep
@@ -28,7 +28,7 @@ def complete(tmp_path):
     def run(*added):
         request = narrow(study, added)
         checked = check_cells(compose_runs(study, request), study.name)
-        folder = write_protocol(study, request.changes, "python train.py study=nine")
+        folder = write_protocol(study, request, "python train.py study=nine")
         return sweep(checked, "python train.py study=nine"), folder
 
     return run

@@ -152,7 +152,7 @@ def test_a_config_in_a_run_folder_that_names_code_is_refused(target, cut_off, tm
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("key", ["activation._target_", "hydra.callbacks.x._target_", "hydra.launcher._target_", "norm"])
 def test_a_study_that_names_code_is_refused(key, target, tmp_path):
-    content = {"question": "?", "background": "-", "axes": {"seed": [0]}}
+    content = {"question": "?", "background": "-", "axes": {"depth": [1]}}
     content["base"] = {key: target if key != "norm" else {"_target_": target}}
     (tmp_path / "bad.yaml").write_text(yaml.safe_dump(content))
     bad = study.read_study(str(tmp_path / "bad.yaml"))
@@ -203,7 +203,7 @@ def test_a_study_has_a_name_that_a_folder_can_have(name, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "options_in", lambda group: [path.stem for path in tmp_path.glob("*.yaml")])
     monkeypatch.setattr(study, "option_file", lambda group, option: tmp_path / f"{option}.yaml")
     with contextlib.suppress(OSError, ValueError):  # no file has such a name, and so no study
-        (tmp_path / f"{name}.yaml").write_text("question: x\nbackground: x\naxes: {seed: [0]}\n")
+        (tmp_path / f"{name}.yaml").write_text("question: x\nbackground: x\naxes: {depth: [1]}\n")
     if name in ("CON", "실험"):
         assert study.read_study(name).name == name
     else:

@@ -23,7 +23,7 @@ from dlexp.machine.files import replacing
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import folder as record
-from dlexp.study.definition import Study
+from dlexp.study.cells import Study
 from dlexp.study.protocol import write_protocol
 from dlexp.study.request import compose_runs, narrow
 from dlexp.study.sweep import check_cells, sweep
@@ -194,8 +194,9 @@ def test_no_secret_of_the_environment_is_in_any_file(tmp_path, monkeypatch, caps
     base |= {"hardware": "cpu", "output_dir": str(tmp_path / "outputs"), "checkpoint_every": 0}
     study = Study("secret", "?", "-", base=base, axes={"batch_size": [16, 20]}, seeds=[0])
     command = "python train.py study=secret"
-    checked = check_cells(compose_runs(study, narrow(study, [])), study.name)
-    folder = write_protocol(study, {}, command)
+    request = narrow(study, [])
+    checked = check_cells(compose_runs(study, request), study.name)
+    folder = write_protocol(study, request, command)
     assert sweep(checked, command) == 1
     build_report(folder)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

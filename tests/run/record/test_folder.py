@@ -13,12 +13,6 @@ from dlexp.run.record import lock
 from dlexp.training.probing import Measurement
 
 
-def test_a_record_is_found_by_its_id_alone(tmp_path):
-    (tmp_path / "some=slug-0123456789ab").mkdir()
-    assert record.find_run_folder(tmp_path, "0123456789ab") == tmp_path / "some=slug-0123456789ab"
-    assert record.find_run_folder(tmp_path, "ba9876543210") is None
-
-
 def test_rows_keep_floats_to_the_last_digit(tmp_path):
     written = record.Record(tmp_path / "run", ["epoch", "loss", "acc"], {}, {})
     written.row({"epoch": 1, "loss": 0.1 + 0.2})

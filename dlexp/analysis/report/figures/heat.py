@@ -13,14 +13,17 @@ from dlexp.analysis.report.figures.panels import make_grid
 from dlexp.analysis.report.figures.style import DrawnFigure
 from dlexp.analysis.report.labels import display_factor, key_label, metric_label, show
 
+MAX_BESIDE = 6  # cells named below a heat map that has no place for them
 COLOUR_MAP = matplotlib.colormaps["cividis"]
 
 
 def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[str]) -> DrawnFigure:
     """The mean of each cell over two numeric axes, one panel per combination of the others; or one axis by all combinations."""
     metric = result.protocol["study"]["metric"]
-    factor, cells = display_factor(metric), records(result.cells)
+    factor, every = display_factor(metric), records(result.cells)
     x, y = numeric[0], numeric[1] if len(numeric) > 1 else None
+    cells = [row for row in every if row[x] is not ABSENT and (y is None or row[y] is not ABSENT)]
+    beside = [f"{cell_name(row, [*others, *numeric])}: {row['mean'] * factor:.1f}" for row in every if row not in cells]
     columns = [show(value) for value in sorted(axis_values(result, x))]
     names = [cell_name(row, others) if others else "" for row in cells]
     values_of_y = sorted(axis_values(result, y), reverse=True) if y else []  # the largest at the top
@@ -28,8 +31,6 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
     panels = list(dict.fromkeys(names)) if y else [""]
     tables = {panel: np.full((3, len(rows), len(columns)), np.nan) for panel in panels}
     for row, name in zip(cells, names, strict=True):
-        if row[x] is ABSENT or (y and row[y] is ABSENT):
-            continue
         place = rows.index(show(row[y]) if y else name), columns.index(show(row[x]))
         values = row["mean"] * factor, (row["high"] - row["low"]) / 2 * factor, row["diverged"]
         tables[name if y else ""][(slice(None), *place)] = values
@@ -47,7 +48,11 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
         axes.set(xlabel=key_label(x), ylabel=key_label(y) if y else "")
         axes.set_title(panel, loc="left")
     figure.colorbar(image, ax=list(grid), label=metric_label(metric), shrink=0.9)
-    caption = "main_heat_diverged" if any(row["diverged"] for row in cells) else "main_heat"
+    if beside:  # cells without a value on these axes, such as a baseline
+        figure.supxlabel(
+            "\n".join(beside[:MAX_BESIDE] + [f"and {len(beside) - MAX_BESIDE} more"] * (len(beside) > MAX_BESIDE)), size=9
+        )
+    caption = "main_heat_diverged" if any(row["diverged"] for row in every) else "main_heat"
     return DrawnFigure("main", figure, caption, {"metrics": [metric]}, wide=width > 6.5)
 
 

@@ -79,19 +79,36 @@ def _draw_lines(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequ
     lines: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in records(cells):
         lines.setdefault(spell_cell(row, keys), []).append(row)
-    for i, rows in enumerate(lines.values()):
-        rows = sorted((row for row in rows if row[x] is not ABSENT), key=lambda row: row[x])
+    for i, members in enumerate(lines.values()):
+        rows = sorted((row for row in members if row[x] is not ABSENT), key=lambda row: row[x])
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        for row in members:
+            if row[x] is ABSENT:
+                _draw_baseline(axes, row, keys, colour, factor)
+        if not rows:
+            continue
         at = [float(row[x]) for row in rows]
         means = pd.DataFrame(rows, columns=["mean", "low", "high", "reference"], dtype=float) * factor
-        label = cell_name(rows[0], keys) if keys else "this study"
+        named = [key for key in keys if rows[0][key] is not ABSENT]
+        label = cell_name(rows[0], named) if named else "this study" if len(lines) == 1 else f"over {key_label(x)}"
         style.plot_means(axes, at, means, colour, marker=marker, label=label, zorder=3)
         _draw_runs(axes, [(row[x], value) for row in rows for value in _run_values(result, row)], colour)
         if (published := means["reference"]).notna().any():
             label = f"{label}, published" if len(lines) <= 4 else ""
             axes.plot(at, published, color=colour, marker=marker, mfc="white", linestyle=":", lw=1.1, label=label, zorder=2)
     style.set_numeric_axis(axes, axis_values(result, x), key_label(x))
-    _mark_diverged(axes, [(row, (row[x], row["mean"] * factor)) for row in records(cells)])
+    _mark_diverged(axes, [(row, (row[x], row["mean"] * factor)) for row in records(cells) if row[x] is not ABSENT])
+
+
+def _draw_baseline(axes: Axes, row: dict[str, Any], keys: Sequence[str], colour: str, factor: float) -> None:
+    """Draw a cell that has no value on the axis as a horizontal line, with its interval as a band."""
+    mean, low, high = (row[name] * factor for name in ("mean", "low", "high"))
+    if not np.isfinite(mean):
+        return
+    label = cell_name(row, keys) + (", some runs diverged" if row["diverged"] else "")
+    axes.axhline(mean, color=colour, linestyle="--", lw=1.4, label=label, zorder=2)
+    if np.isfinite([low, high]).all():
+        axes.axhspan(low, high, color=colour, alpha=0.12, lw=0, zorder=0)
 
 
 def _draw_points(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequence[str]) -> None:

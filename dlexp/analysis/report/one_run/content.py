@@ -14,10 +14,11 @@ from dlexp.analysis.judge.cells import FAILED, FINISHED
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read import folder as run_folder
 from dlexp.analysis.read.concatenate import concatenate_csv
-from dlexp.analysis.read.folder import RUN_FOLDER_NAME, DamagedError, DamagedRunWarning, RunFolder, read_json
+from dlexp.analysis.read.folder import DamagedError, DamagedRunWarning, RunFolder, read_json
 from dlexp.analysis.read.load import add_mode
 from dlexp.analysis.report.figures.arrays import Arrays, read_arrays
 from dlexp.config import plain_yaml
+from dlexp.run.record.layout import RUN_FOLDER_NAME
 
 DAMAGED = "damaged"  # the status of a run whose summary.json cannot be read
 CELL = "model"  # the key that names the only cell of the study that `as_study` makes

@@ -1,0 +1,55 @@
+"""Keep a report from being replaced by one that knows less: because run folders were deleted, or are not on this machine."""
+
+from collections.abc import Iterable
+
+from dlexp.analysis.judge.cells import FINISHED
+from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.read.folder import DamagedError
+from dlexp.analysis.read.runs_csv import read_runs
+from dlexp.analysis.read.text import find_table
+
+PAGES = ("report.html", "report.md")
+
+
+class LessKnownError(ValueError):
+    """The report that would be written knows less than the one that is there."""
+
+
+def check_knows_no_less(result: StudyResult, drawn: Iterable[str]) -> None:
+    """Compare what a new report would show with the report that is there.
+
+    Args:
+        result: What the new report would show.
+        drawn: The names of its figures.
+
+    Raises:
+        LessKnownError: If runs that the earlier report shows as finished are not found any more, or if figures of it cannot be
+            drawn again, because there are no run folders.
+    """
+    if not any((result.folder / page).exists() for page in PAGES):
+        return
+    lacks = []
+    missing = result.runs.loc[result.runs["status"] == "missing", "id"]
+    if gone := len(_read_finished(result).intersection(missing)):
+        lacks.append(f"{gone} runs that it shows as finished")
+    if not len(result.curves):
+        stems = {path.stem for kind in ("png", "svg") for path in (result.folder / "figures").glob(f"*.{kind}")}
+        figures = sorted(stems.difference(drawn))
+        lacks += [f"the run folders from which its figures are drawn ({', '.join(figures)})"] if figures else []
+    if lacks:
+        raise LessKnownError(
+            f"{result.folder}: the report there was not replaced, because a new one would know less: {' and '.join(lacks)} "
+            "were not found."
+        )
+
+
+def _read_finished(result: StudyResult) -> set[str]:
+    """The ids of the runs that the table of the earlier report has as finished."""
+    table = find_table(result.folder / "runs.csv")
+    if table is None:
+        return set()
+    try:
+        runs = read_runs(table)
+    except (DamagedError, OSError):
+        return set()
+    return set(runs.loc[runs["status"].isin(FINISHED), "id"]) if {"id", "status"} <= set(runs) else set()

@@ -1,0 +1,89 @@
+"""Where run folders lie: the rule that training, plan, reports and predictions share. Loads no torch.
+
+A run lies directly in the folder of its study: `<output_dir>/<study>/<name>-<id>`. A link to such a folder is one too. What
+lies deeper in a study's folder, such as a copy that a user keeps, is not part of the study.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dlexp.errors import ConfigError
+
+RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
+SUMMARY, CONFIG, METRICS, PROTOCOL = "summary.json", "config.yaml", "metrics.csv", "protocol.json"
+BEGUN = (SUMMARY, CONFIG, METRICS, "train.log")  # a folder with one of these is a run's, whatever it lacks
+NEEDED = (CONFIG, ".hydra", METRICS)  # what a finished run has beside its summary; checkpoints and arrays may be deleted
+OF_A_STUDY = (PROTOCOL, "sweeps", ".locks")  # training makes one of these in each folder of runs
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder, or a link to one, is that of a run: its name ends with an id, and training has written into it."""
+    return bool(RUN_FOLDER_NAME.search(path.name)) and any(os.path.lexists(path / name) for name in BEGUN)
+
+
+def read_id(folder: Path) -> str:
+    """The id in the name of a run folder."""
+    return folder.name[-12:]
+
+
+def list_run_folders(study_folder: Path) -> list[Path]:
+    """The folders of a study's runs, in the order of their names."""
+    with os.scandir(study_folder) as entries:
+        names = sorted(entry.name for entry in entries if RUN_FOLDER_NAME.search(entry.name) and entry.is_dir())
+    return [study_folder / name for name in names if is_run_folder(study_folder / name)]
+
+
+def find_run_folder(study_folder: Path, identity: str) -> Path | None:
+    """The folder of a run, found by its id and never by the rest of its name; None if the run was never started.
+
+    Raises:
+        ConfigError: If there are two of them. Neither is used: one is a copy, and which one cannot be known.
+    """
+    named = [folder for folder in sorted(study_folder.glob(f"*{identity}")) if read_id(folder) == identity]
+    found = [folder for folder in named if folder.is_dir() and is_run_folder(folder)]
+    if len(found) > 1:
+        raise ConfigError(describe_copies(found))
+    return found[0] if found else None
+
+
+def describe_copies(folders: list[Path]) -> str:
+    """The sentence about several folders of one run."""
+    names = " and ".join(folder.name for folder in folders)
+    return (
+        f"{folders[0].parent}: {names} are folders of one run. Nothing is overwritten: move those that are copies out of this "
+        "folder."
+    )
+
+
+def find_run_folders(root: Path) -> Iterator[Path]:
+    """Every run folder at or below a folder, in the order of their names. The folder of a study is not searched below its runs.
+
+    Links are followed to a run, or to a study's folder, and no further: a link may lead anywhere.
+    """
+    if is_run_folder(root):
+        yield root
+        return
+    yield from list_run_folders(root)
+    if _is_study_folder(root):
+        return
+    with os.scandir(root) as entries:
+        below = sorted((entry.name, entry.is_symlink()) for entry in entries if entry.is_dir())
+    for name, is_link in below:
+        folder = root / name
+        if name.startswith(".") or is_run_folder(folder):
+            continue
+        if not is_link:
+            yield from find_run_folders(folder)
+        elif _is_study_folder(folder):
+            yield from list_run_folders(folder)
+
+
+def list_missing(folder: Path) -> list[str]:
+    """What the folder of a finished run lacks; of a run that is whole, nothing. Its tables may be gzipped."""
+    return [name for name in NEEDED if not ((folder / name).exists() or (folder / f"{name}.gz").exists())]
+
+
+def _is_study_folder(folder: Path) -> bool:
+    return any((folder / name).exists() for name in OF_A_STUDY)

@@ -1,0 +1,133 @@
+"""Find what contradicts itself in a study's file: cells that are one, selectors of no cell, published numbers in per cent."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dlexp.config.values import format_value
+from dlexp.study.cells import Cell, Study, meets, overrides_of, spell, spell_cell
+from dlexp.study.form import NUMBERS
+from dlexp.study.metrics import describe_unknown, is_rate
+
+
+def find_contradictions(study: Study) -> Iterator[str]:
+    """Every mistake of a study whose file has the right form, one line each."""
+    cells = study.all_cells()
+    if not cells:
+        yield "neither axes nor cells."
+        return
+    if study.pairing not in ("paired", "independent"):
+        yield f"pairing: must be paired or independent, got {study.pairing}."
+    yield from _find_twice(study)
+    yield from _find_equal_cells(study)
+    for condition in study.when:
+        if not any(meets(cell, condition) for cell in cells):
+            yield f"when: {condition} selects no cell."
+    if problem := describe_unknown(study.metric):
+        yield f"metric: {problem}"
+    claims: set[str] = set()
+    for prediction in study.predictions:
+        if prediction["claim"] in claims:
+            yield f"predictions: the claim {format_value(prediction['claim'])} comes twice."
+        claims.add(prediction["claim"])
+        yield from _check_prediction(prediction, study.metric, cells)
+    yield from _check_reference(study, cells)
+
+
+def _find_twice(study: Study) -> Iterator[str]:
+    """Values of an axis, and seeds, that come twice. Each run would count twice."""
+    for place, values in [*((f"axes: {key}", values) for key, values in study.axes.items()), ("seeds", study.seeds)]:
+        seen: set[str] = set()
+        for value in values:
+            if (name := _normalise(value)) in seen:
+                yield f"{place}: {spell(value)} comes twice."
+            seen.add(name)
+
+
+def _normalise(value: Any) -> str:
+    """A value as text that is equal for equal settings: 1, 1.0 and '1' are typed in the same way, or mean the same."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, list | Mapping):
+        return json.dumps(value, sort_keys=True, default=str)
+    return spell(value)
+
+
+def _find_equal_cells(study: Study) -> Iterator[str]:
+    """Cells whose runs are one run: it would count in each of them, or twice in one."""
+    seen: dict[tuple[tuple[str, str], ...], Cell] = {}
+    for cell in study.all_cells():
+        settings = overrides_of(study.base)
+        for condition, values in study.when.items():
+            settings |= overrides_of(values) if meets(cell, condition) else {}
+        settings |= overrides_of(cell)
+        key = tuple(sorted(settings.items()))
+        if key in seen and not _comes_twice(seen[key], cell, study):
+            yield (
+                f"cells: {spell_cell(cell)} comes twice."
+                if seen[key] == cell
+                else f"cells: {spell_cell(seen[key])} and {spell_cell(cell)} are one run: they set the same."
+            )
+        seen.setdefault(key, cell)
+
+
+def _comes_twice(first: Cell, second: Cell, study: Study) -> bool:
+    """Whether two equal cells come from a value that an axis has twice, which is said of the axis."""
+    return first == second and any(study.axes[key].count(value) > 1 for key, value in second.items() if key in study.axes)
+
+
+def _check_prediction(prediction: Mapping[str, Any], default_metric: str, cells: list[Cell]) -> Iterator[str]:
+    metric = prediction.get("metric", default_metric)
+    if "metric" in prediction and (problem := describe_unknown(metric)):
+        yield f"predictions: metric: {problem}"
+    yield from _check_margin(prediction, metric)
+    sides: list[list[Cell]] = []
+    for side in ("plus", "minus"):
+        given, where = prediction[side], prediction.get("where", {})
+        selectors = [where | selector for selector in (given if isinstance(given, list) else [given])]
+        for selector in selectors:
+            if not any(selector.items() <= cell.items() for cell in cells):
+                yield f"predictions.{side}: {selector} selects no cell."
+        sides.append([cell for cell in cells if any(selector.items() <= cell.items() for selector in selectors)])
+    for cell in sides[0]:
+        if cell in sides[1]:
+            yield f"predictions: {format_value(prediction['claim'])}: {spell_cell(cell)} is on both sides, plus and minus."
+            break
+
+
+def _check_margin(prediction: Mapping[str, Any], metric: str) -> Iterator[str]:
+    """Check `margin` and `ratio` of a prediction."""
+    margin, ratio = prediction.get("margin", 0), prediction.get("ratio")
+    if is_rate(metric) and abs(margin) > 1:
+        points = f"Write {margin / 100:.6g} for {margin} points."
+        yield f"predictions: margin: {metric} is a rate between 0 and 1, got {margin}. {points}"
+    if ratio is None:
+        if prediction["expected"] == "equal" and not margin > 0:
+            yield "predictions: expected: equal needs a margin above 0, or a ratio above 1."
+        return
+    if margin:
+        yield "predictions: margin and ratio: give one of the two."
+    least = "above 1 with expected: equal" if prediction["expected"] == "equal" else "at least 1"
+    if ratio < 1 or (ratio == 1 and "above" in least):
+        yield f"predictions: ratio must be a number {least}, got {format_value(ratio)}."
+
+
+def _check_reference(study: Study, cells: list[Cell]) -> Iterator[str]:
+    """Check that each published number is one of the study's metric, and belongs to a cell that has no other."""
+    owners: dict[int, Cell] = {}
+    for entry in study.reference.get("values", []):
+        selector = {key: item for key, item in entry.items() if key not in NUMBERS}
+        selected = [place for place, cell in enumerate(cells) if selector.items() <= cell.items()]
+        if not selected:
+            yield f"reference: {selector} selects no cell."
+        if twice := [place for place in selected if place in owners]:
+            yield f"reference: {spell_cell(cells[twice[0]])} has two published numbers."
+        owners |= dict.fromkeys(selected, selector)
+        for key in ("value", "sd"):
+            if is_rate(study.metric) and not 0 <= entry.get(key, 0) <= 1:
+                rate = f" Write {entry[key] / 100:.6g}." if 1 < entry[key] <= 100 else ""
+                yield f"reference: {key}: {study.metric} is a rate between 0 and 1, got {entry[key]}.{rate}"
+        if entry.get("sd", 0) < 0:
+            yield f"reference: sd: must be at least 0, got {entry['sd']}."
+        if not isinstance(entry.get("n", 1), int) or entry.get("n", 1) < 1:
+            yield f"reference: n: must be a whole number, at least 1, got {entry['n']}."

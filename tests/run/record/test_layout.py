@@ -1,0 +1,74 @@
+"""Where run folders lie: what training, plan, reports and predictions agree on."""
+
+import pytest
+
+from dlexp.analysis import load_runs
+from dlexp.errors import ConfigError
+from dlexp.run.record.layout import find_run_folder, find_run_folders, list_run_folders
+from dlexp.trained.find import find_run
+
+ONE, TWO = "0123456789ab", "ba9876543210"
+
+
+def make(path):
+    path.mkdir(parents=True)
+    (path / "config.yaml").write_text("seed: 0\n")
+    return path
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study's folder with one run, `some=slug-<ONE>`."""
+    make(tmp_path / "outputs/study" / f"some=slug-{ONE}")
+    (tmp_path / "outputs/study/.locks").mkdir()
+    return tmp_path / "outputs/study"
+
+
+def test_a_run_is_found_by_its_id_alone(study):
+    assert find_run_folder(study, ONE) == study / f"some=slug-{ONE}"
+    assert find_run_folder(study, TWO) is None
+    assert find_run_folder(study, ONE[1:]) is None
+    assert find_run_folder(study / "nowhere", ONE) is None
+
+
+@pytest.mark.parametrize("place", ["before/some=slug-", "with-x/some=slug-", f"with-{TWO}/some=slug-", "a/b/c-"])
+def test_what_lies_deeper_in_a_study_is_not_a_run_of_it(study, place):
+    make(study / f"{place}{ONE}")
+    expected = [study / f"some=slug-{ONE}"]
+    assert list_run_folders(study) == expected
+    assert list(find_run_folders(study.parent)) == expected
+    assert find_run_folder(study, ONE) == expected[0]
+    assert find_run(ONE, study.parent) == expected[0]
+    assert len(list(find_run_folders((study / place).parent))) == 1  # unless it is asked for by its own path
+
+
+def test_two_folders_of_a_run_are_named_and_neither_is_used(study):
+    make(study / f"backup-some=slug-{ONE}")
+    with pytest.raises(
+        ConfigError, match=f"backup-some=slug-{ONE} and some=slug-{ONE} are folders of one run. Nothing is overwr"
+    ):
+        find_run_folder(study, ONE)
+
+
+@pytest.mark.parametrize("name", [f"notes-{TWO}", f"some=slug-{ONE}-copy", f".hidden-{TWO}x", "2024-05-01-202405011200"])
+def test_a_folder_that_training_did_not_write_is_no_run(study, name):
+    (study / name).mkdir()
+    (study / name / "notes.txt").write_text("mine")
+    assert list_run_folders(study) == [study / f"some=slug-{ONE}"]
+
+
+def test_folders_whose_names_end_like_a_run_are_searched(tmp_path):
+    run = make(tmp_path / "2024-05-01-202405011200" / "adhoc" / f"default-{ONE}")
+    assert list(find_run_folders(tmp_path)) == [run]
+    assert len(load_runs(tmp_path / "2024-05-01-202405011200")) == 1
+
+
+def test_a_link_to_a_run_or_to_a_study_is_followed_and_no_other(study, tmp_path):
+    moved = make(tmp_path / "disk" / f"other-{TWO}")
+    (study / moved.name).symlink_to(moved)
+    assert find_run_folder(study, TWO) == study / moved.name
+    assert len(list(find_run_folders(study.parent))) == 2
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/study").symlink_to(study)
+    (tmp_path / "elsewhere/loop").symlink_to(tmp_path)
+    assert len(list(find_run_folders(tmp_path / "elsewhere"))) == 2
