@@ -18,7 +18,7 @@ from dlexp.analysis.read.folder import DamagedError, DamagedRunWarning, RunFolde
 from dlexp.analysis.read.load import add_mode
 from dlexp.analysis.report.figures.arrays import Arrays, read_arrays
 from dlexp.config import plain_yaml
-from dlexp.run.record.layout import RUN_FOLDER_NAME
+from dlexp.run.record.layout import METRICS, RUN_FOLDER_NAME, list_missing
 
 DAMAGED = "damaged"  # the status of a run whose summary.json cannot be read
 CELL = "model"  # the key that names the only cell of the study that `as_study` makes
@@ -123,7 +123,9 @@ def _read_settings(folder: Path, problems: list[str]) -> tuple[RunFolder, str]:
     if (folder / "summary.json").exists():
         summary = _attempt("summary.json", lambda: read_json(folder / "summary.json"), problems)
         status = summary["status"] if isinstance(summary, dict) and summary.get("status") in STATUSES else DAMAGED
-    if text and len(problems) == known:  # each file can be read, and together they are not a run's
+    if (
+        text and len(problems) == known and list_missing(folder) != [METRICS]
+    ):  # each file can be read, and together they are not a run's
         problems.append(f"The run cannot be read in full: {why}.")
     reason = summary.get("reason") if isinstance(summary, dict) else None
     name = RUN_FOLDER_NAME.search(folder.name)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dlexp.analysis import load_runs
-from dlexp.analysis.read.folder import find_run_folders
 from dlexp.analysis.report.one_run.content import read_run_content
 from dlexp.analysis.report.one_run.page import build_run_report, make_run_page
 from dlexp.analysis.report.text import LANGUAGES, Text
+from dlexp.run.record.layout import find_run_folders
 from tests.analysis.made import make_run
 from tests.analysis.report.one_run.made_run import classified, make_classification, regressed, save_predictions
 
