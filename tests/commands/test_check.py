@@ -26,7 +26,7 @@ def test_a_check_that_fails_is_explained_in_a_sentence_and_gives_code_1(capsys):
     assert main(["activation=relu", FAST, "optimizer.lr=1e30"]) == 1
     lines = capsys.readouterr().out.splitlines()
     place = next(place for place, line in enumerate(lines) if line.startswith("  FAILED    trains"))
-    assert lines[place + 1].strip().startswith("conf/activation/relu.yaml: a tiny run with torch.nn.ReLU diverges at step")
+    assert lines[place + 1].strip().startswith("conf/activation/relu.yaml: a tiny run with torch.nn.ReLU diverges: the loss ")
     assert lines[-1] == "1 of 1 options fail: activation=relu."
 
 
