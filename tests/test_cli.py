@@ -46,7 +46,7 @@ def test_help(tmp_path):
     ("arguments", "message"),
     [
         (["norm=bm"], "norm=bm: no such option. Options: bn, gn, in, ln, none, rms. Did you mean bn?"),
-        (["lr=0.1"], "lr=0.1: no such key. Did you mean optimizer.lr?"),
+        (["lr=0.1"], "lr=0.1: no such key. Did you mean optimizer.lr=0.1?"),
         (["depth=-1"], "depth: must be an integer from 0 to 1000, got -1."),
         (["-m", "depth=1,-1"], "depth: must be an integer from 0 to 1000, got -1."),
         (["--config-dir", "/tmp"], "--config-dir: expected the folder conf/ of a lab, got /tmp."),

@@ -43,6 +43,8 @@ def train(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         typed = write_overrides(overrides, settings)
         if names_study(typed):
             raise ConfigError("study: a study is many runs: dlexp.sweep trains them.")
+        if problems := find_problems(typed, multirun=True):
+            raise ConfigError(*problems)
         if swept := [item.text for item in map(parse, typed) if item.parsed.is_sweep_override()]:
             raise ConfigError(*(f"{text}: several values: dlexp.sweep trains a run for each." for text in swept))
         composed = compose_run(typed)

@@ -65,13 +65,14 @@ def help_text() -> str:
 
 def explain_unknown(name: str) -> str:
     """Say that there is no such command, and what may have been meant."""
+    from dlexp.config.check import find_problems
     from dlexp.config.suggestion import nearest_option
     from dlexp.config.values import make_printable
 
-    is_for_train = "=" in name or name.startswith("-")
-    meant = (
-        f" Did you mean {show_command('train')} {make_printable(name)}?"
-        if is_for_train
-        else nearest_option(name, list(COMMANDS))
-    )
+    if "=" not in name and not name.startswith("-"):
+        meant = nearest_option(name, list(COMMANDS))
+    elif find_problems([name], multirun=True):
+        meant = f" Settings and flags stand behind {show_command('train')}."
+    else:
+        meant = f" Did you mean {show_command('train')} {make_printable(name)}?"
     return f"{make_printable(name)}: no such command.{meant}"

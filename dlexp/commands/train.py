@@ -10,14 +10,14 @@ import sys
 from collections.abc import Callable
 
 from dlexp.commands.lab import choose_lab
-from dlexp.config.check import check, find_problems
+from dlexp.config.check import find_problems
+from dlexp.config.check_config import check
 from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_command
 from dlexp.config.flags import read_flags, show
 from dlexp.config.help import help_text
-from dlexp.config.lookup import is_multirun, replace_sweeper_params
 from dlexp.config.options import CONF, current_lab
-from dlexp.config.overrides import parse
+from dlexp.config.overrides import is_multirun, parse, replace_sweeper_params
 from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
 from dlexp.run import signals
 from dlexp.study.request import compose_runs, names_study, read_command

@@ -1,29 +1,13 @@
-"""Check the config of one run, or the configs of a sweep, as far as that is possible without data and model."""
+"""Check a command: one run, or the runs of a sweep, as far as that is possible without data and model."""
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
 
+from dlexp.config.check_config import check
 from dlexp.config.compose import Composed, compose
 from dlexp.config.lookup import find_mistakes, look_up
-from dlexp.config.options import FIXED, groups, list_groups, template
-from dlexp.config.overrides import expand, split
-from dlexp.config.ranges import Rule, fits_float32, option_ranges, rule_for
-from dlexp.config.rules import Settings, check_rules
-from dlexp.config.values import (
-    Tree,
-    find_private_keys,
-    find_reference,
-    find_references,
-    find_resolver_calls,
-    format_value,
-    leaves,
-    make_printable,
-    resolve,
-    value_at,
-)
+from dlexp.config.overrides import expand, sample_cells
 from dlexp.errors import ConfigError
 
 MAX_CELLS = 12  # of a refused sweep that are composed and checked as well
@@ -41,7 +25,7 @@ def find_problems(overrides: Sequence[str], *, multirun: bool) -> list[str]:
     rest = list(overrides)
     while wrong := find_mistakes(rest, multirun=True):
         rest = [text for position, text in enumerate(rest) if position not in wrong]
-    for cell in islice(_sample(rest), MAX_CELLS):
+    for cell in islice(sample_cells(rest), MAX_CELLS):
         problems += check(compose(cell))
     return list(dict.fromkeys(problems))
 
@@ -71,16 +55,6 @@ def compose_sweep(overrides: Sequence[str]) -> list[Composed]:
     return cells
 
 
-def _sample(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """Cells of a sweep that hold each value of each key at least once."""
-    axes = [split(text) for text in overrides]
-    first = [axis[0] for axis in axes]
-    yield first
-    for position, axis in enumerate(axes):
-        for text in axis[1:]:
-            yield [*first[:position], text, *first[position + 1 :]]
-
-
 def check_all(cells: Sequence[Composed]) -> None:
     """Check the configs of a sweep or of a study.
 
@@ -105,120 +79,3 @@ def refuse(problems: Iterable[tuple[str, Composed]], total: int) -> None:
         lines.append(problem + where)
     if lines:
         raise ConfigError(*lines)
-
-
-def check(composed: Composed) -> list[str]:
-    """Find everything that is wrong with a config and can be seen without data and model. Imports nothing that it names.
-
-    Returns:
-        One line each: config path, what was expected, what came. Where keys or code are not those of conf/, only that.
-    """
-    tree = composed.tree
-    if foreign := list(_foreign_choices(composed.choices, tree)):
-        return foreign
-    expected = template(composed.choices, {group: tree.get(group) or () for group in list_groups()})
-    if foreign := list(_foreign(tree, expected, tree)):
-        return foreign
-    values, problems = _check_ranges(composed, expected)
-    overridden = composed.overridden_keys
-    untouched = {path: default for path, default in leaves(expected) if path not in overridden}
-    references = find_references(tree) | find_references(untouched)  # a resolved tree has no references left
-    return problems + check_rules(Settings(values, overridden, composed.choices, frozenset(references)))
-
-
-def _foreign_choices(choices: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[str]:
-    for group, options in groups().items():
-        if choices.get(group) not in options:
-            yield f"{group}={make_printable(str(choices.get(group)))}: no such option. Options: {', '.join(options)}."
-    for group, options in list_groups().items():
-        for name in tree.get(group) or ():
-            if name not in options:
-                yield f"{group}=[{make_printable(str(name))}]: no such option. Options: {', '.join(options)}."
-    for group in choices.keys() - groups().keys():
-        yield f"{make_printable(group)}: no such group. Groups: {', '.join(groups())}."
-
-
-def _foreign(tree: Mapping[str, Any], expected: Mapping[str, Any], whole: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Find where a config has other keys than the files in conf/, or names other code, letter by letter.
-
-    Args:
-        tree: The part of the config below the path `above`.
-        expected: The same part as the files give it.
-        whole: The whole config.
-        above: Empty, or a path that ends with a dot.
-    """
-    yield from (f"{above}{make_printable(str(name))}: no such key." for name in tree if name not in expected)
-    for name, default in expected.items():
-        path, value, target = f"{above}{name}", tree.get(name, default), find_reference(default)
-        if name not in tree:
-            yield f"{path}: is missing."
-        elif isinstance(default, dict) and isinstance(value, dict):
-            yield from _foreign(value, default, whole, f"{path}.")
-        elif isinstance(default, dict) or name.startswith("_") or path in FIXED:
-            if format_value(value) != format_value(default):
-                yield f"{path}: must be {format_value(default)}, as in the file of the option, got {format_value(value)}."
-        elif target in groups():
-            if value not in (default, whole.get(target)):  # in a resolved tree, it is a copy of the group
-                yield f"{path}: must be {default}, got {format_value(value)}."
-        elif value != default and (code := [*find_private_keys(value), *find_resolver_calls(value)]):
-            yield f"{path}: must be a plain value, got one with {make_printable(code[0])}."
-
-
-def _quoted(path: str, rule: Rule, value: Any) -> str:
-    """How to write a value that was read as a number and must be text, or an empty text."""
-    is_meant_as_text = isinstance(value, int | float) and rule.holds(str(value)) and rule.expected.startswith("text")
-    return f" As text it stands in quotes: '{path}=\"{value}\"'." if is_meant_as_text else ""
-
-
-def _explain_float32(value: Any) -> str:
-    """Why a number, or one in a list or map, is refused that float32 cannot hold."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if hint := next((hint for item in items if (hint := _explain_float32(item))), ""):
-        return hint
-    if not isinstance(value, float) or not math.isfinite(value) or fits_float32(value):
-        return ""
-    return " Models are trained in float32, which holds numbers from 1.4e-45 to 3.4e+38."
-
-
-def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], list[str]]:
-    """Compare each value with its range.
-
-    Args:
-        composed: The config.
-        expected: The same from the files, with the defaults.
-
-    Returns:
-        Config path → value, a bad one replaced by its default; and what is wrong, one line each.
-    """
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    several = ((group, option) for group in list_groups() for option in expected[group])
-    ranges = {
-        path: rule
-        for group, option in [*composed.choices.items(), *several]
-        for path, rule in option_ranges(group, option).items()
-    }
-    for path, default in leaves(expected):
-        if path.rpartition(".")[2].startswith("_") or path in list_groups() or find_reference(default) in groups():
-            continue
-        typed = value_at(composed.tree, path)
-        rule = rule_for(path, default, ranges)
-        if typed == "???":
-            problems.append(f"{path}: must be given, as {path}=...")
-            continue
-        values[path] = _resolved(composed.tree, path)
-        if not rule.holds(values[path]):
-            if typed != default or find_reference(default) is None:  # else the key that it refers to is at fault
-                hint = _quoted(path, rule, values[path]) or _explain_float32(values[path])
-                problems.append(f"{path}: must be {rule.expected}, got {format_value(values[path])}.{hint}")
-            values[path] = _resolved(expected, path)
-    return values, problems
-
-
-def _resolved(tree: Tree, path: str) -> Any:
-    """The value at a path with its references resolved, or as it was typed if that is impossible."""
-    typed = value_at(tree, path)
-    try:
-        return resolve(typed, tree)
-    except (LookupError, TypeError, RecursionError):
-        return typed

@@ -16,7 +16,7 @@ INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
 def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line. What it cannot parse ends the process with exit code 2.
+    """Parse a command line. A flag of Hydra that is used in a wrong way ends the process with exit code 2.
 
     Returns:
         `overrides`, `multirun`, `cfg`, `package`, `resolve`, `info`, and `by_hydra`: whether Hydra is to answer.
@@ -24,7 +24,9 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         ConfigError: If a flag names another place for configs than conf/.
     """
-    parser = argparse.ArgumentParser(show_command("train"), add_help=False, usage=f"{show_command('train')} --help")
+    parser = argparse.ArgumentParser(
+        show_command("train"), add_help=False, allow_abbrev=False, usage=f"{show_command('train')} --help"
+    )
     parser.add_argument("overrides", nargs="*")
     command = parser.add_mutually_exclusive_group()
     command.add_argument("--run", "-r", action="store_true")
@@ -38,7 +40,8 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--package", "-p")
     for flag, short in zip(ELSEWHERE, ("-cp", "-cn", None), strict=True):
         parser.add_argument(f"--{flag}", *([short] if short else []))
-    flags = parser.parse_intermixed_args(arguments)
+    flags, unknown = parser.parse_known_intermixed_args(arguments)
+    flags.overrides = _join_values([*flags.overrides, *unknown], arguments)
     if refused := [flag for flag in ELSEWHERE if getattr(flags, flag.replace("-", "_")) is not None]:
         raise ConfigError(
             *(f"--{flag}: configs come from conf/, and from that of a lab (--config-dir LAB/conf)." for flag in refused)
@@ -47,6 +50,16 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
         raise ConfigError("--resolve and --package have no effect without --cfg: add it, or leave them out.")
     flags.by_hydra = flags.info or flags.hydra_help or flags.shell_completion or flags.version or flags.cfg == "hydra"
     return flags
+
+
+def _join_values(settings: list[str], arguments: Sequence[str]) -> list[str]:
+    """Join what looks like a flag and its value, such as `--lr 0.1`, into one setting, which is refused with the others."""
+    for flag in [text for text in settings if text.startswith("-") and "=" not in text]:
+        following = next(iter(arguments[arguments.index(flag) + 1 :]), "=")
+        if following in settings and "=" not in following and not following.startswith("-"):
+            settings.remove(following)
+            settings[settings.index(flag)] = f"{flag}={following}"
+    return settings
 
 
 def show(composed: Composed, *, package: str | None, resolve: bool) -> str:

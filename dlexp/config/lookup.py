@@ -1,15 +1,17 @@
 """Look up a command in conf/ before anything is composed: find every mistake at once, and import or run nothing."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from dlexp.config.options import FIXED, default_choices, default_lists, groups, list_groups, option_keys, scalars
-from dlexp.config.overrides import MAX_CELLS, Override, parse
-from dlexp.config.suggestion import nearest_key, nearest_option
+from dlexp.config.overrides import AXIS, MAX_CELLS, Override, is_multirun, parse, sweeper_axes
+from dlexp.config.shared_keys import key_elsewhere, settable_keys
+from dlexp.config.suggestion import suggest_group, suggest_option, suggest_reference, suggest_setting
+from dlexp.config.trial import Trial
 from dlexp.config.values import (
     find_private_keys,
-    find_reference,
     find_references,
     find_resolver_calls,
     format_value,
@@ -19,26 +21,46 @@ from dlexp.config.values import (
 from dlexp.errors import ConfigError
 
 HYDRA_KEYS = ("hydra.mode", "hydra.sweeper.params")
-AXIS = "hydra.sweeper.params."  # begins a key that holds one axis of a sweep
 
 Chosen = Mapping[str, Sequence[str]]  # group → the options that the command uses; none where that is not clear
 
 
-def look_up(overrides: Sequence[str], *, multirun: bool) -> list[str]:
+class _Command(NamedTuple):
+    """What a check needs to know of a command.
+
+    Args:
+        chosen: The options that it uses.
+        sweeps: Whether it is a sweep.
+        trial: The overrides beside the one that is checked; None: nothing is to be suggested.
+    """
+
+    chosen: Chosen
+    sweeps: bool
+    trial: Trial | None
+
+
+def look_up(overrides: Sequence[str], *, multirun: bool, replaceable: Collection[str] = ()) -> list[str]:
     """Find every mistake in the overrides of one command that can be seen without composing it.
 
     Args:
         overrides: As typed, including those of `hydra.`.
         multirun: Whether the command sweeps (-m).
+        replaceable: Keys among them that a suggestion may set anew: those that a study sets.
 
     Returns:
         One line each: what was typed, what is wrong with it, the nearest valid choice.
     """
-    return [line for lines in find_mistakes(overrides, multirun=multirun).values() for line in lines]
+    return [line for lines in find_mistakes(overrides, multirun=multirun, replaceable=replaceable).values() for line in lines]
 
 
-def find_mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list[str]]:
-    """As `look_up`, by the position of the override that the lines are about."""
+def find_mistakes(
+    overrides: Sequence[str], *, multirun: bool, replaceable: Collection[str] = (), suggest: bool = True
+) -> dict[int, list[str]]:
+    """As `look_up`, by the position of the override that the lines are about; without suggestions if so asked."""
+    find = partial(find_mistakes, multirun=True, suggest=False)
+    trials = [
+        Trial([*overrides[:i], *overrides[i + 1 :]], replaceable, find) if suggest else None for i in range(len(overrides))
+    ]
     command: dict[int, Override] = {}
     wrong: dict[int, list[str]] = {}
     for position, typed in enumerate(overrides):
@@ -50,6 +72,8 @@ def find_mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list
     for group, options in chosen.items():
         for option in options:
             option_keys(group, option)  # raises if the file is no plain YAML
+    for position in wrong:
+        wrong[position] = [*_explain_unreadable(overrides[position], wrong[position], chosen, trials[position])]
     sweeps = multirun or is_multirun(command.values())
     first: dict[str, str] = {}
     num_cells = 1
@@ -57,8 +81,8 @@ def find_mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list
         if override.key == "hydra.mode" and override.values == ["RUN"] and multirun:
             wrong[position] = [f"{override.text}: contradicts -m: leave one of the two out."]
             continue
-        lines = list(_check_override(override, chosen, sweeps))
-        for key in (override.key, *_sweeper_axes(override)):
+        lines = list(_check_override(override, _Command(chosen, sweeps, trials[position])))
+        for key in (override.key, *sweeper_axes(override)):
             if key in first:
                 lines.append(f"{override.text}: {make_printable(key)} is set twice, here and by {first[key]}.")
             first.setdefault(key, override.text)
@@ -69,11 +93,6 @@ def find_mistakes(overrides: Sequence[str], *, multirun: bool) -> dict[int, list
         if lines:
             wrong[position] = lines
     return dict(sorted(wrong.items()))
-
-
-def is_multirun(command: Iterable[Override]) -> bool:
-    """Whether a command asks for a sweep by a setting of Hydra, which is the same as -m."""
-    return any(override.key == "hydra.mode" and override.values == ["MULTIRUN"] for override in command)
 
 
 def _find_chosen(command: Iterable[Override]) -> Chosen:
@@ -89,8 +108,29 @@ def _find_chosen(command: Iterable[Override]) -> Chosen:
     return chosen
 
 
-def _check_override(override: Override, chosen: Chosen, sweeps: bool) -> Iterator[str]:
+def _explain_unreadable(typed: str, lines: Sequence[str], chosen: Chosen, trial: Trial | None) -> Iterator[str]:
+    """Say what is wrong with what could not be parsed: `lines` of the parser, or that a setting is no flag."""
+    if typed.startswith("-"):
+        key, equals, value = typed.lstrip("-").partition("=")
+        meant = suggest_setting(key, value, settable_keys(_find_known(chosen)), trial) if equals else ""
+        yield f"{make_printable(typed)}: settings are written without dashes, such as batch_size=64.{meant}"
+    else:
+        yield from lines[:-1]
+        yield lines[-1] + suggest_group(typed, trial)
+
+
+def _find_known(chosen: Chosen) -> dict[str, Any]:
+    """The keys that a command with these options has, with their defaults."""
+    known = dict(leaves(scalars()))
+    for group, options in chosen.items():
+        for option in options or groups().get(group, []):
+            known |= option_keys(group, option)
+    return known
+
+
+def _check_override(override: Override, command: _Command) -> Iterator[str]:
     key, text, parsed = override.key, override.text, override.parsed
+    plain = f"{key}={override.value_text}"
     names = re.split(r"[./]", key)
     if name := next((name for name in [*names, *find_private_keys(override.values)] if name.startswith("_")), None):
         name = make_printable(name)
@@ -98,26 +138,25 @@ def _check_override(override: Override, chosen: Chosen, sweeps: bool) -> Iterato
     elif call := next(find_resolver_calls(override.values), None):
         yield f"{text}: {make_printable(call)} is not a reference to a key, such as ${{depth}}; nothing else is looked up."
     elif names[0] == "hydra":
-        yield from _check_hydra_key(override, sweeps)
+        yield from _check_hydra_key(override, command.sweeps)
     elif parsed.is_delete():
         alternative = f"; {key}=none leaves it out" if "none" in groups().get(key, []) else ""
         yield f"{text}: nothing can be deleted from a config{alternative}."
     elif parsed.package is not None:
-        yield f"{text}: a group has one place: write {key}={_value_text(override)}."
+        advice = f"leave out @{make_printable(parsed.package)}"
+        if command.trial and not command.trial.find_problems([plain]):
+            advice = f"write {plain}"
+        yield f"{text}: a group has one place: {advice}."
     else:
-        check = _check_list if key in list_groups() else _check_option if key in chosen else _check_key
-        found = list(check(override, chosen))
+        check = _check_list if key in list_groups() else _check_option if key in command.chosen else _check_key
+        found = list(check(override, command))
         yield from found
         if not found and (parsed.is_add() or parsed.is_force_add()):
-            yield f"{text}: {key} is there already: write {key}={_value_text(override)}."
-        if parsed.is_sweep_override() and not sweeps:
+            yield f"{text}: {key} is there already: leave out the plus sign."
+        if parsed.is_sweep_override() and not command.sweeps:
             yield f"{text}: several values: add -m to sweep over them."
         if len({repr(value) for value in override.values}) < len(override.values):
             yield f"{text}: the same value comes twice."
-
-
-def _value_text(override: Override) -> str:
-    return override.text.partition("=")[2]
 
 
 def _check_hydra_key(override: Override, sweeps: bool) -> Iterator[str]:
@@ -133,95 +172,64 @@ def _check_hydra_key(override: Override, sweeps: bool) -> Iterator[str]:
     elif key.startswith("hydra.sweeper.params"):
         if not sweeps:
             yield f"{override.text}: has no effect without a sweep: add -m, or leave it out."
-        yield from look_up([f"{axis}={values}" for axis, values in _sweeper_axes(override).items()], multirun=True)
+        yield from look_up([f"{axis}={values}" for axis, values in sweeper_axes(override).items()], multirun=True)
 
 
-def _sweeper_axes(override: Override) -> dict[str, Any]:
-    """The keys that an override of Hydra's sweeper sweeps over, with their values as text."""
-    if override.key.startswith(AXIS):
-        return {override.key.removeprefix(AXIS): value for value in override.values[:1]}
-    is_map = override.key == "hydra.sweeper.params" and override.values and isinstance(override.value, dict)
-    return {str(axis): values for axis, values in override.value.items()} if is_map else {}
-
-
-def replace_sweeper_params(arguments: Sequence[str]) -> list[str]:
-    """Replace each override of `hydra.sweeper.params` by its axes, `key=values`. Hydra could not set a key below its null."""
-    replaced: list[str] = []
-    for argument in arguments:
-        is_params = argument.lstrip("+").startswith("hydra.sweeper.params")
-        replaced += [f"{axis}={values}" for axis, values in _sweeper_axes(parse(argument)).items()] if is_params else [argument]
-    return replaced
-
-
-def _check_list(override: Override, chosen: Chosen) -> Iterator[str]:
+def _check_list(override: Override, command: _Command) -> Iterator[str]:
     key, options = override.key, list_groups()[override.key]
     for value in override.values:
         if not isinstance(value, list):
-            yield f"{override.text}: takes a list, such as {key}=[{', '.join(options[:2])}]."
+            example = value if value in options else ",".join(options[:2])
+            yield f"{override.text}: takes a list, such as {key}=[{example}]."
             continue
         for name in value:
             if name not in options:
-                nearest = nearest_option(name, options) if isinstance(name, str) else ""
+                nearest = suggest_option(key, name, command.trial) if isinstance(name, str) else ""
                 yield f"{key}=[{make_printable(str(name))}]: no such option. Options: {', '.join(options)}.{nearest}"
         if len({repr(name) for name in value}) < len(value):
             yield f"{override.text}: the same {key} comes twice."
 
 
-def _check_option(override: Override, chosen: Chosen) -> Iterator[str]:
+def _check_option(override: Override, command: _Command) -> Iterator[str]:
     options = groups()[override.key]
     listed = f"Options: {', '.join(options)}."
     for value in override.values:
         if value not in options:
             name = make_printable(value if isinstance(value, str) else format_value(value))
-            yield f"{override.key}={name}: no such option. {listed}{nearest_option(name, options)}"
+            yield f"{override.key}={name}: no such option. {listed}{suggest_option(override.key, name, command.trial)}"
     if not override.values:
         yield f"{override.text}: matches no option. {listed}"
 
 
-def _check_key(override: Override, chosen: Chosen) -> Iterator[str]:
-    key, group = override.key, override.key.partition(".")[0]
-    known = dict(leaves(scalars()))
-    for name, options in chosen.items():
-        for option in options or groups().get(name, []):
-            known |= option_keys(name, option)
-    having = [option for option in groups().get(group, []) if key in option_keys(group, option)]
+def _check_key(override: Override, command: _Command) -> Iterator[str]:
+    key, group, chosen, trial = override.key, override.key.partition(".")[0], command.chosen, command.trial
+    known = _find_known(chosen)
+    options_here = (groups() | list_groups()).get(group, [])
+    having = [option for option in options_here if key in option_keys(group, option)]
     lacking = [option for option in chosen.get(group, []) if option not in having]
-    if elsewhere := _elsewhere(key, known):
+    if elsewhere := key_elsewhere(key, known):
         kind = "group" if elsewhere.partition(".")[0] in chosen else "key"
-        yield f"{override.text}: set it on the {kind}: {elsewhere}={_value_text(override)}."
+        meant = f"{elsewhere}={override.value_text}"
+        if trial and trial.find_problems([meant]):
+            better = suggest_setting(elsewhere, override.value_text, settable_keys(known), trial)
+            yield f"{override.text}: the {kind} {elsewhere.partition('.')[0]} sets it.{better}"
+        else:
+            yield f"{override.text}: set it on the {kind}: {meant}."
     elif key in FIXED and having:
         yield f"{override.text}: follows from the option: choose another one of {group} ({', '.join(groups()[group])})."
-    elif having and lacking:
+    elif having and group in list_groups() and not {*having} & {*chosen[group]}:
+        yield f"{override.text}: this {group} is not chosen: add it to {group}=[...]."
+    elif having and lacking and group not in list_groups():
         name = key.removeprefix(f"{group}.")
         verb = "have" if having[1:] else "has"
         yield f"{override.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}."
     elif below := [path for path in known if path.startswith(f"{key}.") and key not in chosen]:
         yield f"{override.text}: its keys are set one by one: {', '.join(below)}."
-    elif group in list_groups() and key.split(".")[1] in set(list_groups()[group]) - set(chosen[group]):
-        yield f"{override.text}: this {group} is not chosen: add it to {group}=[...]."
     elif key not in known:
-        yield f"{override.text}: no such key.{nearest_key(key, _settable(known))}"
+        yield f"{override.text}: no such key.{suggest_setting(key, override.value_text, settable_keys(known), trial)}"
     elif not override.values:
         yield f"{override.text}: no values."
     else:
         for name in sorted(find_references(override.values) - known.keys()):
-            suggestion = "" if name in groups() else nearest_key(name, _settable(known))
+            suggestion = "" if name in groups() else suggest_reference(override, name, settable_keys(known), trial)
             yield f"{override.text}: ${{{make_printable(name)}}} refers to no key.{suggestion}"
-
-
-def _settable(known: Mapping[str, Any]) -> list[str]:
-    return [key for key in known if _elsewhere(key, known) is None and key not in FIXED]
-
-
-def _elsewhere(key: str, known: Mapping[str, Any]) -> str | None:
-    """The key to set instead of one that a part takes from a group or a plain key: norm.groups for model.norm.groups."""
-    names = key.split(".")
-    for count in range(2, len(names) + 1):
-        above = ".".join(names[:count])
-        target = find_reference(known.get(above))
-        if target in groups():
-            return ".".join([target, *names[count:]])
-        if f"{above}._target_" in known:
-            targets = (find_reference(value) for path, value in known.items() if path.startswith(f"{above}."))
-            return next(filter(None, targets), None)
-    return None

@@ -1,7 +1,7 @@
 """Parse the overrides of a command, and split a sweep into its cells. Whether they make sense is checked in lookup.py."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from dlexp.errors import ConfigError
 
 MAX_LENGTH = 10_000  # characters of an override
 MAX_CELLS = 100_000  # cells of a sweep, and values of a key
+AXIS = "hydra.sweeper.params."  # begins a key that holds one axis of a sweep
 
 
 class Override(NamedTuple):
@@ -68,8 +69,7 @@ def parse(typed: str) -> Override:
     if len(typed) > MAX_LENGTH:
         raise ConfigError(f"{text}: longer than {MAX_LENGTH} characters.")
     if "=" not in typed and not typed.startswith("~"):
-        options = [f"{group}={typed}" for group, options in groups().items() if typed in options]
-        raise ConfigError(f"{text}: not of the form key=value.{f' Did you mean {options[0]}?' if options else ''}")
+        raise ConfigError(f"{text}: not of the form key=value.")
     try:
         override = _parser().parse_override(typed)
     except Exception as error:  # the generated parser may raise anything on arbitrary text, such as RecursionError
@@ -132,3 +132,35 @@ def split(typed: str) -> list[str]:
     if override.parsed.is_sweep_override():
         return [f"{override.key}={value}" for value in override.parsed.sweep_string_iterator()]
     return [typed]
+
+
+def sample_cells(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """Cells of a sweep that hold each value of each key at least once."""
+    axes = [split(text) for text in overrides]
+    first = [axis[0] for axis in axes]
+    yield first
+    for position, axis in enumerate(axes):
+        for text in axis[1:]:
+            yield [*first[:position], text, *first[position + 1 :]]
+
+
+def is_multirun(command: Iterable[Override]) -> bool:
+    """Whether a command asks for a sweep by a setting of Hydra, which is the same as -m."""
+    return any(override.key == "hydra.mode" and override.values == ["MULTIRUN"] for override in command)
+
+
+def sweeper_axes(override: Override) -> dict[str, Any]:
+    """The keys that an override of Hydra's sweeper sweeps over, with their values as text."""
+    if override.key.startswith(AXIS):
+        return {override.key.removeprefix(AXIS): value for value in override.values[:1]}
+    is_map = override.key == "hydra.sweeper.params" and override.values and isinstance(override.value, dict)
+    return {str(axis): values for axis, values in override.value.items()} if is_map else {}
+
+
+def replace_sweeper_params(arguments: Sequence[str]) -> list[str]:
+    """Replace each override of `hydra.sweeper.params` by its axes, `key=values`. Hydra could not set a key below its null."""
+    replaced: list[str] = []
+    for argument in arguments:
+        is_params = argument.lstrip("+").startswith("hydra.sweeper.params")
+        replaced += [f"{axis}={values}" for axis, values in sweeper_axes(parse(argument)).items()] if is_params else [argument]
+    return replaced

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from dlexp.config.check import check, find_problems
+from dlexp.config.check import find_problems
+from dlexp.config.check_config import check
 from dlexp.config.compose import Composed, compose
 from dlexp.config.options import traits
 from dlexp.doctor import cpu, data, fit, gpu, memory, recurrent, software, storage

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from dlexp.config.check import check
+from dlexp.config.check_config import check
 from dlexp.config.compose import Composed
 from dlexp.config.options import default_choices, read_option, scalars, traits
 from dlexp.data.fingerprint import fingerprint_keys

@@ -146,7 +146,11 @@ def compose_runs(study: Study, request: Request) -> list[Composed]:
     requested = [(cell, seed) for seed in request.seeds for cell in request.cells]
     others = [(cell, study.seeds[0]) for cell in request.apply_to(study).all_cells() if cell not in request.cells]
     commands = [command(study, cell, seed, request.changes) for cell, seed in requested + others]
-    if problems := dict.fromkeys(problem for overrides in commands for problem in look_up(overrides, multirun=False)):
+    problems: dict[str, None] = {}
+    for overrides in commands:
+        replaceable = {parse(text).key for text in overrides} - request.changes.keys()
+        problems |= dict.fromkeys(look_up(overrides, multirun=False, replaceable=replaceable))
+    if problems:
         raise ConfigError(*problems)
     labels = [label(cell, seed, request.changes) for cell, seed in requested + others]
     composed = [compose(overrides, name) for overrides, name in zip(commands, labels, strict=True)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlexp.config import plain_yaml
-from dlexp.config.check import check
+from dlexp.config.check_config import check
 from dlexp.config.compose import Composed
 from dlexp.config.lab import VARIABLE
 from dlexp.config.options import current_lab, groups, list_groups, read_option, scalars

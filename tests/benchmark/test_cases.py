@@ -13,7 +13,7 @@ from dlexp.benchmark.comparisons import COMPARISONS
 from dlexp.benchmark.loop import CONVNET, build_overrides
 from dlexp.benchmark.same_work import DifferentWorkError
 from dlexp.benchmark.timing import time_case
-from dlexp.config.check import check
+from dlexp.config.check_config import check
 from dlexp.config.compose import compose
 from dlexp.config.lookup import look_up
 

@@ -36,6 +36,7 @@ def test_help_and_version_load_no_library():
     ("arguments", "message"),
     [
         (["pln"], "pln: no such command. Did you mean plan? Commands: train, plan,"),
+        (["--lr=0.1"], "--lr=0.1: no such command. Settings and flags stand behind dlexp train. Commands: train,"),
         (["activation=relu"], "activation=relu: no such command. Did you mean dlexp train activation=relu?"),
         (["\x1b[2J"], "?[2J: no such command. Commands:"),
     ],

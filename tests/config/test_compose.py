@@ -9,7 +9,8 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from dlexp.config.check import check, find_problems
+from dlexp.config.check import find_problems
+from dlexp.config.check_config import check
 from dlexp.config.compose import Composed, compose
 from dlexp.config.options import CONF, NOTES, default_choices, default_lists, groups, list_groups, template, traits
 
@@ -272,7 +273,8 @@ def test_no_hostile_command_runs_or_imports_anything() -> None:
     program = f"""
 import sys
 sys.path.insert(0, {str(REPOSITORY)!r})
-from dlexp.config.check import check, find_problems
+from dlexp.config.check import find_problems
+from dlexp.config.check_config import check
 from tests.config.test_compose import TARGETS, made
 composed = made()
 find_problems(["norm=bm"], multirun=False), check(composed)

@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.config.check import check
+from dlexp.config.check_config import check
 from dlexp.config.compose import compose
 from dlexp.config.help import help_text
 from dlexp.config.lookup import look_up
@@ -34,7 +34,7 @@ def test_its_keys_are_checked_like_others(bent):
     assert problems("activation=bent", "activation.slope=1") == [
         "activation.slope: must be a number at least 0 and below 1, got 1."
     ]
-    assert "Did you mean activation.slope" in problems("activation=bent", "activation.slop=1")[0]
+    assert "Did you mean activation.slope=0.2" in problems("activation=bent", "activation.slop=0.2")[0]
     assert "no such option" in problems("activation=bnt")[0]
     assert "Did you mean bent?" in problems("activation=bnt")[0]
     assert problems("activation=relu", "activation.slope=0.5") == [

@@ -7,7 +7,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 
 from dlexp.config import options
-from dlexp.config.check import check
+from dlexp.config.check_config import check
 from dlexp.config.compose import compose
 from dlexp.config.help import help_text
 from dlexp.config.lookup import look_up
@@ -51,11 +51,11 @@ def test_several_options_are_composed_as_hydra_does(conf):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("logger=csv", "takes a list, such as logger=[board, csv]."),
+        ("logger=csv", "takes a list, such as logger=[csv]."),
         ("logger=[bord]", "logger=[bord]: no such option. Options: board, csv. Did you mean board?"),
         ("logger=[csv,csv]", "the same logger comes twice."),
         ("logger.csv.every=2", "this logger is not chosen: add it to logger=[...]."),
-        ("logger=[csv] logger.csv.evry=2", "Did you mean logger.csv.every?"),
+        ("logger=[csv] logger.csv.evry=2", "Did you mean logger.csv.every=2?"),
     ],
 )
 def test_a_mistake_is_explained(command, message, conf):

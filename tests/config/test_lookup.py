@@ -15,20 +15,20 @@ MESSAGES = [
     ("norm=", [f"norm=: no such option. {NORMS}"]),
     ("norm=[bn]", [f"norm=['bn']: no such option. {NORMS} Did you mean bn?"]),
     ("norm={eps:1}", [f"norm={{'eps': 1}}: no such option. {NORMS}"]),
-    ("lr=0.1", ["lr=0.1: no such key. Did you mean optimizer.lr?"]),
-    ("+lr=0.1", ["+lr=0.1: no such key. Did you mean optimizer.lr?"]),
-    ("optim.lr=0.1", ["optim.lr=0.1: no such key. Did you mean optimizer.lr?"]),
-    ("bathc_size=4", ["bathc_size=4: no such key. Did you mean batch_size?"]),
-    ("actvation=relu", ["actvation=relu: no such key. Did you mean activation?"]),
-    ("norm/eps=1", ["norm/eps=1: no such key. Did you mean norm.eps or optimizer.eps or init.eps (init=dirac_whitening)?"]),
+    ("lr=0.1", ["lr=0.1: no such key. Did you mean optimizer.lr=0.1?"]),
+    ("+lr=0.1", ["+lr=0.1: no such key. Did you mean optimizer.lr=0.1?"]),
+    ("optim.lr=0.1", ["optim.lr=0.1: no such key. Did you mean optimizer.lr=0.1?"]),
+    ("bathc_size=4", ["bathc_size=4: no such key. Did you mean batch_size=4?"]),
+    ("actvation=relu", ["actvation=relu: no such key. Did you mean activation=relu?"]),
+    ("norm/eps=1", ["norm/eps=1: no such key. Did you mean norm.eps=1 or optimizer.eps=1?"]),
     (
         "gamma=1",
-        ["gamma=1: no such key. Did you mean loss.gamma (loss=focal) or scheduler.gamma (scheduler=exponential, step)?"],
+        ["gamma=1: no such key. Did you mean loss=focal loss.gamma=1 or scheduler=exponential scheduler.gamma=1?"],
     ),
     ("qqqq=1", ["qqqq=1: no such key."]),
-    ("norm.eps.x=1", ["norm.eps.x=1: no such key. Did you mean norm.eps?"]),
-    ("+optimizer.lr=0.1", ["+optimizer.lr=0.1: optimizer.lr is there already: write optimizer.lr=0.1."]),
-    ("++norm=gn", ["++norm=gn: norm is there already: write norm=gn."]),
+    ("norm.eps.x=1", ["norm.eps.x=1: no such key. Did you mean norm.eps=1?"]),
+    ("+optimizer.lr=0.1", ["+optimizer.lr=0.1: optimizer.lr is there already: leave out the plus sign."]),
+    ("++norm=gn", ["++norm=gn: norm is there already: leave out the plus sign."]),
     ("~norm", ["~norm: nothing can be deleted from a config; norm=none leaves it out."]),
     ("~depth", ["~depth: nothing can be deleted from a config."]),
     ("norm@model.norm=gn", ["norm@model.norm=gn: a group has one place: write norm=gn."]),
@@ -37,9 +37,10 @@ MESSAGES = [
         ["optimizer.momentum=0.9: optimizer=adamw has no momentum; momentum, muon, nesterov, rmsprop have."],
     ),
     ("norm=gn norm.momentum=0.2", ["norm.momentum=0.2: norm=gn has no momentum; bn has."]),
-    ("model.norm.groups=4", ["model.norm.groups=4: set it on the group: norm.groups=4."]),
+    ("norm=gn model.norm.groups=4", ["model.norm.groups=4: set it on the group: norm.groups=4."]),
+    ("model.norm.groups=4", ["model.norm.groups=4: the group norm sets it. Did you mean norm=gn norm.groups=4?"]),
     ("model.norm=gn", ["model.norm=gn: set it on the group: norm=gn."]),
-    ("+model.activation.x=1", ["+model.activation.x=1: set it on the group: activation.x=1."]),
+    ("+model.activation.x=1", ["+model.activation.x=1: the group activation sets it."]),
     ("model.dropout.p=0.1", ["model.dropout.p=0.1: set it on the key: dropout=0.1."]),
     ("model.dropout=0.1", ["model.dropout=0.1: set it on the key: dropout=0.1."]),
     (
@@ -52,7 +53,7 @@ MESSAGES = [
     ("depth=1 depth=2", ["depth=2: depth is set twice, here and by depth=1."]),
     ("relu", ["relu: not of the form key=value. Did you mean activation=relu?"]),
     ("data_dir=${oc.env:HOME}", [f"data_dir=${{oc.env:HOME}}: ${{oc.env:HOME}} {NO_REFERENCE}"]),
-    ("width=${dept}", ["width=${dept}: ${dept} refers to no key. Did you mean depth?"]),
+    ("width=${dept}", ["width=${dept}: ${dept} refers to no key. Did you mean ${depth}?"]),
     ("width=${norm}", ["width=${norm}: ${norm} refers to no key."]),
 ]
 
@@ -106,7 +107,7 @@ def test_every_key_of_every_option_can_be_set_or_says_where(group: str) -> None:
         for key in option_keys(group, option):
             lines = look_up([f"{group}={option}", f"{key}=1"], multirun=False)
             assert not lines or any(
-                word in lines[0] for word in ("set it on", "follows from the option", "is not for a command")
+                word in lines[0] for word in ("set it on", " sets it.", "follows from the option", "is not for a command")
             )
 
 
@@ -175,7 +176,7 @@ def test_the_axes_of_a_sweeper_are_looked_up_too() -> None:
         f"norm=bm: no such option. {NORMS} Did you mean bn?"
     ]
     assert look_up(["hydra.sweeper.params={depth:'1,2',lr:'1'}"], multirun=True) == [
-        "lr=1: no such key. Did you mean optimizer.lr?"
+        "lr=1: no such key. Did you mean optimizer.lr=1?"
     ]
 
 
@@ -219,7 +220,7 @@ def test_looking_up_never_raises(overrides: list[str], multirun: bool) -> None:
         ("probe=[grad_flow,grad_flow]", "the same probe comes twice"),
         ("probe=null", "takes a list"),
         ("probe.grad_flow.every=2", "this probe is not chosen: add it to probe=[...]"),
-        ("probe=[grad_flow] probe.grad_flow.evry=2", "Did you mean probe.grad_flow.every?"),
+        ("probe=[grad_flow] probe.grad_flow.evry=2", "Did you mean probe.grad_flow.every=2?"),
         ("probe=[../model/mlp]", "no such option"),
         ("probe=[{a:b}]", "no such option"),
     ],

@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.config.check import check
+from dlexp.config.check_config import check
 from tests.config.test_compose import made
 
 WORKERS = "hardware.loader=workers"

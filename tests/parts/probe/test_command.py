@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlexp.config.check import check
+from dlexp.config.check_config import check
 from dlexp.config.compose import compose
 from dlexp.config.lookup import look_up
 from dlexp.errors import ConfigError

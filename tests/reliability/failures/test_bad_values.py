@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from dlexp.config.check import check, find_problems
+from dlexp.config.check import find_problems
+from dlexp.config.check_config import check
 from dlexp.errors import ConfigError
 from dlexp.run.execute import gather_facts
 from tests.config.test_compose import made

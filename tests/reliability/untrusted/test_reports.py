@@ -17,7 +17,7 @@ from dlexp.analysis import analyse, load_runs, write_runs
 from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import Text
 from dlexp.analysis.report.write import build_report, render_html
-from dlexp.config.check import check
+from dlexp.config.check_config import check
 from dlexp.config.compose import compose
 from dlexp.machine.files import replacing
 from dlexp.run.display import Plain
