@@ -14,6 +14,7 @@ from dlexp.config.check import compose_run, compose_sweep, find_problems
 from dlexp.config.entry import show_command
 from dlexp.config.lab import Lab
 from dlexp.config.overrides import parse
+from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 from dlexp.study.request import compose_runs, names_study, read_command
 
@@ -43,9 +44,7 @@ def train(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         typed = write_overrides(overrides, settings)
         if names_study(typed):
             raise ConfigError("study: a study is many runs: dlexp.sweep trains them.")
-        if problems := find_problems(typed, multirun=True):
-            raise ConfigError(*problems)
-        if swept := [item.text for item in map(parse, typed) if item.parsed.is_sweep_override()]:
+        if swept := [make_printable(text) for text in typed if _has_several_values(text)]:
             raise ConfigError(*(f"{text}: several values: dlexp.sweep trains a run for each." for text in swept))
         composed = compose_run(typed)
     with borrowing_process(chosen):
@@ -59,6 +58,13 @@ def train(*overrides: str, lab: str | Path | None = None, progress: bool | None 
             with choose_display(progress) as display:
                 execute(run, facts, display)
         return Run(run.folder, chosen.folder if chosen else None)
+
+
+def _has_several_values(typed: str) -> bool:
+    try:
+        return parse(typed).parsed.is_sweep_override()
+    except ConfigError:  # it is refused with everything else that is wrong
+        return False
 
 
 def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None = None, **settings: Any) -> Sweep:

@@ -141,7 +141,7 @@ def test_a_mistake_is_answered_in_the_words_of_the_command(typed, tmp_path, monk
         (lambda: dlexp.train(seed="0,1"), "dlexp.sweep trains a run for each"),
         (lambda: dlexp.train(study="topology"), "dlexp.sweep trains them"),
         (lambda: dlexp.train(activation=print), "activation: expected a text"),
-        (lambda: dlexp.train("-m"), "-m: not of the form key=value"),
+        (lambda: dlexp.train("-m"), "-m: settings are written without dashes"),
         (lambda: dlexp.sweep(seed=[]), "expected at least one value"),
         (lambda: dlexp.sweep(norm=["bn", "bm"]), "Did you mean bn"),
         (lambda: dlexp.sweep(study=["topology", "loss"]), "give one"),
