@@ -14,12 +14,9 @@ def run(entry: str = "dlexp") -> None:
         entry: How the user started it, as in dlexp/config/entry.py.
     """
     stop_importing_from_current_folder()
-    from dlexp.commands.main import main
-    from dlexp.config.entry import set_entry
-    from dlexp.machine.process import run_command
+    from dlexp.commands.start import start
 
-    set_entry(entry)
-    run_command(lambda: main(sys.argv[1:]))
+    start("main", entry)
 
 
 def stop_importing_from_current_folder() -> None:

@@ -1,5 +1,7 @@
 """Errors caused by the user's input or machine, with the exit codes of train.py. Imports nothing, so that it loads fast."""
 
+INTERRUPTED = 130  # exit code of a command that Ctrl-C ends and that had nothing to save: 128 + SIGINT, as in shells
+
 
 class ConfigError(ValueError):
     """The config is invalid, and its author must change it. Exit code 2.

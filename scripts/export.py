@@ -1,11 +1,6 @@
 """Write a trained model as files that other programs read. The same as `dlexp export`."""
 
-import sys
-
-from dlexp.commands.export import main
-from dlexp.config.entry import set_entry
-from dlexp.machine.process import run_command
+from dlexp.commands.start import start
 
 if __name__ == "__main__":
-    set_entry("scripts")
-    run_command(lambda: main(sys.argv[1:]))
+    start("export", entry="scripts")

@@ -1,11 +1,6 @@
 """List the runs of a study without running them. The same as `dlexp plan`."""
 
-import sys
-
-from dlexp.commands.plan import main
-from dlexp.config.entry import set_entry
-from dlexp.machine.process import run_command
+from dlexp.commands.start import start
 
 if __name__ == "__main__":
-    set_entry("scripts")
-    run_command(lambda: main(sys.argv[1:]))
+    start("plan", entry="scripts")

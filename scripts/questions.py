@@ -8,15 +8,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from homework.evidence import gather
-from homework.page import STUDIES, render_markdown
-from homework.words import load_texts
-
-from dlexp.machine.files import write_whole
+from dlexp.commands.start import run
 
 
 def list_unanswered(page: str) -> set[str]:
     """The lines of a page that name runs which an answer lacks, each with its question."""
+    from homework.words import load_texts
+
     mark, question, found = f"- {load_texts()['page']['not_run']}", "", set()
     for line in page.splitlines():
         question = line.lstrip("# ") if line.startswith("#") else question
@@ -38,6 +36,11 @@ def main() -> int:
     if not given.reference.is_dir():
         print(f"--reference must be a folder, got {given.reference}.", file=sys.stderr)
         return 2
+    from homework.evidence import gather  # take seconds to load; --help needs none of them
+    from homework.page import STUDIES, render_markdown
+
+    from dlexp.machine.files import write_whole
+
     page = given.reference / "questions.md"
     text = render_markdown(gather([given.outputs, given.reference], STUDIES), given.reference)
     if (
@@ -60,4 +63,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, entry="scripts")

@@ -43,12 +43,35 @@ def test_help(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("-m seed=5,6 --cfg job --package seed", "# The first of 2 runs.\n5\n"),
+        ("norm=gn -m --cfg job seed=5,6 --package norm.groups --resolve", "# The first of 2 runs.\n8\n"),
+        ("hydra.mode=MULTIRUN seed=5,6 --cfg job --package seed", "# The first of 2 runs.\n5\n"),
+        ("seed=5 --cfg job --package seed", "5\n"),
+    ],
+)
+def test_the_config_of_a_command_is_shown(arguments, expected, tmp_path):
+    assert train(*arguments.split(), cwd=tmp_path) == (0, expected, "")
+
+
+def test_flags_may_stand_between_the_settings_of_a_sweep(tmp_path):
+    code, out, err = train(*MOONS, "-m", "seed=0,1", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert "2 runs: 2 done" in out
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["norm=bm"], "norm=bm: no such option. Options: bn, gn, in, ln, none, rms. Did you mean bn?"),
         (["lr=0.1"], "lr=0.1: no such key. Did you mean optimizer.lr=0.1?"),
         (["depth=-1"], "depth: must be an integer from 0 to 1000, got -1."),
         (["-m", "depth=1,-1"], "depth: must be an integer from 0 to 1000, got -1."),
+        (["depth=${width}", "width=${depth}"], "depth: must be an integer from 0 to 1000, got '${width}'."),
+        (["-m", "seed=0,1", "depth=${depth}"], "depth: must be an integer from 0 to 1000, got '${depth}'."),
+        (["--cfg", "job", "--resolve", "depth=${width}", "width=${depth}"], "--resolve: depth refers to itself."),
+        (["--cfg", "job", "--version"], "--cfg: prints a config, and another flag prints something else"),
         (["--config-dir", "/tmp"], "--config-dir: expected the folder conf/ of a lab, got /tmp."),
         (["dataset=moons"], "model=convnet needs images"),
         (["+hydra.callbacks.x._target_=os.system"], "_target_ is not for a command to set"),

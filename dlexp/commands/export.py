@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
+from dlexp.commands.attempt import attempt
 from dlexp.commands.lab import choose_lab
 from dlexp.commands.predict import add_run_flags
-from dlexp.commands.train import attempt
 from dlexp.config.entry import show_command, show_uses
 from dlexp.config.values import make_printable
 from dlexp.trained.find import find_run

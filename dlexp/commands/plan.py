@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -12,10 +12,12 @@ from dlexp.config.entry import show_command, show_uses
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
 from dlexp.run.display import make_display, results_table, stale_lines
-from dlexp.run.plan import PlannedRun, plan
 from dlexp.run.record.layout import SUMMARY
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import compose_runs, read_command
+
+if TYPE_CHECKING:
+    from dlexp.run.plan import PlannedRun
 
 USES = {
     "": "all studies, and what they ask",
@@ -57,7 +59,10 @@ def all_studies() -> tuple[Table, str]:
 def one_study(overrides: list[str]) -> tuple[Table, str]:
     """Each run that a command would go through, and the counts with the expected time."""
     study, request = read_command(overrides)
-    runs = [plan(composed, study.name) for composed in compose_runs(study, request)]
+    configs = compose_runs(study, request)
+    from dlexp.run.plan import plan  # loads torch; a wrong command is refused before
+
+    runs = [plan(composed, study.name) for composed in configs]
     summaries = [run.read_summary() for run in runs]
     pairs = list(zip(runs, summaries, strict=True))
     took = {run.identity: seconds(summary) for run, summary in pairs if summary and "seconds" in summary}
@@ -72,7 +77,7 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
     return results_table(rows, ["run", "status", "seconds"]), "\n".join([last, *stale_lines(filter(None, stale))])
 
 
-def row(run: PlannedRun, summary: dict[str, Any] | None, took: dict[str, float], stale: str) -> dict[str, Any]:
+def row(run: "PlannedRun", summary: dict[str, Any] | None, took: dict[str, float], stale: str) -> dict[str, Any]:
     """One line of the table; `stale` says how the run was finished by other code."""
     unfinished = "damaged" if (run.folder / SUMMARY).exists() else "interrupted" if run.folder.exists() else "to do"
     status = stale.partition(":")[0] or (summary["status"] if summary else unfinished)
@@ -84,12 +89,12 @@ def seconds(summary: dict[str, Any]) -> float:
     return sum(summary["seconds"].values())
 
 
-def estimate(run: PlannedRun, runs: list[PlannedRun], took: dict[str, float]) -> float:
+def estimate(run: "PlannedRun", runs: "list[PlannedRun]", took: dict[str, float]) -> float:
     """Seconds that a run is expected to take: as the runs of its cell, or as all of the study where none of these is done."""
     siblings = [took[other.identity] for other in runs if other.identity in took and cell(other) == cell(run)]
     return mean(siblings or took.values())
 
 
-def cell(run: PlannedRun) -> list[str]:
+def cell(run: "PlannedRun") -> list[str]:
     """What names a run, without its seed."""
     return [text for text in run.label if not text.startswith("seed=")]

@@ -5,8 +5,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from dlexp.commands.attempt import attempt
 from dlexp.commands.lab import choose_lab
-from dlexp.commands.train import attempt
 from dlexp.config.entry import show_command, show_uses
 from dlexp.config.values import make_printable
 from dlexp.errors import DatasetError

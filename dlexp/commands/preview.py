@@ -6,8 +6,8 @@ from pathlib import Path
 from textwrap import wrap
 from typing import NamedTuple
 
+from dlexp.commands.attempt import attempt
 from dlexp.commands.lab import choose_lab
-from dlexp.commands.train import attempt
 from dlexp.config.check import compose_run
 from dlexp.config.compose import Composed
 from dlexp.config.entry import show_command, show_uses

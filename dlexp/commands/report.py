@@ -5,17 +5,13 @@ import re
 import sys
 from pathlib import Path
 
-from dlexp.analysis.read.folder import DamagedError
-from dlexp.analysis.report.one_run.page import build_run_report
-from dlexp.analysis.report.replace import LessKnownError
-from dlexp.analysis.report.text import LANGUAGES
-from dlexp.analysis.report.write import build_report
 from dlexp.config.entry import show_command
+from dlexp.config.values import show_path
 from dlexp.errors import ConfigError
-from dlexp.run.record.layout import is_run_folder
-from dlexp.trained.find import find_run
 
 OUTPUTS = Path("outputs")
+LANGUAGES = ("en", "ko")
+IDENTITY = re.compile("[0-9a-f]{12}")
 
 
 def main(arguments: list[str]) -> int:
@@ -37,20 +33,37 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     code = 0
     for path in given.what:
-        try:
-            print(_write(path, given.lang, replace=given.replace))
-        except LessKnownError as error:
-            print(f"{error} --replace replaces it all the same.", file=sys.stderr)
+        if not path.exists() and not IDENTITY.fullmatch(str(path)):
+            print(f"{show_path(str(path))}: there is no such folder.", file=sys.stderr)
             code = 2
-        except (OSError, DamagedError, ConfigError) as error:
-            print(f"{path}: {error}", file=sys.stderr)
-            code = 2
+        else:
+            code = max(code, _write(path, given.lang, replace=given.replace))
     return code
 
 
-def _write(path: Path, language: str, *, replace: bool) -> Path:
-    """Write the report of a study's folder, or the page of a run that is given by its folder or its id."""
-    if not path.exists() and re.fullmatch("[0-9a-f]{12}", str(path)):
+def _write(path: Path, language: str, *, replace: bool) -> int:
+    """Write the report of a study's folder, or the page of a run that is given by its folder or its id; the exit code."""
+    from dlexp.analysis.read.folder import DamagedError  # loads pandas and matplotlib; a wrong command is refused before
+    from dlexp.analysis.report.replace import LessKnownError
+
+    try:
+        print(_build(path, language, replace=replace))
+    except LessKnownError as error:
+        print(f"{error} --replace replaces it all the same.", file=sys.stderr)
+        return 2
+    except (OSError, DamagedError, ConfigError) as error:
+        print(f"{show_path(str(path))}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _build(path: Path, language: str, *, replace: bool) -> Path:
+    from dlexp.analysis.report.one_run.page import build_run_report
+    from dlexp.analysis.report.write import build_report
+    from dlexp.run.record.layout import is_run_folder
+    from dlexp.trained.find import find_run
+
+    if not path.exists():
         return build_run_report(find_run(str(path), OUTPUTS), language)
     folder = path.resolve() if path.name in ("", "..") else path  # `.` has no name, and may be a run's folder
     if is_run_folder(folder):

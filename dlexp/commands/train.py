@@ -1,28 +1,25 @@
-"""Train one run, the runs of a sweep (-m), or those of a study: `dlexp train`, which is `python train.py` in a checkout.
+"""Train one run, the runs of a sweep (-m), or those of a study: `dlexp train`, which is `python train.py` in a checkout."""
 
-The one place where exceptions become messages and exit codes.
-"""
-
+import argparse
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 
+from dlexp.commands.attempt import attempt
 from dlexp.commands.lab import choose_lab
 from dlexp.config.check import find_problems
 from dlexp.config.check_config import check
 from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_command
-from dlexp.config.flags import read_flags, show
+from dlexp.config.flags import read_flags, show, write_flags
 from dlexp.config.help import help_text
 from dlexp.config.options import CONF, current_lab
-from dlexp.config.overrides import is_multirun, parse, replace_sweeper_params
-from dlexp.errors import CheckpointError, ConfigError, DatasetError, DiskError, HeldError
+from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_params
+from dlexp.errors import ConfigError
 from dlexp.run import signals
 from dlexp.study.request import compose_runs, names_study, read_command
 
-ERRORS = {ConfigError: 2, HeldError: 3, CheckpointError: 4, DiskError: 5, DatasetError: 7}
 EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
 
 
@@ -33,36 +30,14 @@ def main(arguments: list[str]) -> int:
         The exit code; docs/runs.md lists them.
     """
     signals.listen()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends the command in silence
     return attempt(lambda: _command(arguments))
-
-
-def attempt(work: Callable[[], int]) -> int:
-    """Turn what goes wrong into a message and an exit code."""
-    try:
-        return work()
-    except (KeyboardInterrupt, Exception) as error:
-        # An interrupted library may raise another error. A full disk is an error even if a stop was requested.
-        if isinstance(error, KeyboardInterrupt) or (signals.requested() and not isinstance(error, DiskError)):
-            if message := signals.requeue():
-                print(message, file=sys.stderr)
-            return _fail(signals.RESUMABLE, "Interrupted. The same command goes on.")
-        for kind, code in ERRORS.items():
-            if isinstance(error, kind):
-                return _fail(code, str(error))
-        raise
-
-
-def _fail(code: int, *lines: str) -> int:
-    print(*lines, sep="\n", file=sys.stderr)
-    return code
 
 
 def _command(arguments: list[str]) -> int:
     """Answer what needs no training; refuse what cannot run; train the rest."""
     if {"-h", "--help"}.intersection(arguments):
         return _help(arguments)
-    flags = read_flags(arguments := choose_lab(arguments))
+    flags = read_flags(choose_lab(arguments))
     overrides = flags.overrides
     if names_study(overrides):
         if flags.cfg or flags.info:
@@ -72,23 +47,32 @@ def _command(arguments: list[str]) -> int:
         from dlexp.study.protocol import run_study  # loads torch: not before the configs have passed
         from dlexp.study.sweep import check_cells
 
-        typed = f"{show_command('train')} {shlex.join(overrides)}"
+        typed = f"{show_command('train')} {shlex.join(arguments)}"
         ended = run_study(study, request, check_cells(runs, study.name), typed)
         print(f"Report: {ended.report}")
         return ended.code
     if problems := find_problems(overrides, multirun=flags.multirun):
         raise ConfigError(*problems)
-    if flags.multirun or flags.by_hydra or is_multirun(map(parse, overrides)):
-        return _run_hydra(replace_sweeper_params(arguments))
-    composed = compose(overrides)
+    sweeps = flags.multirun or is_multirun(map(parse, overrides))
     if flags.cfg:
-        if flags.cfg == "all":
-            _run_hydra(["--cfg", "hydra", *overrides])
-        print(show(composed, package=flags.package, resolve=flags.resolve), end="")
-        return 0
+        return _show_config(flags, expand(replace_sweeper_params(overrides)), sweeps)
+    if sweeps or flags.by_hydra:
+        return _run_hydra([*write_flags(flags), *replace_sweeper_params(overrides)])
+    composed = compose(overrides)
     if problems := check(composed):
         raise ConfigError(*problems)
     return _train_one(composed)
+
+
+def _show_config(flags: argparse.Namespace, cells: Sequence[Sequence[str]], sweeps: bool) -> int:
+    """Print the config of the run, or of the first one of a sweep."""
+    if flags.cfg != "job":
+        _run_hydra([*write_flags(flags), *cells[0]])
+    if flags.cfg != "hydra":
+        if sweeps:
+            print(f"# The first of {len(cells)} runs.")
+        print(show(compose(cells[0]), package=flags.package, resolve=flags.resolve), end="")
+    return 0
 
 
 def _help(arguments: list[str]) -> int:

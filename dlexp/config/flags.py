@@ -28,10 +28,10 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
         show_command("train"), add_help=False, allow_abbrev=False, usage=f"{show_command('train')} --help"
     )
     parser.add_argument("overrides", nargs="*")
-    command = parser.add_mutually_exclusive_group()
+    command = parser.add_mutually_exclusive_group()  # with --cfg, -m says that there are several values
     command.add_argument("--run", "-r", action="store_true")
     command.add_argument("--multirun", "-m", action="store_true")
-    command.add_argument("--cfg", "-c", choices=("job", "hydra", "all"))
+    parser.add_argument("--cfg", "-c", choices=("job", "hydra", "all"))
     command.add_argument("--info", "-i", nargs="?", const="all", choices=INFO)
     command.add_argument("--hydra-help", action="store_true")
     command.add_argument("--shell-completion", "-sc", action="store_true")
@@ -48,8 +48,22 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
         )
     if not flags.cfg and (flags.resolve or flags.package):
         raise ConfigError("--resolve and --package have no effect without --cfg: add it, or leave them out.")
-    flags.by_hydra = flags.info or flags.hydra_help or flags.shell_completion or flags.version or flags.cfg == "hydra"
+    if flags.cfg and (flags.info or flags.hydra_help or flags.shell_completion or flags.version):
+        raise ConfigError("--cfg: prints a config, and another flag prints something else: leave one of the two out.")
+    flags.by_hydra = flags.info or flags.hydra_help or flags.shell_completion or flags.version
     return flags
+
+
+def write_flags(flags: argparse.Namespace) -> list[str]:
+    """The flags as Hydra reads them: before all overrides, between which the user may have typed them."""
+    if flags.cfg:
+        is_all = flags.cfg == "all"  # the other flags are then for the config of the run
+        more = [] if is_all else ["--resolve"] * flags.resolve + (["--package", flags.package] if flags.package else [])
+        return ["--cfg", "hydra", *more]
+    if flags.info:
+        return ["--info", flags.info]
+    names = ("hydra_help", "shell_completion", "version")
+    return ["-m"] * flags.multirun + [f"--{name.replace('_', '-')}" for name in names if getattr(flags, name)]
 
 
 def _join_values(settings: list[str], arguments: Sequence[str]) -> list[str]:
@@ -73,7 +87,10 @@ def show(composed: Composed, *, package: str | None, resolve: bool) -> str:
     Raises:
         ConfigError: If there is no such path.
     """
-    node: Any = composed.config if resolve else composed.tree
+    try:
+        node: Any = composed.config if resolve else composed.tree
+    except LookupError as error:
+        raise ConfigError(f"--resolve: {error.args[0]}.") from None
     if package is None or package == "_global_":
         return OmegaConf.to_yaml(node)
     try:

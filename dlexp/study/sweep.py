@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -191,5 +192,15 @@ def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, com
     display.say(f"{total + unsupported} runs: {', '.join(parts)}.")
     for line in stale_lines(row["stale"] for row in rows if "stale" in row):
         display.say(line)
-    if counts["failed"]:
-        display.say(f"Retry what failed: {command} retry=failed")
+    if any(row["status"] in folder.BROKEN for row in rows):
+        display.say(f"Retry what failed: {write_retry(command)}")
+
+
+def write_retry(command: str) -> str:
+    """The command that runs again what failed, and nothing else.
+
+    >>> write_retry("dlexp train -m 'model.widths=[8,4],[9]' force=true")
+    "dlexp train -m 'model.widths=[8,4],[9]' retry=failed"
+    """
+    words = [word for word in shlex.split(command) if word.partition("=")[0] not in ("force", "retry", "stale")]
+    return shlex.join([*words, "retry=failed"])

@@ -39,3 +39,10 @@ def test_a_run_by_other_code_is_named_and_due_only_if_that_is_asked_for(command,
     assert "due will take" not in out
     assert main([*command, "stale=rerun"]) == 0
     assert "The 1 due will take about" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", [{"seconds": None}, {"metrics": 3}, {"status": None}, {"seconds": {"train": "1"}}])
+def test_a_run_with_a_damaged_summary_is_not_counted_as_done(damage, command, capsys):
+    edit_summary(train(command), lambda summary: summary.update(damage))
+    assert main(command) == 0
+    assert capsys.readouterr().out.endswith("1 runs: 1 damaged.\n")

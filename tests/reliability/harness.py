@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dlexp.commands.train import attempt
+from dlexp.commands.attempt import attempt
 from dlexp.run import signals
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts

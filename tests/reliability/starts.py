@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlexp.commands.train import attempt
+from dlexp.commands.attempt import attempt
 from dlexp.config.compose import Composed, compose
 from dlexp.run import signals
 from dlexp.study.sweep import check_cells, sweep

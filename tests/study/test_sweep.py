@@ -175,3 +175,19 @@ def test_with_force_an_interrupted_sweep_goes_on_after_what_it_has_finished(tmp_
     assert counts(capsys) == "3 runs: 1 done, 2 skipped, 0 failed, 0 held."
     complete(*command, root=tmp_path)  # the last start was not interrupted: everything is run again
     assert started == [0, 1, 2, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("python train.py -m seed=0,1 force=true", "python train.py -m seed=0,1 retry=failed"),
+        ("dlexp train retry=failed -m seed=0,1 stale=rerun", "dlexp train -m seed=0,1 retry=failed"),
+        ("dlexp train -m 'model.widths=[8, 4],[9]'", "dlexp train -m 'model.widths=[8, 4],[9]' retry=failed"),
+        (
+            "dlexp train study=loss --config-dir 'my lab/conf' 'output_dir=\"$HOME\"'",
+            "dlexp train study=loss --config-dir 'my lab/conf' 'output_dir=\"$HOME\"' retry=failed",
+        ),
+    ],
+)
+def test_the_advice_to_retry_is_a_command_that_runs_only_what_failed(command, expected):
+    assert sweep.write_retry(command) == expected

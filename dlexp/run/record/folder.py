@@ -57,7 +57,17 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
         summary = json.loads((folder / SUMMARY).read_text())
     except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return summary if isinstance(summary, dict) and "status" in summary and not list_missing(folder) else None
+    return summary if is_whole(summary) and not list_missing(folder) else None
+
+
+def is_whole(summary: Any) -> bool:
+    """Whether the content of a summary.json is what a run writes, as far as others read it."""
+    if not isinstance(summary, dict) or not isinstance(summary.get("status"), str):
+        return False
+    if summary["status"] in BROKEN:
+        return isinstance(summary.get("reason"), str)
+    seconds, metrics = summary.get("seconds"), summary.get("metrics")
+    return isinstance(metrics, dict) and isinstance(seconds, dict) and all(isinstance(n, int | float) for n in seconds.values())
 
 
 class Record:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from dlexp.commands.train import attempt
+from dlexp.commands.attempt import attempt
 from dlexp.errors import HeldError
 from dlexp.run.record import lock
 from tests import ROOT

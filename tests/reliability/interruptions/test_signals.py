@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from dlexp.commands.train import attempt
+from dlexp.commands.attempt import attempt
 from dlexp.errors import ConfigError
 from dlexp.run import run_state, signals
 from dlexp.run.display import Plain

@@ -134,7 +134,7 @@ def test_without_a_network_the_answer_is_quick_and_generated_data_trains(tmp_pat
     program.write_text(f"""
 import ctypes, runpy, sys, time
 import torchvision.datasets  # loading it is no part of the answer
-from dlexp.commands.train import attempt
+from dlexp.commands.attempt import attempt
 from dlexp.parts.dataset.torchvision_sets import mnist
 assert ctypes.CDLL(None).unshare({NEW_USER | NEW_NETWORK}) == 0
 start = time.monotonic()
