@@ -25,15 +25,13 @@ def show_curve(curve: pd.DataFrame, restored_epoch: int | None) -> str:
         curve: Its metrics.csv.
         restored_epoch: The epoch whose weights were tested, if it was not the last.
     """
-    import matplotlib
-
-    from dlexp.analysis.report.figures.style import render, style
+    from dlexp.analysis.report.figures.style import drawing, render
     from dlexp.analysis.report.one_run.figures import draw_learning_curve
 
     if curve.empty:
         return ""
     marked = None if restored_epoch is None else ("tested epoch", restored_epoch)
-    with matplotlib.rc_context(style()):
+    with drawing():
         pictures = [base64.b64encode(render(drawn)[0]).decode() for drawn in draw_learning_curve(curve, marked)]
     return "".join(f'<img style="max-width: 44em" src="data:image/png;base64,{png}">' for png in pictures)
 

@@ -9,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dlexp.analysis.report.figures.style import INK, style
+from dlexp.analysis.report.figures.names import fit_names
+from dlexp.analysis.report.figures.style import INK, drawing
 
 COLUMNS, MAX_PANELS = 8, 40  # of a grid
 MAX_CLASSES = 20  # named in the text and in a legend, and coloured differently
-MAX_TITLE = 14  # characters above a panel
+TITLE = 1.05  # inches above a panel
+MAX_LINES = 1000  # examples that are drawn as lines or points
 
 
 def draw_batch(inputs: Tensor, targets: Tensor, classes: Sequence[str]) -> bytes:
@@ -24,28 +26,35 @@ def draw_batch(inputs: Tensor, targets: Tensor, classes: Sequence[str]) -> bytes
         targets: Labels [B], soft targets [B, K] or numbers [B, 1].
         classes: Name of each class; empty for a regression.
     """
-    with matplotlib.rc_context(style()):
+    with drawing():
         if inputs.dim() == 2:
             figure = _draw_features(inputs, targets, classes)
         else:
             draw = _draw_images if inputs.dim() == 4 else _draw_series
-            figure = draw(inputs[:MAX_PANELS], [name_target(target, classes) for target in targets[:MAX_PANELS]])
-        shown = "" if inputs.dim() == 2 or len(inputs) <= MAX_PANELS else f"the first {MAX_PANELS} of "
+            figure = draw(inputs[:MAX_PANELS], name_targets(targets[:MAX_PANELS], classes))
+        limit = MAX_LINES if inputs.dim() == 2 else MAX_PANELS
+        shown = "" if len(inputs) <= limit else f"the first {limit} of "
         figure.suptitle(f"{shown}{len(inputs)} examples", fontsize=10)
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
 
 
-def name_target(target: Tensor, classes: Sequence[str]) -> str:
-    """One target in words: its class, the shares of its two largest classes if it is soft, or its number."""
+def name_targets(targets: Tensor, classes: Sequence[str]) -> list[str]:
+    """Targets in words: their classes, the shares of the two largest classes of soft ones, or their numbers."""
     if not classes:
-        return " ".join(f"{number:.3g}" for number in target.flatten().tolist()[:2])
-    if target.dim() == 0:
-        return _shorten(classes[int(target)])
-    shares, labels = target.topk(min(2, len(classes)))
-    pairs = [(classes[label], share) for label, share in zip(labels.tolist(), shares.tolist(), strict=True) if share > 0.005]
-    return _shorten(pairs[0][0]) if len(pairs) == 1 else "\n".join(f"{_shorten(name)} {share:.2f}" for name, share in pairs)
+        return [" ".join(f"{number:.3g}" for number in target.flatten().tolist()[:2]) for target in targets]
+    if targets.dim() == 1:
+        labels = sorted(set(targets.tolist()))
+        names = dict(zip(labels, fit_names([classes[label] for label in labels], TITLE), strict=True))
+        return [names[label] for label in targets.tolist()]
+    pairs = [list(zip(*(found.tolist() for found in target.topk(min(2, len(classes)))), strict=True)) for target in targets]
+    pairs = [[(share, label) for share, label in found if share > 0.005] for found in pairs]
+    labels = sorted({label for found in pairs for _, label in found})
+    names = dict(zip(labels, fit_names([classes[label] for label in labels], TITLE - 0.3), strict=True))
+    return [
+        "\n".join(f"{names[label]} {share:.2f}" if found[1:] else names[label] for share, label in found) for found in pairs
+    ]
 
 
 def describe_targets(targets: Tensor, classes: Sequence[str]) -> str:
@@ -59,10 +68,6 @@ def describe_targets(targets: Tensor, classes: Sequence[str]) -> str:
     names = [str(label) if classes[label] == str(label) else f"{label} {classes[label]}" for label in shown]
     text = ", ".join(f"{name}: {counts[label]:{'.1f' if soft else 'd'}}" for name, label in zip(names, shown, strict=True))
     return f"{text}, and {len(classes) - len(shown)} classes more" if order else text
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= MAX_TITLE else f"{name[: MAX_TITLE - 1]}…"
 
 
 def _panels(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
@@ -116,10 +121,12 @@ def _draw_features(features: Tensor, targets: Tensor, classes: Sequence[str]) ->
         axes.plot(features[:, 0].numpy(), targets[:, 0].numpy(), "o", color=INK)
         axes.set(xlabel="feature 1", ylabel="target")
         return figure
+    features, targets = features[:MAX_LINES], targets[:MAX_LINES]
     values = (targets.argmax(1) if targets.dim() > 1 else targets) if classes else targets[:, 0]
-    palette = matplotlib.colormaps["tab20" if len(classes) > 10 else "tab10"] if classes else matplotlib.colormaps["viridis"]
-    low, high = float(values.min()), float(values.max())
-    shares = (values % MAX_CLASSES).tolist() if classes else ((values - low) / max(high - low, 1e-12)).tolist()
+    few = 0 < len(classes) <= MAX_CLASSES  # else classes are shades of one scale, as numbers are
+    palette = matplotlib.colormaps["viridis" if not few else "tab20" if len(classes) > 10 else "tab10"]
+    low, high = (0.0, float(len(classes) - 1)) if classes else (float(values.min()), float(values.max()))
+    shares = values.tolist() if few else ((values - low) / max(high - low, 1e-12)).tolist()
     colours = [palette(share) for share in shares]
     if count <= 2:
         axes.scatter(features[:, 0].numpy(), (features[:, 1] if count == 2 else values).numpy(), c=colours, s=18)
@@ -128,12 +135,12 @@ def _draw_features(features: Tensor, targets: Tensor, classes: Sequence[str]) ->
         for example, colour in zip(features, colours, strict=True):
             axes.plot(range(1, count + 1), example.numpy(), color=colour, linewidth=0.7, alpha=0.6)
         axes.set(xlabel="feature", ylabel="value")
-    present = [label for label in range(len(classes)) if (values == label).any()][:MAX_CLASSES]
-    for label in present:
-        axes.plot([], [], "o", color=palette(label % MAX_CLASSES), label=_shorten(classes[label]))
-    if present:
+    if few:
+        present = [label for label in range(len(classes)) if (values == label).any()]
+        for label, name in zip(present, fit_names([classes[label] for label in present], 1.6, size=10), strict=True):
+            axes.plot([], [], "o", color=palette(label), label=name)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     else:
         scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(low, high), palette)
-        figure.colorbar(scale, ax=axes, label="target")
+        figure.colorbar(scale, ax=axes, label="number of the class" if classes else "target")
     return figure

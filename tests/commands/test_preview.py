@@ -2,7 +2,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dlexp.commands.picture import describe_targets, draw_batch, name_target
+from dlexp.commands import picture
+from dlexp.commands.picture import describe_targets, draw_batch, name_targets
 from dlexp.commands.preview import draw_preview, list_influences, main
 from dlexp.config.compose import compose
 from dlexp.run.execute import gather_facts
@@ -74,10 +75,11 @@ def test_a_wrong_command_is_refused(arguments, message, tmp_path, monkeypatch, c
 
 
 def test_a_target_is_named_by_its_class_its_shares_or_its_number():
-    assert name_target(torch.tensor(1), ["cat", "dog"]) == "dog"
-    assert name_target(torch.tensor([0.25, 0.75]), ["cat", "dog"]) == "dog 0.75\ncat 0.25"
-    assert name_target(torch.tensor([0.0, 1.0]), ["cat", "dog"]) == "dog"
-    assert name_target(torch.tensor([1.234]), []) == "1.23"
+    assert name_targets(torch.tensor([1, 0]), ["cat", "dog"]) == ["dog", "cat"]
+    assert name_targets(torch.tensor([[0.25, 0.75], [0.0, 1.0]]), ["cat", "dog"]) == ["dog 0.75\ncat 0.25", "dog"]
+    assert name_targets(torch.tensor([[1.234]]), []) == ["1.23"]
+    long = [f"class of the {place} letters" for place in ("first", "other")]
+    assert len(set(name_targets(torch.tensor([0, 1]), long))) == 2
 
 
 def test_the_classes_of_a_batch_are_counted():
@@ -94,3 +96,18 @@ def test_every_kind_of_batch_is_drawn(shape, kind):
     count = shape[0]
     targets = {"labels": torch.arange(count) % 2, "soft": torch.full((count, 2), 0.5), "numbers": torch.rand(count, 1)}
     assert draw_batch(torch.rand(shape), targets[kind], () if kind == "numbers" else ("a", "b")).startswith(b"\x89PNG")
+
+
+def test_more_classes_than_colours_are_shades_of_one_scale(monkeypatch):
+    """And of a hundred thousand rows a thousand are drawn."""
+    figures = []
+    draw = picture._draw_features
+    monkeypatch.setattr(picture, "_draw_features", lambda *given: figures.append(draw(*given)) or figures[-1])
+    targets = torch.arange(100_000) % 40
+    assert draw_batch(torch.randn(100_000, 2), targets, [f"class {k}" for k in range(40)])
+    axes, scale = figures[0].axes
+    assert axes.get_legend() is None
+    assert scale.get_ylabel() == "number of the class"
+    (points,) = axes.collections
+    assert len(points.get_offsets()) == 1000
+    assert len({tuple(colour) for colour in points.get_facecolors()}) == 40

@@ -3,7 +3,9 @@
 import io
 import json
 
+import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -11,6 +13,7 @@ from dlexp.analysis import analyse
 from dlexp.analysis.report.arrange import cell_names, mark_absent
 from dlexp.analysis.report.figures import draw
 from dlexp.analysis.report.figures.probes import draw_weight_norms
+from dlexp.analysis.report.figures.style import thin
 from dlexp.analysis.report.labels import metric_label, show
 from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import LANGUAGES, Text
@@ -239,3 +242,61 @@ def test_a_baseline_without_the_swept_key_is_in_the_report(tmp_path, axes, cells
 def test_a_baseline_has_its_speed(tmp_path):
     axes, cells = BASELINES["a numeric axis"]
     assert is_drawn(pictures(make_study(tmp_path, axes, range(2), cells=cells, metric="train/seconds"))["main"].png)
+
+
+ODD_SETTINGS = {"axes.facecolor": "red", "lines.linewidth": 12, "savefig.bbox": "tight", "text.usetex": True, "font.size": 30}
+
+
+def test_the_settings_of_the_user_change_no_figure(tmp_path):
+    """matplotlib reads them from matplotlibrc when it is imported."""
+    result = analyse(make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(2), probes=True))
+    plain = [(picture.name, picture.png, picture.svg) for picture in draw(result)]
+    with matplotlib.rc_context():
+        matplotlib.rcParams.update(ODD_SETTINGS)
+        odd = [(picture.name, picture.png, picture.svg) for picture in draw(result)]
+        assert matplotlib.rcParams["lines.linewidth"] == 12  # and they are there again
+    assert odd == plain
+    assert len(plain) > 2
+
+
+def test_a_hundred_thousand_points_and_many_epochs_make_small_figures(tmp_path):
+    folder = make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(1))
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(100_000, 2)).astype(np.float32)
+    grid = np.linspace(-1, 1, 50)
+    plane = {"x": grid, "y": grid, "probability": np.tile(grid / 2 + 0.5, (50, 1)), "points": points}
+    epochs = np.arange(20_000)
+    noise = generator.uniform(0.5, 1, (4, 20_000))
+    columns = dict(zip(("train/loss", "val/loss", "train/acc", "val/acc"), noise, strict=True))
+    for run in folder.glob("*/config.yaml"):
+        (run.parent / "arrays").mkdir()
+        np.savez(run.parent / "arrays/decision_boundary-1.npz", **plane, targets=(points[:, 0] > 0).astype(np.uint8))
+        pd.DataFrame({"epoch": epochs} | columns).to_csv(run.parent / "metrics.csv", index=False)
+    found = pictures(folder)
+    assert {"decision_boundary", "learning"} <= found.keys()
+    for picture in found.values():
+        assert len(picture.svg) < 1_500_000, picture.name
+        assert len(picture.png) < 500_000, picture.name
+        assert is_drawn(picture.png)
+
+
+@pytest.mark.parametrize("length", [5, 2000, 2001, 99_999])
+def test_a_long_line_keeps_its_ends_and_its_extremes(length):
+    values = np.sin(np.arange(length))
+    values[length // 2], values[-1], values[0] = 9, np.nan, np.nan
+    places = thin(values)
+    assert len(places) <= 2002
+    assert (places[0], places[-1]) == (0, length - 1)
+    assert np.nanmax(values[places]) == 9
+    assert np.nanmin(values[places]) == np.nanmin(values)
+
+
+def test_names_of_cells_do_not_press_a_figure_together(tmp_path):
+    names = [f"{'a_very_long_folder/' * 20}{i}" for i in range(3)]
+    for axes in ({"arm": names}, {"arm": names, "depth": [1, 2, 4]}, {"arm": [*names, *"abcdefgh"], "depth": [1, 2]}):
+        folder = make_study(
+            tmp_path / str(len(axes) + len(axes["arm"])), {key: [*values] for key, values in axes.items()}, range(2)
+        )
+        main = next(draw(analyse(folder)))
+        assert main.inches < 16
+        assert is_drawn(main.png)

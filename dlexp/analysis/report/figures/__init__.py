@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
-
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import mark_absent
 from dlexp.analysis.report.figures import learning, main, predictions, probes, rates, speed
-from dlexp.analysis.report.figures.style import DrawnFigure, render, style
+from dlexp.analysis.report.figures.style import DrawnFigure, drawing, render
 
 SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[DrawnFigure]]]] = [
     ("results", main.draw_main_figure),
@@ -56,7 +54,7 @@ def draw(result: StudyResult) -> Iterator[Picture]:
     """Draw every figure that this study has data for, one at a time."""
     result = mark_absent(result)
     for section, draw_figures in SECTIONS:
-        with matplotlib.rc_context(style()):
+        with drawing():
             for drawn in draw_figures(result):
                 yield make_picture(section, drawn)
 

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, records
+from dlexp.analysis.report.figures.names import fit_names
 from dlexp.analysis.report.figures.panels import make_grid
-from dlexp.analysis.report.figures.style import DrawnFigure
+from dlexp.analysis.report.figures.style import MAX_ROW_NAME, DrawnFigure, set_title
 from dlexp.analysis.report.labels import display_factor, key_label, metric_label, show
 
 MAX_BESIDE = 6  # cells named below a heat map that has no place for them
@@ -36,7 +37,7 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
         tables[name if y else ""][(slice(None), *place)] = values
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
-    width = max(5.6, across * (1.6 + 0.72 * len(columns)) + (0 if y else 0.07 * max(map(len, rows))))
+    width = max(5.6, across * (1.6 + 0.72 * len(columns)) + (0 if y else min(MAX_ROW_NAME, 0.07 * max(map(len, rows)))))
     figure, grid = make_grid((width, down * (1.5 + 0.42 * len(rows))), len(panels), across)
     all_means = np.stack([table[0] for table in tables.values()])
     limits = float(np.nanmin(all_means)), float(np.nanmax(all_means))
@@ -44,9 +45,9 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
         means, halves, diverged = tables[panel]
         image = draw_number_grid(axes, means, limits=limits, halves=halves, diverged=diverged)
         axes.set_xticks(range(len(columns)), columns)
-        axes.set_yticks(range(len(rows)), rows)
+        axes.set_yticks(range(len(rows)), fit_names(rows, MAX_ROW_NAME, size=10))
         axes.set(xlabel=key_label(x), ylabel=key_label(y) if y else "")
-        axes.set_title(panel, loc="left")
+        set_title(axes, panel, int(width / across * 12))
     figure.colorbar(image, ax=list(grid), label=metric_label(metric), shrink=0.9)
     if beside:  # cells without a value on these axes, such as a baseline
         figure.supxlabel(

@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.figures.arrays import PREDICTIONS, Arrays, best_and_worst, list_seeds, load_cell_arrays
 from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
+from dlexp.analysis.report.figures.names import fit_classes, fit_names, measure, name_classes
 from dlexp.analysis.report.figures.panels import make_figures, make_grid
 from dlexp.analysis.report.figures.style import COLOURS, INK, DrawnFigure, add_legend, set_title
 
 GALLERY_COLUMNS, GALLERY_ROWS = 6, 3
-MAX_NAME = 16  # characters of a class's name that are drawn
+LABEL = 1.12  # inches of a line above an image of a gallery
+MAX_POINTS = 1000  # of each class on a plane
 # From the colour of class 0 to that of class 1, pale enough for points on it to be seen.
 PROBABILITY_MAP = LinearSegmentedColormap.from_list("plane", ["#8FC1E3", "#F7F7F7", "#F3B58C"])
 
@@ -39,6 +41,7 @@ def _draw_plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet
     axes.contour(arrays["x"], arrays["y"], probability, levels=[0.5], colors="black", linewidths=1.2)
     for label, colour, marker in ((0, COLOURS[0], "o"), (1, COLOURS[1], "^")):
         points = arrays["points"][arrays["targets"] == label]
+        points = points[:: -(-len(points) // MAX_POINTS) or 1]
         axes.plot(*points.T, marker, color=colour, mec="white", mew=0.4, ms=3.5, label=f"class {label}")
     axes.set(xlabel="feature 1", ylabel="feature 2")
     axes.grid(visible=False)
@@ -51,12 +54,13 @@ def draw_confusions(result: StudyResult) -> Iterator[DrawnFigure]:
     selected = best_and_worst(result, found)
     if not selected:
         return
-    side = min(5.2, max(2.6, 1.3 + 0.36 * len(selected[0].arrays[0]["classes"])))
+    names, space = fit_classes(selected[0].arrays[0]["classes"])
+    side = min(5.2, max(2.6, 1.3 + 0.36 * len(names))) + space
     down, across = -(-len(selected) // 2), min(2, len(selected))
     figure, grid = make_grid((max(5.6, 2 * side) if across > 1 else 5.6, side * down + 0.4), len(selected), across)
     for axes, item in zip(grid, selected, strict=True):
         _draw_confusion(axes, item.arrays[0])
-        set_title(axes, item.cell, int(side * 11))
+        set_title(axes, item.cell, int((side - space) * 11))
     caption = "confusion" if len(selected) == len(found) else "confusion_some"
     yield DrawnFigure("confusion", figure, caption, {"seed": list_seeds(selected)}, wide=across > 1)
 
@@ -64,17 +68,13 @@ def draw_confusions(result: StudyResult) -> Iterator[DrawnFigure]:
 def _draw_confusion(axes: Axes, arrays: Arrays) -> None:
     counts = arrays["confusion"].astype(float)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    names = [str(name) for name in arrays["classes"]]
+    names, _ = fit_classes(arrays["classes"])
     if len(names) <= 12:
         draw_number_grid(axes, shares, limits=(0, 100), digits=0, size=7)
     else:
         axes.imshow(shares, cmap=COLOUR_MAP, vmin=0, vmax=100)
         axes.grid(visible=False)
-    if len(names) <= 20:
-        rotation, alignment = (45, "right") if max(map(len, names)) > 2 else (0, "center")
-        axes.set_xticks(range(len(names)), names, size=8, rotation=rotation, ha=alignment)
-        axes.set_yticks(range(len(names)), names, size=8)
-    axes.set(xlabel="predicted class", ylabel="true class")
+    name_classes(axes, names)
 
 
 def draw_galleries(result: StudyResult) -> Iterator[DrawnFigure]:
@@ -90,27 +90,33 @@ def draw_galleries(result: StudyResult) -> Iterator[DrawnFigure]:
 def label_images(arrays: Arrays, name: str) -> list[str]:
     """Of each example listed under `name` its class, the predicted class, and the probability of that prediction."""
     labels = []
+    kinds = {kind: [int(arrays[kind][index]) for index in arrays[name]] for kind in ("target", "predicted")}
+    needed = sorted({label for listed in kinds.values() for label in listed})
+    room = LABEL - measure("→ ")
+    names = dict(zip(needed, fit_names([str(arrays["classes"][label]) for label in needed], room), strict=True))
     for index in arrays[name]:
-        true, predicted = (str(arrays["classes"][arrays[kind][index]])[:MAX_NAME] for kind in ("target", "predicted"))
+        true, predicted = (names[int(arrays[kind][index])] for kind in ("target", "predicted"))
         probability = float(arrays["p_predicted"][index])
-        per_cent = f" ({100 * probability:.0f} %)" if np.isfinite(probability) else ""
-        labels.append(f"{true}\n→ {predicted}{per_cent}")
+        per_cent = f"({100 * probability:.0f} %)" if np.isfinite(probability) else ""
+        apart = " " if measure(f"→ {predicted} {per_cent}") <= LABEL else "\n"
+        labels.append(f"{true}\n→ {predicted}{apart}{per_cent}".rstrip())
     return labels
 
 
 def draw_gallery(images: np.ndarray, labels: Sequence[str], colours: Iterable[str] = repeat(INK)) -> Figure:
     """Images [N, C, H, W] in rows of six, each with its label above it, in the label's colour."""
     down = -(-len(images) // GALLERY_COLUMNS)
-    figure = Figure((7.4, 1.5 * down + 0.1), layout="constrained")
+    pitch = 1.27 + 0.13 * max(label.count("\n") for label in labels)  # from one row to the next
+    figure = Figure((7.4, 1.07 * pitch * down + 0.1), layout="constrained")
     axes = figure.subplots()
     brightest = images.max()  # 16 in Digits
     for place, (image, label, colour) in enumerate(zip(images, labels, colours, strict=False)):
-        x, y = 1.25 * (place % GALLERY_COLUMNS), -1.4 * (place // GALLERY_COLUMNS)
+        x, y = 1.25 * (place % GALLERY_COLUMNS), -pitch * (place // GALLERY_COLUMNS)
         pixels = image.transpose(1, 2, 0)
         height, width = (side / max(pixels.shape[:2]) for side in pixels.shape[:2])
         pixels = pixels[:, :, 0] if len(image) != 3 else pixels
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=brightest, extent=(x, x + width, y, y + height))
         axes.text(x, y + height + 0.05, label, size=8, va="bottom", color=colour)
-    axes.set(xlim=(-0.05, 1.25 * GALLERY_COLUMNS - 0.2), ylim=(-1.4 * (down - 1) - 0.05, 1.36))
+    axes.set(xlim=(-0.05, 1.25 * GALLERY_COLUMNS - 0.2), ylim=(-pitch * (down - 1) - 0.05, pitch - 0.04))
     axes.axis("off")
     return figure

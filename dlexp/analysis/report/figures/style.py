@@ -3,7 +3,8 @@
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from PIL import Image
 
+from dlexp.analysis.report.figures.names import fit_names
 from dlexp.analysis.report.labels import is_rate
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish; without yellow, which is too pale on white.
@@ -24,6 +26,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5, 1, 1.5)), (0, (1, 1)))
 INK = "#222222"
+MAX_BLOCKS = 1000  # of a line, of which the lowest and the highest point are drawn
+MAX_ROW_NAME = 3.2  # inches of the name of a row
 LAST_IN_LEGEND = ("published", "some runs diverged")
 FALLBACK_FONTS = ("Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
 
@@ -76,10 +80,19 @@ class DrawnFigure:
         return replace(self, caption=f"run_{self.caption}")
 
 
-def style() -> Any:
-    """The settings to draw and save figures with, including this machine's fonts for characters that DejaVu lacks."""
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Within this context figures are drawn and saved in the style above, whatever matplotlibrc the user has.
+
+    This machine's fonts are added for characters that DejaVu lacks.
+    """
     present = set(font_manager.get_font_names())
-    return STYLE | {"font.family": ["DejaVu Sans", *(font for font in FALLBACK_FONTS if font in present)]}
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # those of matplotlib, and not of the user's file
+        fonts = ["DejaVu Sans", *(font for font in FALLBACK_FONTS if font in present)]
+        settings: Any = STYLE | {"font.family": fonts}
+        with matplotlib.rc_context(settings):
+            yield
 
 
 def choose_colours(values: Sequence[Any]) -> list[Any]:
@@ -100,6 +113,7 @@ def add_legend(figure: Figure, title: str = "", *, markerscale: float = 1) -> No
         return
     labels = sorted(entries, key=lambda label: label in LAST_IN_LEGEND)
     handles = [entries[label] for label in labels]
+    labels = fit_names(labels, figure.get_figwidth() - 0.8, size=10)
     longest = max(map(len, labels)) + 6
     fitting = max(1, min(len(labels), int(figure.get_figwidth() * 12 / longest)))
     columns = ceil(len(labels) / ceil(len(labels) / fitting))  # in as few rows as possible, evenly filled
@@ -136,15 +150,29 @@ def plot_points(axes: Axes, points: Sequence[tuple[Any, Any]], marker: str, **lo
 
 def plot_means(axes: Axes, x: Any, means: pd.DataFrame, colour: Any, *, alpha: float = 0.18, **line: Any) -> None:
     """Draw a line through the column `mean` of a table, and a band of this opacity from `low` to `high`."""
+    if len(means) > 2 * MAX_BLOCKS:
+        places = thin(means["mean"].to_numpy(float))
+        x, means = np.asarray(x)[places], means.iloc[places]
     axes.plot(x, means["mean"], color=colour, **line)
     axes.fill_between(x, means["low"], means["high"], color=colour, alpha=alpha, linewidth=0)
+
+
+def thin(values: np.ndarray) -> np.ndarray:
+    """The places of the lowest and the highest value in each of a thousand blocks of a line; all places of a short line."""
+    if len(values) <= 2 * MAX_BLOCKS:
+        return np.arange(len(values))
+    starts = np.linspace(0, len(values), MAX_BLOCKS + 1).astype(int)
+    finite = [np.where(np.isfinite(values), values, other) for other in (np.inf, -np.inf)]
+    lowest = [start + finite[0][start:end].argmin() for start, end in zip(starts, starts[1:], strict=False)]
+    highest = [start + finite[1][start:end].argmax() for start, end in zip(starts, starts[1:], strict=False)]
+    return np.unique([0, *lowest, *highest, len(values) - 1])
 
 
 def label_points(axes: Axes, names: Sequence[str], published: Sequence[float]) -> None:
     """Name the rows of a figure that has one row per cell, and draw their published numbers as hollow diamonds."""
     points = [(value, row) for row, value in enumerate(published) if np.isfinite(value)]
     plot_points(axes, points, "D", mfc="white", mec=INK, ms=6, label="published", zorder=4)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), fit_names(names, MAX_ROW_NAME, size=10))
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
 

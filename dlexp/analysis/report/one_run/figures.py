@@ -12,10 +12,11 @@ from dlexp.analysis.judge.curves import evaluated_split
 from dlexp.analysis.report.figures.arrays import Arrays
 from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
 from dlexp.analysis.report.figures.learning import spans_decades
+from dlexp.analysis.report.figures.names import fit_classes, measure, name_classes
 from dlexp.analysis.report.figures.panels import MAX_PANELS, make_grid, make_panels
-from dlexp.analysis.report.figures.predictions import MAX_NAME, draw_gallery, label_images
+from dlexp.analysis.report.figures.predictions import draw_gallery, label_images
 from dlexp.analysis.report.figures.probes import MAX_LINES, SHARES, layer_label, list_modes, spread
-from dlexp.analysis.report.figures.style import COLOURS, INK, DrawnFigure, add_legend, set_log_axis, set_title
+from dlexp.analysis.report.figures.style import COLOURS, INK, DrawnFigure, add_legend, set_log_axis, set_title, thin
 from dlexp.analysis.report.labels import SPLITS, display_factor, is_rate, metric_label
 
 MAX_SIDE_BY_SIDE = 6  # classes; the two matrices of more classes are two figures
@@ -50,7 +51,8 @@ def draw_learning_curve(curve: pd.DataFrame, marked: tuple[str, int] | None) -> 
         for metric, colour in zip(metrics, COLOURS, strict=False):
             marker = "o" if len(curve) <= 20 else ""
             label = SPLITS[metric.partition("/")[0]]
-            axes.plot(curve["epoch"], curve[metric] * display_factor(metric), color=colour, marker=marker, ms=4, label=label)
+            line = curve.iloc[thin(curve[metric].to_numpy(float))]
+            axes.plot(line["epoch"], line[metric] * display_factor(metric), color=colour, marker=marker, ms=4, label=label)
         if marked:
             axes.axvline(marked[1], color=INK, lw=1.2, ls=(0, (1, 1.5)), label=f"{marked[0]} {marked[1]}")
         axes.set(xlabel="epoch", ylabel=metric_label(name))
@@ -70,15 +72,16 @@ def draw_confusion(arrays: Arrays) -> Iterator[DrawnFigure]:
     counts = arrays["confusion"].astype(float)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     if number > MAX_NUMBERED:
-        figure, (axes,) = make_grid((5.6, 4.8), 1, 1)
+        space = fit_classes(arrays["classes"])[1]
+        figure, (axes,) = make_grid((5.6 + space, 4.8 + space), 1, 1)
         axes.imshow(shares, cmap=COLOUR_MAP, vmin=0, vmax=100)
         axes.grid(visible=False)
-        axes.set(xlabel="predicted class (number)", ylabel="true class (number)")
+        name_classes(axes, fit_classes(arrays["classes"])[0])
         figure.colorbar(axes.images[0], ax=axes, label="% of the true class", shrink=0.9)
         yield DrawnFigure("confusion", figure, "run_confusion_many")
         return
-    names = [str(name)[:MAX_NAME] for name in arrays["classes"]]
-    side = max(3.2, 1.3 + 0.4 * number)
+    names, space = fit_classes(arrays["classes"])
+    side = max(3.2, 1.3 + 0.4 * number) + space
     together = number <= MAX_SIDE_BY_SIDE
     kinds = [("counts", counts, max(1.0, counts.max())), ("per cent of the true class", shares, 100.0)]
     for batch in [kinds] if together else [[kind] for kind in kinds]:
@@ -91,11 +94,9 @@ def draw_confusion(arrays: Arrays) -> Iterator[DrawnFigure]:
 
 
 def _draw_matrix(axes: Axes, table: np.ndarray, names: Sequence[str], high: float) -> None:
-    draw_number_grid(axes, table, limits=(0, high), digits=0, size=8)
-    rotation, alignment = (45, "right") if max(map(len, names)) > 2 else (0, "center")
-    axes.set_xticks(range(len(names)), names, size=8, rotation=rotation, ha=alignment)
-    axes.set_yticks(range(len(names)), names, size=8)
-    axes.set(xlabel="predicted class", ylabel="true class")
+    size = 8 * min(1, 0.34 / measure(f"{table.max():.0f}"))
+    draw_number_grid(axes, table, limits=(0, high), digits=0, size=size)
+    name_classes(axes, names)
 
 
 def draw_examples(arrays: Arrays) -> Iterator[DrawnFigure]:
@@ -188,7 +189,8 @@ def _draw_layers(axes: Axes, rows: pd.DataFrame, layers: Sequence[str]) -> None:
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(layers)))
     for layer, colour in zip(layers, shades, strict=True):
         line = rows[rows["layer"] == layer].sort_values("epoch")
-        label = layer_label(layer)[:40] or "all"
+        line = line.iloc[thin(line["value"].to_numpy(float))]
+        label = layer_label(layer) or "all"
         axes.plot(line["epoch"], line["value"], color=colour, marker="o", ms=3, lw=1.4, label=label)
     if spans_decades(rows.loc[rows["layer"].isin(layers), "value"]):
         set_log_axis(axes)

@@ -5,13 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
 from dlexp.analysis.judge.analyse import analyse_curve
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.figures import make_picture, predictions, probes
-from dlexp.analysis.report.figures.style import DrawnFigure, style
+from dlexp.analysis.report.figures.style import DrawnFigure, drawing
 from dlexp.analysis.report.one_run import figures, tables
 from dlexp.analysis.report.one_run.content import RunContent, as_study, collect_damage, read_run_content
 from dlexp.analysis.report.page import Folded, Page, Section, embed
@@ -100,7 +99,7 @@ class _PageMaker:
 
     def _draw(self, file: str, draw: Callable[[], Iterator[DrawnFigure]]) -> list[dict[str, Any]]:
         def render() -> list[dict[str, Any]]:
-            with matplotlib.rc_context(style()):
+            with drawing():
                 return [embed(make_picture("", drawn), self.text) for drawn in draw()]
 
         return self._try(file, render)
