@@ -1,5 +1,7 @@
 """The studies in conf/study/: each can be run as it stands, and says what the documents say."""
 
+import html
+import json
 import re
 
 import pytest
@@ -14,6 +16,7 @@ from dlexp.run.setup.effects import check_schedule, choose_batch_size
 from dlexp.run.setup.factories import make_factory
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import Request, command, compose_runs, narrow
+from tests import ROOT
 from tests.runs import prepare, run
 
 # What has to be downloaded, and its shape and number of classes.
@@ -234,3 +237,17 @@ def test_a_command_wins_over_all_that_the_file_says():
     assert {"norm.groups=4", "epochs=1", "dataset=image_folder", "dataset.root=data/x", "dataset.per_class=250"} <= set(
         overrides
     )
+
+
+@pytest.mark.parametrize("name", [path.parent.name for path in sorted((ROOT / "outputs/reference").glob("*/protocol.json"))])
+def test_a_reference_report_says_what_its_study_says(name):
+    """Where a sentence of a study is corrected, it is corrected in its reference report too."""
+    study, folder = read_study(name), ROOT / "outputs/reference" / name
+    reported = json.loads((folder / "protocol.json").read_text())["study"]
+    assert (study.question, study.background) == (reported["question"], reported["background"])
+    assert study.reference.get("source") == (reported["reference"] or {}).get("source")
+    assert study.reference.get("values") == (reported["reference"] or {}).get("values")
+    page = (folder / "report.md").read_text()
+    plain = re.sub(r"\\(.)", r"\1", html.unescape(page))
+    assert study.background in plain
+    assert not study.reference or study.reference["source"] in plain
