@@ -30,14 +30,14 @@ def test_the_uses_of_a_command_stand_in_two_columns():
 
 def test_a_started_process_has_the_same_entry_and_imports_nothing_from_its_folder(tmp_path):
     (tmp_path / "shlex.py").write_text("open('imported', 'w')")
-    done = subprocess.run([*start_train(), "--foo"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([*start_train(), "--cfg"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "usage: dlexp train --help")
     assert not (tmp_path / "imported").exists()
 
 
 def test_a_process_started_for_a_script_is_a_script(scripts, tmp_path):
     python, *script = start_train()
-    _, err = (process := Command(*script, "--foo", cwd=tmp_path)).communicate()
+    _, err = (process := Command(*script, "--cfg", cwd=tmp_path)).communicate()
     assert (python, process.returncode, err.splitlines()[0]) == (sys.executable, 2, "usage: python train.py --help")
 
 
