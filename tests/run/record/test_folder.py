@@ -27,7 +27,7 @@ def test_the_summary_comes_last_and_holds_no_nan(tmp_path):
         tmp_path / "run", ["epoch"], {"config.yaml": "seed: 0\n", ".hydra/config.yaml": "x\n"}, {"a.py": "0"}
     )
     assert record.read_summary(tmp_path / "run") is None
-    written.finish({"status": "diverged", "metrics": {"test/loss": math.nan}})
+    written.finish({"status": "diverged", "metrics": {"test/loss": math.nan}, "seconds": {}})
     summary = record.read_summary(tmp_path / "run")
     assert summary["metrics"] == {"test/loss": None}
     assert (len(summary["code"]), summary["modules"]) == (64, {"a.py": "0"})
