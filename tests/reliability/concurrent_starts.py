@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dlexp.errors import HeldError
 from dlexp.run.record import folder as record
-from dlexp.run.record import lock
+from dlexp.run.record import layout, lock
 from tests.reliability.downloads import fork
 
 PROCESSES = 16
@@ -27,15 +27,16 @@ def start(folder, identity, messages, *, until, linger):
     time.sleep(max(0.0, until - time.monotonic()))
     try:
         with lock.hold(folder, identity):
-            run_folder = record.find_run_folder(folder, identity) or folder / f"seed={identity[:2]}-{identity}"
+            run_folder = layout.find_run_folder(folder, identity) or folder / f"seed={identity[:2]}-{identity}"
             if run_folder.exists():
                 os._exit(4)
-            written = record.Record(run_folder, ["epoch"], {"config.yaml": f"pid: {os.getpid()}\n"}, {})
+            files = {"config.yaml": f"pid: {os.getpid()}\n", ".hydra/config.yaml": ""}
+            written = record.Record(run_folder, ["epoch"], files, {})
             end = time.monotonic() + 20
             while linger and len(list(messages.iterdir())) < PROCESSES - 1 and time.monotonic() < end:
                 time.sleep(0.005)
             written.row({"epoch": 1})
-            written.finish({"status": "done", "pid": os.getpid()})
+            written.finish({"status": "done", "pid": os.getpid(), "metrics": {}, "seconds": {}})
     except HeldError as error:
         (messages / str(os.getpid())).write_text(str(error))
         os._exit(3)

@@ -22,7 +22,7 @@ RUNS = {
     "noisy_line": ("dataset=noisy_line", "model=mlp", "loss=mse", *SMALL),
     "sine": SERIES,
     "synthetic_images": (*IMAGES, "test_flip=true", "precision=bf16", "hardware.channels_last=true"),
-    "image_folder": ("dataset=image_folder", "dataset.test_fraction=0.3", "dataset.image_size=8", *NET),
+    "image_folder": ("dataset=image_folder", "dataset.test_fraction=0.3", "dataset.image_size=8", *NET, "batch_size=8"),
     "mnist": ("dataset=mnist", *NET, "val_fraction=0", "evaluate_on=test"),
     "fashion_mnist": ("dataset=fashion_mnist", *NET, "val_fraction=0", "evaluate_on=test"),
     "cifar10": ("dataset=cifar10", *NET, "val_fraction=0", "evaluate_on=test"),

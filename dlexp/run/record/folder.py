@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlexp.machine.files import replacing, write_whole
 from dlexp.run.record.layout import CONFIG, METRICS, SUMMARY, list_missing
 from dlexp.run.record.modules import PACKAGE, combine
-from dlexp.training.probing import Measurement
+
+if TYPE_CHECKING:  # it loads torch, which whoever reads a record does not need
+    from dlexp.training.probing import Measurement
 
 # Fields that vary between identical runs. Two records are called identical if they are equal without these.
 VOLATILE = {
@@ -131,7 +133,7 @@ class Record:
         self._rows.writerow({name: repr(number) for name, number in numbers.items()})
         self._metrics.flush()
 
-    def measurement(self, epoch: int, measured: Measurement) -> None:
+    def measurement(self, epoch: int, measured: "Measurement") -> None:
         """Append a probe's scalars to probes.csv, which the first call creates, and write its arrays."""
         if measured.result.scalars:
             if self._probes is None:

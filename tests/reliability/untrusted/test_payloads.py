@@ -116,7 +116,7 @@ def _in_a_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_state_that_calls_is_refused_whoever_signed_it(payload, tmp_path):
     content = PAYLOADS[payload]()
-    checkpoint.save(tmp_path, {"step": 1}, 1, {}, "code")
+    checkpoint.save(tmp_path, {"step": 1}, 1, {}, CPU, "code")
     good = tmp_path / checkpoint.FOLDER / "step-000000001.pt"
     facts = json.loads(good.with_suffix(".json").read_text())
     facts |= {"sha256": checkpoint.hashlib.sha256(content).hexdigest(), "bytes": len(content)}
