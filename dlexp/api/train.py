@@ -1,6 +1,7 @@
 """Train from Python: one run, the runs of a sweep, or those of a study."""
 
 import shlex
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -116,7 +117,10 @@ def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> 
         checked = check_cells(runs, study.name)
         display = choose_display(progress, count_due(checked.runs))
         ended = run_study(study, request, checked, f"{show_command('train')} {shlex.join(typed)}", display)
-        return _make_sweep(checked, lab, ended.report)
+        swept = _make_sweep(checked, lab, ended.report)
+    if ended.not_replaced:
+        warnings.warn(ended.not_replaced, stacklevel=3)
+    return swept
 
 
 def _make_sweep(checked: "Checked", lab: Lab | None, report: Path | None = None) -> Sweep:

@@ -49,6 +49,8 @@ def _command(arguments: list[str]) -> int:
 
         typed = f"{show_command('train')} {shlex.join(arguments)}"
         ended = run_study(study, request, check_cells(runs, study.name), typed)
+        if ended.not_replaced:
+            print(ended.not_replaced, file=sys.stderr)
         print(f"Report: {ended.report}")
         return ended.code
     if problems := find_problems(overrides, multirun=flags.multirun):

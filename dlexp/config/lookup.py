@@ -45,7 +45,7 @@ def look_up(overrides: Sequence[str], *, multirun: bool, replaceable: Collection
     Args:
         overrides: As typed, including those of `hydra.`.
         multirun: Whether the command sweeps (-m).
-        replaceable: Keys among them that a suggestion may set anew: those that a study sets.
+        replaceable: Keys among them that a suggestion may set again: those that a study sets.
 
     Returns:
         One line each: what was typed, what is wrong with it, the nearest valid choice.

@@ -19,7 +19,7 @@ class Trial:
 
     Args:
         others: The other overrides of the command. Those that are wrong themselves are left out.
-        replaceable: Keys that may be set anew: those that a study sets.
+        replaceable: Keys that may be set again: those that a study sets.
         find_mistakes: As `find_mistakes` in lookup.py, without suggestions, of a sweep.
     """
 

@@ -132,7 +132,7 @@ def list_some(lines: Sequence[str]) -> str:
 
 
 def describe_left_out(others: Iterable[str], text: str) -> tuple[str, ...]:
-    """What is not read: the files with other endings, and what `text` tells."""
+    """What is not read: the files with other endings, and what `text` describes."""
     odd = [name for name in others if last(name).lower() not in LITTER]
     endings = f"{count_endings(odd)}, as only {', '.join(SUFFIXES)} are read" if odd else ""
     return tuple(text for text in (endings, text) if text)

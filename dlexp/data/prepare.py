@@ -44,14 +44,7 @@ def prepare(
     chosen = torch.arange(len(targets))
     if per_class is not None:
         chosen = _draw_subset(targets, classes, per_class, data_seed)
-    val = source.val if val_fraction > 0 else None
-    if val_fraction > 0 and val is None:
-        groups = None if source.groups is None else source.groups[chosen]
-        remaining, held_out = split_indices(
-            targets[chosen], classes, val_fraction, seed=data_seed, key="val_fraction", groups=groups
-        )
-        val = take(source.train, chosen[held_out])
-        chosen = chosen[remaining]
+    chosen, val = _hold_out_validation(source, chosen, val_fraction, data_seed)
     train = source.train if len(chosen) == len(targets) else take(source.train, chosen)
     test, fill = source.test, None
     if source.impute is not None:
@@ -72,6 +65,17 @@ def prepare(
         fill=fill,
         has_own_val=val is not None and source.val is not None,
     )
+
+
+def _hold_out_validation(source: Source, chosen: Tensor, val_fraction: float, data_seed: int) -> tuple[Tensor, Split | None]:
+    """The indices that remain of `chosen` to train on, and the validation split: the one of the source if it has one."""
+    if val_fraction == 0 or source.val is not None:
+        return chosen, source.val if val_fraction > 0 else None
+    groups = None if source.groups is None else source.groups[chosen]
+    remaining, held_out = split_indices(
+        source.train.targets[chosen], source.classes, val_fraction, seed=data_seed, key="val_fraction", groups=groups
+    )
+    return chosen[remaining], take(source.train, chosen[held_out])
 
 
 def fit_fill(inputs: Tensor, statistic: Literal["mean", "median", "most_frequent"], names: Sequence[str] = ()) -> Tensor:

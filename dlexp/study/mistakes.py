@@ -72,7 +72,7 @@ def _find_equal_cells(study: Study) -> Iterator[str]:
 
 
 def _comes_twice(first: Cell, second: Cell, study: Study) -> bool:
-    """Whether two equal cells come from a value that an axis has twice, which is said of the axis."""
+    """Whether two equal cells come from a value that an axis has twice, which the check of the axis reports."""
     return first == second and any(study.axes[key].count(value) > 1 for key, value in second.items() if key in study.axes)
 
 

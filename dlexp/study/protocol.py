@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -26,10 +25,11 @@ HASH_DIGITS = 8  # at the end of the report's folder; with 12, its name would be
 
 
 class Ended(NamedTuple):
-    """How a study ended: the exit code, 1 if a run failed, else 0; and the path of its report."""
+    """How a study ended: the exit code, 1 if a run failed, else 0; the path of its report; and why it was not replaced."""
 
     code: int
     report: Path
+    not_replaced: str = ""
 
 
 def run_study(study: Study, request: Request, checked: Checked, typed: str, display: Display | None = None) -> Ended:
@@ -55,8 +55,8 @@ def run_study(study: Study, request: Request, checked: Checked, typed: str, disp
     try:
         return Ended(code, build_report(folder))
     except LessKnownError as error:
-        print(f"{error} {show_command('report')} {folder} --replace replaces it all the same.", file=sys.stderr)
-        return Ended(code, folder / "report.html")
+        not_replaced = f"{error} {show_command('report')} {folder} --replace replaces it all the same."
+        return Ended(code, folder / "report.html", not_replaced)
 
 
 def check_metrics(study: Study, checked: Checked) -> None:

@@ -18,10 +18,12 @@ import pytest
 import torch
 
 import dlexp
+from dlexp.analysis.report.replace import LessKnownError
 from dlexp.errors import ConfigError
 from dlexp.run.record.folder import without_volatile
 from tests import ROOT
 from tests.labs import BENT, write_lab
+from tests.parts.dataset.test_image_folder import write_image
 from tests.processes import Command
 
 TINY = {"dataset": "moons", "dataset.num_examples": 60, "model": "mlp", "epochs": 2}
@@ -287,6 +289,38 @@ def test_progress_shows_what_the_command_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     dlexp.train(**TINY, progress=True)
     assert "epoch 2/2" in capsys.readouterr().out
+
+
+def test_files_that_are_left_out_are_named_by_the_command_and_not_by_a_call(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for place in (f"{label}/{index}.png" for label in ("ant", "bee") for index in range(10)):
+        write_image(tmp_path / "images" / place, size=(8, 8))
+    (tmp_path / "images" / "ant" / "photo.heic").write_text("")
+    typed = {
+        "dataset": "image_folder",
+        "dataset.root": "images",
+        "dataset.test_fraction": 0.5,
+        "val_fraction": 0.4,
+        "batch_size": 4,
+    }
+    assert "1 .heic" in command("train", *(f"{key}={value}" for key, value in typed.items()), cwd=tmp_path)[2]
+    dlexp.train(**typed, force=True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_report_that_a_call_does_not_replace_is_named_in_a_warning(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    few = {"dataset": "moons", "activation": "relu", "model.widths": [[8]], "epochs": 1}
+    first = dlexp.sweep("study=activation_2d", seed=[0], **few)
+    monkeypatch.setattr("dlexp.analysis.report.write.build_report", refuse_to_replace)
+    with pytest.warns(UserWarning, match="it knows more.*--replace"):
+        again = dlexp.sweep("study=activation_2d", seed=[0], **few)
+    assert again.report.samefile(first.report)
+    assert capsys.readouterr() == ("", "")
+
+
+def refuse_to_replace(folder):
+    raise LessKnownError("it knows more.")
 
 
 def test_import_loads_nothing_heavy():

@@ -60,7 +60,7 @@ def test_the_protocol_lists_every_run_of_the_study_narrowed_or_not(one_run):
 def test_a_report_is_written_beside_the_protocol(one_run):
     root, ended = one_run
     report = folder_of_report(root) / "report.html"
-    assert ended == (0, report)
+    assert ended == (0, report, "")
     assert "undecided" in report.read_text()
 
 

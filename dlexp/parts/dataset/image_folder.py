@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,6 +19,7 @@ from dlexp.data.image_layout import read_layout
 from dlexp.data.image_names import SUFFIXES, Found, Layout, list_some
 from dlexp.data.image_table import read_table
 from dlexp.data.split import split_indices, take
+from dlexp.machine.notices import notify
 
 DECODER_VERSION = 2  # part of the cache's key: increase it when dlexp/data/image_files.py gives other pixels
 
@@ -70,7 +70,7 @@ def read(
         columns = {"file_column": file_column, "label_column": label_column, "split_column": split_column}
         layout = read_table(found, Path(labels).expanduser(), **columns, split=test_fraction is None)
     if layout.left_out:
-        print(f"dataset.root: left out below {show_path(root)}: {'; '.join(layout.left_out)}.", file=sys.stderr)
+        notify(f"dataset.root: left out below {show_path(root)}: {'; '.join(layout.left_out)}.")
     size = None if image_size is None else (image_size, image_size)
 
     def decode() -> dict[str, list[Tensor]]:

@@ -93,7 +93,7 @@ def _suggest_schedule(keys: list[str], horizon: Horizon) -> str:
 
 
 def _changes_rate(lr: float, make: MakeSchedule, horizon: Horizon) -> bool:
-    """Whether the rate of any step differs from `lr`; true if that cannot be told in `MAX_TRIED` steps or epochs."""
+    """Whether the rate of any step differs from `lr`; true if the first `MAX_TRIED` steps or epochs do not show it."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
     schedule = make(optimizer, horizon)
     length = horizon.num_steps if schedule.every == "step" else horizon.num_epochs
