@@ -11,7 +11,7 @@ from dlexp.commands.lab import choose_lab
 from dlexp.config.entry import show_command, show_uses
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
-from dlexp.run.display import make_display, results_table, stale_lines
+from dlexp.run.display import make_display, origin_lines, results_table
 from dlexp.run.record.layout import SUMMARY
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import compose_runs, read_command
@@ -66,21 +66,22 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
     summaries = [run.read_summary() for run in runs]
     pairs = list(zip(runs, summaries, strict=True))
     took = {run.identity: seconds(summary) for run, summary in pairs if summary and "seconds" in summary}
-    stale = [run.describe_other_code() for run in runs]
-    rows = [row(*pair, took, reason) for pair, reason in zip(pairs, stale, strict=True)]
+    codes, environments = [run.describe_other_code() for run in runs], [run.describe_other_environment() for run in runs]
+    origins = [code or environment for code, environment in zip(codes, environments, strict=True)]
+    rows = [row(*pair, took, origin) for pair, origin in zip(pairs, origins, strict=True)]
     counts = Counter(entry["status"] for entry in rows)
     due = [run for run in runs if run.must_run()]
     last = f"{len(rows)} runs: {', '.join(f'{count} {status}' for status, count in counts.most_common())}."
     if due and took:
         expected = sum(estimate(run, runs, took) for run in due)
         last += f" The {len(due)} due will take about {expected / 60:.1f} minutes, going by the {len(took)} done."
-    return results_table(rows, ["run", "status", "seconds"]), "\n".join([last, *stale_lines(filter(None, stale))])
+    return results_table(rows, ["run", "status", "seconds"]), "\n".join([last, *origin_lines(codes, environments)])
 
 
-def row(run: "PlannedRun", summary: dict[str, Any] | None, took: dict[str, float], stale: str) -> dict[str, Any]:
-    """One line of the table; `stale` says how the run was finished by other code."""
+def row(run: "PlannedRun", summary: dict[str, Any] | None, took: dict[str, float], origin: str) -> dict[str, Any]:
+    """One line of the table; `origin` says how the run was finished by other code or in another environment."""
     unfinished = "damaged" if (run.folder / SUMMARY).exists() else "interrupted" if run.folder.exists() else "to do"
-    status = stale.partition(":")[0] or (summary["status"] if summary else unfinished)
+    status = origin.partition(":")[0] or (summary["status"] if summary else unfinished)
     return {"run": run.title, "status": status, "seconds": took.get(run.identity)}
 
 

@@ -110,9 +110,11 @@ def _train_one(composed: Composed) -> int:
         summary = execute(run, gather_facts(run), display) if run.must_run() else None
         if summary is None:
             summary = run.read_summary() or {}
-            stale = run.describe_other_code()
-            again = "stale=rerun does it again." if stale else "force=true runs it again."
-            display.say(f"{run.title}: {stale or summary['status'] + ' before'}; {again}")
+            code, environment = run.describe_other_code(), run.describe_other_environment()
+            if code:
+                display.say(f"{run.title}: {code}; stale=rerun does it again.")
+            if environment or not code:
+                display.say(f"{run.title}: {environment or summary['status'] + ' before'}; force=true runs it again.")
         display.say(result_line(summary, run.folder))
         display.say(f"→ {run.folder}")
     return EXIT_CODES[summary["status"]]

@@ -13,7 +13,14 @@ import torch
 
 from dlexp.errors import UnsupportedError
 from dlexp.machine.files import read_system_field
-from dlexp.machine.numerics import BITWISE_WORKSPACE, WORKSPACE, find_instructions, list_variables
+from dlexp.machine.numerics import (
+    BITWISE_WORKSPACE,
+    WORKSPACE,
+    describe_libraries,
+    describe_processor,
+    find_instructions,
+    list_variables,
+)
 from dlexp.machine.process import return_freed_memory, reuse_freed_memory
 
 
@@ -149,7 +156,9 @@ def describe_device(device: torch.device) -> dict[str, Any]:
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu or platform.machine(),
         "host": platform.node(),
+        "processor": describe_processor(),
         "instructions": find_instructions(),
+        "libraries": describe_libraries(),
         **({"variables": variables} if (variables := list_variables()) else {}),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda},
     }

@@ -37,7 +37,7 @@ VARIABLES = (
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
 )
 PACKAGES = ("numpy", "pandas", "pillow", "scikit-learn", "scipy", "torchvision")  # read, make and decode data
-DIGITS = 12  # of the hash of torch's build
+BUILD, DIGITS = "build of torch", 12  # the name of the hash of torch's build, and its length
 
 
 def describe_numerics(device: torch.device) -> dict[str, str]:
@@ -49,13 +49,11 @@ def describe_numerics(device: torch.device) -> dict[str, str]:
         device: Of the run.
     """
     gpu = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
-    packages = {name: version for name in PACKAGES if (version := _find_version(name))}
     return {
         "processor": describe_processor(),
         "instructions": find_instructions(),
         **gpu,
-        "build of torch": _hash_build(),
-        **packages,
+        **describe_libraries(),
         **list_variables(),
     }
 
@@ -69,6 +67,12 @@ def describe_processor() -> str:
     if name and all(model):
         return "{} ({} family {} model {})".format(name, *model)
     return name or platform.processor() or platform.machine()
+
+
+def describe_libraries() -> dict[str, str]:
+    """The build of torch, and the versions of the packages that read, make and decode data, as they were at the first call."""
+    packages = {name: version for name in PACKAGES if (version := _find_version(name))}
+    return {BUILD: _hash_build(), **packages}
 
 
 def find_instructions() -> str:

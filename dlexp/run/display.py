@@ -196,11 +196,17 @@ def results_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> 
     return table
 
 
-def stale_lines(reasons: Iterable[str]) -> list[str]:
-    """A line for each way in which runs are stale, such as `done by other code: parts/model/convnet.py changed`."""
+def origin_lines(codes: Iterable[str], environments: Iterable[str]) -> list[str]:
+    """A line for each way in which runs were finished otherwise than they would be now, with what runs them again.
+
+    Args:
+        codes: Of each run as `PlannedRun.describe_other_code` words it: `done by other code: parts/model/convnet.py changed`.
+        environments: Of each run as `PlannedRun.describe_other_environment` words it. Empty texts are left out, of both.
+    """
     return [
-        f"{count} {'run' if count == 1 else 'runs'} {reason}; stale=rerun does {'it' if count == 1 else 'them'} again."
-        for reason, count in Counter(reasons).items()
+        f"{count} {'run' if count == 1 else 'runs'} {reason}; {again} {'it' if count == 1 else 'them'} again."
+        for reasons, again in ((codes, "stale=rerun does"), (environments, "force=true runs"))
+        for reason, count in Counter(filter(None, reasons)).items()
     ]
 
 

@@ -15,8 +15,10 @@ from dlexp.config.options import default_choices, read_option, scalars, traits
 from dlexp.data.fingerprint import fingerprint_keys
 from dlexp.errors import ConfigError
 from dlexp.machine.device import find_device
+from dlexp.machine.numerics import describe_libraries
 from dlexp.machine.precision import resolve_format
 from dlexp.run.profiling import FILE as PROFILE_FILE
+from dlexp.run.record.environment import describe_other_environment
 from dlexp.run.record.folder import BROKEN, FINISHED, git_commit, read_summary
 from dlexp.run.record.identity import run_id, slug
 from dlexp.run.record.layout import find_run_folder
@@ -111,12 +113,13 @@ class PlannedRun:
         return find_modules(self.config, find_imports_of_dlexp(self.config))
 
     def note_code(self) -> None:
-        """Read the modules of the run, and ask for the commit, before the run imports anything.
+        """Read the modules of the run, the versions of the libraries, and the commit, before the run imports anything.
 
-        Both are asked for once in a process, so its runs name the code that it executes, whatever is edited or committed until
+        They are asked for once in a process, so its runs name the code that it executes, whatever is edited or committed until
         they end. A study plans all its runs before the first.
         """
         find_modules(self.config, find_imports_of_dlexp(self.config))
+        describe_libraries()
         git_commit()
 
     def describe_other_code(self) -> str:
@@ -128,8 +131,19 @@ class PlannedRun:
         if summary is None or summary["status"] not in FINISHED:
             return ""
         other = describe_other_code(summary, self.modules, str(torch.__version__))
-        ended = "done by" if summary["status"] == "done" else f"{summary['status']}, made by"
-        return f"{ended} {other}" if other else ""
+        return f"{_word_end(summary)} by {other}" if other else ""
+
+    def describe_other_environment(self) -> str:
+        """How this run was finished, if on another kind of processor, with other libraries or variables; else empty.
+
+        For example `done in another environment: instructions AVX2 then, AVX512 now`. It is no reason to run again: several
+        machines that share their runs would each repeat those of the others.
+        """
+        summary = self.read_summary()
+        if summary is None or summary["status"] not in FINISHED:
+            return ""
+        other = describe_other_environment(summary, torch.device(self.config["hardware"]["device"]))
+        return f"{_word_end(summary)} in another environment: {other}" if other else ""
 
     def must_run(self) -> bool:
         """Whether the run must be executed: it is new, was interrupted, is forced, lacks a requested profile, or is retried.
@@ -144,6 +158,11 @@ class PlannedRun:
         if self.config["stale"] == "rerun" and self.describe_other_code():
             return True
         return summary["status"] in BROKEN and self.config["retry"] == "failed"
+
+
+def _word_end(summary: Mapping[str, Any]) -> str:
+    """The words before `by` and `in`: a run that is done is only that."""
+    return "done" if summary["status"] == "done" else f"{summary['status']}, made"
 
 
 def plan(composed: Composed, study: str = ADHOC) -> PlannedRun:

@@ -13,7 +13,7 @@ from dlexp.config.compose import Composed
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
 from dlexp.machine.files import write_whole
-from dlexp.run.display import Display, make_display, result_line, results_table, stale_lines
+from dlexp.run.display import Display, make_display, origin_lines, result_line, results_table
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.metrics import list_metrics
 from dlexp.run.plan import ADHOC, PlannedRun, plan
@@ -157,14 +157,14 @@ def _complete(run: PlannedRun, display: Display, *, due: bool) -> Row:
         display.say(f"{run.title}: {result_line(summary, run.folder)}")
     if status in folder.BROKEN:
         return {"status": status, "outcome": "failed", "reason": summary["reason"]}
-    stale = "" if fresh else run.describe_other_code()
+    code, environment = ("", "") if fresh else (run.describe_other_code(), run.describe_other_environment())
     if not fresh:
-        status = stale.partition(":")[0] or f"{status} before"
+        status = (code or environment).partition(":")[0] or f"{status} before"
     metrics = summary["metrics"]
     # Without a loss there is no accuracy either, though older runs recorded one.
     tests = {name: value for name, value in metrics.items() if name.startswith("test/") and metrics["test/loss"] is not None}
     row = {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
-    row |= {"stale": stale} if stale else {}
+    row |= {"code": code, "environment": environment}
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})
 
 
@@ -190,7 +190,7 @@ def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, com
     parts += [f"{unsupported} not supported by this machine"] if unsupported else []
     parts += [f"{total - len(rows)} not reached"] if total > len(rows) else []
     display.say(f"{total + unsupported} runs: {', '.join(parts)}.")
-    for line in stale_lines(row["stale"] for row in rows if "stale" in row):
+    for line in origin_lines(*([row.get(name, "") for row in rows] for name in ("code", "environment"))):
         display.say(line)
     if any(row["status"] in folder.BROKEN for row in rows):
         display.say(f"Retry what failed: {write_retry(command)}")

@@ -41,6 +41,15 @@ def test_a_run_by_other_code_is_named_and_due_only_if_that_is_asked_for(command,
     assert "The 1 due will take about" in capsys.readouterr().out
 
 
+def test_a_run_of_another_environment_is_named(command, capsys):
+    edit_summary(train(command), lambda summary: change_model(summary) or summary.update(instructions="OTHER"))
+    assert main([*command, "stale=rerun"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "1 run done by other code: parts/model/mlp.py changed; stale=rerun does it again." in out
+    assert "1 run done in another environment: instructions OTHER then, " in out
+    assert " now; force=true runs it again." in out
+
+
 @pytest.mark.parametrize("damage", [{"seconds": None}, {"metrics": 3}, {"status": None}, {"seconds": {"train": "1"}}])
 def test_a_run_with_a_damaged_summary_is_not_counted_as_done(damage, command, capsys):
     edit_summary(train(command), lambda summary: summary.update(damage))

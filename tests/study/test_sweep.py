@@ -148,6 +148,20 @@ def test_stale_runs_are_skipped_and_named(tmp_path, capsys):
     assert counts(capsys) == "3 runs: 2 done, 1 skipped, 0 failed, 0 held."
 
 
+def test_runs_of_another_environment_are_skipped_and_named(tmp_path, capsys):
+    complete("seed=0,1", root=tmp_path)
+    for path in folders(tmp_path):
+        edit_summary(path, lambda summary: summary.update(instructions="OTHER"))
+    edit_summary(folders(tmp_path)[0], change_model)
+    capsys.readouterr()
+    complete("seed=0,1", "stale=rerun", root=tmp_path)
+    out = capsys.readouterr().out
+    assert (out.count("  done in another environment\n"), out.count("done by other code")) == (1, 0)
+    assert "1 run done in another environment: instructions OTHER then, " in out
+    assert " now; force=true runs it again.\n" in out
+    assert "2 runs: 1 done, 1 skipped, 0 failed, 0 held." in out
+
+
 def test_a_lost_folder_is_run_again(tmp_path, capsys):
     complete("seed=0,1", root=tmp_path)
     shutil.rmtree(folders(tmp_path)[0])

@@ -30,7 +30,7 @@ RENAMED_KEYS = {
     "epochs",
     "steps",
 }
-RENAMED_KEYS |= {"modules"}
+RENAMED_KEYS |= {"modules", "libraries"}
 
 
 class DamagedError(ValueError):
@@ -60,6 +60,7 @@ class RunFolder:
         metrics: Metrics under their slashed names; nan where the summary has null, and scores without a loss.
         summary: The rest of the summary, flat; `seconds` are the seconds of training.
         modules: Path of a module of dlexp that made the numbers → hash of its source; empty in older runs.
+        libraries: Library that read the data or computed → its version, or a hash; empty in older runs.
     """
 
     id: str
@@ -71,6 +72,7 @@ class RunFolder:
     metrics: dict[str, float] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
+    libraries: dict[str, str] = field(default_factory=dict)
 
 
 def read_run_folder(path: Path) -> RunFolder:
@@ -126,10 +128,9 @@ def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, An
     }
     metrics = {name: float("nan" if value is None else value) for name, value in summary.get("metrics", {}).items()}
     metrics = drop_scores_without_loss(metrics)
-    modules = {name: str(digest) for name, digest in (summary.get("modules") or {}).items()}
-    return RunFolder(
-        summary["id"], path, summary["status"], summary.get("reason"), dict(summary["choices"]), config, metrics, rest, modules
-    )
+    ended, choices = (summary["id"], path, summary["status"], summary.get("reason")), dict(summary["choices"])
+    made_by = ({name: str(text) for name, text in (summary.get(key) or {}).items()} for key in ("modules", "libraries"))
+    return RunFolder(*ended, choices, config, metrics, rest, *made_by)
 
 
 def _read_choices(path: Path) -> dict[str, str]:

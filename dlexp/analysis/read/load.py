@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dlexp.analysis.read.code import compare_modules
+from dlexp.analysis.read.code import compare_environments, compare_modules
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv
 from dlexp.analysis.read.folder import DamagedError, DamagedRunWarning, RunFolder, read_run_folder, warn_damaged
 from dlexp.analysis.read.runs_csv import read_runs
@@ -27,7 +27,8 @@ def load_runs(path: str | Path = "outputs") -> pd.DataFrame:
         `id, study, folder, status, reason, seed`, the choices, the plain keys of the config and those dotted ones that differ
         between the runs, the metrics under their slashed names (nan where the summary has null), and the rest of the summary:
         `seconds` (of training), `num_epochs, num_steps` (trained), `num_parameters, code, device, selected_on_test` ...
-        `code_differs_in` names the modules in which a run's code is not that of most of these runs.
+        `code_differs_in` names the modules in which a run's code is not that of most of these runs. `environment_differs_in`
+        does so for processor, libraries and environment variables; it is left out where all runs have the same.
         `status` is `interrupted` where there is no summary: cut off, or running.
 
     Raises:
@@ -87,7 +88,8 @@ def list_single_folders(study_folder: Path, damaged: dict[str, str]) -> list[Pat
 def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
     """Build the table of `load_runs`."""
     runs = list(runs)
-    varying, differs = _varying_keys(runs), compare_modules(runs)
+    varying = _varying_keys(runs)
+    compared = {"code_differs_in": compare_modules(runs), "environment_differs_in": compare_environments(runs)}
     groups = [
         (
             {"id": run.id, "study": run.path.parent.name, "folder": str(run.path), "status": run.status, "reason": run.reason}
@@ -95,7 +97,7 @@ def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
             run.choices,
             {key: value for key, value in run.config.items() if "." not in key or key in varying},
             run.metrics,
-            run.summary | ({"code_differs_in": differs[run.id]} if run.id in differs else {}),
+            run.summary | {column: differs[run.id] for column, differs in compared.items() if run.id in differs},
         )
         for run in runs
     ]

@@ -109,7 +109,7 @@ def build_environment(result: StudyResult, text: Text) -> Table | None:
     """The machines and versions that made the runs: each distinct value."""
     versions = [str(name) for name in result.runs if str(name).startswith(("versions.", "variables."))]
     rows = []
-    for column in ("device", "instructions", "host", "hardware", "precision", *versions, "git_commit", "code"):
+    for column in ("device", "processor", "instructions", "host", "hardware", "precision", *versions, "git_commit", "code"):
         if column in result.runs and (values := [name for name in dict.fromkeys(map(to_text, result.runs[column])) if name]):
             rows.append([column, ", ".join(name[:DIGITS] if column == "code" else name for name in values)])
     return Table(text("caption_environment"), [text("setting"), text("value")], rows) if rows else None

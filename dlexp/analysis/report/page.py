@@ -15,7 +15,7 @@ from dlexp.analysis.report.figures import Picture
 from dlexp.analysis.report.labels import show, unit_suffix
 from dlexp.analysis.report.tables import Table, format_metric, to_text
 from dlexp.analysis.report.text import SECTIONS, Text
-from dlexp.analysis.report.versions import describe_codes, describe_torch
+from dlexp.analysis.report.versions import describe_codes, describe_environments, describe_torch
 
 MAX_EMBEDDED_SVG = 80_000  # bytes; a larger figure is embedded as a PNG where that is smaller
 
@@ -149,7 +149,7 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
         warnings.append(text("nothing_yet"))
     if "selected_on_test" in runs and (n := int(runs["selected_on_test"].eq(True).sum())):
         warnings.append(text("selected_on_test", n=n))
-    warnings += describe_codes(runs, text) + describe_torch(runs, text)
+    warnings += describe_codes(runs, text) + describe_torch(runs, text) + describe_environments(runs, text)
     devices = list(dict.fromkeys(runs["device"].dropna())) if "device" in runs else []
     if len(devices) > 1:
         warnings.append(text("several_devices", devices=", ".join(devices)))

@@ -1,4 +1,4 @@
-"""Sentences on the versions of dlexp and of torch that made the runs, where there is more than one."""
+"""Sentences on the versions of dlexp and of torch and the environments that made the runs, where there is more than one."""
 
 from collections import Counter
 from typing import Any
@@ -10,7 +10,8 @@ from dlexp.analysis.report.arrange import group_by
 from dlexp.analysis.report.tables import to_text
 from dlexp.analysis.report.text import Text
 
-MAX_MODULES_SHOWN = 3
+MAX_MODULES_SHOWN, MAX_ENVIRONMENTS_SHOWN = 3, 5
+MAX_LENGTH = 200  # characters that describe one environment
 
 
 def describe_codes(runs: pd.DataFrame, text: Text) -> list[str]:
@@ -49,3 +50,18 @@ def describe_torch(runs: pd.DataFrame, text: Text) -> list[str]:
     if len(counts) < 2:
         return []
     return [text("several_torch", versions=", ".join(f"{version} ({n})" for version, n in counts.most_common()))]
+
+
+def describe_environments(runs: pd.DataFrame, text: Text) -> list[str]:
+    """How many runs each environment made, and in what it differs: processor, instructions, libraries and variables."""
+    column = "environment_differs_in"
+    counts = Counter(filter(None, map(to_text, runs[column]))) if column in runs else Counter()
+    if len(counts) < 2:
+        return []
+    usual = [text("by_environment", n=counts.pop(NOTHING))] if NOTHING in counts else []
+    others = [
+        text("by_environment_differing", n=n, differs=differs if len(differs) <= MAX_LENGTH else f"{differs[:MAX_LENGTH]} …")
+        for differs, n in counts.most_common(MAX_ENVIRONMENTS_SHOWN)
+    ]
+    more = [f"+{len(counts) - MAX_ENVIRONMENTS_SHOWN}"] if len(counts) > MAX_ENVIRONMENTS_SHOWN else []
+    return [text("several_environments", n=len(usual) + len(counts), environments="; ".join(usual + others + more))]

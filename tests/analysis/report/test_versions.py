@@ -9,6 +9,7 @@ from dlexp.analysis.report.write import build_report, render_html, render_markdo
 from tests.analysis.made import make_study
 from tests.runs import edit_summary
 
+WORDS = ("code", "torch", "코드", "environment", "환경")
 MODELS = {"model": ["mlp", "convnet"]}
 
 
@@ -30,7 +31,7 @@ def with_modules(summary, model, seed, *, changed=lambda model, seed: False):
 
 
 def warnings(result, lang="en"):
-    return [text for text in make_page(result, [], Text(lang)).warnings if "code" in text or "torch" in text or "코드" in text]
+    return [text for text in make_page(result, [], Text(lang)).warnings if any(word in text for word in WORDS)]
 
 
 def test_models_with_modules_of_their_own_are_no_other_code(tmp_path):
@@ -88,3 +89,43 @@ def test_modules_of_another_form_break_no_report(modules, tmp_path):
     else:
         with pytest.warns(UserWarning, match="damaged"):
             assert build_report(folder).exists()
+
+
+NOTED = {"processor": "Intel", "instructions": "AVX2", "libraries": {"build of torch": "0", "pillow": "11"}}
+
+
+def test_environments_are_counted_with_what_is_unusual_in_each(tmp_path):
+    def edit(summary, model, seed):
+        summary |= NOTED
+        if seed == 2:
+            summary |= (
+                {"processor": "AMD <b>"} if model == "mlp" else {"variables": {"MKL_CBWR": "AVX"}, "libraries": {"pillow": "9"}}
+            )
+
+    result = analyse(made(tmp_path, edit))
+    (sentence,) = warnings(result)
+    assert sentence.startswith("The runs were made in 3 environments (4 in the most frequent one; ")
+    assert "1 with processor AMD <b>" in sentence
+    assert "1 with build of torch not there, pillow 9, MKL_CBWR AVX" in sentence
+    assert "AMD &lt;b&gt;" in render_html(make_page(result, [], Text("en")))
+    assert "환경 3개(가장 많은 환경: 실행 4개" in warnings(result, "ko")[0]
+    write_runs(result.runs, tmp_path / "runs.csv")
+    assert warnings(replace(result, runs=load_runs(tmp_path / "runs.csv"))) == warnings(result)
+
+
+@pytest.mark.parametrize("noted", [{}, {"instructions": "AVX2"}, NOTED])
+def test_runs_of_one_environment_have_no_column_for_it(noted, tmp_path):
+    result = analyse(made(tmp_path, lambda summary, model, seed: summary.update(noted)))
+    assert warnings(result) == []
+    assert not {"environment_differs_in", "libraries"} & {*result.runs.columns}
+
+
+def test_what_only_some_runs_note_is_compared_among_these(tmp_path):
+    def edit(summary, model, seed):
+        summary |= NOTED if model == "mlp" else {"instructions": "AVX2"}
+        summary["versions"]["torch"] = f"2.{seed // 2}"
+        summary["libraries"] = {"build of torch": str(seed // 2), "pillow": "11"} if model == "mlp" else None
+
+    assert warnings(analyse(made(tmp_path, edit))) == [
+        "The runs were made by several versions of torch, each with its number of runs: 2.0 (4), 2.1 (2)."
+    ]

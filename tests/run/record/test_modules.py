@@ -124,13 +124,15 @@ def test_a_failed_run_is_not_stale(finished):
 
 
 def test_the_command_says_so_and_does_it_again(finished, tmp_path):
-    edit_summary(finished().folder, change_model)
+    edit_summary(finished().folder, lambda summary: change_model(summary) or summary.update(instructions="OTHER"))
     command = ("train.py", *MOONS, "hardware=cpu", f"output_dir={tmp_path}")
     outputs = []
     for more in ([], ["stale=rerun"], []):
         started = Command(*command, *more)
         outputs.append(started.communicate()[0])
     assert "done by other code: parts/model/mlp.py changed; stale=rerun does it again." in outputs[0]
+    assert "done in another environment: instructions OTHER then, " in outputs[0]
+    assert "now; force=true runs it again." in outputs[0]
     assert "epoch 2/2" in outputs[1]
     assert "done before; force=true runs it again." in outputs[2]
     assert json.loads((finished().folder / "summary.json").read_text())["versions"]["torch"] == torch.__version__
