@@ -41,12 +41,14 @@ def fit_scale(inputs: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
         inputs uint8 [N, C, H, W] or float32 [N, F] or [N, T, F]; shift and factor [C, 1, 1], [C, H, W] or [F].
 
     Raises:
-        ConfigError: If `standardize_features` gets no images, or if a map has the wrong number of values.
+        ConfigError: If `standardize_features` gets no images, if a map has the wrong number of values, or if float32 cannot
+            hold the scaled inputs.
     """
     images = inputs.dim() == 4
     if isinstance(scale, Mapping):
         mean, std = (_read_numbers(scale[name], f"dataset.scale.{name}", inputs) for name in ("mean", "std"))
-        return mean.float(), (1 / std).float()
+        extremes = torch.tensor([0.0, 255.0]).view(2, 1, 1, 1) if images else torch.stack(inputs.flatten(0, -2).aminmax(dim=0))
+        return _check_finite(mean.float(), (1 / std).float(), extremes, "this mean and std")
     if scale == "standardize_features" and not images:
         raise ConfigError("dataset.scale=standardize_features needs images: standardize does it for each feature.")
     compute = _feature_statistics if not images else _pixel_statistics if scale.endswith("_features") else _channel_statistics
@@ -60,7 +62,24 @@ def fit_scale(inputs: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
         "standardize_features": (mean, sd),
         "minmax": (low, high - low),
     }[scale]
-    return shift.float(), torch.where(spread == 0, 1.0, 1 / spread).float()
+    extremes = torch.stack([low, high])
+    return _check_finite(shift.float(), torch.where(spread == 0, 1.0, 1 / spread).float(), extremes, scale)
+
+
+def _check_finite(shift: Tensor, factor: Tensor, extremes: Tensor, scale: str) -> tuple[Tensor, Tensor]:
+    """Return shift and factor, or refuse them if the smallest and the largest inputs, [2, ...], leave float32 by them."""
+    scaled = (extremes.float() - shift) * factor
+    if not (scaled.isfinite().all() and factor.isfinite().all()):
+        raise ConfigError(
+            f"dataset.scale: expected scaled inputs that float32 can hold, got infinite ones: with {scale} they are "
+            f"(input - {_extreme(shift):g}) * {_extreme(factor):g}."
+        )
+    return shift, factor
+
+
+def _extreme(values: Tensor) -> float:
+    """The value that is farthest from 0."""
+    return float(values.flatten()[values.abs().argmax()])
 
 
 def _read_numbers(numbers: Sequence[float], key: str, inputs: Tensor) -> Tensor:

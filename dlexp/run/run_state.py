@@ -18,7 +18,6 @@ from dlexp.run.predictions import select_predictions
 from dlexp.run.record import checkpoint
 from dlexp.run.record.folder import Record
 from dlexp.run.setup.build import Built
-from dlexp.run.setup.effects import describe_batch_size
 from dlexp.run.setup.facts import Facts
 from dlexp.training.learner import Numbers
 
@@ -52,7 +51,7 @@ class RunState:
 
     def begin(self) -> None:
         """Record the untrained model as row 0."""
-        if note := describe_batch_size(self.config, self.facts.batch_size):
+        for note in self.facts.notes:
             self.say(note)
         self._add_row({"epoch": 0, "step": 0, "lr": self.learner.lr})
 

@@ -28,6 +28,22 @@ def scaled(inputs, scale):
     return values.transpose(0, 1).flatten(1)  # one row a channel or feature
 
 
+@pytest.mark.parametrize(
+    ("inputs", "scale"),
+    [
+        (images(), {"mean": [1e38], "std": [1]}),
+        (images(), {"mean": [0], "std": [1e-39]}),
+        (features(), {"mean": [1], "std": [1e-38]}),
+        (features() * 1e-40, "standardize"),
+        (features() * 1e-40, "minmax"),
+        (features() * 1e-40, "unit"),
+    ],
+)
+def test_a_scale_that_leaves_float32_is_refused(inputs, scale):
+    with pytest.raises(ConfigError, match=r"dataset\.scale: expected scaled inputs that float32 can hold"):
+        fit_scale(inputs, scale)
+
+
 both = pytest.mark.parametrize("inputs", [images(), features()], ids=["images", "features"])
 
 

@@ -5,6 +5,9 @@ import math
 import torch
 
 from dlexp.contract import ConfigError, Source, Split
+from dlexp.data.room import check_room
+
+BYTES = 32  # of memory for each value, while the series is made in float64
 
 
 def read(*, num_examples: int, window: int, period: float, noise: float, test_fraction: float, data_seed: int) -> Source:
@@ -25,7 +28,7 @@ def read(*, num_examples: int, window: int, period: float, noise: float, test_fr
         inputs [N, T, 1], targets [N, 1].
 
     Raises:
-        ConfigError: If a split would be empty.
+        ConfigError: If a split would be empty, or if the series does not fit into memory.
     """
     num_test = math.ceil(test_fraction * num_examples)
     if num_test == num_examples:
@@ -33,8 +36,9 @@ def read(*, num_examples: int, window: int, period: float, noise: float, test_fr
             f"dataset.test_fraction: expected a share that leaves examples on both sides, "
             f"got {test_fraction:g} of {num_examples}."
         )
-    generator = torch.Generator().manual_seed(data_seed)
     length = num_examples * (window + 1)
+    check_room(BYTES * length, "num_examples, window")
+    generator = torch.Generator().manual_seed(data_seed)
     phase = 2 * math.pi * torch.rand(1, generator=generator, dtype=torch.float64)
     times = torch.arange(length, dtype=torch.float64)  # float32 is too coarse for the phase of a long series
     series = (torch.sin(2 * math.pi * times / period + phase) + noise * torch.randn(length, generator=generator)).float()

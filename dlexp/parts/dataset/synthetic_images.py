@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlexp.contract import Source, Split
+from dlexp.data.room import check_room
 
 MIDDLE = 127.5  # center of the pixel range 0..255
+IN_PARTS = 256  # images that are made at a time, to limit memory for floats
 CONTRAST = 40.0  # standard deviation of a pattern's pixels before smoothing
 
 
@@ -22,8 +24,14 @@ def read(*, shape: Sequence[int], num_classes: int, num_train: int, num_test: in
         num_test: Examples to test on; the same for every `num_train`.
         noise: Standard deviation as a share of the pixel range 0..255.
         data_seed: Seed of patterns, noise and order.
+
+    Raises:
+        ConfigError: If they do not fit into memory.
     """
     channels, height, width = shape
+    # Patterns and one part of the noisy images are float32, each with a copy; the training split is taken from all images.
+    images = 2 * num_train + num_test + 8 * (num_classes + IN_PARTS)
+    check_room(channels * height * width * images, "shape, num_train, num_test, num_classes")
     generator = torch.Generator().manual_seed(data_seed)
     coarse = torch.randn(num_classes, channels, 4, 4, generator=generator)
     patterns = MIDDLE + CONTRAST * F.interpolate(coarse, size=(height, width), mode="bilinear")
@@ -35,7 +43,7 @@ def read(*, shape: Sequence[int], num_classes: int, num_train: int, num_test: in
 def _draw(patterns: Tensor, num_examples: int, noise: float, generator: torch.Generator) -> Split:
     targets = torch.randperm(num_examples, generator=generator) % len(patterns)
     inputs = torch.empty(num_examples, *patterns.shape[1:], dtype=torch.uint8)
-    for images, labels in zip(inputs.split(256), targets.split(256), strict=True):  # in parts, to limit memory for floats
+    for images, labels in zip(inputs.split(IN_PARTS), targets.split(IN_PARTS), strict=True):
         pixels = patterns[labels]
         pixels += 255 * noise * torch.randn(pixels.shape, generator=generator)
         images.copy_(pixels.round_().clamp_(0, 255))

@@ -22,6 +22,7 @@ WITHOUT_NUMBERS = {
     "dlexp.data.archive",  # every file of an archive is compared with its md5
     "dlexp.data.download",  # so is every download
     "dlexp.data.preprocessing",  # describes numbers
+    "dlexp.data.room",  # refuses data
     "dlexp.errors",  # messages
     "dlexp.machine.files",  # writes the bytes that it is given
     "dlexp.machine.process",  # saves time and memory

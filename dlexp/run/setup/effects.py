@@ -1,6 +1,7 @@
 """Settings that have no effect in a run of these data and this length: they are refused, with what says the same."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from itertools import islice
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ import torch
 from dlexp.contract import Dataset, Horizon, Schedule
 
 MAX_TRIED = 10_000  # epochs or steps in which a learning rate must change for the first time
-MakeSchedule = Callable[[torch.optim.Optimizer, Horizon], Schedule]
+MakeSchedule = Callable[..., Schedule]  # of an optimizer and a Horizon; a key in their place takes that of the config
 
 
 def choose_batch_size(config: Mapping[str, Any], overridden: Set[str], num_examples: int) -> tuple[int, list[str]]:
@@ -35,12 +36,12 @@ def choose_batch_size(config: Mapping[str, Any], overridden: Set[str], num_examp
     return num_examples, []
 
 
-def describe_batch_size(config: Mapping[str, Any], batch_size: int) -> str:
-    """A sentence where the default batch size is larger than the number of training examples; else empty."""
+def describe_batch_size(config: Mapping[str, Any], batch_size: int) -> list[str]:
+    """A sentence where the default batch size is larger than the number of training examples."""
     asked = config["batch_size"]
     if isinstance(asked, str) or asked <= batch_size:
-        return ""
-    return f"batch_size={asked} is the default, and there are {batch_size} training examples: each step takes all of them."
+        return []
+    return [f"batch_size={asked} is the default, and there are {batch_size} training examples: each step takes all of them."]
 
 
 def largest_power_of_two(most: int) -> int:
@@ -58,6 +59,71 @@ def check_scale(config: Mapping[str, Any], overridden: Set[str], dataset: Datase
         "dataset.scale=minmax: in these data the smallest value is 0 and the largest is the same in each channel or feature. "
         "dataset.scale=unit says the same."
     ]
+
+
+def check_init(config: Mapping[str, Any], overridden: Set[str], num_examples: int) -> tuple[list[str], list[str]]:
+    """What to say of a number of examples that an initialisation looks at and that the training split does not have.
+
+    Returns:
+        Notes on the default, which takes all there are; and problems, if it was set.
+    """
+    asked = config["init"].get("num_examples", 0)
+    if asked <= num_examples:
+        return [], []
+    if "init.num_examples" in overridden:
+        number = f"init.num_examples={num_examples}"
+        return [], [f"init.num_examples={asked}: there are only {num_examples} training examples. {number} says the same."]
+    return [
+        f"init.num_examples={asked} is the default, and there are {num_examples} training examples: all of them are used."
+    ], []
+
+
+def check_epochs(config: Mapping[str, Any], overridden: Set[str], num_epochs: int) -> list[str]:
+    """What is wrong with settings that count epochs and would act only after the last one."""
+    length = f"a run of {num_epochs} epoch{'s' if num_epochs > 1 else ''}"
+    problems, every, stopping = [], config["hardware"]["empty_cache_every"], config["early_stopping"]
+    if every > num_epochs:
+        key = f"hardware.empty_cache_every={every}"
+        problems.append(f"{key} has no effect in {length}. hardware.empty_cache_every=0 says the same.")
+    # Where training never stops early, `restore_best` still tests the best epoch, and `min_delta` says which one that is.
+    acts = stopping["restore_best"] or "early_stopping.min_delta" in overridden
+    if (stopping["patience"] or 0) >= num_epochs and not acts:
+        key = f"early_stopping.patience={stopping['patience']} with early_stopping.restore_best=false"
+        problems.append(f"{key} has no effect in {length}: it never stops early. Leave both out.")
+    return problems
+
+
+def check_warmup(
+    config: Mapping[str, Any], option: str, overridden: Set[str], make: MakeSchedule, horizon: Horizon
+) -> tuple[list[str], list[str]]:
+    """What to say of a warm-up that is shorter than one step.
+
+    Args:
+        config: Resolved.
+        option: The choice of the group scheduler.
+        overridden: Keys that the user has set.
+        make: Makes the schedule.
+        horizon: Planned length of the run.
+
+    Returns:
+        Notes on the default, which acts as no warm-up; and problems, if the warm-up was set.
+    """
+    share = config["scheduler"].get("warmup_fraction")
+    if not share or _has_warmup(config["optimizer"].get("lr", 1.0), make, horizon):
+        return [], []
+    steps = f"{horizon.num_steps} steps"  # in a run of one, no schedule has an effect
+    if "scheduler.warmup_fraction" in overridden:
+        key = "scheduler.warmup_fraction"
+        return [], [
+            f"{key}={share:g} has no effect in a run of {steps}: the warm-up has no step. {key}=0 says the same. "
+            f"One step is {key}={1 / horizon.num_steps:.2g}."
+        ]
+    if "scheduler.start_factor" in overridden:
+        return [], [
+            f"scheduler.start_factor has no effect in a run of {steps}: scheduler.warmup_fraction={share:g}, the default, gives"
+            " the warm-up no step. Leave it out, or give a larger scheduler.warmup_fraction."
+        ]
+    return [f"scheduler={option}: warmup_fraction={share:g} is the default, and of {steps} that is none: no warm-up."], []
 
 
 def check_schedule(config: Mapping[str, Any], option: str, make: MakeSchedule, horizon: Horizon) -> list[str]:
@@ -94,13 +160,24 @@ def _suggest_schedule(keys: list[str], horizon: Horizon) -> str:
 
 def _changes_rate(lr: float, make: MakeSchedule, horizon: Horizon) -> bool:
     """Whether the rate of any step differs from `lr`; true if the first `MAX_TRIED` steps or epochs do not show it."""
+    rates = list(islice(_list_rates(lr, make, horizon), MAX_TRIED + 1))
+    return len(rates) > MAX_TRIED or any(rate != lr for rate in rates)
+
+
+def _has_warmup(lr: float, make: MakeSchedule, horizon: Horizon) -> bool:
+    """Whether a schedule differs from the same one with `warmup_fraction=0`: if at all, within the first two steps."""
+    first = islice(
+        zip(_list_rates(lr, make, horizon), _list_rates(lr, make, horizon, warmup_fraction=0.0), strict=True), MAX_TRIED
+    )
+    return any(rate != without for rate, without in first)
+
+
+def _list_rates(lr: float, make: MakeSchedule, horizon: Horizon, **changed: float) -> Iterator[float]:
+    """The learning rate of each step or epoch, if the monitored value never improves; with other values of some keys."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
-    schedule = make(optimizer, horizon)
-    length = horizon.num_steps if schedule.every == "step" else horizon.num_epochs
+    schedule = make(optimizer, horizon, **changed)
     never_better = (1.0,) if schedule.every == "metric" else ()
-    for _ in range(min(length, MAX_TRIED)):
-        if optimizer.param_groups[0]["lr"] != lr:
-            return True
+    for _ in range(horizon.num_steps if schedule.every == "step" else horizon.num_epochs):
+        yield optimizer.param_groups[0]["lr"]
         optimizer.step()  # torch warns where a schedule comes first
         schedule.scheduler.step(*never_better)
-    return length > MAX_TRIED

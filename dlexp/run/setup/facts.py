@@ -12,7 +12,15 @@ from dlexp.data.batches import count_batches
 from dlexp.data.preprocessing import KINDS
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import check_hardware, physical_memory
-from dlexp.run.setup.effects import check_scale, check_schedule, choose_batch_size
+from dlexp.run.setup.effects import (
+    check_epochs,
+    check_init,
+    check_scale,
+    check_schedule,
+    check_warmup,
+    choose_batch_size,
+    describe_batch_size,
+)
 from dlexp.training.microbatch import has_batch_norm
 
 STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the optimizer, float32 each
@@ -30,6 +38,7 @@ class Facts:
         horizon: Planned number of epochs and steps.
         num_parameters: Trainable numbers in the model before initialisation, which may freeze some.
         has_batch_norm: Whether the model takes statistics from the whole batch.
+        notes: Defaults that do not fit this run, a sentence each, with what they act as.
     """
 
     device: torch.device
@@ -39,6 +48,7 @@ class Facts:
     horizon: Horizon
     num_parameters: int
     has_batch_norm: bool
+    notes: tuple[str, ...] = ()
 
 
 def check_facts(
@@ -77,7 +87,14 @@ def check_facts(
         augment(inputs[:1], targets[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
     num_steps = config["max_steps"] or config["epochs"] * steps
     horizon = Horizon(-(-num_steps // steps), num_steps) if steps else Horizon(0, 0)  # no batch is a problem by itself
-    problems += check_schedule(config, choices["scheduler"], parts["scheduler"], horizon) if not problems else []
+    notes = describe_batch_size(config, batch_size)
+    if not problems:
+        constant = check_schedule(config, choices["scheduler"], parts["scheduler"], horizon)
+        problems += [*constant, *check_epochs(config, overridden, horizon.num_epochs)]
+        init = check_init(config, overridden, num_examples)
+        warmup = check_warmup(config, choices["scheduler"], overridden, parts["scheduler"], horizon)
+        for of_defaults, wrong in [init] if constant else [init, warmup]:
+            notes, problems = notes + of_defaults, problems + wrong
     if problems:
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
@@ -85,7 +102,7 @@ def check_facts(
     num_parameters, batch_norm = _check_model(choices["model"], parts, dataset, smallest, device)
     if problem := _check_on_oom(config["on_oom"], choices["norm"], batch_norm):
         raise ConfigError(problem)
-    return Facts(device, dataset, batch_size, steps, horizon, num_parameters, batch_norm)
+    return Facts(device, dataset, batch_size, steps, horizon, num_parameters, batch_norm, tuple(notes))
 
 
 def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: Set[str], dataset: Dataset) -> list[str]:

@@ -2,7 +2,8 @@ import pytest
 
 from dlexp.errors import ConfigError
 from dlexp.run.execute import gather_facts
-from dlexp.run.setup.effects import largest_power_of_two
+from dlexp.run.setup.effects import check_epochs, largest_power_of_two
+from tests.runs import IMAGES as SMALL_IMAGES
 from tests.runs import MOONS, prepare, run
 
 FEW = ("dataset=noisy_line", "model=mlp", "loss=mse", "norm=none", "depth=1", "width=4")  # 45 training examples
@@ -98,3 +99,78 @@ def test_a_scale_that_is_another_by_a_second_name_is_refused(tmp_path):
     assert said.endswith("dataset.scale=unit says the same.")
     assert refusal(*IMAGES, "dataset.scale=unit", root=tmp_path) == ""
     assert refusal(*MOONS, "dataset.scale=minmax", root=tmp_path) == ""
+
+
+SHORT = (*(text for text in MOONS if text[:6] not in ("batch_", "epochs")), "batch_size=full", "epochs=9")  # 9 steps
+WARMUPS = [
+    ("linear", "scheduler.warmup_fraction=0.05"),
+    ("linear", "scheduler.warmup_fraction=0.05 scheduler.start_factor=1"),
+    ("warmup_cosine", "scheduler.warmup_fraction=1e-9"),
+]
+
+
+@pytest.mark.parametrize(("option", "keys"), WARMUPS)
+def test_a_warmup_without_a_step_is_refused_with_what_says_the_same(option, keys, tmp_path):
+    first, *others = keys.split()
+    said = refusal(*SHORT, f"scheduler={option}", first, *others, root=tmp_path)
+    assert said.startswith(f"{first.replace('1e-9', '1e-09')} has no effect in a run of 9 steps")
+    assert said.endswith("scheduler.warmup_fraction=0 says the same. One step is scheduler.warmup_fraction=0.11.")
+    assert refusal(*SHORT, f"scheduler={option}", "scheduler.warmup_fraction=0.11", *others, root=tmp_path) == ""
+    assert refusal(*SHORT, f"scheduler={option}", "scheduler.warmup_fraction=0", root=tmp_path) == ""
+
+
+def test_a_default_warmup_without_a_step_acts_as_none_and_says_so(tmp_path, capsys):
+    default, rows = run(*SHORT, "scheduler=warmup_cosine", root=tmp_path)
+    line = "scheduler=warmup_cosine: warmup_fraction=0.05 is the default, and of 9 steps that is none: no warm-up."
+    (log,) = tmp_path.rglob("train.log")
+    assert line in capsys.readouterr().out
+    assert line in log.read_text()
+    none, same = run(*SHORT, "scheduler=warmup_cosine", "scheduler.warmup_fraction=0", root=tmp_path)
+    assert "no warm-up" not in capsys.readouterr().out
+    assert (rows, default["metrics"]) == (same, none["metrics"])
+
+
+def test_the_start_of_a_default_warmup_without_a_step_is_refused(tmp_path):
+    said = refusal(*SHORT[:-1], "epochs=2", "scheduler=linear", "scheduler.start_factor=0.5", root=tmp_path)
+    assert said.startswith("scheduler.start_factor has no effect in a run of 2 steps")
+
+
+@pytest.mark.parametrize(
+    ("every", "stopping", "expected"),
+    [
+        (3, {}, ""),
+        (4, {}, "hardware.empty_cache_every=4 has no effect in a run of 3 epochs. hardware.empty_cache_every=0 says the same."),
+        (0, {"patience": 1000}, ""),
+        (0, {"patience": 2, "restore_best": False}, ""),
+        (
+            0,
+            {"patience": 3, "restore_best": False},
+            "early_stopping.patience=3 with early_stopping.restore_best=false has no effect in a run of 3 epochs: it never "
+            "stops early. Leave both out.",
+        ),
+    ],
+)
+def test_what_would_act_only_after_the_last_epoch_is_refused(every, stopping, expected):
+    stopping = {"patience": None, "restore_best": True} | stopping
+    config = {"hardware": {"empty_cache_every": every}, "early_stopping": stopping}
+    assert "".join(check_epochs(config, set(), 3)) == expected
+
+
+@pytest.mark.parametrize("more", [(), ("early_stopping.restore_best=false", "early_stopping.min_delta=0.1")])
+def test_patience_beyond_the_epochs_still_chooses_the_best_epoch(more, tmp_path):
+    assert refusal(*MOONS, "early_stopping.patience=1000", *more, root=tmp_path) == ""
+
+
+def test_an_initialisation_from_more_images_than_there_are(tmp_path):
+    speednet = (
+        *(text for text in SMALL_IMAGES if not text.startswith(("model", "depth", "width"))),
+        "model=speednet",
+        "model.widths=[4,8]",
+    )
+    speednet += ("init=dirac_whitening",)
+    said = refusal(*speednet, "init.num_examples=100", root=tmp_path)
+    assert said == "init.num_examples=100: there are only 54 training examples. init.num_examples=54 says the same."
+    assert gather_facts(prepare(*speednet, root=tmp_path)).notes == (
+        "init.num_examples=5000 is the default, and there are 54 training examples: all of them are used.",
+    )
+    assert not gather_facts(prepare(*speednet, "init.num_examples=54", root=tmp_path)).notes
