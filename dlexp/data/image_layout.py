@@ -2,6 +2,7 @@
 
 from dlexp.config.values import make_printable
 from dlexp.data.image_answers import check_classes, check_splits
+from dlexp.data.image_links import check_class_folders
 from dlexp.data.image_names import Found, Labelled, Layout, describe_left_out, last, list_above, name_some
 from dlexp.errors import ConfigError
 
@@ -15,7 +16,7 @@ def read_layout(found: Found, test_fraction: float | None, test_folder: str) -> 
         test_folder: The name of the folder that holds the test split.
 
     Raises:
-        ConfigError: If the folders are not such, with what was found and what would work.
+        ConfigError: If the folders are not such, with what was found and what would work, or if two classes are one folder.
     """
     splits = _find_splits(found, test_folder)
     if test_fraction is None and {"train", "test"} <= splits.keys():
@@ -25,6 +26,7 @@ def read_layout(found: Found, test_fraction: float | None, test_folder: str) -> 
         check_classes(found, splits, test_fraction)
         folders = {"all": ""}
     classes = tuple(last(name) for name in found.folders_in(folders.get("train", "")))
+    check_class_folders(found, folders.values(), classes)
     labelled = {split: Labelled([], []) for split in folders}
     class_of = {
         f"{folder}/{name}".lstrip("/"): (labelled[split], number)

@@ -16,6 +16,7 @@ from dlexp.data.cache import load_or_make
 from dlexp.data.fingerprint import compute_fingerprint, fingerprint
 from dlexp.data.image_files import decode_image
 from dlexp.data.image_layout import read_layout
+from dlexp.data.image_links import check_links, describe_pairs
 from dlexp.data.image_names import SUFFIXES, Found, Layout, list_some
 from dlexp.data.image_table import read_table
 from dlexp.data.split import split_indices, take
@@ -52,13 +53,13 @@ def read(
         test_folder: Name of the folder with the test split.
         image_size: The central square of each image is resized (bilinear) to this side in pixels. None: no change.
         channels: 3 for RGB, 1 for grey.
-        duplicates: Whether images that are in two splits are refused.
+        duplicates: Whether images that are in two splits are refused, and those that links count several times in one.
         cache_dir: Folder for decoded images.
         data_seed: Seed of the split.
 
     Raises:
         ConfigError: If folders or table are not as expected, if the images differ in size and `image_size` is None, or if an
-            image is in two splits.
+            image is in two splits or counted several times.
         DatasetError: If an image or the table cannot be read.
     """
     folder, cache = Path(root).expanduser().absolute(), Path(cache_dir).expanduser().absolute()
@@ -80,9 +81,12 @@ def read(
         return images
 
     key = hashlib.sha256(repr((DECODER_VERSION, content, layout.splits, channels, size)).encode()).hexdigest()
-    splits = _divide(load_or_make(cache / f"images-{key[:16]}.pt", decode), layout, test_fraction, data_seed)
+    decoded = load_or_make(cache / f"images-{key[:16]}.pt", decode)
     if duplicates == "refuse":
-        _check_duplicates(splits)
+        check_links(folder, layout.splits, decoded["hashes"])
+    splits = _divide(decoded, layout, test_fraction, data_seed)
+    if duplicates == "refuse":
+        _check_duplicates(folder, splits)
     val = splits["val"].split if "val" in splits else None
     return Source(train=splits["train"].split, test=splits["test"].split, classes=layout.classes, val=val)
 
@@ -153,18 +157,18 @@ def _decode(root: Path, layout: Layout, channels: int, size: tuple[int, int] | N
     return decoded
 
 
-def _check_duplicates(splits: Mapping[str, _Images]) -> None:
+def _check_duplicates(root: Path, splits: Mapping[str, _Images]) -> None:
     """Refuse files with the same bytes in two splits."""
     pairs = []
     for one, other in itertools.combinations(splits.values(), 2):
         if len(both := torch.isin(other.hashes, one.hashes).nonzero().flatten()):
             names = dict(zip(one.hashes.tolist(), one.names, strict=True))
             found = ((names[int(other.hashes[index])], other.names[index]) for index in both.tolist())
-            pairs += [f"{show_path(name)} = {show_path(copy)}" for name, copy in found]
+            pairs += list(found)
     if pairs:
         raise ConfigError(
             f"dataset.duplicates: expected each image in one of {', '.join(splits)}, found {len(pairs):,} twice:"
-            f"{list_some(pairs)}\nTake one of each away, or give dataset.duplicates=keep."
+            f"{list_some(describe_pairs(root, pairs))}\nTake one of each away, or give dataset.duplicates=keep."
         )
 
 

@@ -21,6 +21,7 @@ WITHOUT_NUMBERS = {
     "dlexp.config",  # what it reads is in the run's id, value by value
     "dlexp.data.archive",  # every file of an archive is compared with its md5
     "dlexp.data.download",  # so is every download
+    "dlexp.data.image_links",  # refuses images that are counted twice
     "dlexp.data.preprocessing",  # describes numbers
     "dlexp.data.room",  # refuses data
     "dlexp.errors",  # messages
