@@ -73,7 +73,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("case", IMAGES)
-def test_images_that_links_count_several_times_are_refused_by_name_unless_they_are_to_be_kept(case, photos):
+def test_images_that_links_count_several_times_are_refused_by_name(case, photos):
     files, links, setting, names = IMAGES[case]
     photos(files, links)
     for _ in range(2):  # decoded, and from the cache
