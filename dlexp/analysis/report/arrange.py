@@ -1,6 +1,6 @@
 """Decide how a study is laid out: its numeric axes, the keys that distinguish cells, and the names of cells."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -114,6 +114,17 @@ def cell_names(result: StudyResult) -> list[str]:
     """The names of the study's cells, in their order."""
     keys = varying_keys(result)
     return [cell_name(row, keys) for row in records(result.cells)]
+
+
+def count_runs(row: Mapping[str, Any]) -> int:
+    """The number of runs of a cell, whatever became of them, from its row of `StudyResult.cells`."""
+    return int(row["n"] + row["unusable"] + row["failed"] + row["missing"])
+
+
+def describe_lost(row: Mapping[str, Any]) -> str:
+    """How many runs of a cell diverged, failed or are missing: `diverged 2 of 5`; empty if there are none."""
+    total = count_runs(row)
+    return ", ".join(f"{kind} {int(row[kind])} of {total}" for kind in ("diverged", "failed", "missing") if row[kind])
 
 
 def add_cell_names(frame: pd.DataFrame, keys: Sequence[str], column: str = "cell") -> pd.DataFrame:

@@ -100,7 +100,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         section("other", details.build_other(result, text)),
         section("command", code=result.protocol["command"]),
     ]
-    hidden = () if result.cells["n"].sum() > 0 else ("results", "learning", "costs")
+    hidden = () if result.runs["status"].isin(FINISHED).any() else ("results", "learning", "costs")
     shown = [
         item
         for item in sections
@@ -145,8 +145,10 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
         warnings.append(text("changed", changes=", ".join(result.protocol["changes"])))
     if unplanned := sorted({run["seed"] for run in result.protocol["runs"] if run.get("unplanned")}):
         warnings.append(text("unplanned", seeds=", ".join(map(str, unplanned))))
-    if result.cells["n"].sum() == 0:
+    if not runs["status"].isin(FINISHED).any():
         warnings.append(text("nothing_yet"))
+    elif result.cells["n"].sum() == 0:
+        warnings.append(text("no_number", metric=text.metric(result.protocol["study"]["metric"])))
     if "selected_on_test" in runs and (n := int(runs["selected_on_test"].eq(True).sum())):
         warnings.append(text("selected_on_test", n=n))
     warnings += describe_codes(runs, text) + describe_torch(runs, text) + describe_environments(runs, text)

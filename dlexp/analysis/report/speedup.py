@@ -12,7 +12,7 @@ from dlexp.analysis.judge.cells import select_usable
 from dlexp.analysis.judge.costs import COSTS, is_cost
 from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import axis_values, cell_name, records, spell_cell, varying_keys
+from dlexp.analysis.report.arrange import axis_values, cell_name, describe_lost, records, spell_cell, varying_keys
 from dlexp.analysis.report.labels import key_label, show
 from dlexp.analysis.report.tables import Table, format_metric, format_number
 from dlexp.analysis.report.text import Text
@@ -27,7 +27,7 @@ class SpeedUp:
 
     Args:
         cell: Its row of `StudyResult.cells`.
-        ratio: Geometric mean over seeds.
+        ratio: Geometric mean over seeds; nan where the cell has no run to compare.
         low, high: Its 95 % t interval, computed on logarithms; nan with one seed.
         n: Number of seeds that both have, or of runs in the smaller cell where the cells are independent.
         published: The same ratio of the published numbers; nan where there are none.
@@ -76,9 +76,12 @@ def compute_speed_ups(result: StudyResult) -> list[SpeedUp]:
         if partner is None or partner is row:
             continue
         both = [logarithms.get(spell_cell(cell, result.keys), {}) for cell in (row, partner)]
-        if contrast := _contrast(*both, paired=result.protocol["study"].get("pairing") != "independent"):
+        contrast = _contrast(*both, paired=result.protocol["study"].get("pairing") != "independent")
+        if contrast:
             found.append(_speed_up(row, partner, contrast, 1 if is_rising(metric) else -1))
-    return found
+        elif describe_lost(row):  # shown without a ratio
+            found.append(SpeedUp(row, math.nan, math.nan, math.nan, 0, math.nan))
+    return found if any(item.n for item in found) else []
 
 
 def _contrast(plus: Mapping[int, float], minus: Mapping[int, float], *, paired: bool) -> statistics.Contrast | None:
@@ -106,7 +109,8 @@ def build_ratios(result: StudyResult, text: Text) -> Table | None:
     rows = []
     for item in found:
         ends = "–" if math.isnan(item.low) else f"{item.low:.3g} – {item.high:.3g}"
-        row = [cell_name(item.cell, keys), f"{item.ratio:.3g}", ends, str(item.n)]
+        ratio = f"{item.ratio:.3g}" if item.n else describe_lost(item.cell)
+        row = [cell_name(item.cell, keys), ratio, ends, str(item.n)]
         rows.append(row + [f"{item.published:.3g}" if np.isfinite(item.published) else "–"] * published)
     caption = "caption_memory_ratios" if COSTS[result.protocol["study"]["metric"]].is_memory else "caption_ratios"
     return Table(text(caption, partner=partner_name(result)), head, rows, frozenset(range(1, len(head))))

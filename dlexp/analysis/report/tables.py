@@ -11,7 +11,7 @@ import pandas as pd
 from dlexp.analysis.judge.cells import aggregate
 from dlexp.analysis.judge.costs import is_cost
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import ABSENT, cell_names, records, varying_keys
+from dlexp.analysis.report.arrange import ABSENT, cell_names, count_runs, records, varying_keys
 from dlexp.analysis.report.labels import display_factor, is_rate, show
 from dlexp.analysis.report.text import Text
 
@@ -80,10 +80,10 @@ def build_results(result: StudyResult, text: Text) -> Table:
     rows = []
     for place, (name, row) in enumerate(zip(cell_names(result), records(cells), strict=True)):
         line = [name, _format_mean(metric, row)] + ([_format_mean(quality, qualities[place])] if quality else [])
-        line += [str(int(row["n"])), format_metric(metric, row["sd"])]
+        line += [_format_count(row["n"], row, text), format_metric(metric, row["sd"])]
         line += [format_metric(metric, row["median"])] * cost + [format_metric(metric, row["noise"])] * noise
         line += [format_number(row["rank"])] * rank + (_format_published(metric, row) if published else [])
-        rows.append(line + [str(int(row[column])) if row[column] else "" for column in problems])
+        rows.append(line + [_format_count(row[column], row, text) if row[column] else "" for column in problems])
     captions = [text("caption_results_cost" if cost else "caption_results", metric=text.metric(metric))]
     captions += [text("caption_noise")] * noise + [text("caption_rank")] * rank
     if published:
@@ -95,6 +95,12 @@ def quality_metric(result: StudyResult) -> str | None:
     """The metric that measures the quality of the runs: accuracy, or the error of a regression, on the test set."""
     known = (name for name in ("test/acc", "test/rmse") if name in result.runs and result.runs[name].notna().any())
     return next(known, None)
+
+
+def _format_count(count: int, row: Mapping[str, Any], text: Text) -> str:
+    """How many of a cell's runs these are: `5` where it is all of them and they count, `3 of 5` elsewhere."""
+    total = count_runs(row)
+    return str(total) if count == total == row["n"] else text("of_runs", n=int(count), runs=total)
 
 
 def _format_mean(metric: str, row: Mapping[str, Any]) -> str:

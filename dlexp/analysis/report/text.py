@@ -44,11 +44,15 @@ class Text:
         return words.get(name) or " ".join(words.get(word, word) for word in name.split("/"))
 
     def caption(self, key: str, values: Mapping[str, Any]) -> str:
-        """The caption of a figure. `metrics` and `what` among its values are replaced by their labels, `modes` by sentences."""
+        """The caption of a figure. `metrics` and `what` among its values are replaced by their labels, `modes` by sentences.
+
+        `lost` among them are cells of which nothing is drawn, because no run of them has a result; a sentence names them.
+        """
         metrics = ", ".join(map(self.metric, values.get("metrics", ())))
         what = {"what": self(values["what"])} if "what" in values else {}
         mode = " ".join(self(f"measured_in_{mode}") for mode in values.get("modes", ()))
-        return self(key, {**values, **what, "metrics": metrics, "mode": mode})
+        caption = self(key, {**values, **what, "metrics": metrics, "mode": mode})
+        return f"{caption.rstrip()} {self('not_drawn', cells='; '.join(values['lost']))}" if values.get("lost") else caption
 
     def advice(self, diagnosis: str) -> str:
         """The advice for a diagnosis."""

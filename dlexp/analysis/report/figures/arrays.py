@@ -22,11 +22,15 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class CellArrays(NamedTuple):
-    """The arrays of the run that represents a cell: epoch → arrays; epoch 0 for arrays without one."""
+    """The arrays of the run that represents a cell: epoch → arrays; epoch 0 for arrays without one.
+
+    `title` is the name of the cell, and whether this run diverged.
+    """
 
     cell: str
     seed: Any
     arrays: dict[int, Arrays]
+    title: str
 
 
 def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
@@ -42,7 +46,8 @@ def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
     for cell in cell_names(result):
         for run in runs[runs["cell"] == cell].sort_values("seed").to_dict("records"):
             if arrays := read_arrays(Path(run["folder"]) / "arrays", name):
-                found.append(CellArrays(cell, run["seed"], arrays))
+                title = f"{cell} (diverged)" if run["status"] == "diverged" else cell
+                found.append(CellArrays(cell, run["seed"], arrays, title))
                 break
     return found
 

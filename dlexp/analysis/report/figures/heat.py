@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, records
+from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, count_runs, describe_lost, records
 from dlexp.analysis.report.figures.names import fit_names
 from dlexp.analysis.report.figures.panels import make_grid
 from dlexp.analysis.report.figures.style import MAX_ROW_NAME, DrawnFigure, set_title
@@ -24,17 +24,19 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
     factor, every = display_factor(metric), records(result.cells)
     x, y = numeric[0], numeric[1] if len(numeric) > 1 else None
     cells = [row for row in every if row[x] is not ABSENT and (y is None or row[y] is not ABSENT)]
-    beside = [f"{cell_name(row, [*others, *numeric])}: {row['mean'] * factor:.1f}" for row in every if row not in cells]
+    beside = [_describe_beside(row, [*others, *numeric], factor) for row in every if row not in cells]
     columns = [show(value) for value in sorted(axis_values(result, x))]
     names = [cell_name(row, others) if others else "" for row in cells]
     values_of_y = sorted(axis_values(result, y), reverse=True) if y else []  # the largest at the top
     rows = list(map(show, values_of_y)) if y else list(dict.fromkeys(names))
     panels = list(dict.fromkeys(names)) if y else [""]
-    tables = {panel: np.full((3, len(rows), len(columns)), np.nan) for panel in panels}
+    tables = {panel: np.full((2, len(rows), len(columns)), np.nan) for panel in panels}
+    notes = {panel: np.full((len(rows), len(columns)), "", object) for panel in panels}
     for row, name in zip(cells, names, strict=True):
         place = rows.index(show(row[y]) if y else name), columns.index(show(row[x]))
-        values = row["mean"] * factor, (row["high"] - row["low"]) / 2 * factor, row["diverged"]
-        tables[name if y else ""][(slice(None), *place)] = values
+        panel = name if y else ""
+        tables[panel][(slice(None), *place)] = row["mean"] * factor, (row["high"] - row["low"]) / 2 * factor
+        notes[panel][place] = _note_lost(row)
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
     width = max(5.6, across * (1.6 + 0.72 * len(columns)) + (0 if y else min(MAX_ROW_NAME, 0.07 * max(map(len, rows)))))
@@ -42,8 +44,8 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
     all_means = np.stack([table[0] for table in tables.values()])
     limits = float(np.nanmin(all_means)), float(np.nanmax(all_means))
     for axes, panel in zip(grid, panels, strict=True):
-        means, halves, diverged = tables[panel]
-        image = draw_number_grid(axes, means, limits=limits, halves=halves, diverged=diverged)
+        means, halves = tables[panel]
+        image = draw_number_grid(axes, means, limits=limits, halves=halves, notes=notes[panel])
         axes.set_xticks(range(len(columns)), columns)
         axes.set_yticks(range(len(rows)), fit_names(rows, MAX_ROW_NAME, size=10))
         axes.set(xlabel=key_label(x), ylabel=key_label(y) if y else "")
@@ -57,13 +59,27 @@ def draw_heat_map(result: StudyResult, numeric: Sequence[str], others: Sequence[
     return DrawnFigure("main", figure, caption, {"metrics": [metric]}, wide=width > 6.5)
 
 
+def _describe_beside(row: dict[str, Any], keys: Sequence[str], factor: float) -> str:
+    """A cell without a place in the heat map: its mean, and how many of its runs are not in it."""
+    mean = f"{row['mean'] * factor:.1f}" if np.isfinite(row["mean"]) else "–"
+    lost = describe_lost(row)
+    return f"{cell_name(row, keys)}: {mean}" + (f" ({lost})" if lost else "")
+
+
+def _note_lost(row: dict[str, Any]) -> str:
+    """What stands below the number of a cell in which runs diverged, or which has no number because they failed."""
+    if row["diverged"]:
+        return f"×{row['diverged']} of {count_runs(row)}"
+    return "failed" if row["failed"] and not row["n"] else ""
+
+
 def draw_number_grid(
     axes: Axes,
     table: np.ndarray,
     *,
     limits: tuple[float, float],
     halves: np.ndarray | None = None,
-    diverged: np.ndarray | None = None,
+    notes: np.ndarray | None = None,
     digits: int = 1,
     size: float = 8.5,
 ) -> Any:
@@ -74,7 +90,7 @@ def draw_number_grid(
         table: The numbers.
         limits: The ends of the colour scale.
         halves: Half-widths of the numbers' intervals.
-        diverged: How many runs of each cell diverged.
+        notes: A text below each number, or an empty one.
         digits: Decimals.
         size: Font size, in points.
 
@@ -88,14 +104,14 @@ def draw_number_grid(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(table):
-        lost = f"\n×{diverged[row, column]:.0f}" if diverged is not None and diverged[row, column] else ""
+        note = f"\n{notes[row, column]}" if notes is not None and notes[row, column] else ""
         if not np.isfinite(value):
-            axes.text(column, row, f"–{lost}", ha="center", va="center", color="#666666")
+            axes.text(column, row, f"–{note}", ha="center", va="center", color="#666666", size=size, linespacing=0.95)
             continue
         text = f"{value:.{digits}f}"
         if halves is not None and np.isfinite(halves[row, column]):
             text += f"\n±{halves[row, column]:.{digits}f}"
         brightness = np.dot((0.299, 0.587, 0.114), COLOUR_MAP((value - low) / (high - low))[:3])
         colour = "white" if brightness < 0.55 else "black"
-        axes.text(column, row, text + lost, ha="center", va="center", color=colour, size=size, linespacing=0.95)
+        axes.text(column, row, text + note, ha="center", va="center", color=colour, size=size, linespacing=0.95)
     return image

@@ -12,6 +12,7 @@ from dlexp.analysis.judge.curves import evaluated_split
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import add_cell_names, axis_values, cell_names, mean_over_seeds, varying_keys
 from dlexp.analysis.report.figures import style
+from dlexp.analysis.report.figures.diverged import mark_ends, mark_without_curve, title_cells
 from dlexp.analysis.report.figures.panels import label_rows, make_figures, make_panels
 from dlexp.analysis.report.figures.style import DASHES, DrawnFigure, choose_colours
 from dlexp.analysis.report.labels import display_factor, is_rate, key_label, metric_label, show
@@ -103,11 +104,20 @@ def draw_lines(axes: Axes, result: StudyResult, frame: pd.DataFrame, metric: str
     if window > 1:
         frame = frame.sort_values("epoch")
         frame = frame.assign(**{metric: frame.groupby("id")[metric].transform(lambda column: column.rolling(window, 1).mean())})
+    titles = title_cells(result) if line == CELL else {}
+    diverged = set(result.runs.loc[result.runs["status"] == "diverged", "id"])
     for i, (value, colour) in enumerate(zip(values, choose_colours(values), strict=True)):
-        mean = mean_over_seeds(frame[frame[line].map(show) == show(value)], metric)
+        rows = frame[frame[line].map(show) == show(value)]
+        mean = mean_over_seeds(rows, metric)
+        look: dict[str, Any] = {"linestyle": DASHES[i % len(DASHES)], "label": titles.get(value, show(value)), "lw": 1.6}
+        lost = rows[rows["id"].isin(diverged)]
         if len(mean):
-            dashes, shown = DASHES[i % len(DASHES)], mean * display_factor(metric)
-            style.plot_means(axes, mean["epoch"], shown, colour, alpha=0.15, linestyle=dashes, label=show(value), lw=1.6)
+            shown = (mean * display_factor(metric)).assign(epoch=mean["epoch"])
+            style.plot_means(axes, mean["epoch"], shown, colour, alpha=0.15, **look)
+            mark_ends(axes, lost, metric, shown)
+        elif len(lost):  # no epoch of any run has a number
+            axes.plot([], [], color=colour, **look)
+            mark_without_curve(axes, i, colour)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 

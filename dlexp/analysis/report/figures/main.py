@@ -1,5 +1,6 @@
 """Draw the study's main figure: its metric over its axes, with intervals, single runs and published numbers."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,12 +12,22 @@ from matplotlib.ticker import MaxNLocator
 
 from dlexp.analysis.judge.costs import is_cost
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, numeric_keys, records, spell_cell, varying_keys
+from dlexp.analysis.report.arrange import (
+    ABSENT,
+    axis_values,
+    cell_name,
+    describe_lost,
+    numeric_keys,
+    records,
+    spell_cell,
+    varying_keys,
+)
 from dlexp.analysis.report.figures import style
+from dlexp.analysis.report.figures.diverged import mark_diverged, mark_without_mean, name_without_mean
 from dlexp.analysis.report.figures.heat import draw_heat_map
 from dlexp.analysis.report.figures.learning import spans_decades
 from dlexp.analysis.report.figures.panels import make_grid
-from dlexp.analysis.report.figures.style import COLOURS, INK, MARKERS, DrawnFigure
+from dlexp.analysis.report.figures.style import COLOURS, MARKERS, DrawnFigure
 from dlexp.analysis.report.labels import display_factor, key_label, metric_label, show
 
 MAX_LINES = len(COLOURS)
@@ -79,6 +90,7 @@ def _draw_lines(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequ
     lines: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in records(cells):
         lines.setdefault(spell_cell(row, keys), []).append(row)
+    taken: Counter[float] = Counter()
     for i, members in enumerate(lines.values()):
         rows = sorted((row for row in members if row[x] is not ABSENT), key=lambda row: row[x])
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
@@ -92,20 +104,23 @@ def _draw_lines(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequ
         named = [key for key in keys if rows[0][key] is not ABSENT]
         label = cell_name(rows[0], named) if named else "this study" if len(lines) == 1 else f"over {key_label(x)}"
         style.plot_means(axes, at, means, colour, marker=marker, label=label, zorder=3)
+        mark_without_mean(axes, list(zip(at, rows, strict=True)), colour, taken)
         _draw_runs(axes, [(row[x], value) for row in rows for value in _run_values(result, row)], colour)
         if (published := means["reference"]).notna().any():
             label = f"{label}, published" if len(lines) <= 4 else ""
             axes.plot(at, published, color=colour, marker=marker, mfc="white", linestyle=":", lw=1.1, label=label, zorder=2)
     style.set_numeric_axis(axes, axis_values(result, x), key_label(x))
-    _mark_diverged(axes, [(row, (row[x], row["mean"] * factor)) for row in records(cells) if row[x] is not ABSENT])
+    mark_diverged(axes, [(row, (row[x], row["mean"] * factor)) for row in records(cells) if row[x] is not ABSENT])
 
 
 def _draw_baseline(axes: Axes, row: dict[str, Any], keys: Sequence[str], colour: str, factor: float) -> None:
     """Draw a cell that has no value on the axis as a horizontal line, with its interval as a band."""
     mean, low, high = (row[name] * factor for name in ("mean", "low", "high"))
-    if not np.isfinite(mean):
+    lost = describe_lost(row)
+    label = cell_name(row, keys) + (f", {lost}" if lost else "")
+    if not np.isfinite(mean):  # named in the legend alone
+        axes.plot([], [], color=colour, linestyle="--", lw=1.4, label=label)
         return
-    label = cell_name(row, keys) + (", some runs diverged" if row["diverged"] else "")
     axes.axhline(mean, color=colour, linestyle="--", lw=1.4, label=label, zorder=2)
     if np.isfinite([low, high]).all():
         axes.axhspan(low, high, color=colour, alpha=0.12, lw=0, zorder=0)
@@ -125,7 +140,8 @@ def _draw_points(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Seq
         _draw_runs(axes, [(value, y + 0.22) for value in _run_values(result, row)], shades[group])
     style.label_points(axes, [cell_name(row, keys) for row in rows], [row["reference"] * factor for row in rows])
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    _mark_diverged(axes, [(row, (row["mean"] * factor, y)) for y, row in enumerate(rows)])
+    mark_diverged(axes, [(row, (row["mean"] * factor, y)) for y, row in enumerate(rows)])
+    name_without_mean(axes, list(enumerate(rows)))
 
 
 def _run_values(result: StudyResult, row: dict[str, Any]) -> list[float]:
@@ -138,9 +154,3 @@ def _run_values(result: StudyResult, row: dict[str, Any]) -> list[float]:
 def _draw_runs(axes: Axes, points: Sequence[tuple[Any, float]], colour: str) -> None:
     """Draw each run as a faint dot."""
     style.plot_points(axes, points, "o", color=colour, alpha=0.5, ms=3.2, mew=0, zorder=1)
-
-
-def _mark_diverged(axes: Axes, placed: Sequence[tuple[dict[str, Any], tuple[Any, float]]]) -> None:
-    """Draw a cross over each cell in which a run diverged; each cell comes with its position."""
-    points = [place for row, place in placed if row["diverged"] and np.isfinite(row["mean"])]
-    style.plot_points(axes, points, "x", color=INK, ms=9, mew=1.6, label="some runs diverged", zorder=5)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.figures.arrays import PREDICTIONS, Arrays, best_and_worst, list_seeds, load_cell_arrays
+from dlexp.analysis.report.figures.diverged import list_diverged
 from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
 from dlexp.analysis.report.figures.names import fit_classes, fit_names, measure, name_classes
 from dlexp.analysis.report.figures.panels import make_figures, make_grid
@@ -26,13 +27,15 @@ PROBABILITY_MAP = LinearSegmentedColormap.from_list("plane", ["#8FC1E3", "#F7F7F
 def draw_decision_boundaries(result: StudyResult) -> Iterator[DrawnFigure]:
     """The probability of class 1 over the plane at the end of training, one panel per cell."""
     name = "decision_boundary"
-    for number, batch, figure, grid in make_figures(name, load_cell_arrays(result, name), 3.4, 2.8):
+    found = load_cell_arrays(result, name)
+    for number, batch, figure, grid in make_figures(name, found, 3.4, 2.8):
         for axes, item in zip(grid, batch, strict=True):
             image = _draw_plane(axes, item.arrays[max(item.arrays)])
-            set_title(axes, item.cell, 36)
+            set_title(axes, item.title, 36)
         figure.colorbar(image, ax=list(grid), label="probability of class 1", shrink=0.9, ticks=[0, 0.25, 0.5, 0.75, 1])
         add_legend(figure, markerscale=2)
-        yield DrawnFigure(number, figure, name, {"seed": list_seeds(batch)}, wide=len(batch) > 1)
+        values = {"seed": list_seeds(batch), "lost": list_diverged(result, [item.cell for item in found])}
+        yield DrawnFigure(number, figure, name, values, wide=len(batch) > 1)
 
 
 def _draw_plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet:
@@ -60,9 +63,10 @@ def draw_confusions(result: StudyResult) -> Iterator[DrawnFigure]:
     figure, grid = make_grid((max(5.6, 2 * side) if across > 1 else 5.6, side * down + 0.4), len(selected), across)
     for axes, item in zip(grid, selected, strict=True):
         _draw_confusion(axes, item.arrays[0])
-        set_title(axes, item.cell, int((side - space) * 11))
+        set_title(axes, item.title, int((side - space) * 11))
     caption = "confusion" if len(selected) == len(found) else "confusion_some"
-    yield DrawnFigure("confusion", figure, caption, {"seed": list_seeds(selected)}, wide=across > 1)
+    values = {"seed": list_seeds(selected), "lost": list_diverged(result, [item.cell for item in found])}
+    yield DrawnFigure("confusion", figure, caption, values, wide=across > 1)
 
 
 def _draw_confusion(axes: Axes, arrays: Arrays) -> None:
@@ -81,7 +85,7 @@ def draw_galleries(result: StudyResult) -> Iterator[DrawnFigure]:
     """The test images to whose true class a run gave the least probability; of all cells, or of the best and the worst."""
     found = [item for item in load_cell_arrays(result, PREDICTIONS) if len(item.arrays[0].get("worst_images", ()))]
     for i, item in enumerate(best_and_worst(result, found)):
-        values = {"group": item.cell, "seed": item.seed}
+        values = {"group": item.title, "seed": item.seed}
         count = GALLERY_COLUMNS * GALLERY_ROWS
         figure = draw_gallery(item.arrays[0]["worst_images"][:count], label_images(item.arrays[0], "worst")[:count])
         yield DrawnFigure(f"worst_errors_{i + 1}", figure, "gallery", values, wide=True, raster=True)

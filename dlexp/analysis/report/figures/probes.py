@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import add_cell_names, cell_names, mean_over_seeds, varying_keys
 from dlexp.analysis.report.figures.arrays import CellArrays, list_seeds, load_cell_arrays
+from dlexp.analysis.report.figures.diverged import title_cells
 from dlexp.analysis.report.figures.heat import COLOUR_MAP
 from dlexp.analysis.report.figures.learning import spans_decades
 from dlexp.analysis.report.figures.panels import label_rows, make_figures, make_panels, number_batches
@@ -30,6 +31,7 @@ SNAPSHOTS = 5
 
 def draw_layer_heat_maps(result: StudyResult) -> Iterator[DrawnFigure]:
     """Shares of dead and of saturated units: layer by epoch, one panel per cell; cells without any are only named."""
+    titles = title_cells(result)
     for name, (probe, label) in SHARES.items():
         frame, cells = _select_measurements(result, probe, name)
         without = [cell for cell in cells if frame.loc[frame["cell"] == cell, "value"].fillna(0).eq(0).all()]
@@ -39,7 +41,7 @@ def draw_layer_heat_maps(result: StudyResult) -> Iterator[DrawnFigure]:
             figure, grid = make_panels(len(batch), 3.4, min(3.2, 1.2 + 0.3 * num_layers))
             for axes, cell in zip(grid, batch, strict=True):
                 image = _draw_layers_by_epochs(axes, frame[frame["cell"] == cell])
-                set_title(axes, cell, 32)
+                set_title(axes, titles[cell], 32)
             figure.colorbar(image, ax=list(grid), label=wrap(label, 26), shrink=0.9)
             caption = "layer_shares_zero" if without else "layer_shares"
             values = {"what": name, "zero": "; ".join(without), "modes": list_modes(frame)}
@@ -86,7 +88,7 @@ def draw_activation_histograms(result: StudyResult) -> Iterator[DrawnFigure]:
         for row, item in zip(grid, batch, strict=True):
             for axes, layer in zip(row, layers[item.cell], strict=False):
                 _draw_histograms(axes, item, layer)
-                set_title(axes, f"{item.cell}: {layer_label(layer)}", 13 * 6 // across)
+                set_title(axes, f"{item.title}: {layer_label(layer)}", 13 * 6 // across)
             for axes in row[len(layers[item.cell]) :]:
                 axes.remove()
             row[0].set_ylabel("density")
@@ -116,10 +118,11 @@ def _draw_histograms(axes: Axes, item: CellArrays, layer: str) -> None:
 def draw_gradient_flow(result: StudyResult) -> Iterator[DrawnFigure]:
     """Mean |gradient| of each weight tensor at the first and the last measurement, geometric mean over seeds, by cell."""
     frame, cells = _select_measurements(result, "grad_flow", "mean_abs", "weight")
+    titles = title_cells(result)
     for number, batch, figure, grid in make_figures("grad_flow", cells, 3.4, 2.8, sharey=True):
         for axes, cell in zip(grid, batch, strict=True):
             _draw_first_and_last(axes, frame[frame["cell"] == cell])
-            set_title(axes, cell, 32)
+            set_title(axes, titles[cell], 32)
         label_rows(grid, "mean |gradient|")
         add_legend(figure)
         yield DrawnFigure(number, figure, "grad_flow", {"modes": list_modes(frame)}, wide=len(batch) > 1)
@@ -143,6 +146,7 @@ def _draw_first_and_last(axes: Axes, frame: pd.DataFrame) -> None:
 def draw_weight_norms(result: StudyResult) -> Iterator[DrawnFigure]:
     """L2 norm of each weight tensor over the epochs, mean over seeds: one panel per cell, one line per layer."""
     frame, cells = _select_measurements(result, "weight_stats", "norm", "weight")
+    titles = title_cells(result)
     for number, batch, figure, grid in make_figures("weight_norms", cells, 3.4, 2.8, sharey=True):
         rows = frame[frame["cell"].isin(batch)]
         lists = [list(dict.fromkeys(rows.loc[rows["cell"] == cell, "layer"])) for cell in batch]
@@ -151,7 +155,7 @@ def draw_weight_norms(result: StudyResult) -> Iterator[DrawnFigure]:
         shades = dict(zip(layers, matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(layers))), strict=True))
         for axes, cell in zip(grid, batch, strict=True):
             _draw_layers_over_epochs(axes, rows[rows["cell"] == cell], shades)
-            set_title(axes, cell, 32)
+            set_title(axes, titles[cell], 32)
             axes.set_xlabel("epoch")
         label_rows(grid, "L2 norm of the weights")
         if spans_decades(rows.loc[rows["layer"].isin(layers), "value"]):

@@ -1,5 +1,6 @@
 """Draw the speed-ups of a study of costs: how many times as fast each cell is as its partner, with intervals."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from dlexp.analysis.judge.costs import COSTS
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import ABSENT, axis_values, cell_name, group_by, numeric_keys, varying_keys
 from dlexp.analysis.report.figures import style
+from dlexp.analysis.report.figures.diverged import mark_without_mean, name_without_mean
 from dlexp.analysis.report.figures.style import COLOURS, MARKERS, DrawnFigure
 from dlexp.analysis.report.labels import key_label
 from dlexp.analysis.report.speedup import SpeedUp, compared_key, compute_speed_ups, partner_name
@@ -41,11 +43,13 @@ def draw_speed_ups(result: StudyResult) -> Iterator[DrawnFigure]:
 
 def _draw_lines(axes: Axes, result: StudyResult, found: Sequence[SpeedUp], over: str, keys: Sequence[str]) -> None:
     lines = group_by((item for item in found if item.cell[over] is not ABSENT), lambda item: cell_name(item.cell, keys))
+    taken: Counter[float] = Counter()
     for i, (label, items) in enumerate(lines.items()):
         items = sorted(items, key=lambda item: item.cell[over])
         x, colour, marker = [float(item.cell[over]) for item in items], COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
         ratio = [item.ratio for item in items]
         axes.plot(x, ratio, color=colour, marker=marker, label=label, zorder=3)
+        mark_without_mean(axes, [(float(item.cell[over]), item.cell) for item in items if not item.n], colour, taken)
         axes.errorbar(x, ratio, yerr=_error_bars(items), fmt="none", ecolor=colour, capsize=4)
         published = [item.published for item in items]
         if np.isfinite(published).any():
@@ -57,6 +61,7 @@ def _draw_points(axes: Axes, found: Sequence[SpeedUp], keys: Sequence[str]) -> N
     ratios = [item.ratio for item in found]
     look: dict[str, Any] = {"color": COLOURS[0], "capsize": 4, "ms": 7, "lw": 2, "label": "mean and 95 % interval"}
     axes.errorbar(ratios, range(len(found)), xerr=_error_bars(found), fmt="o", **look)
+    name_without_mean(axes, [(y, item.cell) for y, item in enumerate(found) if not item.n])
     style.label_points(axes, [cell_name(item.cell, keys) for item in found], [item.published for item in found])
 
 

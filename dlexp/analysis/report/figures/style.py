@@ -28,7 +28,9 @@ DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5, 1, 1.5)), (0, (1, 1)))
 INK = "#222222"
 MAX_BLOCKS = 1000  # of a line, of which the lowest and the highest point are drawn
 MAX_ROW_NAME = 3.2  # inches of the name of a row
-LAST_IN_LEGEND = ("published", "some runs diverged")
+SOME_DIVERGED, ALL_DIVERGED, NO_RESULT = "some runs diverged", "all runs diverged", "no run has a result"
+RUN_DIVERGED = "a run diverged"
+LAST_IN_LEGEND = ("published", SOME_DIVERGED, ALL_DIVERGED, NO_RESULT, RUN_DIVERGED)
 FALLBACK_FONTS = ("Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
 
 STYLE: dict[str, Any] = {

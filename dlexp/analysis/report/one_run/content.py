@@ -96,7 +96,7 @@ def as_study(content: RunContent) -> StudyResult:
     row = {"id": run.id, "seed": run.config.get("seed"), CELL: _cell_name(run), "folder": str(run.path), "reason": None}
     runs = pd.DataFrame([row | {"status": FINISHED[0]}])  # whatever its status is: what it measured is drawn
     protocol = {"study": {}, "runs": [{"id": run.id, "cell": {CELL: row[CELL]}, "seed": row["seed"]}]}
-    cells = runs[[CELL]].assign(mean=np.nan)
+    cells = runs[[CELL]].assign(mean=np.nan, n=1, **dict.fromkeys(("diverged", "failed", "missing", "unusable"), 0))
     nothing = pd.DataFrame()
     curve = content.curve if len(content.curve) else pd.DataFrame(columns=[CELL, "id", "epoch"])
     return StudyResult(run.path, protocol, [CELL], runs, cells, [], curve, content.probes, nothing, [])
