@@ -12,13 +12,15 @@ from dlexp.commands.start import run
 
 
 def list_unanswered(page: str) -> set[str]:
-    """The lines of a page that name runs which an answer lacks, each with its question."""
+    """The questions of a page whose answers lack something, each with the command that makes what is missing."""
     from homework.words import load_texts
 
-    mark, question, found = f"- {load_texts()['page']['not_run']}", "", set()
+    marks = tuple(f"- {load_texts()['page'][key]} `" for key in ("not_run", "no_curves", "no_probes"))
+    question, found = "", set()
     for line in page.splitlines():
         question = line.lstrip("# ") if line.startswith("#") else question
-        found |= {f"{question}: {line.removeprefix('- ')}"} if line.startswith(mark) else set()
+        if line.startswith(marks):
+            found.add(f"{question}: {line.rpartition(' `')[2].removesuffix('`')}")
     return found
 
 
@@ -50,7 +52,7 @@ def main() -> int:
     ):
         print(
             f"{page} was not replaced, because a new page would answer less. Without run folders, a study's runs.csv has no "
-            "curves and no probes. Missing:",
+            "curves and no probes. Questions, and the command whose runs they need:",
             *sorted(lost),
             "--replace replaces the page all the same.",
             sep="\n",

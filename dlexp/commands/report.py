@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from dlexp.config.entry import show_command
-from dlexp.config.values import show_path
+from dlexp.config.values import join_first, show_path
 from dlexp.errors import ConfigError
 
 OUTPUTS = Path("outputs")
 LANGUAGES = ("en", "ko")
+MAX_LISTED = 5  # studies and runs that a message names
 IDENTITY = re.compile("[0-9a-f]{12}")
 
 
@@ -60,7 +61,7 @@ def _write(path: Path, language: str, *, replace: bool) -> int:
 def _build(path: Path, language: str, *, replace: bool) -> Path:
     from dlexp.analysis.report.one_run.page import build_run_report
     from dlexp.analysis.report.write import build_report
-    from dlexp.run.record.layout import is_run_folder
+    from dlexp.run.record.layout import PROTOCOL, find_run_folders, is_run_folder
     from dlexp.trained.find import find_run
 
     if not path.exists():
@@ -68,4 +69,11 @@ def _build(path: Path, language: str, *, replace: bool) -> Path:
     folder = path.resolve() if path.name in ("", "..") else path  # `.` has no name, and may be a run's folder
     if is_run_folder(folder):
         return build_run_report(folder, language)
+    if not (folder / PROTOCOL).exists():
+        below = [*sorted(folder.glob(f"*/{PROTOCOL}")), *find_run_folders(folder)] if folder.is_dir() else []
+        places = join_first((show_path(str(item.parent if item.name == PROTOCOL else item)) for item in below), MAX_LISTED)
+        raise ConfigError(
+            f"expected the folder of a study, which holds {PROTOCOL}, or that of a run."
+            + (f" A report can be made of {places}." if below else "")
+        )
     return build_report(path, language, replace=replace)

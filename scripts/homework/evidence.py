@@ -20,11 +20,14 @@ MIN_SEEDS = 2  # that an interval needs
 
 
 class NotRunError(LookupError):
-    """Runs that a sentence needs do not exist; `command` makes them."""
+    """Runs that a sentence needs do not exist; `command` makes them.
 
-    def __init__(self, study: str, dataset: str) -> None:
-        super().__init__(f"{study} on {dataset} has not been run")
-        self.command = f"python train.py study={study} dataset={dataset}"
+    `lacks` is `curves` or `probes` where their table of runs is there, but not the run folders, which hold these; else empty.
+    """
+
+    def __init__(self, study: str, dataset: str, lacks: str = "") -> None:
+        super().__init__(f"{study} on {dataset} has " + (f"no {lacks} in its table of runs" if lacks else "not been run"))
+        self.command, self.lacks = f"python train.py study={study} dataset={dataset}", lacks
 
 
 class Evidence:
@@ -55,7 +58,8 @@ class Evidence:
                 return result
         results = self.results.get(study, ())
         missing = (name for name in datasets if not any(_covers(result, name, table) for result in results))
-        raise NotRunError(study, next(missing, datasets[0]))
+        dataset = next(missing, datasets[0])
+        raise NotRunError(study, dataset, table if any(_covers(result, dataset, "runs") for result in results) else "")
 
     def values(self, study: str, cell: Cell, metric: str) -> Sample:
         """A metric of each finished run; the mean at a seed where the cell matches several arms."""
@@ -117,13 +121,19 @@ class Evidence:
         """The study's verdict on the prediction with this claim, which is about these data sets."""
         found = [verdict for verdict in self._covering(study, datasets).verdicts if verdict.claim == claim]
         if not found or not found[0].n:
-            raise NotRunError(study, datasets[0])
+            raise self._explain_lack(study, datasets[0])
         return found[0]
 
     def _require_seeds(self, study: str, cell: Cell, sample: Sample) -> Sample:
         if len(sample) < MIN_SEEDS:
-            raise NotRunError(study, cell["dataset"])
+            raise self._explain_lack(study, cell["dataset"])
         return sample
+
+    def _explain_lack(self, study: str, dataset: str) -> NotRunError:
+        """Why a number is missing that is in the table of runs where the runs have curves: they were not run, or lack these."""
+        covering = [result for result in self.results.get(study, ()) if _covers(result, dataset, "runs")]
+        from_tables = bool(covering) and all(result.curves.empty for result in covering)
+        return NotRunError(study, dataset, "curves" if from_tables else "")
 
 
 Finding = Callable[[Evidence], str]  # returns one or two sentences of an answer; raises NotRunError without runs

@@ -31,12 +31,17 @@ class Link:
 
 @dataclass(frozen=True)
 class Answer:
-    """One question and its answer; `not_run` holds the commands of the runs that are missing."""
+    """One question and its answer.
+
+    `not_run` holds the commands of the runs that are missing, and `lacking`, by their commands, what is missing of runs of
+    which only the table is there: `curves` or `probes`.
+    """
 
     number: str
     question: str
     sentences: list[str]
     not_run: list[str]
+    lacking: dict[str, str] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
 
 
@@ -55,14 +60,17 @@ def answer_questions(evidence: Evidence, folder: Path) -> dict[str, list[Answer]
     found: dict[str, list[Answer]] = {}
     for part, questions in load_texts()["questions"].items():
         for place, (key, question) in enumerate(questions.items(), 1):
-            sentences, not_run = [], []
+            sentences, not_run, lacking = [], [], {}
             for finding in FINDINGS[key]:
                 try:
                     sentences.append(finding(evidence))
                 except NotRunError as error:
-                    not_run.append(error.command)
+                    if error.lacks:
+                        lacking[error.command] = error.lacks
+                    else:
+                        not_run.append(error.command)
             links = [link for pattern in question["evidence"] for link in _find_links(folder, pattern)]
-            answer = Answer(f"{part} {place}", question["question"], sentences, list(dict.fromkeys(not_run)), links)
+            answer = Answer(f"{part} {place}", question["question"], sentences, list(dict.fromkeys(not_run)), lacking, links)
             found.setdefault(part, []).append(answer)
     return found
 

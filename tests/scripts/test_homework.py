@@ -125,7 +125,12 @@ def test_runs_csv_answers_questions_that_need_no_curves(tmp_path, roots):
     found = by_question(gather([tmp_path], STUDIES))
     assert found["curves_differ"].sentences
     assert found["adam_starts_fast"].sentences == []
-    assert found["adam_starts_fast"].not_run == ["python train.py study=optimizer_lr dataset=digits"]
+    assert found["adam_starts_fast"].not_run == []  # they are in the table, but not their curves
+    command = "python train.py study=optimizer_lr dataset=digits"
+    assert found["adam_starts_fast"].lacking == {command: "curves"}
+    page = render_markdown(gather([tmp_path], STUDIES), tmp_path)
+    (line,) = {line for line in page.splitlines() if line.endswith(f"`{command}`") and "probes" not in line}
+    assert line == f"- {load_texts()['page']['no_curves']} `{command}`"
     both = by_question(gather([tmp_path, roots[1]], STUDIES))
     assert both["adam_starts_fast"].sentences
 
@@ -168,7 +173,7 @@ def test_the_script_writes_the_page(tmp_path, roots):
     refused = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, env=environment)
     assert refused.returncode == 2
     assert "a new page would answer less" in refused.stderr
-    assert "Why is MSE slower?: Not yet run: `python train.py study=loss" in refused.stderr
+    assert "Why is MSE slower?: python train.py study=loss dataset=digits\n" in refused.stderr
     assert (tmp_path / "questions.md").read_text() == page
     subprocess.run([*command, str(tmp_path), "--replace"], check=True, env=environment)
     assert "Not yet run" in (tmp_path / "questions.md").read_text()

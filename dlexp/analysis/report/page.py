@@ -106,7 +106,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         for item in sections
         if item.name not in hidden and (item.cards or item.paragraphs or item.tables or item.pictures or item.code)
     ]
-    summary = f"{_describe_counts(result, text)} {text('made_by')}"
+    summary = f"{_describe_counts(result, text)} {text('made_by_table' if _is_from_table(result) else 'made_by')}"
     background = to_text(study.get("background"))
     return Page(text.lang, study["name"], study["question"], background, summary, _list_warnings(result, text), shown)
 
@@ -138,9 +138,16 @@ def _describe_counts(result: StudyResult, text: Text) -> str:
     return text("counts" if complete else "counts_uneven", counts, cells=len(result.cells), seeds=seeds, runs=len(result.runs))
 
 
+def _is_from_table(result: StudyResult) -> bool:
+    """Whether the runs were read from runs.csv, which holds neither curves nor what probes measured."""
+    return bool(result.curves.empty and result.runs["status"].isin(FINISHED).any())
+
+
 def _list_warnings(result: StudyResult, text: Text) -> list[str]:
     """Circumstances that weaken a verdict."""
     warnings, runs = [], result.runs
+    if _is_from_table(result):
+        warnings.append(text("from_table"))
     if result.protocol["changes"]:
         warnings.append(text("changed", changes=", ".join(result.protocol["changes"])))
     if unplanned := sorted({run["seed"] for run in result.protocol["runs"] if run.get("unplanned")}):

@@ -14,13 +14,20 @@ from dlexp.errors import ConfigError
 RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
 SUMMARY, CONFIG, METRICS, PROTOCOL = "summary.json", "config.yaml", "metrics.csv", "protocol.json"
 BEGUN = (SUMMARY, CONFIG, METRICS, "train.log")  # a folder with one of these is a run's, whatever it lacks
-NEEDED = (CONFIG, ".hydra", METRICS)  # what a finished run has beside its summary; checkpoints and arrays may be deleted
+HYDRA = ".hydra"
+NEEDED = (CONFIG, HYDRA, METRICS)  # what a finished run has beside its summary; checkpoints and arrays may be deleted
 OF_A_STUDY = (PROTOCOL, "sweeps", ".locks")  # training makes one of these in each folder of runs
 
 
 def is_run_folder(path: Path) -> bool:
-    """Whether a folder, or a link to one, is that of a run: its name ends with an id, and training has written into it."""
-    return bool(RUN_FOLDER_NAME.search(path.name)) and any(os.path.lexists(path / name) for name in BEGUN)
+    """Whether a folder, or a link to one, is that of a run: its name ends with an id, and training has written into it.
+
+    A folder of outputs may be called so too, after the minute (202611261200), and hold a file that the user put there, such as
+    the log of a sweep. It holds folders of runs, and no run does.
+    """
+    if not RUN_FOLDER_NAME.search(path.name) or not any(os.path.lexists(path / name) for name in BEGUN):
+        return False
+    return os.path.lexists(path / HYDRA) or not _holds_runs(path)
 
 
 def read_id(folder: Path) -> str:
@@ -83,6 +90,15 @@ def find_run_folders(root: Path) -> Iterator[Path]:
 def list_missing(folder: Path) -> list[str]:
     """What the folder of a finished run lacks; of a run that is whole, nothing. Its tables may be gzipped."""
     return [name for name in NEEDED if not ((folder / name).exists() or (folder / f"{name}.gz").exists())]
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether a folder is that of a study, or has one in it."""
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as entries:
+        below = [folder / entry.name for entry in entries if entry.is_dir()]
+    return _is_study_folder(folder) or any(map(_is_study_folder, below))
 
 
 def _is_study_folder(folder: Path) -> bool:

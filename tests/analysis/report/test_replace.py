@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from dlexp.analysis.report.replace import LessKnownError
+from dlexp.analysis.report.text import Text
 from dlexp.analysis.report.write import build_report
 from dlexp.commands.report import main
 from tests.analysis.made import make_study
@@ -43,6 +44,11 @@ def test_a_report_is_not_replaced_by_one_that_knows_less(folder, lost, capsys):
     assert "--replace replaces it all the same" in capsys.readouterr().err
     assert main([str(folder), "--replace"]) == 0
     assert read_all(folder) != before
+    text = Text("en")
+    from_table = lost != "one run"
+    page = (folder / "report.md").read_text()
+    assert (text("from_table") in page, text("made_by_table") in page) == (from_table, from_table)
+    assert text("made_by") not in page or not from_table
 
 
 def test_a_report_that_knows_as_much_is_replaced(folder):

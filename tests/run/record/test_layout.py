@@ -63,6 +63,31 @@ def test_folders_whose_names_end_like_a_run_are_searched(tmp_path):
     assert len(load_runs(tmp_path / "2024-05-01-202405011200")) == 1
 
 
+@pytest.mark.parametrize("name", ["202611261200", "sweep-202611261200", "20261126-120000", "abcdefabcdef", "2026-11-26"])
+@pytest.mark.parametrize("left", [None, "train.log", "config.yaml", "metrics.csv", "summary.json"])
+def test_a_folder_of_outputs_named_like_a_run_is_searched_whatever_the_user_left_in_it(tmp_path, monkeypatch, name, left):
+    outputs = tmp_path / "results" / name
+    runs = [make(outputs / "adhoc" / f"seed={seed}-{run}") for seed, run in ((0, ONE), (1, TWO))]
+    (outputs / "adhoc/.locks").mkdir()
+    if left:
+        (outputs / left).write_text("mine\n")
+    for root in (outputs, tmp_path / "results", tmp_path):
+        assert sorted(find_run_folders(root)) == runs
+        assert len(load_runs(root)) == 2
+        assert find_run(ONE, root) == runs[0]
+    assert find_run_folder(outputs / "adhoc", TWO) == runs[1]
+    monkeypatch.chdir(outputs)
+    assert len(load_runs(".")) == 2
+
+
+@pytest.mark.parametrize("name", ["summary.json", "config.yaml", "metrics.csv", "train.log"])
+def test_a_run_that_lacks_all_but_one_file_stays_a_run(tmp_path, name):
+    folder = tmp_path / "study" / f"some=slug-{ONE}"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / name).write_text("")
+    assert list(find_run_folders(tmp_path)) == [folder]
+
+
 def test_a_link_to_a_run_or_to_a_study_is_followed_and_no_other(study, tmp_path):
     moved = make(tmp_path / "disk" / f"other-{TWO}")
     (study / moved.name).symlink_to(moved)

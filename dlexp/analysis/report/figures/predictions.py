@@ -19,6 +19,7 @@ from dlexp.analysis.report.figures.style import COLOURS, INK, DrawnFigure, add_l
 
 GALLERY_COLUMNS, GALLERY_ROWS = 6, 3
 LABEL = 1.12  # inches of a line above an image of a gallery
+MAX_NUMBERED = 12  # classes up to which a matrix has its numbers written in it; with more it has a colour scale
 MAX_POINTS = 1000  # of each class on a plane
 # From the colour of class 0 to that of class 1, pale enough for points on it to be seen.
 PROBABILITY_MAP = LinearSegmentedColormap.from_list("plane", ["#8FC1E3", "#F7F7F7", "#F3B58C"])
@@ -64,6 +65,8 @@ def draw_confusions(result: StudyResult) -> Iterator[DrawnFigure]:
     for axes, item in zip(grid, selected, strict=True):
         _draw_confusion(axes, item.arrays[0])
         set_title(axes, item.title, int((side - space) * 11))
+    if len(names) > MAX_NUMBERED:
+        figure.colorbar(grid[0].images[0], ax=list(grid), label="per cent of the true class", shrink=0.7)
     caption = "confusion" if len(selected) == len(found) else "confusion_some"
     values = {"seed": list_seeds(selected), "lost": list_diverged(result, [item.cell for item in found])}
     yield DrawnFigure("confusion", figure, caption, values, wide=across > 1)
@@ -73,7 +76,7 @@ def _draw_confusion(axes: Axes, arrays: Arrays) -> None:
     counts = arrays["confusion"].astype(float)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     names, _ = fit_classes(arrays["classes"])
-    if len(names) <= 12:
+    if len(names) <= MAX_NUMBERED:
         draw_number_grid(axes, shares, limits=(0, 100), digits=0, size=7)
     else:
         axes.imshow(shares, cmap=COLOUR_MAP, vmin=0, vmax=100)
