@@ -81,7 +81,9 @@ def _foreign(tree: Mapping[str, Any], expected: Mapping[str, Any], whole: Mappin
 
 def _quoted(path: str, rule: Rule, value: Any) -> str:
     """How to write a value that was read as a number and must be text, or an empty text."""
-    is_meant_as_text = isinstance(value, int | float) and rule.holds(str(value)) and rule.expected.startswith("text")
+    is_meant_as_text = (
+        isinstance(value, int | float) and rule.holds(str(value)) and rule.expected.startswith(("text", "a path"))
+    )
     return f" As text it stands in quotes: '{path}=\"{value}\"'." if is_meant_as_text else ""
 
 

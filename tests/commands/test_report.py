@@ -3,7 +3,7 @@
 import pytest
 
 from dlexp.commands.report import main
-from tests.analysis.made import make_run
+from tests.analysis.made import make_run, make_study
 
 
 @pytest.fixture
@@ -28,3 +28,13 @@ def test_what_is_neither_a_study_nor_a_run_is_refused_and_the_rest_is_written(ru
     printed = capsys.readouterr()
     assert printed.err.startswith(f"{given}: ")
     assert (run / "report.html").exists()
+
+
+def test_a_folder_above_studies_and_runs_is_answered_with_what_is_below(run, capsys):
+    make_study(run.parent.parent, {"depth": [1, 2]}, [0], name="other")
+    assert main(["outputs"]) == 2
+    assert capsys.readouterr().err == (
+        "outputs: expected the folder of a study, which holds protocol.json, or that of a run. A report can be made of "
+        f"outputs/other, {', '.join(str(folder) for folder in sorted(run.parent.parent.glob('other/*-*')))}, "
+        f"outputs/study/{run.name}.\n"
+    ).replace(f"{run.parent.parent}/", "outputs/")

@@ -130,6 +130,9 @@ def test_a_name_that_looks_like_a_number_is_answered_with_quotes() -> None:
     advice = """As text it stands in quotes: 'dataset.inputs="0"'."""
     assert refusals(f"{command}0") == [f"dataset.inputs: must be text, or null, got 0. {advice}"]
     assert refusals(f'{command}"0"') == []
+    (problem,) = refusals("output_dir=202611261200")  # a folder called after the minute
+    assert problem.endswith("""got 202611261200. As text it stands in quotes: 'output_dir="202611261200"'.""")
+    assert refusals('output_dir="202611261200"') == []
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

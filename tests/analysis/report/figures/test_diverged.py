@@ -144,6 +144,18 @@ def test_panels_of_cells_and_captions_name_them(tmp_path):
         assert "relu" not in Text(lang).caption(found["confusion"].caption, found["confusion"].values)
 
 
+@pytest.mark.parametrize(("count", "scales"), [(12, 0), (13, 1)])
+def test_a_confusion_matrix_has_its_numbers_or_a_colour_scale(tmp_path, count, scales):
+    result = make(tmp_path, {"activation": ["relu", "gelu"]})
+    for folder in map(str, result.runs["folder"]):
+        (result.folder / folder).joinpath("arrays").mkdir()
+        counts = {"confusion": np.eye(count, dtype=int), "classes": np.array([f"c{i}" for i in range(count)])}
+        np.savez(f"{folder}/arrays/predictions.npz", **counts)
+    panels = draw_figures(result)["confusion"].figure.axes
+    assert len(panels) == 2 + scales
+    assert len(texts(panels[0])) == (0 if scales else count**2)
+
+
 def test_the_table_says_how_many_of_a_cells_runs_count(tmp_path):
     table = build_results(mark_absent(make(tmp_path, {"activation": ["relu", "elu", "tanh"]})), EN)
     columns = [table.head.index(name) for name in ("this study", "n", "diverged")]
