@@ -8,6 +8,7 @@ from pathlib import Path
 from dlexp.config.entry import show_command
 from dlexp.config.lab import trust
 from dlexp.errors import ConfigError
+from dlexp.machine.files import write_whole
 
 TEMPLATE = Path(__file__).with_name("lab_template")
 NOT_COPIED = shutil.ignore_patterns("__pycache__")
@@ -43,7 +44,11 @@ def make_lab(folder: Path) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError(f"{folder}: expected a new or empty folder, and it is not: choose another name.")
-        shutil.copytree(TEMPLATE, folder, ignore=NOT_COPIED, dirs_exist_ok=True)
+        shutil.copytree(TEMPLATE, folder, ignore=NOT_COPIED, copy_function=_copy, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
         raise ConfigError(f"{folder}: cannot be made ({error}).") from None
     trust(folder)
+
+
+def _copy(source: str, target: str) -> None:
+    write_whole(Path(target), Path(source).read_bytes())

@@ -14,6 +14,7 @@ from dlexp.config.entry import show_command, show_uses
 from dlexp.config.options import option_keys
 from dlexp.config.values import format_value, value_at
 from dlexp.errors import ConfigError
+from dlexp.machine.files import write_whole
 from dlexp.study.request import names_study
 
 USES = {
@@ -61,7 +62,7 @@ def _preview(given: argparse.Namespace) -> int:
         raise ConfigError(f"--output: {output.parent} is no folder: make it first, or name another.")
     drawn = draw_preview(_compose_one(given.overrides))
     try:
-        output.write_bytes(drawn.png)
+        write_whole(output, drawn.png)
     except OSError as error:
         raise ConfigError(f"--output: {output} cannot be written: {error.strerror}.") from error
     print(*drawn.lines, f"→ {output}", sep="\n")

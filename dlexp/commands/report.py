@@ -46,6 +46,7 @@ def _write(path: Path, language: str, *, replace: bool) -> int:
     """Write the report of a study's folder, or the page of a run that is given by its folder or its id; the exit code."""
     from dlexp.analysis.read.folder import DamagedError  # loads pandas and matplotlib; a wrong command is refused before
     from dlexp.analysis.report.replace import LessKnownError
+    from dlexp.run.record import disk
 
     try:
         print(_build(path, language, replace=replace))
@@ -54,7 +55,7 @@ def _write(path: Path, language: str, *, replace: bool) -> int:
         return 2
     except (OSError, DamagedError, ConfigError) as error:
         print(f"{show_path(str(path))}: {error}", file=sys.stderr)
-        return 2
+        return 5 if disk.refusal(error) else 2
     return 0
 
 

@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from dlexp.machine.files import replacing
 
@@ -36,7 +36,8 @@ def unpack(archive: Path, wanted: Mapping[str, Path], *, max_bytes: int = MAX_BY
         if archive.name.endswith(".tar.gz"):
             _unpack_tar(content, targets)
         else:
-            _write(content, *targets.values())
+            (target,) = targets.values()
+            shutil.copyfileobj(content, target, CHUNK)
 
 
 class _LimitedReader:
@@ -53,7 +54,7 @@ class _LimitedReader:
         return content
 
 
-def _unpack_tar(content: _LimitedReader, wanted: Mapping[str, Path]) -> None:
+def _unpack_tar(content: _LimitedReader, wanted: Mapping[str, BinaryIO]) -> None:
     missing = dict(wanted)
     with tarfile.open(fileobj=content, mode="r|") as tar:  # type: ignore[call-overload]  # a stream needs only `read`
         for count, member in enumerate(tar):
@@ -66,11 +67,6 @@ def _unpack_tar(content: _LimitedReader, wanted: Mapping[str, Path]) -> None:
                 raise ValueError(f"it has a member that is neither a file nor a folder: {member.name!r}")
             target = missing.pop(str(path), None) if member.isreg() else None
             if target and (file := tar.extractfile(member)):
-                _write(file, target)
+                shutil.copyfileobj(file, target, CHUNK)
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}")
-
-
-def _write(content: Any, target: Path) -> None:
-    with target.open("wb") as file:
-        shutil.copyfileobj(content, file, CHUNK)

@@ -33,8 +33,8 @@ def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, An
             if _load(path) is None:
                 if path.exists():
                     notify(f"{path} is damaged and is made again.")
-                with replacing(path) as temporary:
-                    torch.save(make(), temporary)
+                with replacing(path) as file:
+                    torch.save(make(), file)
         return torch.load(path, weights_only=True, mmap=True)
     except DatasetError:
         raise

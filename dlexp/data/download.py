@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from filelock import FileLock
 
@@ -101,8 +101,8 @@ def fetch(urls: Sequence[str], path: Path, md5: str, *, opener: Opener) -> None:
     reasons = []
     for url in urls:
         try:
-            with replacing(path) as temporary:
-                _receive(_open_in_time(url, opener), temporary, path, md5)
+            with replacing(path) as file:
+                _receive(_open_in_time(url, opener), file, path, md5)
             return
         except (OSError, http.client.HTTPException, ValueError) as error:
             reasons.append(str(error))
@@ -132,13 +132,13 @@ def _open_in_time(url: str, opener: Opener) -> Any:
     return outcome[0]
 
 
-def _receive(response: Any, temporary: Path, path: Path, md5: str) -> None:
-    """Write a response to `temporary`. Raises an error if it is not the file `path` with this checksum."""
+def _receive(response: Any, file: BinaryIO, path: Path, md5: str) -> None:
+    """Write a response to `file`. Raises an error if it is not the file `path` with this checksum."""
     digest, received, total = hashlib.md5(usedforsecurity=False), 0, int(response.headers.get("Content-Length") or 0)
     line = f"Downloading {path.name} ({total / 2**20:.1f} MiB) to {path.parent}"
     notify(line, end="")
     try:
-        with response, temporary.open("wb") as file:
+        with response:
             while chunk := response.read(CHUNK):
                 digest.update(chunk)
                 file.write(chunk)

@@ -4,6 +4,7 @@ import getpass
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ class Folder:
         needed: Whether the run writes into it.
         free: Bytes free, or None if it cannot be written.
         error: Why it cannot be written, or None.
+        shared: Whether other users may write into it.
     """
 
     key: str
@@ -34,6 +36,7 @@ class Folder:
     needed: bool
     free: int | None
     error: str | None
+    shared: bool = False
 
 
 def list_folders(config: Mapping[str, Any], *, downloads: bool) -> dict[str, tuple[str, bool]]:
@@ -70,7 +73,14 @@ def examine_folder(key: str, path: str, *, needed: bool) -> Folder:
             file.write(b"\0")
     except OSError as error:
         return Folder(key, path, needed, None, f"{place}: {error.strerror}")
-    return Folder(key, path, needed, shutil.disk_usage(place).free, None)
+    shared = place == Path(path).expanduser().absolute() and _may_others_write(place.stat())
+    return Folder(key, path, needed, shutil.disk_usage(place).free, None, shared)
+
+
+def _may_others_write(state: os.stat_result) -> bool:
+    """Whether others than this user and root may write into a folder. A user's own group is not counted as others."""
+    groups = state.st_mode & stat.S_IWGRP and state.st_gid != os.getegid()
+    return bool(state.st_mode & stat.S_IWOTH or groups or state.st_uid not in (os.geteuid(), 0))
 
 
 def judge(folders: list[Folder]) -> list[Finding]:
@@ -85,6 +95,8 @@ def judge(folders: list[Folder]) -> list[Finding]:
         elif folder.free is not None and folder.free < ENOUGH_FREE:
             say = problem if folder.free < MIN_FREE else note
             findings.append(say(f"{name} has {format_bytes(folder.free)} free: delete files, or choose another folder."))
+        if folder.shared:
+            findings.append(note(f"{name}: other users may write into it, and can change or delete what you leave there."))
     return findings
 
 

@@ -1,47 +1,164 @@
-"""Write a file so that a reader finds all of the new content or all of the old, even after a crash.
+"""Write files so that a reader finds all of the new content or all of the old, even after a crash.
 
-Read files of unknown origin, and those in which the operating system reports something.
+Nothing is written through a link: each file is made new under a name that cannot be guessed, and then renamed, or is opened for
+appending only if it is a regular file. Also reads files of unknown origin, and those in which the operating system reports
+something.
 """
 
+import errno
+import fcntl
 import os
 import platform
+import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from time import monotonic, sleep
+from typing import BinaryIO, TextIO
+
+Content = str | bytes | memoryview
+
+MAX_NAME = 32  # characters of a file's name in that of its temporary file, so that a long name does not get too long
+LOCK_SECONDS = 5.0  # to wait for another process that replaces a set of files, which takes milliseconds
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; the file there replaces `path` when the block ends without an error.
+def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Yield a new file in the folder of `path`; it replaces `path` when the block ends without an error.
 
-    Temporary files that a killed process has left for the same path are removed.
+    A link at `path` is replaced too, and the file behind it stays as it is. Temporary files that killed processes of this
+    machine have left in the folder are removed.
 
     Args:
         path: The file to write.
         durable: Whether to flush the content to the disk before returning, so that it also survives a power failure.
     """
-    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
+    _remove_leftovers(path.parent)
+    temporary = path.with_name(f".{path.name[:MAX_NAME]}.{platform.node()}.{os.getpid()}.{os.urandom(8).hex()}.tmp")
+    file = temporary.open("xb")  # fails if there is anything by this name, also a link
     try:
-        yield temporary
-        if durable:
-            _sync(temporary)
+        with file:
+            _fails_to_lock(file.fileno())  # shows that this process lives; where there are no locks, its number does
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
-        if durable:
-            _sync(path.parent)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.{platform.node()}.*.tmp"):
-        if not is_alive(int(leftover.name.split(".")[-2])):
-            leftover.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync(path.parent)
 
 
-def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool = False) -> Path:
+def write_whole(path: Path, content: Content, *, durable: bool = False) -> Path:
     """Write text (as UTF-8) or bytes through `replacing`; returns `path`."""
-    with replacing(path, durable=durable) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    with replacing(path, durable=durable) as file:
+        file.write(_encode(content))
     return path
+
+
+def write_set(contents: Mapping[Path, Content], *, unfinished: Mapping[Path, Content], obsolete: Iterable[Path] = ()) -> None:
+    """Replace files that belong together. After an interruption they are the old ones, the new ones, or say they are neither.
+
+    All is written before the first file is replaced, so that a full disk leaves the old set. Of two processes that write the
+    same set, one waits for the other.
+
+    Args:
+        contents: The files, in existing folders.
+        unfinished: The files from which the set is read → what they hold until all others are replaced.
+        obsolete: Files of the old set that the new one lacks.
+    """
+    with locking_folder(next(iter(unfinished)).parent), ExitStack() as last, ExitStack() as others:
+        with ExitStack() as first:
+            for path, content in unfinished.items():
+                _stage(path, content, first)
+            for path, content in contents.items():
+                _stage(path, content, last if path in unfinished else others)
+        for path in obsolete:
+            path.unlink(missing_ok=True)
+
+
+def _stage(path: Path, content: Content, stack: ExitStack) -> None:
+    """Write a file that replaces `path` when `stack` ends."""
+    file = stack.enter_context(replacing(path))
+    file.write(_encode(content))
+    file.flush()
+
+
+@contextmanager
+def locking_folder(folder: Path) -> Iterator[None]:
+    """Wait until no other process has this folder locked, for `LOCK_SECONDS` at most, and lock it.
+
+    It makes no file. Where the file system has no locks, nothing waits.
+    """
+    end = monotonic() + LOCK_SECONDS
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while _fails_to_lock(descriptor) and monotonic() < end:
+            sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def make_own_folder(path: Path) -> None:
+    """Make a folder that nobody else keeps files in. A link in its place is removed: it leads to files of others."""
+    if path.is_symlink():
+        path.unlink()
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def open_to_append(path: Path) -> TextIO:
+    """Open a text file for appending, in UTF-8 and with line ends as they are written; it is made if there is none.
+
+    Raises:
+        OSError: If it is no regular file, or a link, or a file that has another name too, or if it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.ELOOP, "It is a link or no regular file, and nothing is written through links", str(path))
+    return os.fdopen(descriptor, "a", encoding="utf-8", newline="")
+
+
+def _encode(content: Content) -> bytes | memoryview:
+    return content.encode() if isinstance(content, str) else content
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of dead processes of this machine. One that is a link is removed, and not followed."""
+    pattern = re.compile(rf"\..+\.{re.escape(platform.node())}\.(\d{{1,9}})\.[0-9a-f]{{16}}\.tmp", re.DOTALL)
+    for name in os.listdir(folder):
+        found = pattern.fullmatch(name) if name.endswith(".tmp") else None
+        if found and not is_alive(int(found[1])) and not _is_locked(folder / name):
+            with suppress(OSError):  # another process has removed it, or it is another user's
+                (folder / name).unlink()
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process has this file locked: a writer in another container, whose number means nothing here."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return _fails_to_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fails_to_lock(descriptor: int) -> bool:
+    """Lock an open file or folder, and return whether that failed because another process has it locked."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # the file system has no locks
+    return False
 
 
 def open_regular_file(path: Path) -> BinaryIO:

@@ -2,11 +2,14 @@
 
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from rich.table import Table
 from torch.autograd.profiler_util import EventList
 from torch.profiler import ProfilerActivity, profile, schedule
+
+from dlexp.machine.files import write_whole
 
 NUM_SKIPPED = 4  # steps before the recording, in which the device warms up
 MAX_RECORDED = 20  # recorded steps; their trace takes a few megabytes
@@ -43,7 +46,9 @@ class Profile:
             self.profiler.stop()
         if not self.recorded:
             return None
-        self.profiler.export_chrome_trace(str(self.path))
+        with TemporaryDirectory() as folder:  # the profiler itself would follow a link
+            self.profiler.export_chrome_trace(f"{folder}/{FILE}")
+            write_whole(self.path, Path(folder, FILE).read_bytes())
         return build_table(self.profiler.key_averages(), on_gpu=self.on_gpu)
 
     def _ready(self, _: profile) -> None:

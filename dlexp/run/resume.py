@@ -9,16 +9,19 @@ from dlexp.run.record.checkpoint import SavedState
 from dlexp.run.record.folder import FINISHED, FORCED
 from dlexp.run.record.identity import changes
 from dlexp.run.record.layout import SUMMARY, list_missing
+from dlexp.run.record.links import check_link, check_no_links
 from dlexp.run.record.modules import combine
 from dlexp.run.setup import tuning
 
 
 def check_whole(run: PlannedRun) -> None:
-    """Check that a run which has ended has all of its files, unless it is to start over.
+    """Check that a run's folder is its own, and that a run which has ended has all of its files, unless it is to start over.
 
     Raises:
-        CheckpointError: If one is missing: the run is not done, and it does not start over by itself.
+        CheckpointError: If the folder is a link to another one, or if a file is missing: the run is not done, and it does not
+            start over by itself.
     """
+    check_link(run.folder)
     if not run.config["force"] and (run.folder / SUMMARY).exists() and (gone := list_missing(run.folder)):
         raise CheckpointError(
             f"{run.folder} is damaged: it lacks {' and '.join(gone)}, and so is not done. Nothing in it was changed; "
@@ -30,7 +33,8 @@ def find_saved_state(run: PlannedRun, measurements: tuning.Measurements | None, 
     """The state to continue from, if there is one. With force=true only that of a start with force=true and the same code.
 
     Raises:
-        CheckpointError: If all states are damaged, or if the measurements that they depend on are missing.
+        CheckpointError: If there are links in the folder, if all states are damaged, or if the measurements that they depend
+            on are missing.
         ConfigError: If the config in the folder is no longer the one that the run began with.
     """
     before = run.read_summary()
@@ -66,6 +70,7 @@ def _find_forced_state(run: PlannedRun, measurements: tuning.Measurements | None
 
 
 def _read_newest(run: PlannedRun, measurements: tuning.Measurements | None) -> SavedState | None:
+    check_no_links(run.folder)
     settings = {**run.config["hardware"], **(measurements["chosen"] if measurements else {})}
     return checkpoint.newest(run.folder, run.device, settings["num_threads"], combine(run.modules))
 

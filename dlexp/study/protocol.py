@@ -11,9 +11,10 @@ from dlexp.config.compose import compose
 from dlexp.config.entry import show_command
 from dlexp.config.suggestion import nearest_option
 from dlexp.data.fingerprint import checking_once
-from dlexp.errors import ConfigError
+from dlexp.errors import ConfigError, DiskError
 from dlexp.run.display import Display
 from dlexp.run.plan import NOT_IN_LABEL, PlannedRun, plan
+from dlexp.run.record import disk
 from dlexp.run.record.identity import slug
 from dlexp.run.record.layout import PROTOCOL, find_run_folder
 from dlexp.study.cells import Cell, Study, spell, spell_cell
@@ -54,6 +55,13 @@ def run_study(study: Study, request: Request, checked: Checked, typed: str, disp
 
     try:
         return Ended(code, build_report(folder))
+    except OSError as error:
+        if not disk.refusal(error):
+            raise
+        later = f"{show_command('report')} {folder}"
+        raise DiskError(
+            f"{folder}: the report cannot be written ({error}). All runs are recorded: {later} writes it."
+        ) from error
     except LessKnownError as error:
         not_replaced = f"{error} {show_command('report')} {folder} --replace replaces it all the same."
         return Ended(code, folder / "report.html", not_replaced)

@@ -12,7 +12,7 @@ from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
-from dlexp.machine.files import write_whole
+from dlexp.machine.files import make_own_folder, write_whole
 from dlexp.run.display import Display, make_display, origin_lines, result_line, results_table
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.metrics import list_metrics
@@ -57,6 +57,8 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
     forced = any(run.config["force"] for run in runs)
     finished = _read_finished(manifest, runs) if forced else []
+    with disk.writing(manifest):
+        make_own_folder(manifest.parent)
     write_json(manifest, listed | {"started": folder.now()} | ({"finished": finished} if forced else {}))
     rows: list[Row] = []
     with display or make_display(count_due(runs)) as display:

@@ -14,7 +14,7 @@ from dlexp.data.batches import InputScaling
 from dlexp.data.preprocessing import Preprocessing, to_json
 from dlexp.errors import ConfigError, DiskError
 from dlexp.machine.device import configure_torch, restoring_torch
-from dlexp.machine.files import read_regular_file, write_whole
+from dlexp.machine.files import Content, read_regular_file, write_set
 from dlexp.run.plan import path_keys
 from dlexp.run.record.identity import NOT_IN_ID
 from dlexp.run.setup.lab_modules import users_errors
@@ -71,17 +71,34 @@ def export_weights(trained: Trained, folder: str | Path) -> Exported:
         else:
             reason = ""
     described |= {"needs_dlexp": reason or None, **steps}
-    contents: dict[str, str | bytes] = {WEIGHTS: save(weights | constants), DESCRIPTION: _to_text(described)}
+    contents: dict[str, Content] = {WEIGHTS: save(weights | constants), DESCRIPTION: _to_text(described)}
     if not reason:
         contents[LOADER] = Path(standalone.__file__).read_text(encoding="utf-8")
+    write_files(folder, trained.id, contents)
+    return Exported(folder, list(contents), reason)
+
+
+def write_files(folder: Path, identity: str, contents: Mapping[str, Content]) -> None:
+    """Write the files of an export, in place of those of an earlier one.
+
+    Args:
+        folder: Made if there is none.
+        identity: The id of the run. It is in model.json also while files are replaced, so that an export that was interrupted
+            can be made again.
+        contents: Name → content.
+
+    Raises:
+        DiskError: If the files cannot be written. An earlier export stays.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / LOADER).unlink(missing_ok=True)  # of an earlier export
-        for name, content in contents.items():
-            write_whole(folder / name, content)
+        write_set(
+            {folder / name: content for name, content in contents.items()},
+            unfinished={folder / DESCRIPTION: json.dumps({"id": identity, "unfinished": True}) + "\n"},
+            obsolete=[] if LOADER in contents else [folder / LOADER],
+        )
     except OSError as error:
         raise DiskError(f"{make_printable(str(folder))} cannot be written ({error.strerror}).") from error
-    return Exported(folder, list(contents), reason)
 
 
 def _check_folder(folder: Path, identity: str) -> None:

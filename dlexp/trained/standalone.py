@@ -39,6 +39,8 @@ OPERATIONS = frozenset(_NAMES.split())
 def load(folder: str | Path, device: str = "cpu") -> Callable[[Tensor], Tensor]:
     """Load a model: a function from raw inputs, on this device, to outputs."""
     described = json.loads(Path(folder, "model.json").read_text(encoding="utf-8"))
+    if described.get("unfinished"):
+        raise ValueError(f"{folder} holds an export that was interrupted: make it again with dlexp export weights")
     return build(described, load_file(Path(folder, "model.safetensors"), device=device))
 
 

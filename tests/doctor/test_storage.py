@@ -24,6 +24,17 @@ def test_an_examined_folder_stays_empty(tmp_path):
     assert judge([replace(found, free=2 * ENOUGH_FREE)]) == []
 
 
+@pytest.mark.parametrize(("mode", "shared"), [(0o755, False), (0o700, False), (0o775, False), (0o777, True), (0o1777, True)])
+def test_a_folder_into_which_others_may_write_is_named(mode, shared, tmp_path):
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs").chmod(mode)
+    found = examine_folder("output_dir", str(tmp_path / "outputs"), needed=True)
+    texts = [finding.text for finding in judge([replace(found, free=2 * ENOUGH_FREE)])]
+    assert [text.endswith("can change or delete what you leave there.") for text in texts] == [True] * shared
+    below = examine_folder("output_dir", str(tmp_path / "outputs" / "new"), needed=True)
+    assert not below.shared  # it will be the user's own
+
+
 def test_below_a_file_nothing_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     found = examine_folder("output_dir", str(tmp_path / "file" / "below"), needed=True)

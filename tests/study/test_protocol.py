@@ -1,10 +1,11 @@
+import errno
 import json
 import shutil
 from dataclasses import replace
 
 import pytest
 
-from dlexp.errors import ConfigError
+from dlexp.errors import ConfigError, DiskError
 from dlexp.run.record.layout import RUN_FOLDER_NAME
 from dlexp.study.definition import read_study
 from dlexp.study.metrics import METRICS
@@ -201,3 +202,14 @@ def test_each_change_has_a_folder_of_its_own():
         assert name.startswith("with-")
         assert len(name.encode()) <= 255
         assert not RUN_FOLDER_NAME.search(name)
+
+
+def test_a_report_that_cannot_be_written_after_the_runs_is_a_sentence(one_run, tmp_path, monkeypatch):
+    shutil.copytree(one_run[0], tmp_path / "outputs")
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dlexp.analysis.report.write.write_set", refuse)
+    with pytest.raises(DiskError, match="report cannot be written .*No space left.* All runs are recorded: .* writes it"):
+        run(tmp_path / "outputs", "seed=0", "activation=relu")

@@ -11,6 +11,7 @@ import pandas as pd
 from dlexp.analysis.read.folder import DamagedError
 from dlexp.analysis.read.scores import drop_scores_without_loss
 from dlexp.analysis.read.text import read_table_text
+from dlexp.machine.files import write_whole
 
 TEXT_COLUMNS = {
     "id",
@@ -33,20 +34,26 @@ FORMULA_STARTS = tuple("=+-@\t\r\n'")  # a spreadsheet takes such a text for a f
 
 
 def write_runs(runs: pd.DataFrame, path: str | Path) -> None:
-    """Write a table of runs; of each folder only its name.
+    """Write a table of runs as runs.csv."""
+    write_whole(Path(path), format_runs(runs))
+
+
+def format_runs(runs: pd.DataFrame) -> str:
+    """The content of runs.csv for a table of runs; of each folder only its name.
 
     A text that a spreadsheet would execute, or that would be read as a number or a truth value, gets a leading `'`, which
     `read_runs` removes.
     """
     names = [str(name) for name in runs.columns]
     rows = runs.to_dict("records")
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in names)
-        for row in rows:
-            if isinstance(row.get("folder"), str):
-                row["folder"] = Path(row["folder"]).name
-            writer.writerow(_encode(name, value) for name, value in zip(names, row.values(), strict=True))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in names)
+    for row in rows:
+        if isinstance(row.get("folder"), str):
+            row["folder"] = Path(row["folder"]).name
+        writer.writerow(_encode(name, value) for name, value in zip(names, row.values(), strict=True))
+    return text.getvalue()
 
 
 def _encode(column: str, value: Any) -> str:
@@ -56,7 +63,7 @@ def _encode(column: str, value: Any) -> str:
 
 
 def read_runs(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_runs` wrote, or such a table gzipped. A score without a loss is nan.
+    """Read a table that `format_runs` made, or such a table gzipped. A score without a loss is nan.
 
     Raises:
         DamagedError: If it is not such a table.

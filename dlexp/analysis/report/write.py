@@ -1,6 +1,7 @@
 """Write the report of a study: report.html, report.md, runs.csv and figures, from its run folders alone."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.read.runs_csv import write_runs
-from dlexp.analysis.report.figures import Picture, draw
+from dlexp.analysis.read.runs_csv import format_runs
+from dlexp.analysis.report.figures import draw
 from dlexp.analysis.report.page import Page, make_page
 from dlexp.analysis.report.replace import check_knows_no_less
 from dlexp.analysis.report.text import Text
-from dlexp.machine.files import replacing, write_whole
+from dlexp.machine.files import Content, make_own_folder, write_set
+
+HTML = "report.html"
 
 
 def build_report(folder: Path, lang: str = "en", *, replace: bool = False) -> Path:
@@ -36,34 +39,50 @@ def build_report(folder: Path, lang: str = "en", *, replace: bool = False) -> Pa
 
 
 def write_report(result: StudyResult, text: Text, *, replace: bool = False) -> Path:
-    """Draw the figures and write the page, each file whole. Figures of an earlier report that are not drawn are removed.
+    """Draw the figures and write the page. Figures of an earlier report that are not drawn are removed.
 
-    All is drawn before anything is replaced. report.md, which displays the files in figures/, is removed before they change;
-    report.html holds its own figures.
+    All is drawn, and then all is written, before anything is replaced. While files are replaced, the pages say that the
+    report is unfinished.
+
+    Raises:
+        OSError: If the disk is full or cannot be written. The earlier report stays.
     """
     figures = result.folder / "figures"
     pictures = list(draw(result))
     if not replace:
         check_knows_no_less(result, [picture.name for picture in pictures])
     page = make_page(result, pictures, text)
-    markdown, html = render_markdown(page), render_html(page)
-    figures.mkdir(parents=True, exist_ok=True)
-    (result.folder / "report.md").unlink(missing_ok=True)
-    for picture in pictures:
-        _save(picture, figures)
-    if len(result.curves):  # without run folders their figures cannot be drawn again, so they stay
-        for path in (*figures.glob("*.png"), *figures.glob("*.svg")):
-            if path.stem not in {picture.name for picture in pictures}:
-                path.unlink()
-    with replacing(result.folder / "runs.csv") as temporary:
-        write_runs(result.runs, temporary)
-    write_whole(result.folder / "report.md", markdown)
-    return write_whole(result.folder / "report.html", html)
+    drawn: dict[Path, Content] = {figures / f"{picture.name}.png": picture.png for picture in pictures}
+    drawn |= {figures / f"{picture.name}.svg": picture.svg for picture in pictures}
+    # Without run folders the figures of an earlier report cannot be drawn again, so they stay.
+    report = {result.folder / "runs.csv": format_runs(result.runs), result.folder / "report.md": render_markdown(page)}
+    replace_report({**drawn, **report, result.folder / HTML: render_html(page)}, text, keep_figures=not len(result.curves))
+    return result.folder / HTML
 
 
-def _save(picture: Picture, folder: Path) -> None:
-    write_whole(folder / f"{picture.name}.png", picture.png)
-    write_whole(folder / f"{picture.name}.svg", picture.svg)
+def replace_report(contents: Mapping[Path, Content], text: Text, *, keep_figures: bool) -> None:
+    """Write the files of a report, in place of an earlier one.
+
+    Args:
+        contents: The files.
+        text: The words of the page that is there until all are replaced.
+        keep_figures: Whether figures of the earlier report that are not among the files stay.
+
+    Raises:
+        OSError: If the disk is full or cannot be written.
+    """
+    (html,) = (path for path in contents if path.name == HTML)
+    folder, figures, unfinished = html.parent, html.parent / "figures", text("unfinished")
+    make_own_folder(figures)
+    there = [] if keep_figures else [*figures.glob("*.png"), *figures.glob("*.svg")]
+    write_set(
+        contents,
+        unfinished={
+            html: f"<!DOCTYPE html><meta charset=utf-8><p>{unfinished}</p>\n",
+            folder / "report.md": f"{unfinished}\n",
+        },
+        obsolete=[path for path in there if path not in contents],
+    )
 
 
 def render_html(page: Page) -> str:

@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlexp.machine.files import replacing, write_whole
-from dlexp.run.record.layout import CONFIG, METRICS, SUMMARY, list_missing
+from dlexp.machine.files import open_to_append, replacing, write_whole
+from dlexp.run.record.layout import CONFIG, LOG, METRICS, SUMMARY, list_missing
 from dlexp.run.record.modules import PACKAGE, combine
 
 if TYPE_CHECKING:  # it loads torch, which whoever reads a record does not need
@@ -100,17 +100,17 @@ class Record:
             self._create(files)
         else:
             self._truncate(lengths)
-        self._metrics = (folder / METRICS).open("a", newline="")
+        self._metrics = open_to_append(folder / METRICS)
         self._rows = csv.DictWriter(self._metrics, columns, restval="")
         if lengths is None:
             self._rows.writeheader()
-        self._log = (folder / "train.log").open("a")
+        self._log = open_to_append(folder / LOG)
         self._probes: IO[str] | None = None
         self._probe_columns: Sequence[str] = PROBE_COLUMNS
         if (folder / PROBES).exists():
             with (folder / PROBES).open(newline="") as file:
                 self._probe_columns = next(csv.reader(file), PROBE_COLUMNS)  # without `mode` if an older version began it
-            self._probes = (folder / PROBES).open("a", newline="")
+            self._probes = open_to_append(folder / PROBES)
 
     def _create(self, files: Mapping[str, str]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -118,12 +118,17 @@ class Record:
         for name, text in files.items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            write_whole(path, text)
 
     def _truncate(self, lengths: Mapping[str, int]) -> None:
+        for name in (METRICS, PROBES, LOG):  # a copy made with hard links keeps its content
+            path = self.folder / name
+            if path.exists() and path.stat().st_nlink > 1:
+                write_whole(path, path.read_bytes())
         for name in (METRICS, PROBES):
             if name in lengths:
-                os.truncate(self.folder / name, lengths[name])
+                with open_to_append(self.folder / name) as file:
+                    file.truncate(lengths[name])
             else:
                 (self.folder / name).unlink(missing_ok=True)
         (self.folder / PAGE).unlink(missing_ok=True)  # it shows the run as it was when it was interrupted
@@ -139,7 +144,7 @@ class Record:
         """Append a probe's scalars to probes.csv, which the first call creates, and write its arrays."""
         if measured.result.scalars:
             if self._probes is None:
-                self._probes = (self.folder / PROBES).open("w", newline="")
+                self._probes = open_to_append(self.folder / PROBES)
                 csv.writer(self._probes).writerow(self._probe_columns)
             fixed = {"epoch": epoch, "probe": measured.probe, "mode": measured.mode}
             csv.DictWriter(self._probes, self._probe_columns, extrasaction="ignore").writerows(
@@ -153,7 +158,7 @@ class Record:
         if arrays:
             path = self.folder / "arrays" / f"{name}.npz"
             path.parent.mkdir(exist_ok=True)
-            with replacing(path) as temporary, temporary.open("wb") as file:
+            with replacing(path) as file:
                 np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     def preprocessing(self, text: str) -> None:
@@ -199,8 +204,9 @@ def _clear(folder: Path) -> None:
     """
     for name in (FORCED, SUMMARY):
         (folder / name).unlink(missing_ok=True)
-    for state in sorted(folder.glob("checkpoints/step-*.pt")):
-        state.unlink()
+    if not (folder / "checkpoints").is_symlink():
+        for state in sorted(folder.glob("checkpoints/step-*.pt")):
+            state.unlink()
     for path in sorted(folder.iterdir(), key=lambda path: (path.name == CONFIG, path.name)):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

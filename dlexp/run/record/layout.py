@@ -13,8 +13,8 @@ from dlexp.errors import ConfigError
 
 RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
 SUMMARY, CONFIG, METRICS, PROTOCOL = "summary.json", "config.yaml", "metrics.csv", "protocol.json"
-BEGUN = (SUMMARY, CONFIG, METRICS, "train.log")  # a folder with one of these is a run's, whatever it lacks
-HYDRA = ".hydra"
+LOG, HYDRA = "train.log", ".hydra"
+BEGUN = (SUMMARY, CONFIG, METRICS, LOG)  # a folder with one of these is a run's, whatever it lacks
 NEEDED = (CONFIG, HYDRA, METRICS)  # what a finished run has beside its summary; checkpoints and arrays may be deleted
 OF_A_STUDY = (PROTOCOL, "sweeps", ".locks")  # training makes one of these in each folder of runs
 
@@ -40,6 +40,12 @@ def list_run_folders(study_folder: Path) -> list[Path]:
     with os.scandir(study_folder) as entries:
         names = sorted(entry.name for entry in entries if RUN_FOLDER_NAME.search(entry.name) and entry.is_dir())
     return [study_folder / name for name in names if is_run_folder(study_folder / name)]
+
+
+def find_wrong_target(folder: Path) -> Path | None:
+    """Where a run folder that is a link leads to, if that is no folder of the same run; else None."""
+    target = folder.resolve()
+    return target if folder.is_symlink() and (read_id(target) != read_id(folder) or not target.is_dir()) else None
 
 
 def find_run_folder(study_folder: Path, identity: str) -> Path | None:

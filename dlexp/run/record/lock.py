@@ -1,5 +1,6 @@
 """Lock a run, so that two processes never work on the same one."""
 
+import errno
 import json
 import os
 import platform
@@ -12,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dlexp.errors import HeldError
-from dlexp.machine.files import is_alive
+from dlexp.machine.files import is_alive, make_own_folder, write_whole
 from dlexp.run.record.folder import now
 
 HOLDER_SECONDS = 2.0  # time that a new holder of the lock may take to write its file
@@ -23,10 +24,10 @@ def hold(study_folder: Path, identity: str) -> Iterator[None]:
     """Lock one run against every other process. The operating system releases the lock when this process ends, however it ends.
 
     Raises:
-        HeldError: If another process has the lock, with the name of that process.
+        HeldError: If another process has the lock, with the name of that process, or if the lock is a link.
     """
     locks = study_folder / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
+    make_own_folder(locks)
     lock, owner = FileLock(locks / f"{identity}.lock"), locks / f"{identity}.json"
     try:
         lock.acquire(blocking=False)
@@ -34,9 +35,14 @@ def hold(study_folder: Path, identity: str) -> Iterator[None]:
         holder = _read_holder(owner)
         pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
         raise HeldError(f"Run {identity} is held by process {pid} on {host} since {since}.") from None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise HeldError(
+            f"Run {identity} is not locked: {lock.lock_file} is a link, which is not followed. Remove it."
+        ) from None
     try:
-        # Written in place: a reader of half a file reads again, and a killed process leaves no temporary file.
-        owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
+        write_whole(owner, json.dumps({"pid": os.getpid(), "host": platform.node(), "since": now()}))
         yield
     finally:
         owner.unlink(missing_ok=True)

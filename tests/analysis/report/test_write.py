@@ -1,7 +1,10 @@
 """The report of a made-up study: its content and order in both languages, and that no text of a run becomes markup."""
 
+import errno
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +21,8 @@ from dlexp.analysis.judge.diagnose import ADVICE
 from dlexp.analysis.judge.result import Cause
 from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import SECTIONS, Text, load_texts
-from dlexp.analysis.report.write import build_report, render_html, render_markdown, write_report
+from dlexp.analysis.report.write import build_report, render_html, render_markdown, replace_report, write_report
+from dlexp.commands import report
 from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "depth": [1, 2, 8]}
@@ -283,3 +287,30 @@ def test_no_text_of_a_study_breaks_a_figure_or_becomes_markup_in_it(result, tmp_
         nodes.feed(path.read_text())
         assert set(nodes.bad) <= {"svg"}
         assert nodes.bad.count("svg") == 1
+
+
+def test_a_link_in_place_of_the_figures_is_removed_and_what_it_leads_to_stays(tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "pictures").mkdir()
+    for name in ("main.png", "mine.png"):
+        (tmp_path / "pictures" / name).write_text("mine")
+    figures = tmp_path / "study/figures"
+    figures.symlink_to(tmp_path / "pictures")
+    files = (figures / "main.png", tmp_path / "study/report.md", tmp_path / "study/report.html")
+    replace_report(dict.fromkeys(files, "new"), Text("en"), keep_figures=False)
+    assert [path.read_text() for path in (tmp_path / "pictures").iterdir()] == ["mine", "mine"]
+    assert [path.name for path in figures.iterdir()] == ["main.png"]
+    assert not figures.is_symlink()
+
+
+def test_a_report_that_cannot_be_written_is_a_sentence_and_the_earlier_one_stays(folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(folder, tmp_path / "study")
+    before = {path: path.read_bytes() for path in (tmp_path / "study").rglob("*") if path.is_file()}
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("dlexp.machine.files.os.urandom", refuse)  # of each new file
+    assert report.main([str(tmp_path / "study")]) == 5
+    assert "study: [Errno 28] No space left on device" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (tmp_path / "study").rglob("*") if path.is_file()} == before

@@ -71,3 +71,19 @@ def test_what_a_dead_process_has_left_names_nobody(tmp_path, monkeypatch):
         owner.write_text(json.dumps(json.loads(owner.read_text()) | {"pid": dead}))
         with pytest.raises(HeldError, match="held by process \\? on \\?"), lock.hold(tmp_path, "one"):
             pass
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_lock_that_is_a_link_is_refused_and_not_followed(exists, tmp_path):
+    victim, planted = tmp_path / "victim", tmp_path / ".locks" / "one.lock"
+    planted.parent.mkdir()
+    planted.symlink_to(victim)
+    if exists:
+        victim.write_text("precious")
+    with (
+        pytest.raises(HeldError, match=r"one\.lock is a link, which is not followed\. Remove it\."),
+        lock.hold(tmp_path, "one"),
+    ):
+        pass
+    assert victim.exists() == exists
+    assert not exists or victim.read_text() == "precious"

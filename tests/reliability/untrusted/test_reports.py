@@ -254,7 +254,7 @@ def test_a_report_that_cannot_be_written_leaves_the_one_before(number, tmp_path)
     path = tmp_path / "report.html"
     path.write_text("before")
 
-    with pytest.raises(OSError, match="refused"), replacing(path) as temporary:  # noqa: PT012
-        temporary.write_text("af")
+    with pytest.raises(OSError, match="refused"), replacing(path) as file:  # noqa: PT012
+        file.write(b"af")
         raise OSError(number, "refused")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report.html", "before")]

@@ -18,6 +18,7 @@ from dlexp.analysis.report.tables import Table, format_number
 from dlexp.analysis.report.text import Text
 from dlexp.analysis.report.write import render_html
 from dlexp.machine.files import write_whole
+from dlexp.run.record.layout import find_wrong_target
 
 MAX_TITLE = 300  # characters
 # What a file can raise that is well-formed and holds something else than training writes.
@@ -35,10 +36,12 @@ def build_run_report(folder: Path, language: str = "en") -> Path:
         The path of report.html.
 
     Raises:
-        OSError: If there is no such folder, or if it is not writable.
+        OSError: If there is no such folder, if it is a link to another one, or if it is not writable.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder.")
+    if find_wrong_target(folder):
+        raise NotADirectoryError(f"{folder} is a link to something else than a folder of this run.")
     page = make_run_page(read_run_content(folder), Text(language))
     return write_whole(folder / "report.html", render_html(page))
 
