@@ -116,12 +116,16 @@ def open_to_append(path: Path) -> TextIO:
     Raises:
         OSError: If it is no regular file, or a link, or a file that has another name too, or if it cannot be opened.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    state = os.fstat(descriptor)
+    file = open(path, "a", encoding="utf-8", newline="", opener=_open_no_link)  # noqa: SIM115
+    state = os.fstat(file.fileno())
     if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
-        os.close(descriptor)
+        file.close()
         raise OSError(errno.ELOOP, "It is a link or no regular file, and nothing is written through links", str(path))
-    return os.fdopen(descriptor, "a", encoding="utf-8", newline="")
+    return file
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def _encode(content: Content) -> bytes | memoryview:
