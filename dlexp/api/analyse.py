@@ -42,8 +42,9 @@ def analyse(study: str | Path, *, outputs: str | Path = "outputs") -> Analysis:
         ConfigError: If there is no such study.
         DamagedError: If its protocol.json cannot be read.
     """
-    below = [Path(outputs), Path(outputs, REFERENCE)]
-    for folder in (Path(study), *(place / study for place in below)):
+    outputs = Path(outputs).expanduser()
+    below = [outputs, outputs / REFERENCE]
+    for folder in (Path(study).expanduser(), *(place / study for place in below)):
         if (folder / "protocol.json").is_file():
             return Analysis(**vars(analyse_folder(folder)))
     there = sorted({path.parent.name for place in below for path in place.glob("*/protocol.json")})

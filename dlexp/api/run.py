@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dlexp.analysis.read.folder import read_json
 from dlexp.analysis.read.load import add_mode, concatenate_csv
 from dlexp.analysis.read.load import load_runs as load_runs  # re-exported
 from dlexp.api.process import borrowing_process, choose_lab
 from dlexp.config import plain_yaml
+from dlexp.config.plain_json import FormError
 from dlexp.config.values import make_printable, show_path
 from dlexp.errors import ConfigError
 from dlexp.run.display import format_value
+from dlexp.run.record.checksums import check_file
+from dlexp.run.record.forms import read_summary_file
 from dlexp.trained.find import find_run
 
 if TYPE_CHECKING:  # they load torch, which reading a run's numbers does not need
@@ -56,6 +58,7 @@ class Run:
             ConfigError: If it cannot be read.
         """
         try:
+            check_file(self.folder, "config.yaml")
             return plain_yaml.parse(plain_yaml.read(self.folder / "config.yaml"))
         except (OSError, ValueError) as error:
             raise _unreadable(self.folder / "config.yaml", error) from error
@@ -68,11 +71,11 @@ class Run:
             ConfigError: If it cannot be read.
         """
         try:
-            return read_json(self.folder / "summary.json")
+            return read_summary_file(self.folder)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise _unreadable(self.folder / "summary.json", error) from error
+        except FormError as error:
+            raise ConfigError(f"{show_path(str(self.folder))}: {error}.") from error
 
     @property
     def metrics(self) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from dlexp.errors import ConfigError, DatasetError
 from dlexp.machine.device import describe_device
 from dlexp.machine.files import write_whole
 from dlexp.run.record import folder as record
-from dlexp.run.record.modules import hash_package
+from dlexp.run.record.modules import git_commit, hash_package
 
 Document = dict[str, Any]
 
@@ -103,7 +103,7 @@ def describe_machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "amx": torch.cpu.get_capabilities().get("amx_tile", False),
         "versions": cpu["versions"],
-        "git_commit": record.git_commit(),
+        "git_commit": git_commit(),
         "code": hash_package(),
         "load_before": list(os.getloadavg()),
     }

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from dlexp.config.entry import show_command, show_uses
+from dlexp.machine.files import MAX_JSON_BYTES, read_regular_file
 from dlexp.run.display import make_display
 
 FOLDER = Path("outputs/benchmark")
@@ -64,8 +65,8 @@ def measure(given: argparse.Namespace, chosen: list) -> int:
 def show(given: argparse.Namespace) -> int:
     """Print the table of an earlier run."""
     try:
-        print_table(json.loads(given.show.read_text()), given.markdown)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        print_table(json.loads(read_regular_file(given.show, MAX_JSON_BYTES)), given.markdown)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         print(f"--show: {given.show} is not what this command writes to {FOLDER}/ ({reason}).", file=sys.stderr)
         return 2

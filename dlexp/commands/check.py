@@ -18,6 +18,7 @@ from dlexp.config.lookup import look_up
 from dlexp.config.options import groups, list_groups
 from dlexp.config.overrides import parse
 from dlexp.errors import ConfigError
+from dlexp.machine.console import make_console
 
 USES = {
     "activation=mine": "one option, in the smallest run that it fits in",
@@ -71,7 +72,7 @@ def main(arguments: list[str]) -> int:
     try:
         chosen, overrides = read_command(choose_lab([argument for argument in arguments if argument != "--json"]))
         checked = []
-        console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        console = make_console(highlight=False, soft_wrap=not sys.stdout.isatty())
         for group, option in chosen:
             checked.append(check_option(group, option, overrides))
             if not as_json:

@@ -3,11 +3,10 @@
 import json
 import sys
 
-from rich.console import Console
-
 from dlexp.commands.lab import choose_lab
 from dlexp.config.entry import show_command, show_uses
 from dlexp.errors import ConfigError
+from dlexp.machine.console import make_console
 
 USES = {
     "": "examine the default run",
@@ -50,6 +49,6 @@ def report(overrides: list[str], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(build_document(sections), indent=1))
     else:
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+        console = make_console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
         console.print(render_page(sections, min(WIDTH, console.width)))
     return 1 if select_findings(sections, "problem") else 0

@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "write a trained model as safetensors and JSON, with code that loads it",
     "report": "write the page of a run, or the report of a study, from their folders",
     "reproduce": "run every published study, or those named, one after the other",
+    "verify": "find files of runs and studies that were damaged after they were written",
     "doctor": "show what this machine has, and whether a run fits it",
     "init": "make a folder for parts of your own, with examples that work",
     "trust": "agree to use the parts in a folder where it is the current one",

@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _preview(given: argparse.Namespace) -> int:
-    output = given.output
+    output = given.output.expanduser()
     if output.suffix.lower() != ".png":
         raise ConfigError(f"--output: expected a name that ends in .png, got {output}.")
     if not output.parent.is_dir():

@@ -1,6 +1,7 @@
 """Write the report of a study, or the page of one run, again, from what the runs left."""
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--replace", action="store_true", help="also replace a report that knows more than the new one")
     given = parser.parse_args(arguments)
     code = 0
-    for path in given.what:
+    for typed in given.what:
+        path = Path(os.path.expanduser(typed))
         if not path.exists() and not IDENTITY.fullmatch(str(path)):
             print(f"{show_path(str(path))}: there is no such folder.", file=sys.stderr)
             code = 2

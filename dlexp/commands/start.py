@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from dlexp.errors import INTERRUPTED
+from dlexp.machine.printing import guard_streams
 
 
 def start(name: str, entry: str) -> NoReturn:
@@ -29,6 +30,7 @@ def run(main: Callable[[], int], entry: str) -> NoReturn:
     """
     try:
         _open_closed_streams()
+        guard_streams()
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends the command in silence
         from dlexp.commands.attempt import attempt
         from dlexp.config.entry import set_entry

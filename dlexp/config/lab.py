@@ -13,10 +13,12 @@ from pathlib import Path, PurePath
 
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
+from dlexp.machine.files import read_regular_file
 
 FILE, VARIABLE = "dlexp.toml", "DLEXP_LAB"
 SETTINGS = ("output_dir", "data_dir")  # the keys of dlexp.toml
 MAX_BYTES = 10_000  # of dlexp.toml
+MAX_TRUST_BYTES = 2**20  # of the list of trusted folders
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,7 @@ def read_lab(folder: Path) -> Lab:
     import tomllib  # not needed where there is no lab
 
     try:
-        with (folder / FILE).open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-        if len(text) > MAX_BYTES:
-            raise ValueError(f"larger than {MAX_BYTES} bytes")
-        content = tomllib.loads(text.decode())
+        content = tomllib.loads(read_regular_file(folder / FILE, MAX_BYTES).decode())
     except FileNotFoundError:
         return Lab(folder)
     except (OSError, ValueError) as error:
@@ -117,8 +115,8 @@ def trust_file() -> Path:
 def trusted_folders() -> list[str]:
     """The folders that the user trusts, as absolute paths. An unreadable file lists none."""
     try:
-        listed = json.loads(trust_file().read_text())
-    except (OSError, ValueError):
+        listed = json.loads(read_regular_file(trust_file(), MAX_TRUST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return []
     return [entry for entry in listed if isinstance(entry, str)] if isinstance(listed, list) else []
 

@@ -121,8 +121,10 @@ def _read(path: Path) -> tuple[Tree, Tree]:
     """The content of a file: the part that enters a config, and the blocks named in `NOTES`."""
     try:
         text = plain_yaml.read(path)
-        plain_yaml.parse(text)  # before OmegaConf, which expands aliases and obeys some tags
-    except ValueError as error:
+        plain = plain_yaml.parse(text)  # before OmegaConf, which expands aliases and obeys some tags
+        if plain is not None and not isinstance(plain, dict):
+            raise ValueError(f"it must be a map, key: value, got {format_value(plain)}")
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{format_place(path)}: {make_printable(str(error))}.") from error
     content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     if not isinstance(content, dict):

@@ -5,6 +5,7 @@ config.yaml has the ranges of the plain keys and of keys that several options ha
 
 import math
 import operator
+import os
 import re
 import struct
 from collections import ChainMap
@@ -105,9 +106,11 @@ NULL = Rule("null", lambda value: value is None)
 BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
 TEXT = Rule("text", lambda value: isinstance(value, str) and value != "" and value.isprintable() and len(value) <= 4096)
 NAMES_BYTES = 255  # of one name in a path, as file systems have it
+# `~` is the home folder, and `~name` that of a user, who must exist: no folder is ever called so.
+FOLDER = Rule("a path without an unknown ~user", lambda value: TEXT.holds(value) and os.path.expanduser(value)[0] != "~")
 PATH = Rule(
-    f"a path without .., each name in it at most {NAMES_BYTES} bytes",
-    lambda value: TEXT.holds(value) and all(name != ".." and len(name.encode()) <= NAMES_BYTES for name in value.split("/")),
+    f"a path without .. and without an unknown ~user, each name in it at most {NAMES_BYTES} bytes",
+    lambda value: FOLDER.holds(value) and all(name != ".." and len(name.encode()) <= NAMES_BYTES for name in value.split("/")),
 )
 COUNT = integer(1, 10**7)
 
@@ -139,7 +142,7 @@ def parse_rule(text: str) -> Rule:
         return integer(int(match[2]), int(match[3]), odd=match[1] is not None)
     if text.startswith("one of "):
         return one_of(*text.removeprefix("one of ").split(", "))
-    if text in (named := {rule.expected: rule for rule in (number(), PATH, TEXT)}):
+    if text in (named := {rule.expected: rule for rule in (number(), PATH, FOLDER, TEXT)}):
         return named[text]
     bounds = [re.fullmatch(r"(above|at least|below|at most) (\S+)", bound) for bound in text[len("a number ") :].split(" and ")]
     if not text.startswith("a number ") or None in bounds:

@@ -16,8 +16,9 @@ from dlexp.run.display import Plain
 from dlexp.run.execute import execute
 from dlexp.run.plan import PlannedRun
 from dlexp.run.record import checkpoint
-from dlexp.run.record.folder import PROBES, without_volatile
+from dlexp.run.record.folder import without_volatile
 from dlexp.run.record.layout import METRICS
+from dlexp.run.record.measurements import PROBES
 from dlexp.run.setup.facts import Facts
 
 DESCRIPTIONS = {"id", "overrides", "choices", "modules", "code"}  # entries of the summary on what was run, not what came out

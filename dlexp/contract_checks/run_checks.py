@@ -7,7 +7,7 @@ from dlexp.contract_checks.case import Case
 from dlexp.contract_checks.finding import locate, read_frames
 from dlexp.contract_checks.outcome import train, train_until
 from dlexp.run.execute import gather_facts
-from dlexp.run.record.folder import BROKEN, FINISHED
+from dlexp.run.record.forms import BROKEN, FINISHED
 
 EVERY_STEP = "checkpoint_every=0"
 

@@ -13,7 +13,7 @@ from dlexp.contract_checks.finding import NotTried
 from dlexp.contract_checks.outcome import Outcome
 from dlexp.contract_checks.smallest_run import only_last
 from dlexp.errors import ConfigError, UnsupportedError
-from dlexp.run.record.folder import FINISHED
+from dlexp.run.record.forms import FINISHED
 
 MORE_EPOCHS = "epochs=8"
 LARGER_LR = "optimizer.lr=3"

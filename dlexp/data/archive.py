@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from dlexp.machine.files import replacing
+from dlexp.machine.files import open_regular_file, replacing
 
 MAX_BYTES = 2**29  # of all unpacked content
 MAX_MEMBERS = 10_000
@@ -24,10 +24,11 @@ def unpack(archive: Path, wanted: Mapping[str, Path], *, max_bytes: int = MAX_BY
         max_bytes: Largest size of the unpacked archive, with its headers and the files that are not wanted.
 
     Raises:
-        ValueError: If it is larger, lacks a wanted file, or has a member that is neither a file nor a folder below its root.
+        ValueError: If it is no regular file, is larger, lacks a wanted file, or has a member that is neither a file nor a
+            folder below its root.
         OSError, tarfile.TarError, EOFError: If it cannot be read, or the files cannot be written.
     """
-    with gzip.open(archive) as file, ExitStack() as stack:
+    with open_regular_file(archive) as packed, gzip.open(packed) as file, ExitStack() as stack:
         targets = {}
         for name, path in wanted.items():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Results stored on disk, shared by the processes of one machine."""
 
 import functools
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from filelock import FileLock
 
 from dlexp.contract import DatasetError
-from dlexp.machine.files import replacing
+from dlexp.machine.files import open_regular_file, replacing
 from dlexp.machine.notices import notify
 
 
@@ -45,8 +46,9 @@ def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, An
 def _load(path: Path) -> dict[str, Any] | None:
     """The file's content; None if it is missing or damaged."""
     try:
-        stat = path.stat()
-        if not _is_whole(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns)):
+        with open_regular_file(path) as file:  # torch would wait for a pipe
+            found = os.fstat(file.fileno())
+        if not _is_whole(path, (found.st_ino, found.st_size, found.st_mtime_ns)):
             return None
         return torch.load(path, weights_only=True, mmap=True)
     except Exception:  # torch and zipfile raise many types for damaged bytes

@@ -1,8 +1,10 @@
 """Reads a CSV file with pandas. The index of the frame holds the lines of the file, for messages."""
 
+import io
 import warnings
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,10 @@ import pandas as pd
 from dlexp.config.values import make_printable
 from dlexp.contract import ConfigError, DatasetError
 from dlexp.data.table_columns import find_text
+from dlexp.data.table_file import TooLargeError, read_unpacked
 from dlexp.data.table_messages import in_file, join_names
+from dlexp.machine.files import open_regular_file
+from dlexp.machine.memory import read_memory
 
 SEPARATORS = (",", ";", "\t")
 SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")  # of the files that a message lists
@@ -44,13 +49,15 @@ def read_csv(path: Path, *, decimal: str = "point", as_text: Sequence[str] = (),
     if path.is_dir():
         raise ConfigError(_describe_folder(path, key))
     place = in_file(key, path)
-    names, separator = _read_header(path, place)
-    frame = _parse(path, place, separator, decimal, {name: str for name in as_text if name in names}, names)
+    content = _read(path, place)
+    names, separator = _read_header(path, content, place)
+    parse = partial(_parse, path, content, place, separator, decimal)
+    frame = parse({name: str for name in as_text if name in names}, names)
     if frame.dropna(how="all").empty:
         raise ConfigError(f"{place}: expected rows below the header ({join_names(names)}), got none.")
     # pandas reads True as a boolean and a number above 2**64 as an object: the text of the cells is read instead.
     if odd := [str(name) for name, dtype in frame.dtypes.items() if dtype in (object, bool)]:
-        frame[odd] = _parse(path, place, separator, decimal, dict.fromkeys(odd, str), names)[odd]
+        frame[odd] = parse(dict.fromkeys(odd, str), names)[odd]
     frame.index = pd.Index(_number_lines(frame))
     for name in find_text(frame):
         frame[name] = frame[name].str.strip()
@@ -59,9 +66,24 @@ def read_csv(path: Path, *, decimal: str = "point", as_text: Sequence[str] = (),
     return frame.dropna(how="all")
 
 
-def _read_header(path: Path, place: str) -> tuple[list[str], str]:
+def _read(path: Path, place: str) -> bytes:
+    """The text of the table. It takes up to three times its size to parse it: four times that is free."""
+    available = read_memory().available
+    try:
+        return read_unpacked(path, available // 4)
+    except TooLargeError as error:
+        raise ConfigError(
+            f"{place}: expected a table that fits into memory: with {available / 2**30:.1f} GiB free, up to "
+            f"{available / 2**32:.1f} GiB of text. It has more."
+        ) from error
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, LZMAError, NotImplementedError) as error:
+        reason = make_printable(getattr(error, "strerror", None) or str(error))
+        raise DatasetError(f"{place} cannot be read ({reason}).{_guess_format(path)}") from error
+
+
+def _read_header(path: Path, content: bytes, place: str) -> tuple[list[str], str]:
     """The names of the columns, and the separator."""
-    lines = {separator: _parse(path, place, separator, "point", str) for separator in SEPARATORS}
+    lines = {separator: _parse(path, content, place, separator, "point", str) for separator in SEPARATORS}
     separator = max(SEPARATORS, key=lambda separator: lines[separator].shape[1])  # the first of equal ones
     cells = [str(cell).strip() for cell in lines[separator].iloc[0]]
     names = [name or UNNAMED.format(index) for index, name in enumerate(cells)]
@@ -76,16 +98,15 @@ def _read_header(path: Path, place: str) -> tuple[list[str], str]:
     return names, separator
 
 
-def _parse(path: Path, place: str, separator: str, decimal: str, dtype: Any, names: list[str] | None = None) -> pd.DataFrame:
-    """Read the rows, or without `names` the cells of the first line. Errors say what the file is instead.
-
-    The path is made absolute, because pandas would open one that begins with `https:` as an address.
-    """
+def _parse(
+    path: Path, content: bytes, place: str, separator: str, decimal: str, dtype: Any, names: list[str] | None = None
+) -> pd.DataFrame:
+    """Read the rows, or without `names` the cells of the first line. Errors say what the file is instead."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # that cells are left out
             return pd.read_csv(
-                path.absolute(),
+                io.BytesIO(content),
                 sep=separator,
                 decimal="," if decimal == "comma" else ".",
                 dtype=dtype,
@@ -109,9 +130,8 @@ def _parse(path: Path, place: str, separator: str, decimal: str, dtype: Any, nam
         reason = make_printable(" ".join(str(error).split()).removeprefix("Error tokenizing data. C error: "))
         advice = _guess_format(path) or " A cell that holds a separator or a line break stands in double quotes."
         raise DatasetError(f"{place} cannot be read as CSV ({reason}).{advice}") from error
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, LZMAError) as error:
-        reason = make_printable(getattr(error, "strerror", None) or str(error))
-        raise DatasetError(f"{place} cannot be read ({reason}).{_guess_format(path)}") from error
+    except ValueError as error:
+        raise DatasetError(f"{place} cannot be read ({make_printable(str(error))}).{_guess_format(path)}") from error
 
 
 def _guess_format(path: Path) -> str:
@@ -125,9 +145,9 @@ def _guess_format(path: Path) -> str:
         b"\x1f\x8b": "It is compressed: let its name end in .csv.gz.",
     }
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             start = file.read(4)
-    except OSError:
+    except (OSError, ValueError):
         return ""
     found = [advice for magic, advice in starts.items() if start.startswith(magic) and path.suffix not in (".gz", ".zip")]
     return f" {found[0]}" if found else ""

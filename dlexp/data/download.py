@@ -11,12 +11,12 @@ from typing import Any, BinaryIO, NamedTuple
 from filelock import FileLock
 
 from dlexp.data.archive import unpack
-from dlexp.machine.files import replacing
+from dlexp.machine.files import read_regular_file, replacing
 from dlexp.machine.notices import is_watched, notify
 
 ANSWER_SECONDS = 4.0  # timeout for the first answer of a server
 STALL_SECONDS = 30.0  # timeout for each later one
-MAX_BYTES = 2**30  # of a download
+MAX_BYTES = 2**30  # of a download, and of a file in it
 CHUNK = 2**18
 
 Opener = Callable[[str, float], Any]
@@ -68,8 +68,8 @@ def obtain(archives: Sequence[Archive], lock: Path, find_bad: Callable[[], list[
 def has_md5(path: Path, md5: str) -> bool:
     """Whether a file exists and has this checksum."""
     try:
-        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5
-    except OSError:
+        return hashlib.md5(read_regular_file(path, MAX_BYTES), usedforsecurity=False).hexdigest() == md5
+    except (OSError, ValueError):
         return False
 
 
@@ -146,7 +146,7 @@ def _receive(response: Any, file: BinaryIO, path: Path, md5: str) -> None:
                 if received > MAX_BYTES:
                     raise ValueError(f"{path.name} has more than {MAX_BYTES} bytes")
                 if total and is_watched():
-                    notify(f"\r{line}: {received / total:.0%}", end="")
+                    notify(f"{line}: {received / total:.0%}", end="", over=True)
     finally:
         notify("")
     if received < total:

@@ -15,7 +15,10 @@ from typing import Any
 from dlexp.config.values import join_first, make_printable, show_path
 from dlexp.data.file_listing import FileState, file_state, list_files
 from dlexp.data.hash_store import Hashes, find_fingerprint, read_hashes, write_hashes
+from dlexp.data.image_names import MAX_IMAGE_BYTES
+from dlexp.data.image_names import SUFFIXES as IMAGES
 from dlexp.errors import ConfigError, DatasetError
+from dlexp.machine.files import open_regular_file
 
 NUM_TRIES = 3  # if files change while they are read
 # A file that was changed so shortly before it was hashed may change again within one tick of the file system's clock, which
@@ -181,8 +184,11 @@ def _hash_files(root: Path, files: Mapping[str, FileState], hashes: Hashes) -> N
     for name, state in files.items():
         if name not in hashes or hashes[name][0] != state:
             path = root / name
+            if state[0] > MAX_IMAGE_BYTES and name.lower().endswith(IMAGES):
+                size = f"{state[0] / 2**30:.1f} GiB, and an image has at most {MAX_IMAGE_BYTES / 2**30:.0f}"
+                raise DatasetError(f"{show_path(str(path))} cannot be read as an image (it has {size}).")
             try:
-                with path.open("rb", buffering=0) as file:
+                with open_regular_file(path) as file:  # another kind of file may have taken its place
                     before = os.fstat(file.fileno())
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
                     after = os.fstat(file.fileno())
@@ -190,6 +196,8 @@ def _hash_files(root: Path, files: Mapping[str, FileState], hashes: Hashes) -> N
                 raise _ChangedError(path) from error
             except OSError as error:
                 raise DatasetError(f"{path} cannot be read ({error.strerror}).") from error
+            except ValueError as error:
+                raise DatasetError(f"{show_path(str(path))} cannot be read (it is no regular file).") from error
             if not file_state(before) == file_state(after) == state:
                 raise _ChangedError(path)
             hashes[name] = (state, digest)

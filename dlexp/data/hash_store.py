@@ -9,22 +9,32 @@ import functools
 import hashlib
 import json
 from pathlib import Path
+from typing import TypedDict
 
+from dlexp.config import plain_json
 from dlexp.data.file_listing import FileState
-from dlexp.machine.files import write_whole
+from dlexp.machine.files import open_regular_file, read_regular_file, write_whole
 from dlexp.machine.notices import notify
 
 Hashes = dict[str, tuple[FileState, str]]  # path from the folder → state when the file was hashed, sha256 in hex
 
+MAX_BYTES = 2**31  # of a store: 150 bytes for each of ten million files
 HEADER_BYTES = 1000  # more than a first line ever has
+MAX_BYTES = 2**29  # of a store; a million files take about a third
+
+
+class _Header(TypedDict):
+    state: str | None
+    fingerprint: str | None
+    hashes: str
 
 
 def find_fingerprint(path: Path, state: str) -> str | None:
     """The fingerprint that is stored for this state of all files; None if there is none, or if the store is damaged."""
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             header = _parse_header(file.readline(HEADER_BYTES))
-    except OSError:
+    except (OSError, ValueError):
         return None
     return header["fingerprint"] if header and header["state"] == state else None
 
@@ -32,16 +42,17 @@ def find_fingerprint(path: Path, state: str) -> str | None:
 def read_hashes(path: Path) -> Hashes:
     """The hash of each file; empty if there is no store, or if it is damaged."""
     try:
-        first, _, second = path.read_bytes().partition(b"\n")
+        first, _, second = read_regular_file(path, MAX_BYTES).partition(b"\n")
+        header = _parse_header(first)
+        if header is None or header["hashes"] != _sha256(second):
+            raise ValueError("the checksum is another")
+        hashes = plain_json.parse(second, dict[str, tuple[int, int, int, int, str]])
     except OSError:
         return {}
-    header = _parse_header(first)
-    if header is None or header["hashes"] != _sha256(second):
+    except ValueError:
         notify(f"{path} is damaged and is made again.")
         return {}
-    return {
-        name: ((size, inode, mtime, ctime), digest) for name, (size, inode, mtime, ctime, digest) in json.loads(second).items()
-    }
+    return {name: ((size, inode, mtime, ctime), digest) for name, (size, inode, mtime, ctime, digest) in hashes.items()}
 
 
 def write_hashes(path: Path, hashes: Hashes, state: str | None, fingerprint: str | None) -> None:
@@ -67,10 +78,14 @@ def _report(folder: Path, reason: str) -> None:
     notify(f"The hashes of the data's files cannot be stored in {folder} ({reason}): each command reads the files again.")
 
 
-def _parse_header(line: bytes) -> dict[str, str | None] | None:
-    """The content of the first line; None if it is damaged."""
+def _parse_header(line: bytes) -> _Header | None:
+    """The content of the first line; None if it is damaged.
+
+    Raises:
+        FormError: If the line is whole, and not what `write_hashes` writes.
+    """
     digest, _, header = line.rstrip(b"\n").partition(b" ")
-    return json.loads(header) if _sha256(header).encode() == digest else None
+    return plain_json.parse(header, _Header) if _sha256(header).encode() == digest else None
 
 
 def _sha256(content: bytes) -> str:

@@ -1,18 +1,24 @@
 """The cells of a table of labels, and which of its columns hold files, labels and splits."""
 
+import io
 import warnings
+import zlib
+from lzma import LZMAError
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from dlexp.config.suggestion import nearest_option
 from dlexp.config.values import make_printable, show_path
 from dlexp.data.image_names import SUFFIXES, name_some
+from dlexp.data.table_file import read_unpacked
 from dlexp.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Names of columns, in lower case, that need not be given.
+MAX_BYTES = 2**30  # of the text of a table of labels: ten million images with paths of 100 characters
 FILE_COLUMNS = (
     "file",
     "filename",
@@ -38,7 +44,7 @@ def read_cells(path: Path) -> "pd.DataFrame":
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows with more cells than there are columns
             table = pd.read_csv(
-                path,
+                io.BytesIO(read_unpacked(path, MAX_BYTES)),
                 sep="\t" if path.suffix.lower() == ".tsv" else ",",
                 dtype=str,
                 keep_default_na=False,
@@ -47,7 +53,7 @@ def read_cells(path: Path) -> "pd.DataFrame":
                 index_col=False,
                 encoding="utf-8-sig",
             ).fillna("")
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+    except (OSError, EOFError, zlib.error, LZMAError, BadZipFile, ValueError, pd.errors.ParserWarning) as error:
         raise DatasetError(
             f"{show_path(str(path))} cannot be read as a table ({make_printable(str(error).strip())})."
         ) from error

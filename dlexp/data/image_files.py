@@ -1,8 +1,7 @@
 """One image file as an array of pixels: the same for the images of a data set and for those that a trained model is given."""
 
+import io
 import warnings
-from contextlib import nullcontext
-from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +9,22 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from dlexp.config.values import make_printable, show_path
+from dlexp.data.image_names import MAX_IMAGE_BYTES
 from dlexp.errors import DatasetError
+from dlexp.machine.files import read_regular_file
 
 # The formats of Pillow that may be opened. Others are refused by name, because Pillow would start Ghostscript for one of them.
 FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-MAX_PIXELS = 178_956_970  # of one image: above it Pillow refuses as well (0.5 GB as RGB), however small the file is
+MAX_PIXELS = 89_478_485  # of one image (0.27 GB as RGB), however small its file is: where Pillow begins to warn of such files
 MODES = {1: "L", 3: "RGB"}  # number of channels → mode of Pillow
 BACKGROUND = "white"  # what shows through where an image is transparent
 
 
-def decode_image(source: Path | str | BufferedIOBase, channels: int, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
+def decode_image(path: Path | str, channels: int, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
     """Decode one image file. Of a file with several pages or frames this is the first.
 
     Args:
-        source: Path of a regular file, or a binary file that is open for reading.
+        path: Path of a regular file.
         channels: As in `convert_image`.
         size: As in `convert_image`.
 
@@ -34,18 +35,33 @@ def decode_image(source: Path | str | BufferedIOBase, channels: int, size: tuple
         DatasetError: If it is no image of one of these formats, is damaged, has too many pixels, or holds numbers of unknown
             range. The message begins with the name of the file.
     """
-    place = show_path(str(source if isinstance(source, Path | str) else getattr(source, "name", "the image")))
-    if isinstance(source, Path | str) and not Path(source).is_file():
-        reason = "it is no regular file" if Path(source).exists() else "there is no such file"
-        raise DatasetError(f"{place} cannot be read as an image ({reason}).")
+    return decode_content(read_image_file(path), str(path), channels, size)
+
+
+def read_image_file(path: Path | str) -> bytes:
+    """The content of an image file.
+
+    Raises:
+        DatasetError: If it is no regular file, cannot be read, or is larger than any image.
+    """
+    try:
+        return read_regular_file(Path(path), MAX_IMAGE_BYTES)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{show_path(str(path))} cannot be read as an image (there is no such file).") from error
+    except OSError as error:
+        raise DatasetError(f"{show_path(str(path))} cannot be read as an image ({error.strerror}).") from error
+    except ValueError as error:
+        reason = make_printable(str(error))
+        raise DatasetError(f"{show_path(str(path))} cannot be read as an image ({reason}).") from error
+
+
+def decode_content(content: bytes, name: str, channels: int, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
+    """Decode the content of the image file `name`; the rest is as of `decode_image`."""
+    place = show_path(name)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, which name no file: damaged EXIF data, and half of MAX_PIXELS
-            # Pillow would map a file into memory that it opens by name, and then mixes up the rows of some turned TIFF files.
-            with (
-                Path(source).open("rb") if isinstance(source, Path | str) else nullcontext(source) as file,
-                Image.open(file, formats=FORMATS) as image,  # type: ignore[arg-type]  # a BufferedIOBase is an IO[bytes]
-            ):
+            warnings.simplefilter("ignore")  # of Pillow, which name no file: damaged EXIF data
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise ValueError(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS:,}")
                 return convert_image(image, channels, size)

@@ -11,6 +11,7 @@ from dlexp.config.values import make_printable
 from dlexp.data.file_listing import list_names
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # as in conf/dataset/image_folder.yaml
+MAX_IMAGE_BYTES = 2**30  # of the file of one image: that of the most pixels that are decoded, of 64 bits each, has fewer
 # The names of the folders of a split, and of its rows in a table, in lower case.
 SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 MAX_NAMES = 10  # in one message

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 
 from dlexp.config.values import join_first, make_printable
 from dlexp.contract import ConfigError, DatasetError
+from dlexp.machine.files import open_regular_file
 from dlexp.machine.memory import read_memory
 
 SAVE = "np.savez('data.npz', x=x, y=y)"
@@ -49,15 +50,16 @@ def read_headers(path: Path, place: str) -> dict[str, Header]:
         there = f"which holds {join_first(map(make_printable, files))}" if files else "which holds none"
         raise ConfigError(f"{place}: expected an .npz file, got a folder, {there}.")
     try:
-        with path.open("rb") as file:
-            start = file.read(len(npy.MAGIC_PREFIX))
-        if start == npy.MAGIC_PREFIX:
-            raise ConfigError(f"{place}: expected an .npz file of inputs and labels, got an .npy file of one array: {SAVE}.")
-        if not is_zipfile(path):
-            raise ConfigError(f"{place}: expected an .npz file, got another kind of file, or one that is cut off: {SAVE}.")
-        with ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-            return {name: _read_header(archive, name, place) for name in names}
+        with open_regular_file(path) as file:
+            if file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
+                raise ConfigError(
+                    f"{place}: expected an .npz file of inputs and labels, got an .npy file of one array: {SAVE}."
+                )
+            if not is_zipfile(file):
+                raise ConfigError(f"{place}: expected an .npz file, got another kind of file, or one that is cut off: {SAVE}.")
+            with ZipFile(file) as archive:
+                names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+                return {name: _read_member(archive, name, place) for name in names}
     except ConfigError:
         raise
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error, NotImplementedError) as error:
@@ -77,13 +79,9 @@ def read_array(path: Path, name: str, header: Header, place: str) -> npt.NDArray
             f"{place}: expected numbers or text in array {shown}, got Python objects, which could run code. "
             "Save an array of one type: np.stack(list_of_arrays), or np.array(labels, dtype=str)."
         )
-    if header.num_bytes > (available := read_memory().available):
-        raise ConfigError(
-            f"{place}: expected arrays that fit into memory ({available / 2**30:.1f} GiB are free), got "
-            f"{header.describe()} in array {shown}: {header.num_bytes / 2**30:.1f} GiB."
-        )
+    check_fits(header, name, place)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open_regular_file(path) as file, np.load(file, allow_pickle=False) as arrays:
             return np.asarray(arrays[name])
     except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
         raise DatasetError(f"{place}: array {shown} cannot be read ({make_printable(str(error))}).") from error
@@ -105,10 +103,39 @@ def find_array(headers: Sequence[str], given: str | None, common: Sequence[str],
     )
 
 
-def _read_header(archive: ZipFile, name: str, place: str) -> Header:
-    with archive.open(f"{name}.npy") as member:
-        version = npy.read_magic(member)
-        if version > (2, 0):  # the later format is for structures, whose fields have names in other scripts than Latin
-            raise ConfigError(f"{place}: expected plain numbers or text in array {make_printable(name)}, got a structure.")
-        shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(member)
+def read_header(file: Any, name: str, place: str) -> Header:
+    """Read the header of an .npy file.
+
+    Args:
+        file: It, or a member of an .npz file, open at its beginning.
+        name: Of the array, for messages.
+        place: As in `read_headers`.
+
+    Raises:
+        ConfigError: If it is a structure.
+        ValueError: If it is none.
+    """
+    version = npy.read_magic(file)
+    if version > (2, 0):  # the later format is for structures, whose fields have names in other scripts than Latin
+        raise ConfigError(f"{place}: expected plain numbers or text in array {make_printable(name)}, got a structure.")
+    shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
     return Header(tuple(shape), dtype)
+
+
+def check_fits(header: Header, name: str, place: str) -> None:
+    """Refuse an array that is larger than the free memory, before it is read.
+
+    Raises:
+        ConfigError: With its size, and how many of its rows would fit.
+    """
+    if header.num_bytes > (available := read_memory().available):
+        fitting = f" {header.shape[0] * available // header.num_bytes:,} of its rows would fit." if header.shape else ""
+        raise ConfigError(
+            f"{place}: expected arrays that fit into memory ({available / 2**30:.1f} GiB are free), got {header.describe()} in "
+            f"array {make_printable(name)}: {header.num_bytes / 2**30:.1f} GiB.{fitting}"
+        )
+
+
+def _read_member(archive: ZipFile, name: str, place: str) -> Header:
+    with archive.open(f"{name}.npy") as member:
+        return read_header(member, name, place)

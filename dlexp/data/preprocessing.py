@@ -85,27 +85,25 @@ def to_json(preprocessing: Preprocessing) -> str:
     return "{\n" + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()) + "\n}\n"
 
 
-def from_json(text: str) -> Preprocessing:
-    """Read what `to_json` wrote.
+def from_content(content: Mapping[str, Any]) -> Preprocessing:
+    """Read what `to_json` wrote, parsed and of the form `dlexp.run.record.forms.PreprocessingFile`.
 
     Raises:
-        ValueError: If it is not such a text.
+        ValueError: If its values do not fit together.
     """
     try:
-        content = json.loads(text)
         return _read(content)
-    except (KeyError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
-        raise ValueError(f"it is not that of a run ({type(error).__name__}: {error})") from error
+    except (TypeError, ValueError, RuntimeError) as error:  # the first and the last are torch's: lists of unequal lengths
+        raise ValueError(f"it is not that of a run: {error}") from error
 
 
 def _read(content: Mapping[str, Any]) -> Preprocessing:
-    shape = tuple(int(size) for size in content["input_shape"])
+    shape = tuple(content["input_shape"])
     kind = KINDS.get(len(shape))
-    if kind is None or content["kind"] != kind or min(shape) < 1:
+    if kind is None or content["kind"] != kind:
         raise ValueError(f"kind {content['kind']} has no inputs of shape {list(shape)}")
-    classes = tuple(str(name) for name in content["classes"])
-    num_outputs = int(content["num_outputs"])
-    if num_outputs < 1 or classes and len(classes) != num_outputs:
+    classes, num_outputs = tuple(content["classes"]), content["num_outputs"]
+    if classes and len(classes) != num_outputs:
         raise ValueError(f"{len(classes)} classes do not belong to {num_outputs} outputs")
     shift, factor = (torch.tensor(content[name], dtype=torch.float32) for name in ("shift", "factor"))
     if torch.broadcast_shapes(shift.shape, factor.shape, shape) != torch.Size(shape):
@@ -119,8 +117,8 @@ def _read(content: Mapping[str, Any]) -> Preprocessing:
 
 def _read_table(content: Mapping[str, Any]) -> Table:
     columns = tuple(
-        Column(str(column["name"]), None if column["categories"] is None else tuple(map(str, column["categories"])))
+        Column(column["name"], None if column["categories"] is None else tuple(column["categories"]))
         for column in content["columns"]
     )
     shape = content["image_shape"]
-    return Table(columns, bool(content["one_hot"]), str(content["label"]), None if shape is None else tuple(map(int, shape)))
+    return Table(columns, content["one_hot"], content["label"], None if shape is None else tuple(shape))

@@ -13,12 +13,14 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from time import monotonic, sleep
 from typing import BinaryIO, TextIO
 
 Content = str | bytes | memoryview
 
+MAX_JSON_BYTES = 2**22  # of a JSON file that training writes: a thousand times its usual size, ten times that of a large study
 MAX_NAME = 32  # characters of a file's name in that of its temporary file, so that a long name does not get too long
 LOCK_SECONDS = 5.0  # to wait for another process that replaces a set of files, which takes milliseconds
 
@@ -49,7 +51,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     if durable:
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def write_whole(path: Path, content: Content, *, durable: bool = False) -> Path:
@@ -165,18 +167,25 @@ def _fails_to_lock(descriptor: int) -> bool:
     return False
 
 
-def open_regular_file(path: Path) -> BinaryIO:
+def open_regular_file(path: Path) -> BufferedReader:
     """Open a file of unknown origin for reading. Pipes and devices are refused: they may have no end.
 
     Raises:
         ValueError: If it is not a regular file, or a link to one.
         OSError: If it cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    try:
+        file = open(path, "rb", opener=_open_without_waiting)  # noqa: PTH123, SIM115  # Path.open takes no opener
+    except IsADirectoryError as error:
+        raise ValueError(f"{path.name} is not a regular file") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
         raise ValueError(f"{path.name} is not a regular file")
-    return os.fdopen(descriptor, "rb")
+    return file
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe is open at once, and is then seen to be one
 
 
 def read_regular_file(path: Path, max_bytes: int) -> bytes:
@@ -216,7 +225,8 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring what was written into a file, or a folder, to the disk itself, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

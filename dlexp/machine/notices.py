@@ -5,13 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from dlexp.machine.printing import print_text
+
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 
-def notify(text: str, *, end: str = "\n") -> None:
-    """Print a text on standard error, unless within `silenced`."""
+def notify(text: str, *, end: str = "\n", over: bool = False) -> None:
+    """Print a text on standard error, unless within `silenced`.
+
+    Args:
+        text: The text.
+        end: What follows it.
+        over: Whether it is written over the present line of the terminal.
+    """
     if not _silent.get():
-        print(text, end=end, file=sys.stderr, flush=True)
+        if over:
+            print_text("\r", error=True, end="", codes=True)
+        print_text(text, error=True, end=end)
 
 
 def is_watched() -> bool:

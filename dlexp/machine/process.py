@@ -17,9 +17,11 @@ from functools import cache
 from typing import NoReturn
 
 from dlexp.errors import ConfigError
+from dlexp.machine.printing import lost_output
 
 VARIABLE = "DLEXP_PROCESS"
 SETTINGS = ("gc", "exit", "malloc")
+OUTPUT_LOST = 5  # exit code of a command that did its work and could not print all of it: that of a full disk
 NEW_OBJECTS = 100_000  # between two garbage collections; Python's default is 700
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
 
@@ -43,7 +45,8 @@ def run_command(main: Callable[[], int]) -> NoReturn:
     - gc: fewer garbage collections, because importing libraries makes many objects and no garbage. Saves 0.5 s per command.
     - exit: the process ends after its exit handlers. Python would first free all objects of torch. Saves 1.4 s per command.
 
-    An exception of `main` is left to the interpreter.
+    An exception of `main` is left to the interpreter. A command that did its work and could not print all of it ends with
+    `OUTPUT_LOST`.
 
     Args:
         main: Returns an exit code, or raises SystemExit.
@@ -59,11 +62,13 @@ def run_command(main: Callable[[], int]) -> NoReturn:
     if "exit" in settings:
         atexit.register(_end_process, codes)  # registered before those of the libraries, so it is called after them
     try:
-        codes.append(main())
+        code = main()
     except SystemExit as ended:
-        if isinstance(ended.code, int):
-            codes.append(ended.code)
-        raise
+        if not isinstance(ended.code, int):
+            raise
+        code = ended.code
+    sys.stdout.flush()
+    codes.append(code or (OUTPUT_LOST if lost_output() else 0))
     sys.exit(codes[0])
 
 

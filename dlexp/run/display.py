@@ -8,10 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from dlexp.machine.console import make_console
+from dlexp.machine.printing import guard_streams, print_text, put_on_one_line
+from dlexp.run.record.forms import BROKEN
 
 REFRESH_SECONDS = 0.5
 LEFT_ALIGNED = ("status", "reason", "study", "question", "run")  # columns of text
@@ -77,11 +80,11 @@ class Plain:
 
     def say(self, text: str) -> None:
         """Print the line and flush it."""
-        print(text, flush=True)
+        print_text(text)
 
     def table(self, table: Table) -> None:
         """Print the table at a fixed width."""
-        Console(width=PLAIN_WIDTH).print(table)
+        make_console(width=PLAIN_WIDTH).print(table)
 
     def __enter__(self) -> "Plain":
         """Do nothing: there is no live display."""
@@ -101,7 +104,7 @@ class Live:
             TextColumn("{task.fields[numbers]}", markup=False),
             TimeRemainingColumn(compact=True),
         )
-        self.progress = Progress(*columns, refresh_per_second=4)
+        self.progress = Progress(*columns, console=make_console(), refresh_per_second=4)
         self.sweep = self.progress.add_task("sweep", total=num_runs, numbers=f"run 1 of {num_runs}", visible=num_runs > 1)
         self.num_runs, self.num_begun, self.num_epochs = num_runs, 0, 0
         self.run = self.progress.add_task("", numbers="", visible=False)
@@ -145,7 +148,9 @@ class Live:
 
     def __enter__(self) -> "Live":
         """Start the live display."""
+        self.streams = (sys.stdout, sys.stderr)
         self.progress.start()
+        guard_streams()  # rich shows what others print above the bars, and takes their codes for colours and links
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,6 +158,7 @@ class Live:
         self.progress.update(self.sweep, visible=False)
         self.progress.update(self.run, visible=False)
         self.progress.stop()
+        sys.stdout, sys.stderr = self.streams
 
 
 def make_display(num_runs: int = 1) -> Display:
@@ -191,7 +197,7 @@ def results_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> 
         table.add_column(column, justify="left" if column in LEFT_ALIGNED else "right", overflow="fold")
     for row in rows:
         table.add_row(
-            *(Text(format_value(column, row.get(column))) for column in columns)
+            *(Text(put_on_one_line(format_value(column, row.get(column)))) for column in columns)
         )  # as Text, [..] in a value is not markup
     return table
 
@@ -212,12 +218,12 @@ def origin_lines(codes: Iterable[str], environments: Iterable[str]) -> list[str]
 
 def result_line(summary: Mapping[str, Any], folder: Path) -> str:
     """Describe how a run ended: a failed one with the place of its traceback, a diverged one with the step where it began."""
-    if "metrics" not in summary:
-        return f"{summary['status']}: {summary['reason']} (traceback in {folder / 'train.log'})"
+    if summary["status"] in BROKEN:
+        return put_on_one_line(f"{summary['status']}: {summary['reason']} (traceback in {folder / 'train.log'})")
     tests = [f"{name} {format_value(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
     tests = tests if summary["metrics"].get("test/loss") is not None else ["no test metrics"]
     seconds = f"{sum(summary['seconds'].values()):.1f} s"
     if "reason" in summary:
-        return "  ".join([f"{summary['status']}: {summary['reason']}", *tests, seconds])
-    bad = [f"first non-finite loss at step {summary['first_bad_step']}"] if summary["first_bad_step"] else []
+        return put_on_one_line("  ".join([f"{summary['status']}: {summary['reason']}", *tests, seconds]))
+    bad = [f"first non-finite loss at step {summary['first_bad_step']}"] if summary.get("first_bad_step") else []
     return "  ".join([summary["status"], *bad, *tests, seconds])

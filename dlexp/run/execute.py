@@ -21,7 +21,7 @@ from dlexp.run.metrics import list_columns
 from dlexp.run.plan import PlannedRun, fingerprint_data
 from dlexp.run.record import checkpoint, disk
 from dlexp.run.record.checkpoint import expected_bytes
-from dlexp.run.record.folder import FORCED, Record
+from dlexp.run.record.folder import FORCED, Record, SavedFiles
 from dlexp.run.record.identity import NOT_IN_CONFIG_FILE
 from dlexp.run.record.lock import hold
 from dlexp.run.resume import check_whole, find_saved_state
@@ -115,8 +115,8 @@ def _execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any]:
     saved = find_saved_state(run, measurements, display)
     if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.NUM_STATES):
         display.say(warning)
-    lengths = saved.lengths if saved else None
-    record = Record(folder, list_columns(run.config, facts), _initial_files(run), run.modules, lengths)
+    files = SavedFiles(saved.state["rows"], saved.files) if saved else None
+    record = Record(folder, list_columns(run.config, facts), _initial_files(run), run.modules, files)
     record.log(run.title)
     if "SLURM_RESTART_COUNT" in os.environ:
         record.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")

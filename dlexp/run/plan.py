@@ -19,10 +19,11 @@ from dlexp.machine.numerics import describe_libraries
 from dlexp.machine.precision import resolve_format
 from dlexp.run.profiling import FILE as PROFILE_FILE
 from dlexp.run.record.environment import describe_other_environment
-from dlexp.run.record.folder import BROKEN, FINISHED, git_commit, read_summary
+from dlexp.run.record.folder import read_summary
+from dlexp.run.record.forms import BROKEN, FINISHED
 from dlexp.run.record.identity import run_id, slug
 from dlexp.run.record.layout import find_run_folder
-from dlexp.run.record.modules import describe_other_code, find_modules
+from dlexp.run.record.modules import describe_other_code, find_modules, git_commit
 from dlexp.run.setup.lab_modules import find_imports_of_dlexp, hash_sources
 
 ADHOC = "adhoc"  # the folder of runs without a study
@@ -74,7 +75,7 @@ class PlannedRun:
     @property
     def study_folder(self) -> Path:
         """The folder that holds the run's folder and those of its study's other runs."""
-        return Path(self.config["output_dir"]) / self.study
+        return Path(self.config["output_dir"]).expanduser() / self.study
 
     @property
     def folder(self) -> Path:

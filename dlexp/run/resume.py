@@ -1,30 +1,36 @@
 """Find the saved state from which an interrupted run goes on, or say why there is none."""
 
+import os
+
 from dlexp.config import plain_yaml
+from dlexp.config.plain_json import FormError
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.run.display import Display
 from dlexp.run.plan import PlannedRun, path_keys
 from dlexp.run.record import checkpoint
 from dlexp.run.record.checkpoint import SavedState
-from dlexp.run.record.folder import FINISHED, FORCED
+from dlexp.run.record.folder import FORCED, explain_damage
+from dlexp.run.record.forms import FINISHED, read_summary_file
 from dlexp.run.record.identity import changes
-from dlexp.run.record.layout import SUMMARY, list_missing
+from dlexp.run.record.layout import SUMMARY
 from dlexp.run.record.links import check_link, check_no_links
 from dlexp.run.record.modules import combine
 from dlexp.run.setup import tuning
 
 
 def check_whole(run: PlannedRun) -> None:
-    """Check that a run's folder is its own, and that a run which has ended has all of its files, unless it is to start over.
+    """Check that a run's folder is its own, and that a run which has ended has all of its files as it wrote them.
 
     Raises:
-        CheckpointError: If the folder is a link to another one, or if a file is missing: the run is not done, and it does not
-            start over by itself.
+        CheckpointError: If the folder is a link to another one; or if a file is missing or damaged and the run is not to start
+            over: it is not done, and it does not start over by itself.
     """
     check_link(run.folder)
-    if not run.config["force"] and (run.folder / SUMMARY).exists() and (gone := list_missing(run.folder)):
+    if run.config["force"] or not os.path.lexists(run.folder / SUMMARY):
+        return
+    if problems := explain_damage(run.folder):
         raise CheckpointError(
-            f"{run.folder} is damaged: it lacks {' and '.join(gone)}, and so is not done. Nothing in it was changed; "
+            f"{run.folder} is damaged: {', '.join(problems)}, and so is not done. Nothing in it was changed; "
             "force=true runs it again."
         )
 
@@ -38,6 +44,8 @@ def find_saved_state(run: PlannedRun, measurements: tuning.Measurements | None, 
         ConfigError: If the config in the folder is no longer the one that the run began with.
     """
     before = run.read_summary()
+    if before is None:
+        _name_damaged_summary(run, display)
     if not run.folder.exists() or (before and before["status"] in FINISHED):
         return None
     if run.config["force"]:
@@ -49,6 +57,15 @@ def find_saved_state(run: PlannedRun, measurements: tuning.Measurements | None, 
         return None
     _check_continuable(run, measurements, saved)
     return _announce(saved, display)
+
+
+def _name_damaged_summary(run: PlannedRun, display: Display) -> None:
+    try:
+        read_summary_file(run.folder)
+    except FileNotFoundError:
+        pass
+    except FormError as error:
+        display.say(f"{run.folder} is damaged, and its summary counts as never written: {error}.")
 
 
 def _find_forced_state(run: PlannedRun, measurements: tuning.Measurements | None, display: Display) -> SavedState | None:
@@ -89,7 +106,7 @@ def _check_continuable(run: PlannedRun, measurements: tuning.Measurements | None
         )
     try:
         changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config, path_keys(run.composed))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         changed = [f"It cannot be read: {error}."]
     if changed:
         raise ConfigError(f"{run.folder / 'config.yaml'} was changed after the run began; force=true starts it over.", *changed)

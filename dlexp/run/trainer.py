@@ -93,8 +93,8 @@ class Trainer:
             "restarts": self.restarts,
             "differs": self.differs,
         }
-        lengths, code = self.record.sync(), self.record.code
-        checkpoint.save(self.record.folder, state, progress.step, lengths, self.facts.device, code)
+        files, code = self.record.sync(), self.record.code
+        checkpoint.save(self.record.folder, state, progress.step, files, self.facts.device, code)
         self.saving.count_save(perf_counter() - start)
         self.clock.lap("checkpoint")
 

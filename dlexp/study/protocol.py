@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dlexp.config import plain_json
 from dlexp.config.compose import compose
 from dlexp.config.entry import show_command
 from dlexp.config.suggestion import nearest_option
@@ -17,6 +18,7 @@ from dlexp.run.plan import NOT_IN_LABEL, PlannedRun, plan
 from dlexp.run.record import disk
 from dlexp.run.record.identity import slug
 from dlexp.run.record.layout import PROTOCOL, find_run_folder
+from dlexp.run.record.protocol_form import Protocol
 from dlexp.study.cells import Cell, Study, spell, spell_cell
 from dlexp.study.definition import CHANGED
 from dlexp.study.request import Request, command
@@ -152,8 +154,8 @@ def _list_unplanned(study: Study, request: Request, parent: Path, earlier: Path)
 def _read_unplanned(path: Path) -> list[tuple[Cell, int]]:
     """Cell and seed of each unplanned run that an earlier protocol lists; none where it cannot be read."""
     try:
-        return [(entry["cell"], entry["seed"]) for entry in json.loads(path.read_text())["runs"] if entry.get("unplanned")]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return [(run["cell"], run["seed"]) for run in plain_json.read(path, Protocol)["runs"] if run.get("unplanned")]
+    except (FileNotFoundError, plain_json.FormError):
         return []
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dlexp.config import plain_json
 from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
 from dlexp.data.fingerprint import checking_once
@@ -18,6 +19,7 @@ from dlexp.run.execute import execute, gather_facts
 from dlexp.run.metrics import list_metrics
 from dlexp.run.plan import ADHOC, PlannedRun, plan
 from dlexp.run.record import disk, folder
+from dlexp.run.record.forms import BROKEN, FINISHED, Manifest
 
 Row = dict[str, Any]
 
@@ -82,14 +84,12 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
 def _read_finished(manifest: Path, runs: Sequence[PlannedRun]) -> list[str]:
     """The runs that an interrupted sweep with force=true has finished, by the code of now."""
     try:
-        recorded = set(json.loads(manifest.read_text())["finished"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        recorded = plain_json.read(manifest, Manifest).get("finished", [])
+    except (FileNotFoundError, plain_json.FormError):
         return []
     known = [(run, run.read_summary()) for run in runs if run.identity in recorded]
     return [
-        run.identity
-        for run, summary in known
-        if summary and summary["status"] in folder.FINISHED and not run.describe_other_code()
+        run.identity for run, summary in known if summary and summary["status"] in FINISHED and not run.describe_other_code()
     ]
 
 
@@ -129,14 +129,14 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that belongs to no run, and make its folder.
+    """Write a file that belongs to no run, with the sum of its content, and make its folder.
 
     Raises:
         DiskError: If the disk is full or cannot be written.
     """
     with disk.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(content, indent=1) + "\n")
+        write_whole(path, json.dumps(plain_json.seal(content), indent=1) + "\n")
 
 
 def _complete(run: PlannedRun, display: Display, *, due: bool) -> Row:
@@ -157,14 +157,15 @@ def _complete(run: PlannedRun, display: Display, *, due: bool) -> Row:
     status = summary["status"]
     if fresh:
         display.say(f"{run.title}: {result_line(summary, run.folder)}")
-    if status in folder.BROKEN:
+    if status in BROKEN:
         return {"status": status, "outcome": "failed", "reason": summary["reason"]}
     code, environment = ("", "") if fresh else (run.describe_other_code(), run.describe_other_environment())
     if not fresh:
         status = (code or environment).partition(":")[0] or f"{status} before"
     metrics = summary["metrics"]
     # Without a loss there is no accuracy either, though older runs recorded one.
-    tests = {name: value for name, value in metrics.items() if name.startswith("test/") and metrics["test/loss"] is not None}
+    known = metrics.get("test/loss") is not None
+    tests = {name: value for name, value in metrics.items() if known and name.startswith("test/")}
     row = {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
     row |= {"code": code, "environment": environment}
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})
@@ -194,7 +195,7 @@ def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, com
     display.say(f"{total + unsupported} runs: {', '.join(parts)}.")
     for line in origin_lines(*([row.get(name, "") for row in rows] for name in ("code", "environment"))):
         display.say(line)
-    if any(row["status"] in folder.BROKEN for row in rows):
+    if any(row["status"] in BROKEN for row in rows):
         display.say(f"Retry what failed: {write_retry(command)}")
 
 

@@ -9,13 +9,15 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from dlexp.config import plain_json
 from dlexp.config.values import make_printable
 from dlexp.data.batches import InputScaling
 from dlexp.data.preprocessing import Preprocessing, to_json
 from dlexp.errors import ConfigError, DiskError
 from dlexp.machine.device import configure_torch, restoring_torch
-from dlexp.machine.files import Content, read_regular_file, write_set
+from dlexp.machine.files import Content, write_set
 from dlexp.run.plan import path_keys
+from dlexp.run.record.forms import ModelFile
 from dlexp.run.record.identity import NOT_IN_ID
 from dlexp.run.setup.lab_modules import users_errors
 from dlexp.trained import standalone
@@ -116,10 +118,9 @@ def _check_folder(folder: Path, identity: str) -> None:
 def _read_id(path: Path) -> str | None:
     """The id of the run in a model.json; None if it is none."""
     try:
-        described = json.loads(read_regular_file(path, MAX_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return plain_json.read(path, ModelFile, MAX_BYTES)["id"]
+    except (FileNotFoundError, plain_json.FormError):
         return None
-    return described.get("id") if isinstance(described, dict) else None
 
 
 def _describe(trained: Trained) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What a trained model is asked about: files, folders, arrays and tables, turned into raw inputs as in the run's test split."""
 
+import io
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from numpy.lib import format as npy
 from PIL import Image
 from torch import Tensor
 
@@ -15,10 +18,13 @@ from dlexp.data.csv_file import read_csv
 from dlexp.data.file_listing import list_files
 from dlexp.data.image_files import MODES, convert_image, decode_image
 from dlexp.data.image_names import SUFFIXES
+from dlexp.data.npz_file import check_fits, read_header
 from dlexp.data.preprocessing import Preprocessing
 from dlexp.data.table import encode
+from dlexp.data.table_file import read_unpacked
 from dlexp.errors import ConfigError, DatasetError
 from dlexp.machine.files import open_regular_file
+from dlexp.machine.memory import read_memory
 from dlexp.trained.arrays import as_array, check_brightness, convert_array, convert_rows, finish_inputs
 
 ARRAYS, TABLES = (".npz", ".npy"), (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -162,8 +168,6 @@ class InputReader:
             return convert_frame(_load_frame(path, place), self.preprocessing, place)
         as_text = [column.name for column in table.columns if column.categories is not None]
         try:
-            with open_regular_file(path):  # pandas would wait for a pipe
-                pass
             frame = read_csv(path, decimal=self.decimal, as_text=as_text, key="file")
             return convert_frame(frame, self.preprocessing, place)
         except ConfigError as error:  # other columns or cells: the next file may be right
@@ -188,13 +192,19 @@ def _load_array(path: Path, place: str, wanted: tuple[str, ...]) -> np.ndarray:
     """The array of an .npy file, or the one of an .npz file that holds the inputs."""
     try:
         with open_regular_file(path) as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return as_array(loaded, place)
-            names = loaded.files
-            found = next((name for name in wanted if name in names), names[0] if len(names) == 1 else None)
-            if found is not None:
-                return as_array(loaded[found], place)
+            if file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
+                file.seek(0)
+                check_fits(read_header(file, path.stem, place), path.stem, place)
+                file.seek(0)
+                return as_array(np.load(file, allow_pickle=False), place)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as loaded:
+                names = loaded.files
+                found = next((name for name in wanted if name in names), names[0] if len(names) == 1 else None)
+                if found is not None:
+                    with loaded.zip.open(f"{found}.npy") as member:
+                        check_fits(read_header(member, found, place), found, place)
+                    return as_array(loaded[found], place)
     except ConfigError:
         raise
     except Exception as error:  # numpy and zipfile raise many types for damaged bytes
@@ -208,12 +218,11 @@ def _load_frame(path: Path, place: str) -> pd.DataFrame:
     """The rows of a CSV file. A first row that holds text is their header."""
     separator = "\t" if ".tsv" in path.name.lower() else ","
     try:
-        with open_regular_file(path):  # pandas would wait for a pipe
-            pass
-        frame = pd.read_csv(path, sep=separator, header=None, low_memory=False)
+        content = read_unpacked(path, read_memory().available // 4)  # as in read_csv
+        frame = pd.read_csv(io.BytesIO(content), sep=separator, header=None, low_memory=False)
         if any(dtype.kind not in "fiu" for dtype in frame.dtypes):
-            frame = pd.read_csv(path, sep=separator)
-    except (OSError, ValueError, EOFError) as error:
+            frame = pd.read_csv(io.BytesIO(content), sep=separator)
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         reason = make_printable(" ".join((getattr(error, "strerror", None) or str(error)).split()))
         raise DatasetError(f"{place} cannot be read as a table ({reason}).") from error
     return frame

@@ -1,29 +1,27 @@
 """Read the plain files of a run folder of any origin, and check them as a command is checked."""
 
-import json
-import re
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from dlexp.config import plain_yaml
+from dlexp.config import plain_json, plain_yaml
 from dlexp.config.check_config import check
 from dlexp.config.compose import Composed
 from dlexp.config.lab import VARIABLE
 from dlexp.config.options import current_lab, groups, list_groups, read_option, scalars
+from dlexp.config.plain_json import FormError
 from dlexp.config.values import find_references, find_resolver_calls, make_printable
-from dlexp.data.preprocessing import Preprocessing, from_json
+from dlexp.data.preprocessing import Preprocessing, from_content
 from dlexp.errors import ConfigError
-from dlexp.machine.files import read_regular_file
-from dlexp.run.record.folder import FINISHED, PREPROCESSING
+from dlexp.run.record.checksums import check_file
+from dlexp.run.record.folder import PREPROCESSING
+from dlexp.run.record.forms import FINISHED, PreprocessingFile, read_summary_file
 from dlexp.run.record.identity import NOT_IN_ID, SAME_AS_BEFORE
 from dlexp.run.setup import tuning
 from dlexp.run.setup.lab_modules import hash_sources
 
-MAX_SUMMARY_BYTES = 2**22  # training writes a thousandth of this size
 MAX_PREPROCESSING_BYTES = 2**26  # one number for each pixel of a large image, or the categories of a table
-ID = re.compile(r"[0-9a-f]{12}")
 NAME_A_LAB = f"--config-dir=LAB/conf, or the environment variable {VARIABLE}=LAB"
 
 
@@ -37,28 +35,18 @@ def read_summary(folder: Path) -> dict[str, Any]:
     if not (folder / "config.yaml").exists():
         raise ConfigError(f"{make_printable(str(folder))}: expected the folder of a run, and it holds no config.yaml.")
     try:
-        summary = json.loads(read_regular_file(folder / "summary.json", MAX_SUMMARY_BYTES))
+        summary = read_summary_file(folder)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{name}: the run is not finished: it has no summary.json. It is being trained, or was interrupted; the command "
             "that began it goes on with it."
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: summary.json cannot be read: {make_printable(str(error))}.") from error
-    if not _is_summary(summary):
-        raise ConfigError(f"{name}: summary.json is not that of a run.")
+    except FormError as error:
+        raise ConfigError(f"{name}: {error}.") from error
     if (status := summary["status"]) not in FINISHED:
         reason = f": {make_printable(str(summary['reason']))}" if summary.get("reason") else ""
         raise ConfigError(f"{name}: the run has no weights, as it did not end well (status {make_printable(status)}){reason}")
     return summary
-
-
-def _is_summary(summary: Any) -> bool:
-    if not isinstance(summary, dict) or not isinstance(summary.get("status"), str):
-        return False
-    maps = (summary.get("choices"), summary.get("sources", {}))
-    texts = all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values()) for one in maps)
-    return texts and isinstance(summary.get("id"), str) and ID.fullmatch(summary["id"]) is not None
 
 
 def read_composed(folder: Path, summary: Mapping[str, Any]) -> Composed:
@@ -73,6 +61,7 @@ def read_composed(folder: Path, summary: Mapping[str, Any]) -> Composed:
     """
     name = make_printable(folder.name)
     try:
+        check_file(folder, "config.yaml")
         tree = plain_yaml.parse(plain_yaml.read(folder / "config.yaml"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{name}: config.yaml cannot be read: {make_printable(str(error))}.") from error
@@ -135,10 +124,15 @@ def read_preprocessing(folder: Path) -> Preprocessing | None:
         ConfigError: If it is not that of a run.
     """
     try:
-        return from_json(read_regular_file(folder / PREPROCESSING, MAX_PREPROCESSING_BYTES).decode())
+        check_file(folder, PREPROCESSING)
+        content = plain_json.read(folder / PREPROCESSING, PreprocessingFile, MAX_PREPROCESSING_BYTES)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except FormError as error:
+        raise ConfigError(f"{make_printable(folder.name)}: {error}.") from error
+    try:
+        return from_content(content)
+    except ValueError as error:
         raise ConfigError(f"{make_printable(folder.name)}: {PREPROCESSING}: {make_printable(str(error))}.") from error
 
 

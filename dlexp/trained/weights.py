@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dlexp.config.values import make_printable
 from dlexp.errors import CheckpointError
 from dlexp.machine.files import open_regular_file
+from dlexp.run.record.checksums import check_file
 
 MAX_LISTED = 5  # tensors that a message names
 
@@ -54,6 +55,7 @@ def read_weights(path: Path, place: str) -> tuple[Mapping[str, Tensor], int]:
         CheckpointError: If it is missing, or not a plain state dict as `torch.save` writes it.
     """
     try:
+        check_file(path.parent.parent, f"{path.parent.name}/{path.name}")
         with open_regular_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             if problem := _check_archive(file, size):

@@ -101,7 +101,7 @@ WRONG = {
     'outputs = "x"': "outputs: no such key. Keys: output_dir, data_dir",
     'run = "os.system"\nx = 1': "run: no such key",
     "output_dir": "cannot be read",
-    "# " + "x" * 20_000: "cannot be read: larger than",
+    "# " + "x" * 20_000: "cannot be read: .* has more than",
     "\udcff": "cannot be read",
 }
 

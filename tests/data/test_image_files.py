@@ -6,11 +6,15 @@ import pytest
 from PIL import Image, ImageOps
 
 from dlexp.data import image_files
-from dlexp.data.image_files import convert_image, decode_image
+from dlexp.data.image_files import convert_image, decode_content, decode_image
 from dlexp.errors import DatasetError
 
 RAMP = np.arange(16).reshape(4, 4) * 17  # 0 … 255
 DEEP = (RAMP * 257).astype(np.uint16)  # the same in 16 bits
+
+
+def decode(file, channels, size):
+    return decode_content(file.getvalue(), "the image", channels, size)
 
 
 def in_file(image, kind, **options):
@@ -22,7 +26,7 @@ def in_file(image, kind, **options):
 
 def test_colours_stay_the_same():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    found = decode_image(in_file(Image.fromarray(pixels), "PNG"), 3, None)
+    found = decode(in_file(Image.fromarray(pixels), "PNG"), 3, None)
     np.testing.assert_array_equal(found, pixels.transpose(2, 0, 1))
     assert found.dtype == np.uint8
     assert found.flags.writeable
@@ -41,13 +45,13 @@ def test_colours_stay_the_same():
     ],
 )
 def test_grey_of_8_and_16_bits_is_the_same(image, kind, channels):
-    np.testing.assert_array_equal(decode_image(in_file(image, kind), channels, None), np.stack([RAMP] * channels))
+    np.testing.assert_array_equal(decode(in_file(image, kind), channels, None), np.stack([RAMP] * channels))
 
 
 @pytest.mark.parametrize("values", [RAMP.astype(np.float32), (RAMP * 66000).astype(np.int32), (RAMP - 1).astype(np.int32)])
 def test_numbers_of_unknown_range_are_refused(values):
     with pytest.raises(DatasetError, match="save it with 8 or 16 bits a channel"):
-        decode_image(in_file(Image.fromarray(values), "TIFF"), 1, None)
+        decode(in_file(Image.fromarray(values), "TIFF"), 1, None)
 
 
 def see_through(mode):
@@ -60,9 +64,7 @@ def see_through(mode):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_white_shows_through(mode, channels):
-    np.testing.assert_array_equal(
-        decode_image(in_file(see_through(mode), "PNG"), channels, None)[:, 0], [[0, 127, 255]] * channels
-    )
+    np.testing.assert_array_equal(decode(in_file(see_through(mode), "PNG"), channels, None)[:, 0], [[0, 127, 255]] * channels)
 
 
 @pytest.mark.parametrize(("mode", "transparent"), [("P", 1), ("L", 1), ("RGB", (1, 1, 1))])
@@ -71,12 +73,12 @@ def test_white_takes_the_place_of_a_transparent_colour(mode, transparent):
     if mode == "P":
         image.putpalette([0, 0, 0, 1, 1, 1, 2, 2, 2])
     file = in_file(image if mode == "P" else image.convert(mode), "PNG", transparency=transparent)
-    assert decode_image(file, 1, None).tolist() == [[[0, 255, 2]]]
+    assert decode(file, 1, None).tolist() == [[[0, 255, 2]]]
 
 
 def test_cmyk_becomes_rgb():
     file = in_file(Image.new("CMYK", (2, 1), (0, 255, 255, 0)), "JPEG")
-    assert decode_image(file, 3, None)[:, 0, 0].tolist() == [255, 0, 0]
+    assert decode(file, 3, None)[:, 0, 0].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize("tag", range(1, 9))
@@ -87,14 +89,14 @@ def test_exif_orientation_is_applied(tag):
     exif[0x0112] = tag
     expected = image if tag == 1 else image.transpose(Image.Transpose(turn[tag]))
     stored = {1: image, 6: image.rotate(90, expand=True), 8: image.rotate(270, expand=True)}.get(tag)
-    np.testing.assert_array_equal(decode_image(in_file(image, "PNG", exif=exif), 1, None)[0], np.asarray(expected))
+    np.testing.assert_array_equal(decode(in_file(image, "PNG", exif=exif), 1, None)[0], np.asarray(expected))
     if stored is not None:  # as a telephone does it
-        np.testing.assert_array_equal(decode_image(in_file(stored, "PNG", exif=exif), 1, None)[0], np.asarray(image))
+        np.testing.assert_array_equal(decode(in_file(stored, "PNG", exif=exif), 1, None)[0], np.asarray(image))
 
 
 def test_damaged_exif_data_are_passed_over(recwarn):
     damaged = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0"
-    assert decode_image(in_file(Image.new("RGB", (3, 2)), "JPEG", exif=damaged), 3, None).shape == (3, 2, 3)
+    assert decode(in_file(Image.new("RGB", (3, 2)), "JPEG", exif=damaged), 3, None).shape == (3, 2, 3)
     assert not recwarn.list
 
 
@@ -108,7 +110,7 @@ def test_size_is_height_and_width():
 def test_first_page_is_taken(kind):
     pages = [Image.new("RGB", (2, 2), colour) for colour in ("white", "black")]
     file = in_file(pages[0], kind, save_all=True, append_images=pages[1:])
-    assert decode_image(file, 3, None).min() == 255
+    assert decode(file, 3, None).min() == 255
 
 
 @pytest.mark.parametrize("content", [b"", b"<html></html>", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"GIF89a"])
@@ -134,12 +136,20 @@ def test_large_image_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"), [("pipe", "no regular file"), ("device", "no regular file"), ("nothing", "no such")]
+    ("kind", "reason"),
+    [
+        ("pipe", "not a regular file"),
+        ("device", "not a regular file"),
+        ("folder", "not a regular file"),
+        ("nothing", "no such"),
+    ],
 )
 def test_only_regular_files_are_opened(tmp_path, kind, reason):
     path = tmp_path / "photo.png"
     if kind == "pipe":
         os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
     elif kind == "device":
         path.symlink_to("/dev/zero")
     with pytest.raises(DatasetError, match=f"photo.png cannot be read as an image .*{reason}"):

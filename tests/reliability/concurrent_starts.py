@@ -36,7 +36,9 @@ def start(folder, identity, messages, *, until, linger):
             while linger and len(list(messages.iterdir())) < PROCESSES - 1 and time.monotonic() < end:
                 time.sleep(0.005)
             written.row({"epoch": 1})
-            written.finish({"status": "done", "pid": os.getpid(), "metrics": {}, "seconds": {}})
+            written.finish(
+                {"id": identity, "choices": {}, "status": "done", "host": str(os.getpid()), "metrics": {}, "seconds": {}}
+            )
     except HeldError as error:
         (messages / str(os.getpid())).write_text(str(error))
         os._exit(3)
@@ -54,7 +56,7 @@ def starts(root, rounds):
             children = [fork(partial(start, folder, identity, messages, until=until, linger=same)) for identity in ids]
             codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
             summaries = [record.read_summary(path) for path in folder.glob("seed=*")]
-            holder = f"is held by process {summaries[0]['pid']} on {platform.node()} since "
+            holder = f"is held by process {summaries[0]['host']} on {platform.node()} since "
             named = sum(holder in path.read_text() for path in messages.iterdir())
             found.append({"same": same, "codes": codes, "folders": len(summaries), "named": named})
     return found

@@ -26,6 +26,7 @@ from dlexp.run import signals
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
+from dlexp.run.record.states import read_state_bytes
 from tests.runs import prepare, without_volatile
 
 
@@ -114,7 +115,7 @@ def whole(folder: Path) -> list[Path]:
     found = []
     for path in sorted((folder / checkpoint.FOLDER).glob("step-*.pt"), reverse=True):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            checkpoint._read_checked(path, folder)
+            read_state_bytes(path, folder)
             found.append(path)
     return found
 

@@ -1,6 +1,5 @@
 """Runs that are loaded again; and run folders of others, from which nothing may be executed."""
 
-import json
 import os
 import pickle
 import shutil
@@ -16,7 +15,7 @@ from dlexp.trained.export import export_weights
 from dlexp.trained.load import load_trained
 from dlexp.trained.predict import predict
 from tests.labs import BENT, using, write_lab
-from tests.runs import IMAGES, MOONS
+from tests.runs import IMAGES, MOONS, edit_json, sum_again
 from tests.trained.test_predict import train, write_images
 
 
@@ -33,10 +32,14 @@ def folder(finished, tmp_path):
 
 
 def edit(path, change):
-    """Change the content of a YAML or JSON file."""
-    content = yaml.safe_load(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(content))
+    """Change the content of a YAML or JSON file, and make the run's sums fit, as one who makes such a folder can."""
+    if path.suffix == ".json":
+        edit_json(path, change)
+    else:
+        content = yaml.safe_load(path.read_text())
+        change(content)
+        path.write_text(yaml.safe_dump(content))
+    sum_again(path.parent)
 
 
 def test_the_model_is_the_trained_one_and_torch_is_as_before(finished):
@@ -130,9 +133,9 @@ def test_auto_is_what_it_was_in_the_run(tmp_path):
 
 STATUSES = {
     "failed": (lambda summary: summary.update(status="failed", reason="it broke\x1b[2J"), r"status failed\): it broke\?\[2J"),
-    "no summary": (lambda summary: summary.pop("status"), "is not that of a run"),
-    "no id": (lambda summary: summary.update(id="../x"), "is not that of a run"),
-    "odd choices": (lambda summary: summary.update(choices={"model": ["mlp"]}), "is not that of a run"),
+    "no summary": (lambda summary: summary.pop("status"), "status is missing"),
+    "no id": (lambda summary: summary.update(id="../x"), "id is not what"),
+    "odd choices": (lambda summary: summary.update(choices={"model": ["mlp"]}), "choices: a value in it must be text"),
     "another model": (lambda summary: summary["choices"].update(model="none"), "model=none: no such option"),
     "another group": (lambda summary: summary["choices"].update({"a\x1bb": "c"}), r"a\?b: no such group"),
 }
@@ -251,6 +254,7 @@ WEIGHTS = {
 def test_other_weights_are_refused_and_nothing_is_executed(folder, damage, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     damage(folder / "checkpoints" / "best.pt", tmp_path)
+    sum_again(folder)  # as who makes such a folder can
     with pytest.raises(CheckpointError, match=WEIGHTS[damage]):
         load_trained(folder).model()
     assert not (tmp_path / "executed").exists()
@@ -270,17 +274,18 @@ def test_weights_with_little_content_do_not_fill_the_memory(folder):
     edit(folder / "preprocessing.json", lambda content: content.update(input_shape=[size], shift=[0.0], factor=[1.0]))
     wide = torch.zeros(1).expand(16, size)
     change_weights(folder / "checkpoints" / "best.pt", lambda weights: weights.update({"blocks.0.linear.weight": wide}))
+    sum_again(folder)
     with pytest.raises(CheckpointError, match=r"the weights have \d+ bytes, and the file only"):
         load_trained(folder).model()
 
 
 SIZES = {
-    "wide": ({"input_shape": [10**30], "shift": 0.0, "factor": 1.0}, CheckpointError, "cannot be built"),
-    "negative": ({"input_shape": [-2]}, ConfigError, "has no inputs of shape"),
-    "infinite": ({"num_outputs": float("inf")}, ConfigError, "it is not that of a run"),
+    "wide": ({"input_shape": [10**30], "shift": 0.0, "factor": 1.0}, ConfigError, "input_shape.0. must be at most"),
+    "negative": ({"input_shape": [-2]}, ConfigError, "must be at least 1"),
+    "infinite": ({"num_outputs": float("inf")}, ConfigError, "num_outputs must be a whole number"),
     "many outputs": ({"num_outputs": 10**12, "classes": []}, CheckpointError, r"head\.weight: expected .*10{12}, 16"),
     "images": ({"kind": "images", "input_shape": [3, 10**6, 10**6]}, ConfigError, "it is not that of a run"),
-    "text": ({"shift": "x"}, ConfigError, "it is not that of a run"),
+    "text": ({"shift": "x"}, ConfigError, "shift must be a number or a list"),
 }
 
 

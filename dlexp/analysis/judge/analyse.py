@@ -14,11 +14,13 @@ from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diag
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.verdict import judge
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
-from dlexp.analysis.read.folder import DamagedError, flatten, read_json
+from dlexp.analysis.read.folder import DamagedError, flatten
 from dlexp.analysis.read.load import add_mode, build_runs, list_single_folders, read_run_folders
 from dlexp.analysis.read.outside_protocol import describe_outside_runs
 from dlexp.analysis.read.runs_csv import read_runs
 from dlexp.analysis.read.text import find_table
+from dlexp.config import plain_json
+from dlexp.run.record.protocol_form import Protocol
 
 CURVE_COLUMNS = ["diagnosis", "advice", "diagnosed_epoch", "convergence_epoch", "stability", "trend", "best_gap"]
 CURVE_COLUMNS += ["document_convergence", "document_volatility"]
@@ -68,12 +70,9 @@ def analyse(folder: str | Path) -> StudyResult:
 
 def _read_protocol(path: Path) -> dict[str, Any]:
     try:
-        protocol = read_json(path)
-        if protocol["study"] and all({"id", "cell", "seed"} <= run.keys() for run in protocol["runs"]):
-            return protocol
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DamagedError(f"{path}: not a study's protocol: {type(error).__name__} {error}") from error
-    raise DamagedError(f"{path}: not a study's protocol: each run needs id, cell and seed.")
+        return plain_json.read(path, Protocol)
+    except plain_json.FormError as error:
+        raise DamagedError(f"{path.parent}: {error}.") from error
 
 
 def _build_planned(

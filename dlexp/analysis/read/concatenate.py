@@ -11,6 +11,7 @@ import pandas as pd
 
 from dlexp.analysis.read.folder import warn_damaged
 from dlexp.analysis.read.text import find_table, read_table_text
+from dlexp.run.record.checksums import check_file
 
 TEXT_COLUMNS = ("probe", "mode", "layer", "name")
 WHOLE_COLUMNS = ("epoch", "step")
@@ -41,6 +42,7 @@ def concatenate_csv(files: Iterable[tuple[Path, dict[str, Any]]]) -> pd.DataFram
     parts = []
     for path, fields in files:
         try:
+            check_file(path.parent, path.name)
             file = find_table(path)
             columns = _read_csv(file) if file else {}
         except (OSError, ValueError, csv.Error) as error:

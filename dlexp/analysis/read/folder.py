@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from dlexp.analysis.read.scores import drop_scores_without_loss
-from dlexp.config import plain_yaml
-from dlexp.machine.files import read_regular_file
-from dlexp.run.record.layout import RUN_FOLDER_NAME, list_missing
+from dlexp.config import plain_json, plain_yaml
+from dlexp.run.record.checksums import find_damage
+from dlexp.run.record.forms import Texts, read_summary_file
+from dlexp.run.record.layout import RUN_FOLDER_NAME
 
-MAX_JSON_BYTES = 2**22  # training writes files a thousandth of this size, in a large study a tenth
 # Keys of summary.json that RunFolder holds elsewhere, or under other names, than in `summary`.
 RENAMED_KEYS = {
     "metrics",
@@ -29,8 +29,12 @@ RENAMED_KEYS = {
     "reason",
     "epochs",
     "steps",
+    "modules",
+    "libraries",
+    "files",
+    plain_json.SCHEMA_KEY,
+    plain_json.SUM_KEY,
 }
-RENAMED_KEYS |= {"modules", "libraries"}
 
 
 class DamagedError(ValueError):
@@ -85,35 +89,16 @@ def read_run_folder(path: Path) -> RunFolder:
     try:
         config = read_config(plain_yaml.read(path / "config.yaml"))
         try:
-            summary = read_json(path / "summary.json")
+            summary = read_summary_file(path)
         except FileNotFoundError:
             return RunFolder(name[1] if name else path.name, path, "interrupted", None, _read_choices(path), config)
-        if name and summary["id"] != name[1]:
-            raise DamagedError(f"summary.json is of run {summary['id']}")
-        if missing := list_missing(path):
-            raise DamagedError(f"it lacks {' and '.join(missing)}")
+        if problems := find_damage(path, summary):
+            raise DamagedError(", ".join(problems))
         return _build_finished(path, config, summary)
     except OSError as error:
         raise DamagedError(f"{Path(error.filename or path).name}: {error.strerror}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"summary.json is not a run's: {type(error).__name__} {error}") from error
     except ValueError as error:
         raise DamagedError(" ".join(str(error).split())) from error
-
-
-def read_json(path: Path) -> Any:
-    """Parse a JSON file.
-
-    Raises:
-        ValueError: If it is not JSON, not a regular file, or larger than any file that training writes.
-        OSError: If it cannot be read.
-    """
-    if (size := path.stat().st_size) > MAX_JSON_BYTES:
-        raise ValueError(f"{path.name} has {size} bytes, and training writes no more than {MAX_JSON_BYTES}")
-    try:
-        return json.loads(read_regular_file(path, MAX_JSON_BYTES))
-    except RecursionError as error:
-        raise ValueError(f"{path.name} is nested too deeply") from error
 
 
 def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, Any]) -> RunFolder:
@@ -128,17 +113,17 @@ def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, An
     }
     metrics = {name: float("nan" if value is None else value) for name, value in summary.get("metrics", {}).items()}
     metrics = drop_scores_without_loss(metrics)
-    ended, choices = (summary["id"], path, summary["status"], summary.get("reason")), dict(summary["choices"])
-    made_by = ({name: str(text) for name, text in (summary.get(key) or {}).items()} for key in ("modules", "libraries"))
-    return RunFolder(*ended, choices, config, metrics, rest, *made_by)
+    ended = summary["id"], path, summary["status"], summary.get("reason")
+    made_by = summary.get("modules", {}), summary.get("libraries", {})
+    return RunFolder(*ended, summary["choices"], config, metrics, rest, *made_by)
 
 
 def _read_choices(path: Path) -> dict[str, str]:
     """The choices of a run without a summary, from Hydra's own record; empty if that cannot be read."""
     try:
         hydra = plain_yaml.parse(plain_yaml.read(path / ".hydra/hydra.yaml"))
-        return dict(hydra["hydra"]["runtime"]["choices"])
-    except (OSError, KeyError, TypeError):
+        return plain_json.check(hydra["hydra"]["runtime"]["choices"], Texts)
+    except (OSError, KeyError, TypeError, plain_json.FormError):
         return {}
 
 

@@ -12,6 +12,7 @@ from dlexp.analysis.read.folder import DamagedError
 from dlexp.analysis.read.scores import drop_scores_without_loss
 from dlexp.analysis.read.text import read_table_text
 from dlexp.machine.files import write_whole
+from dlexp.run.record.checksums import check_listed_file
 
 TEXT_COLUMNS = {
     "id",
@@ -70,6 +71,7 @@ def read_runs(path: str | Path) -> pd.DataFrame:
         OSError: If it cannot be read.
     """
     try:
+        check_listed_file(Path(path))
         reader = csv.reader(io.StringIO(read_table_text(Path(path)), newline=""))
         names = [name.removeprefix("'") for name in next(reader, [])]
         rows = [[_decode(name, cell) for name, cell in zip(names, line, strict=True)] for line in reader]

@@ -15,6 +15,8 @@ from dlexp.analysis.report.page import Page, make_page
 from dlexp.analysis.report.replace import check_knows_no_less
 from dlexp.analysis.report.text import Text
 from dlexp.machine.files import Content, make_own_folder, write_set
+from dlexp.machine.printing import replace_controls
+from dlexp.run.record.checksums import SUMS_FILE, list_sums
 
 HTML = "report.html"
 
@@ -72,11 +74,12 @@ def replace_report(contents: Mapping[Path, Content], text: Text, *, keep_figures
         OSError: If the disk is full or cannot be written.
     """
     (html,) = (path for path in contents if path.name == HTML)
+    sums = list_sums({path.relative_to(html.parent).as_posix(): content for path, content in contents.items()})
     folder, figures, unfinished = html.parent, html.parent / "figures", text("unfinished")
     make_own_folder(figures)
     there = [] if keep_figures else [*figures.glob("*.png"), *figures.glob("*.svg")]
     write_set(
-        contents,
+        {**contents, folder / SUMS_FILE: sums},
         unfinished={
             html: f"<!DOCTYPE html><meta charset=utf-8><p>{unfinished}</p>\n",
             folder / "report.md": f"{unfinished}\n",
@@ -87,7 +90,7 @@ def replace_report(contents: Mapping[Path, Content], text: Text, *, keep_figures
 
 def render_html(page: Page) -> str:
     """Render the page as one self-contained file; all text from configs and runs is escaped."""
-    return _make_environment(autoescape=True).get_template("report.html.j2").render(page=page)
+    return replace_controls(_make_environment(autoescape=True).get_template("report.html.j2").render(page=page))
 
 
 def render_markdown(page: Page) -> str:
@@ -96,8 +99,8 @@ def render_markdown(page: Page) -> str:
 
 
 def tidy_markdown(text: str) -> str:
-    """Reduce repeated blank lines to one, and end with a single newline."""
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    """Reduce repeated blank lines to one, end with a single newline, and leave no control character."""
+    return replace_controls(re.sub(r"\n{3,}", "\n\n", text).strip()) + "\n"
 
 
 def markdown_environment() -> Environment:

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,12 +15,13 @@ from dlexp.config.values import show_path
 from dlexp.contract import ConfigError, DatasetError, Source, Split
 from dlexp.data.cache import load_or_make
 from dlexp.data.fingerprint import compute_fingerprint, fingerprint
-from dlexp.data.image_files import decode_image
+from dlexp.data.image_files import decode_content, read_image_file
 from dlexp.data.image_layout import read_layout
 from dlexp.data.image_links import check_links, describe_pairs
 from dlexp.data.image_names import SUFFIXES, Found, Layout, list_some
 from dlexp.data.image_table import read_table
 from dlexp.data.split import split_indices, take
+from dlexp.machine.memory import read_memory
 from dlexp.machine.notices import notify
 
 DECODER_VERSION = 2  # part of the cache's key: increase it when dlexp/data/image_files.py gives other pixels
@@ -80,6 +82,8 @@ def read(
             raise DatasetError(f"{folder}: images were changed while they were decoded. Give the command again.")
         return images
 
+    if image_size is not None:
+        _check_memory(layout, (channels, image_size, image_size))
     key = hashlib.sha256(repr((DECODER_VERSION, content, layout.splits, channels, size)).encode()).hexdigest()
     decoded = load_or_make(cache / f"images-{key[:16]}.pt", decode)
     if duplicates == "refuse":
@@ -129,14 +133,15 @@ def _decode(root: Path, layout: Layout, channels: int, size: tuple[int, int] | N
         inputs, hashes = np.empty(0, dtype=np.uint8), np.empty(len(split.names), dtype=np.int64)
         for index, name in enumerate(split.names):
             try:
-                with (root / name).open("rb") as file:
-                    hashes[index] = np.frombuffer(hashlib.file_digest(file, "sha256").digest(), dtype=np.int64)[0]
-                    file.seek(0)
-                    pixels = decode_image(file, channels, size)
-            except (DatasetError, OSError) as error:
+                content = read_image_file(root / name)
+                hashes[index] = np.frombuffer(hashlib.sha256(content).digest(), dtype=np.int64)[0]
+                pixels = decode_content(content, str(root / name), channels, size)
+            except DatasetError as error:
                 unreadable.append(str(error))
                 continue
-            first = first or (name, pixels.shape)
+            if first is None:
+                first = name, pixels.shape
+                _check_memory(layout, pixels.shape)
             if pixels.shape != first[1]:
                 raise ConfigError(
                     "dataset.image_size: expected a number, as the images differ in size "
@@ -155,6 +160,27 @@ def _decode(root: Path, layout: Layout, channels: int, size: tuple[int, int] | N
             f"{list_some(unreadable)}\nMend them, or take them out of the folder."
         )
     return decoded
+
+
+def _check_memory(layout: Layout, shape: tuple[int, ...]) -> None:
+    """Refuse images that do not fit into half of the free memory: they are held twice while a split is drawn from them.
+
+    Args:
+        layout: The images.
+        shape: (C, H, W) of each as it is decoded, a byte each.
+
+    Raises:
+        ConfigError: If they do not fit, with the size that does.
+    """
+    count, available = sum(len(split.names) for split in layout.splits.values()), read_memory().available
+    needed = count * math.prod(shape)
+    if 2 * needed > available:
+        fitting = math.isqrt(available // (2 * count * shape[0]))
+        raise ConfigError(
+            f"dataset.image_size: expected images that fit into half of the free memory ({available / 2**30:.1f} GiB), "
+            f"got {count:,} images of {shape[2]}x{shape[1]} pixels: {needed / 2**30:.1f} GiB. "
+            + (f"dataset.image_size={fitting} fits." if fitting else "Take some out of the folder.")
+        )
 
 
 def _check_duplicates(root: Path, splits: Mapping[str, _Images]) -> None:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from dlexp.config.options import groups, traits
 from dlexp.contract import DatasetError, Source, Split
-from dlexp.data.download import Archive, has_md5, obtain, open_https
+from dlexp.data.download import MAX_BYTES, Archive, has_md5, obtain, open_https
+from dlexp.machine.files import read_regular_file
 
 # Addresses of the archives. They are https; those of MNIST and Fashion-MNIST in torchvision are not all.
 ADDRESSES = {
@@ -197,8 +198,8 @@ def _load_published(files: Mapping[Path, str]) -> dict[Path, bytes]:
     """Read the files that exist and have their md5."""
     found = {}
     for path, md5 in files.items():
-        with suppress(OSError):
-            content = path.read_bytes()
+        with suppress(OSError, ValueError):
+            content = read_regular_file(path, MAX_BYTES)
             if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
                 found[path] = content
     return found

@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 
 import torch
 
+from dlexp.config.plain_json import seal
 from dlexp.errors import CheckpointError
 from dlexp.machine.files import write_whole
 from dlexp.run.record.environment import describe_difference, describe_environment
+from dlexp.run.record.measurements import Sums
+from dlexp.run.record.states import FOLDER, list_states, read_state_bytes
 
-SCHEMA = 1  # version of the state's layout
 NUM_STATES = 2  # newest states that stay on disk
 MAX_TIME_SHARE = 0.02  # largest share of the time that saving may take
-FOLDER, WEIGHTS = "checkpoints", "best.pt"
+WEIGHTS = "best.pt"
 
 
 class SavedState(NamedTuple):
@@ -26,7 +28,7 @@ class SavedState(NamedTuple):
     Args:
         state: The state as it was saved.
         name: Name of its file.
-        lengths: File of the run folder → its length in bytes when the state was saved.
+        files: What probes had measured when it was saved, as `Record.sync` returned it.
         refused: The problem of each newer state that is damaged, a sentence each.
         differs: How this process differs from the one that saved the state; empty if results are the same to the last bit.
         same_code: Whether the state was saved by the code that reads it.
@@ -34,7 +36,7 @@ class SavedState(NamedTuple):
 
     state: dict[str, Any]
     name: str
-    lengths: dict[str, int]
+    files: Sums
     refused: list[str]
     differs: str
     same_code: bool = True
@@ -65,9 +67,7 @@ class Cadence:
         self._next = perf_counter() + self.every
 
 
-def save(
-    run_folder: Path, state: Mapping[str, Any], step: int, lengths: Mapping[str, int], device: torch.device, code: str
-) -> None:
+def save(run_folder: Path, state: Mapping[str, Any], step: int, files: Sums, device: torch.device, code: str) -> None:
     """Write a state, then remove the oldest states and those of later steps.
 
     There are states of later steps only if they were damaged and the run continued from an earlier one.
@@ -76,7 +76,7 @@ def save(
         run_folder: Folder of the run.
         state: Tensors, numbers, text, lists and dicts, which `torch.load(weights_only=True)` can read.
         step: Training steps done.
-        lengths: File of the run folder → its present length in bytes.
+        files: What probes have measured, from `Record.sync`.
         device: Of the run.
         code: Hash over the modules of the run.
     """
@@ -85,13 +85,13 @@ def save(
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
     content = buffer.getbuffer()
-    sidecar = {"schema": SCHEMA, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "step": step}
-    sidecar |= {"files": dict(lengths), "environment": describe_environment(device, torch.get_num_threads(), code)}
+    sidecar = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "step": step}
+    sidecar |= {"files": dict(files), "environment": describe_environment(device, torch.get_num_threads(), code)}
     path = folder / f"step-{step:09}.pt"
     # The sidecar comes first: a state without one is ignored, and one with the sidecar of another state is detected.
-    write_whole(path.with_suffix(".json"), json.dumps(sidecar, indent=1), durable=True)
+    write_whole(path.with_suffix(".json"), json.dumps(seal(sidecar), indent=1), durable=True)
     write_whole(path, content, durable=True)
-    states = _states(folder)
+    states = list_states(run_folder)
     place = states.index(path)
     for old in states[:place] + states[place + NUM_STATES :]:
         old.unlink()
@@ -130,9 +130,9 @@ def newest(run_folder: Path, device: torch.device, num_threads: int, code: str) 
         CheckpointError: If there are states and all of them are damaged, with the problem of each.
     """
     refused: list[str] = []
-    for path in _states(run_folder / FOLDER):
+    for path in list_states(run_folder):
         try:
-            content, sidecar = _read_checked(path, run_folder)
+            content, sidecar = read_state_bytes(path, run_folder)
             state = torch.load(io.BytesIO(content), weights_only=True, map_location=device)
         except Exception as error:  # torch.load raises half a dozen kinds of error, and none may end the search
             refused.append(f"{path.name}: {error}")
@@ -144,26 +144,3 @@ def newest(run_folder: Path, device: torch.device, num_threads: int, code: str) 
             f"{run_folder}: no usable checkpoint, and a run never starts over by itself. force=true does.", *refused
         )
     return None
-
-
-def _states(folder: Path) -> list[Path]:
-    """Files named like states, newest first."""
-    return sorted(folder.glob("step-*.pt"), reverse=True)
-
-
-def _read_checked(path: Path, run_folder: Path) -> tuple[bytes, dict[str, Any]]:
-    """Read a state's bytes and its sidecar.
-
-    Raises:
-        ValueError: If the two do not belong together, or the run folder's other files are shorter than they were.
-    """
-    sidecar = json.loads(path.with_suffix(".json").read_text())
-    if sidecar["schema"] != SCHEMA:
-        raise ValueError(f"has schema {sidecar['schema']}, and this version reads schema {SCHEMA}")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sidecar["sha256"]:
-        raise ValueError(f"damaged, its sha256 is not the one in {path.with_suffix('.json').name}")
-    for name, length in sidecar["files"].items():
-        if (run_folder / name).stat().st_size < length:
-            raise ValueError(f"needs {length} bytes of {name}, which is shorter")
-    return content, sidecar

@@ -60,9 +60,7 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if not refusal(error):
-            raise
+    except OSError as error:  # of any kind: there may also be a folder of this name
         raise DiskError(
             f"{path} cannot be written ({error.strerror or error}): make room, or choose another output_dir."
         ) from error

@@ -3,20 +3,22 @@
 import csv
 import json
 import math
-import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlexp.machine.files import open_to_append, replacing, write_whole
-from dlexp.run.record.layout import CONFIG, LOG, METRICS, SUMMARY, list_missing
-from dlexp.run.record.modules import PACKAGE, combine
+from dlexp.config.plain_json import FormError, seal
+from dlexp.machine.files import open_to_append, sync, write_whole
+from dlexp.machine.printing import replace_controls
+from dlexp.run.record.checksums import find_damage, list_summed_files, sum_file
+from dlexp.run.record.forms import read_summary_file
+from dlexp.run.record.layout import CONFIG, LOG, METRICS, SUMMARY
+from dlexp.run.record.measurements import MeasurementFiles, Sums
+from dlexp.run.record.modules import combine, git_commit
 
 if TYPE_CHECKING:  # it loads torch, which whoever reads a record does not need
     from dlexp.training.probing import Measurement
@@ -39,14 +41,13 @@ VOLATILE = {
     "restarts",
     "bit_exact",
     "differs",
+    "files",  # sums of files that hold times
+    "checksum",
 }
 
-PROBES, PREPROCESSING = "probes.csv", "preprocessing.json"
-PROBE_COLUMNS = ("epoch", "probe", "mode", "layer", "name", "value")
+PREPROCESSING = "preprocessing.json"
 FORCED = ".forced"  # in the folder of a run that was started with force=true and has not ended
 PAGE = "report.html"  # which `dlexp report` writes
-FINISHED = {"done", "early_stopped", "diverged"}
-BROKEN = {"failed", "oom"}
 
 
 def without_volatile(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,34 +57,46 @@ def without_volatile(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a run that has ended; None if there is none, if it is damaged, or if a file beside it is missing."""
+    """The summary of a run that has ended; None if there is none, or if it or a file beside it is damaged or missing."""
+    summary = _read_written_summary(folder)
+    return summary if summary is not None and not find_damage(folder, summary) else None
+
+
+def explain_damage(folder: Path) -> list[str]:
+    """What is wrong with the files beside the summary of a run that has ended, the end of a sentence each."""
+    summary = _read_written_summary(folder)
+    return find_damage(folder, summary) if summary is not None else []
+
+
+def _read_written_summary(folder: Path) -> dict[str, Any] | None:
+    """The summary as a run wrote it; None if there is none, or if it is damaged, and so counts as never written."""
     try:
-        summary = json.loads((folder / SUMMARY).read_text())
-    except (FileNotFoundError, ValueError, RecursionError):
+        return read_summary_file(folder)
+    except (FileNotFoundError, FormError):
         return None
-    return summary if is_whole(summary) and not list_missing(folder) else None
 
 
-def is_whole(summary: Any) -> bool:
-    """Whether the content of a summary.json is what a run writes, as far as others read it."""
-    if not isinstance(summary, dict) or not isinstance(summary.get("status"), str):
-        return False
-    if summary["status"] in BROKEN:
-        return isinstance(summary.get("reason"), str)
-    seconds, metrics = summary.get("seconds"), summary.get("metrics")
-    return isinstance(metrics, dict) and isinstance(seconds, dict) and all(isinstance(n, int | float) for n in seconds.values())
+class SavedFiles(NamedTuple):
+    """What the folder of a run held when its state was saved.
+
+    Args:
+        rows: The rows of metrics.csv.
+        sums: Sizes and sums of what probes measured, as `Record.sync` returned them.
+    """
+
+    rows: Sequence[Mapping[str, float]]
+    sums: Sums
 
 
 class Record:
     """Writes the folder of a run. `summary.json` comes last: the run of a folder without one was interrupted.
 
     Args:
-        folder: Created, or emptied, unless `lengths` is given.
+        folder: Created, or emptied, unless `saved` is given.
         columns: Columns of metrics.csv.
         files: Name and text of the files that the folder has from the start (config.yaml, .hydra/…).
         modules: The code that runs: path of a module → hash of its source.
-        lengths: For a run that continues from a saved state: the lengths of the files that `sync` returned for that state.
-            What was written later is cut off.
+        saved: Of a run that continues from a saved state, what its folder held then. What was measured later is cut off.
     """
 
     def __init__(
@@ -92,46 +105,37 @@ class Record:
         columns: Sequence[str],
         files: Mapping[str, str],
         modules: Mapping[str, str],
-        lengths: Mapping[str, int] | None = None,
+        saved: SavedFiles | None = None,
     ) -> None:
         self.folder, self.started = folder, now()
         self.modules, self.code = dict(modules), combine(modules)
-        if lengths is None:
-            self._create(files)
+        self._initial = list(files)
+        if saved is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            _clear(folder)
         else:
-            self._truncate(lengths)
-        self._metrics = open_to_append(folder / METRICS)
-        self._rows = csv.DictWriter(self._metrics, columns, restval="")
-        if lengths is None:
-            self._rows.writeheader()
-        self._log = open_to_append(folder / LOG)
-        self._probes: IO[str] | None = None
-        self._probe_columns: Sequence[str] = PROBE_COLUMNS
-        if (folder / PROBES).exists():
-            with (folder / PROBES).open(newline="") as file:
-                self._probe_columns = next(csv.reader(file), PROBE_COLUMNS)  # without `mode` if an older version began it
-            self._probes = open_to_append(folder / PROBES)
-
-    def _create(self, files: Mapping[str, str]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _clear(self.folder)
+            self._clean()
         for name, text in files.items():
-            path = self.folder / name
+            path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text)
+        self._measured = MeasurementFiles(folder, saved.sums if saved else {})
+        # Written anew from the state, which holds every row: what was damaged in it since then is not kept.
+        (folder / METRICS).unlink(missing_ok=True)
+        self._metrics = open_to_append(folder / METRICS)
+        self._rows = csv.DictWriter(self._metrics, columns, restval="", extrasaction="ignore" if saved else "raise")
+        self._rows.writeheader()
+        for numbers in saved.rows if saved else ():
+            self.row(numbers)
+        self._log = open_to_append(folder / LOG)
 
-    def _truncate(self, lengths: Mapping[str, int]) -> None:
-        for name in (METRICS, PROBES, LOG):  # a copy made with hard links keeps its content
-            path = self.folder / name
-            if path.exists() and path.stat().st_nlink > 1:
-                write_whole(path, path.read_bytes())
-        for name in (METRICS, PROBES):
-            if name in lengths:
-                with open_to_append(self.folder / name) as file:
-                    file.truncate(lengths[name])
-            else:
-                (self.folder / name).unlink(missing_ok=True)
-        (self.folder / PAGE).unlink(missing_ok=True)  # it shows the run as it was when it was interrupted
+    def _clean(self) -> None:
+        """Remove what shows the run as it was when it was interrupted, or failed, and files that were half written."""
+        for name in (SUMMARY, PAGE):
+            _remove(self.folder / name)
+        log = self.folder / LOG
+        if log.exists() and log.stat().st_nlink > 1:  # a copy of the folder made with hard links keeps its content
+            write_whole(log, log.read_bytes())
         for temporary in self.folder.rglob(".*.tmp"):
             temporary.unlink()
 
@@ -142,56 +146,48 @@ class Record:
 
     def measurement(self, epoch: int, measured: "Measurement") -> None:
         """Append a probe's scalars to probes.csv, which the first call creates, and write its arrays."""
-        if measured.result.scalars:
-            if self._probes is None:
-                self._probes = open_to_append(self.folder / PROBES)
-                csv.writer(self._probes).writerow(self._probe_columns)
-            fixed = {"epoch": epoch, "probe": measured.probe, "mode": measured.mode}
-            csv.DictWriter(self._probes, self._probe_columns, extrasaction="ignore").writerows(
-                fixed | {"layer": layer, "name": name, "value": repr(value)} for layer, name, value in measured.result.scalars
-            )
-            self._probes.flush()
-        self.arrays(f"{measured.probe}-{epoch}", measured.result.arrays)
+        self._measured.add(epoch, measured)
 
     def arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write arrays/<name>.npz, compressed; no file if there are no arrays."""
-        if arrays:
-            path = self.folder / "arrays" / f"{name}.npz"
-            path.parent.mkdir(exist_ok=True)
-            with replacing(path) as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        self._measured.add_arrays(name, arrays)
 
     def preprocessing(self, text: str) -> None:
         """Write how inputs were preprocessed, as dlexp/data/preprocessing.py words it."""
         write_whole(self.folder / PREPROCESSING, text)
 
-    def sync(self) -> dict[str, int]:
-        """Flush metrics.csv and probes.csv to the disk itself, and return their lengths in bytes."""
-        lengths = {}
-        for name, file in ((METRICS, self._metrics), (PROBES, self._probes)):
-            if file:
-                file.flush()
-                os.fsync(file.fileno())
-                lengths[name] = os.fstat(file.fileno()).st_size
-        return lengths
+    def sync(self) -> Sums:
+        """Bring to the disk itself what a saved state depends on, and return the sizes and sums of what probes measured."""
+        for name in self._initial:
+            sync(self.folder / name)
+        self._initial = []  # they do not change
+        return self._measured.sync()
 
     def log(self, text: str) -> None:
-        """Append a line, or a traceback, to train.log."""
-        self._log.write(f"{now()}  {text}\n")
+        """Append a line, or a traceback, to train.log. Only the first line of a text begins with a time."""
+        indented = replace_controls(text).replace("\n", "\n  ")
+        self._log.write(f"{now()}  {indented}\n")
         self._log.flush()
 
     def close(self) -> None:
         """Close all files. Nothing can be recorded afterwards but the summary."""
-        for file in (self._metrics, self._log, self._probes):
-            if file:
-                file.close()
+        for file in (self._metrics, self._log, self._measured):
+            file.close()
 
     def finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the summary and close all files. Returns the summary as written: numbers that are not finite are null."""
+        """Write the summary and close all files, which are then on the disk itself.
+
+        Returns:
+            The summary as written: numbers that are not finite are null.
+        """
         self.close()
         made = {"started": self.started, "ended": now(), "git_commit": git_commit(), "code": self.code, "modules": self.modules}
-        written = _replace_nonfinite({**summary, **made})
-        write_whole(self.folder / SUMMARY, json.dumps(written, indent=1, allow_nan=False) + "\n")
+        names = list_summed_files(self.folder)
+        files = {name: sum_file(self.folder / name) for name in names}
+        for name in sorted({*names, *(str(Path(name).parent) for name in names)}):
+            sync(self.folder / name)
+        written = seal(_replace_nonfinite({**summary, **made, "files": files}))
+        write_whole(self.folder / SUMMARY, json.dumps(written, indent=1, allow_nan=False) + "\n", durable=True)
         (self.folder / FORCED).unlink(missing_ok=True)
         return written
 
@@ -203,43 +199,25 @@ def _clear(folder: Path) -> None:
     a file which is gone. The config is last: a folder without any of a run's files is not found again.
     """
     for name in (FORCED, SUMMARY):
-        (folder / name).unlink(missing_ok=True)
+        _remove(folder / name)
     if not (folder / "checkpoints").is_symlink():
         for state in sorted(folder.glob("checkpoints/step-*.pt")):
             state.unlink()
     for path in sorted(folder.iterdir(), key=lambda path: (path.name == CONFIG, path.name)):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def now() -> str:
     """The present time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@cache
-def git_commit() -> str | None:
-    """The commit of dlexp's checkout, with `-dirty` where files of the package or of conf/ differ from it.
-
-    None for an installed package, even if its folder is within another repository.
-    """
-    root, _, commit = (_ask_git("rev-parse", "--show-toplevel", "HEAD") or "").rpartition("\n")
-    if not commit or Path(root).resolve() != PACKAGE.resolve().parent:
-        return None
-    changed = _ask_git("--no-optional-locks", "status", "--porcelain", "--", ".", "../conf")
-    return f"{commit}-dirty" if changed else commit
-
-
-def _ask_git(*arguments: str) -> str | None:
-    """What git prints about the folder of the package; None if there is no git, or no repository."""
-    try:
-        return subprocess.run(
-            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _replace_nonfinite(value: Any) -> Any:

@@ -12,9 +12,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from dlexp.config import plain_json
+from dlexp.config.plain_json import FormError
+from dlexp.config.values import make_printable
 from dlexp.errors import HeldError
 from dlexp.machine.files import is_alive, make_own_folder, write_whole
 from dlexp.run.record.folder import now
+from dlexp.run.record.forms import Holder
 
 HOLDER_SECONDS = 2.0  # time that a new holder of the lock may take to write its file
 
@@ -33,7 +37,7 @@ def hold(study_folder: Path, identity: str) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         holder = _read_holder(owner)
-        pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
+        pid, host, since = (make_printable(str(holder.get(key, "?"))) for key in ("pid", "host", "since"))
         raise HeldError(f"Run {identity} is held by process {pid} on {host} since {since}.") from None
     except OSError as error:
         if error.errno != errno.ELOOP:
@@ -53,8 +57,8 @@ def _read_holder(owner: Path) -> dict[str, Any]:
     """The process that holds the lock. Waits briefly, because a new holder may not have replaced the file of a dead one yet."""
     end = monotonic() + HOLDER_SECONDS
     while monotonic() < end:
-        with suppress(OSError, ValueError):
-            holder = json.loads(owner.read_text())
+        with suppress(OSError, FormError):
+            holder = plain_json.read(owner, Holder)
             if holder["host"] != platform.node() or is_alive(holder["pid"]):
                 return holder
         sleep(0.01)

@@ -6,6 +6,7 @@ they depend on the config alone: they are the same alone, in a sweep and in a st
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -98,3 +99,26 @@ def _hash_modules(start: str) -> dict[str, str]:
 @cache
 def _hash_once(path: Path) -> str:
     return hash_source(path)[:DIGITS]
+
+
+@cache
+def git_commit() -> str | None:
+    """The commit of dlexp's checkout, with `-dirty` where files of the package or of conf/ differ from it.
+
+    None for an installed package, even if its folder is within another repository.
+    """
+    root, _, commit = (_ask_git("rev-parse", "--show-toplevel", "HEAD") or "").rpartition("\n")
+    if not commit or Path(root).resolve() != PACKAGE.resolve().parent:
+        return None
+    changed = _ask_git("--no-optional-locks", "status", "--porcelain", "--", ".", "../conf")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _ask_git(*arguments: str) -> str | None:
+    """What git prints about the folder of the package; None if there is no git, or no repository."""
+    try:
+        return subprocess.run(
+            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -14,11 +14,14 @@ from typing import Any
 
 from torch import Tensor
 
+from dlexp.config import plain_json
+from dlexp.config.plain_json import seal
 from dlexp.config.ranges import COUNT, rule_for
 from dlexp.data.batches import Batch
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.machine.device import synchronize
-from dlexp.machine.files import read_regular_file, write_whole
+from dlexp.machine.files import write_whole
+from dlexp.run.record import forms
 from dlexp.run.setup.build import build
 from dlexp.run.setup.facts import Facts
 
@@ -68,11 +71,11 @@ def read_measurements(folder: Path, config: Mapping[str, Any]) -> Measurements |
     """
     path = folder / FILE
     try:
-        measurements = json.loads(read_regular_file(path, MAX_BYTES))
-        problem = _find_problem(measurements, config)
+        measurements = plain_json.read(path, forms.Measurements, MAX_BYTES)
+        problem = _find_problem(measurements["chosen"], config)
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError) as error:
+    except plain_json.FormError as error:
         problem = str(error)
     if problem:
         raise CheckpointError(
@@ -82,11 +85,8 @@ def read_measurements(folder: Path, config: Mapping[str, Any]) -> Measurements |
     return measurements
 
 
-def _find_problem(measurements: Any, config: Mapping[str, Any]) -> str | None:
-    """What is wrong with the content of the file."""
-    chosen = measurements.get("chosen") if isinstance(measurements, dict) else None
-    if not isinstance(chosen, dict):
-        return "it has no choice"
+def _find_problem(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    """What is wrong with the choice, beside its form."""
     rules = {"batch_size": COUNT} if config["batch_size"] == "auto" else {}
     if missing := rules.keys() - chosen.keys():
         return f"it has no {missing.pop()}"
@@ -100,7 +100,7 @@ def _find_problem(measurements: Any, config: Mapping[str, Any]) -> str | None:
 
 def write_measurements(folder: Path, measurements: Measurements) -> None:
     """Save the measurements of the first start."""
-    write_whole(folder / FILE, json.dumps(measurements, indent=1), durable=True)
+    write_whole(folder / FILE, json.dumps(seal(measurements), indent=1), durable=True)
 
 
 def time_candidates(config: Mapping[str, Any], facts: Facts, overridden: Set[str]) -> Measurements:

@@ -5,7 +5,7 @@ import pytest
 from dlexp.analysis import analyse, load_runs, write_runs
 from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import Text
-from dlexp.analysis.report.write import build_report, render_html, render_markdown
+from dlexp.analysis.report.write import build_report, render_html
 from tests.analysis.made import make_study
 from tests.runs import edit_summary
 
@@ -84,11 +84,8 @@ def test_versions_of_torch_are_counted(tmp_path):
 @pytest.mark.parametrize("modules", [[], "text", {"a.py": ["b"]}, {"a.py": None}, None])
 def test_modules_of_another_form_break_no_report(modules, tmp_path):
     folder = made(tmp_path, lambda summary, model, seed: summary.update(modules=modules))
-    if isinstance(modules, dict) or not modules:
-        assert "made_up" in render_markdown(make_page(analyse(folder), [], Text("en")))
-    else:
-        with pytest.warns(UserWarning, match="damaged"):
-            assert build_report(folder).exists()
+    with pytest.warns(UserWarning, match=r"damaged.*modules"):
+        assert build_report(folder).exists()
 
 
 NOTED = {"processor": "Intel", "instructions": "AVX2", "libraries": {"build of torch": "0", "pillow": "11"}}
@@ -124,7 +121,7 @@ def test_what_only_some_runs_note_is_compared_among_these(tmp_path):
     def edit(summary, model, seed):
         summary |= NOTED if model == "mlp" else {"instructions": "AVX2"}
         summary["versions"]["torch"] = f"2.{seed // 2}"
-        summary["libraries"] = {"build of torch": str(seed // 2), "pillow": "11"} if model == "mlp" else None
+        summary |= {"libraries": {"build of torch": str(seed // 2), "pillow": "11"}} if model == "mlp" else {}
 
     assert warnings(analyse(made(tmp_path, edit))) == [
         "The runs were made by several versions of torch, each with its number of runs: 2.0 (4), 2.1 (2)."

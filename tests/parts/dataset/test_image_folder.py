@@ -10,6 +10,7 @@ from PIL import Image
 
 from dlexp.config.options import read_option, traits
 from dlexp.contract import ConfigError, DatasetError
+from dlexp.machine.memory import Memory
 from dlexp.parts.dataset import image_folder
 
 DEFAULTS = {
@@ -55,8 +56,10 @@ def equal(one, other):
 @pytest.fixture
 def opened(monkeypatch):
     """Paths of the images that were opened, in order."""
-    paths, original = [], Image.open
-    monkeypatch.setattr(Image, "open", lambda file, formats: paths.append(file.name) or original(file, formats=formats))
+    paths, original = [], image_folder.decode_content
+    monkeypatch.setattr(
+        image_folder, "decode_content", lambda content, name, *rest: paths.append(name) or original(content, name, *rest)
+    )
     return paths
 
 
@@ -272,3 +275,12 @@ def test_images_written_from_an_array_are_read_back(tmp_path):
         order = sorted(part, key=lambda index: index % 2)
         np.testing.assert_array_equal(split.inputs[:, 0].numpy(), pixels[order])
         assert split.targets.tolist() == [index % 2 for index in order]
+
+
+@pytest.mark.parametrize("image_size", [None, 64])
+def test_images_that_do_not_fit_into_memory_are_refused_with_the_size_that_fits(with_splits, monkeypatch, image_size):
+    memory = Memory(physical=0, limit=None, available=2 * 18 * 3 * 5**2, shared=None)
+    monkeypatch.setattr(image_folder, "read_memory", lambda: memory)
+    with pytest.raises(ConfigError, match=r"got 18 images of \d+x\d+ pixels: .* dataset\.image_size=5 fits"):
+        read(with_splits, image_size=image_size)
+    assert read(with_splits, image_size=5).train.inputs.shape[1:] == (3, 5, 5)

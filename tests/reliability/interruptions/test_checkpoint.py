@@ -1,16 +1,19 @@
 """Saved states that were damaged, or that a disk refused, are found out; the one before them is used."""
 
+import hashlib
 import json
 import os
 
 import pytest
 import torch
 
+from dlexp.config.plain_json import SUM_KEY
 from dlexp.errors import CheckpointError
 from dlexp.run.record import checkpoint
+from tests.runs import edit_json
 
 CPU = torch.device("cpu")
-LENGTHS = {"metrics.csv": 6}
+FILES = {"probes.csv": {"bytes": 6, "sha256": hashlib.sha256(b"epoch\n").hexdigest()}}
 
 
 def state(step):
@@ -23,9 +26,9 @@ def newest(folder):
 
 @pytest.fixture
 def saved(tmp_path):
-    (tmp_path / "metrics.csv").write_text("epoch\n")
+    (tmp_path / "probes.csv").write_text("epoch\n")
     for step in (1, 2, 3):
-        checkpoint.save(tmp_path, state(step), step, LENGTHS, CPU, "code")
+        checkpoint.save(tmp_path, state(step), step, FILES, CPU, "code")
     return tmp_path
 
 
@@ -36,7 +39,7 @@ def file(folder, step, suffix=".pt"):
 def test_the_newest_is_found_and_the_oldest_removed(saved):
     found = newest(saved)
     assert torch.equal(found.state["weights"], state(3)["weights"])
-    assert (found.lengths, found.refused, found.differs) == (LENGTHS, [], "")
+    assert (found.files, found.refused, found.differs) == (FILES, [], "")
     assert len(list((saved / checkpoint.FOLDER).iterdir())) == 2 * checkpoint.NUM_STATES
 
 
@@ -118,13 +121,14 @@ def test_without_a_whole_state_the_search_fails_and_says_why(saved, damage):
     assert str(error.value).count("step-00000000") >= 2
 
 
-@pytest.mark.parametrize("schema", [0, 2, "1"])
+@pytest.mark.parametrize("schema", [0, 3, "1"])
 def test_another_schema_is_refused_with_both_numbers(saved, schema):
     for step in (3, 2):
         sidecar = file(saved, step, ".json")
-        sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"schema": schema}))
+        edit_json(sidecar, lambda facts: facts.update(schema=schema))
         if step == 3:
-            assert f"has schema {schema}, and this version reads schema 1" in newest(saved).refused[0]
+            number = f"has schema {schema}, and this version reads 1 and 2"
+            assert (number if schema != "1" else "schema must be a whole number, got text") in newest(saved).refused[0]
     with pytest.raises(CheckpointError, match="no usable checkpoint"):
         newest(saved)
 
@@ -134,22 +138,38 @@ def test_a_damaged_state_does_not_take_the_place_of_a_whole_one(saved):
     file(saved, 3).write_bytes(b"")
     file(saved, 3).rename(file(saved, 9))
     for step in (4, 5):
-        checkpoint.save(saved, state(step), step, LENGTHS, CPU, "code")
+        checkpoint.save(saved, state(step), step, FILES, CPU, "code")
     assert sorted((saved / checkpoint.FOLDER).glob("*.pt")) == [file(saved, 4), file(saved, 5)]
 
 
-def test_a_state_that_needs_more_of_metrics_csv_than_is_left_is_refused(saved):
-    os.truncate(saved / "metrics.csv", 3)
-    with pytest.raises(CheckpointError, match="needs 6 bytes of metrics.csv"):
+def test_a_state_that_needs_more_of_probes_csv_than_is_left_is_refused(saved):
+    os.truncate(saved / "probes.csv", 3)
+    with pytest.raises(CheckpointError, match="needs 6 bytes of probes.csv"):
         newest(saved)
+
+
+def test_a_state_is_refused_if_what_probes_wrote_before_has_changed(saved):
+    (saved / "probes.csv").write_text("epoch\nand what was measured later")
+    assert newest(saved).refused == []
+    (saved / "probes.csv").write_text("epocj\n")
+    with pytest.raises(CheckpointError, match=r"needs probes.csv as it was when the state was saved"):
+        newest(saved)
+
+
+def test_a_sidecar_of_an_older_version_has_no_sums(saved):
+    for step in (3, 2):
+        sidecar = file(saved, step, ".json")
+        facts = {key: value for key, value in json.loads(sidecar.read_text()).items() if key != SUM_KEY}
+        sidecar.write_text(json.dumps(facts | {"schema": 1, "files": {"metrics.csv": 99, "probes.csv": 6}}))
+    assert (newest(saved).files, newest(saved).refused) == ({"probes.csv": 6}, [])
+    sidecar.with_name(file(saved, 3, ".json").name).write_text(json.dumps(facts | {"schema": 2}))
+    assert "its content is not what was written" in newest(saved).refused[0]
 
 
 @pytest.mark.parametrize("name", ["threads", "torch", "processor", "instructions", "build of torch", "pillow", "code"])
 def test_another_environment_is_named(saved, name):
     sidecar = file(saved, 3, ".json")
-    facts = json.loads(sidecar.read_text())
-    facts["environment"][name] = "another"
-    sidecar.write_text(json.dumps(facts))
+    edit_json(sidecar, lambda facts: facts["environment"].update({name: "another"}))
     assert ("other code" if name == "code" else f"{name} another then") in newest(saved).differs
 
 
@@ -172,7 +192,7 @@ class Payload:
 def test_a_malicious_state_is_refused_and_nothing_executed(saved, call, monkeypatch):
     monkeypatch.chdir(saved)
     malicious = {"weights": torch.zeros(1), "optimizer": {"state": [Payload(call)]}}
-    checkpoint.save(saved, malicious, 4, LENGTHS, CPU, "code")  # with a sidecar that fits
+    checkpoint.save(saved, malicious, 4, FILES, CPU, "code")  # with a sidecar that fits
     found = newest(saved)
     assert found.state["step"] == 3
     assert not (saved / "executed").exists()

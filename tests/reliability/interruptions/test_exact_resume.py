@@ -17,7 +17,7 @@ from dlexp.run.record import checkpoint
 from dlexp.training.single_learner import SingleLearner
 from tests.processes import Command
 from tests.reliability.harness import content, fork, train, wait
-from tests.runs import IMAGES, MOONS, only_last, prepare, run
+from tests.runs import IMAGES, MOONS, edit_json, only_last, prepare, run
 
 EVERY_STEP = "checkpoint_every=0"
 CONFIGS = {
@@ -261,10 +261,8 @@ def test_a_resumed_run_says_so_and_whether_it_is_exact(cut, capsys):
 def test_a_run_that_goes_on_elsewhere_is_labelled(name, cut):
     planned = cut(3)
     for path in (planned.folder / checkpoint.FOLDER).glob("*.json"):
-        facts = json.loads(path.read_text())
-        here = facts["environment"][name]
-        facts["environment"][name] = "another"
-        path.write_text(json.dumps(facts))
+        here = json.loads(path.read_text())["environment"][name]
+        edit_json(path, lambda facts: facts["environment"].update({name: "another"}))
     summary = execute(planned, gather_facts(planned), Plain())
     differs = "other code" if name == "code" else f"{name} another then, {here} now"
     assert (summary["status"], summary["bit_exact"], summary["differs"]) == ("done", False, differs)

@@ -3,7 +3,6 @@
 import builtins
 import collections
 import io
-import json
 import os
 import pickle
 import runpy
@@ -23,6 +22,7 @@ from dlexp.analysis.report.figures.arrays import read_arrays
 from dlexp.data.cache import load_or_make
 from dlexp.errors import CheckpointError
 from dlexp.run.record import checkpoint
+from tests.runs import edit_json
 
 CPU = torch.device("cpu")
 TOUCH = "open('executed', 'w').close()"
@@ -118,12 +118,13 @@ def test_a_state_that_calls_is_refused_whoever_signed_it(payload, tmp_path):
     content = PAYLOADS[payload]()
     checkpoint.save(tmp_path, {"step": 1}, 1, {}, CPU, "code")
     good = tmp_path / checkpoint.FOLDER / "step-000000001.pt"
-    facts = json.loads(good.with_suffix(".json").read_text())
-    facts |= {"sha256": checkpoint.hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    facts = good.with_suffix(".json").read_text()
+    sums = {"sha256": checkpoint.hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     for step in (1, 2):  # the older one is whole first
         bad = good.with_name(f"step-{3 - step:09}.pt")
         bad.write_bytes(content)
-        bad.with_suffix(".json").write_text(json.dumps(facts))
+        bad.with_suffix(".json").write_text(facts)
+        edit_json(bad.with_suffix(".json"), lambda facts: facts.update(sums))
         if step == 1:
             assert checkpoint.newest(tmp_path, CPU, torch.get_num_threads(), "code").state == {"step": 1}
     with pytest.raises(CheckpointError, match="no usable checkpoint"):

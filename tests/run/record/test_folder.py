@@ -9,7 +9,7 @@ import pytest
 from dlexp.contract import ProbeResult
 from dlexp.errors import HeldError
 from dlexp.run.record import folder as record
-from dlexp.run.record import lock
+from dlexp.run.record import lock, modules
 from dlexp.training.probing import Measurement
 
 
@@ -27,7 +27,7 @@ def test_the_summary_comes_last_and_holds_no_nan(tmp_path):
         tmp_path / "run", ["epoch"], {"config.yaml": "seed: 0\n", ".hydra/config.yaml": "x\n"}, {"a.py": "0"}
     )
     assert record.read_summary(tmp_path / "run") is None
-    written.finish({"status": "diverged", "metrics": {"test/loss": math.nan}, "seconds": {}})
+    written.finish({"id": "0" * 12, "choices": {}, "status": "diverged", "metrics": {"test/loss": math.nan}, "seconds": {}})
     summary = record.read_summary(tmp_path / "run")
     assert summary["metrics"] == {"test/loss": None}
     assert (len(summary["code"]), summary["modules"]) == (64, {"a.py": "0"})
@@ -36,7 +36,7 @@ def test_the_summary_comes_last_and_holds_no_nan(tmp_path):
 def measure_again(folder, header):
     """probes.csv of a run that had measured once, with this header, and goes on."""
     (folder / "probes.csv").write_text(f"{header}\n")
-    written = record.Record(folder, ["epoch"], {}, {}, {"metrics.csv": 0, "probes.csv": len(header) + 1})
+    written = record.Record(folder, ["epoch"], {}, {}, record.SavedFiles([], {"probes.csv": len(header) + 1}))
     written.measurement(1, Measurement("p", "eval", ProbeResult([("l", "norm", 0.5)], {})))
     written.close()
     return (folder / "probes.csv").read_text().splitlines()
@@ -62,10 +62,10 @@ def test_a_new_record_removes_what_an_earlier_start_left(tmp_path):
 
 def test_a_run_that_goes_on_removes_its_page_which_shows_an_earlier_state(tmp_path):
     begun = record.Record(tmp_path / "run", ["epoch"], {"config.yaml": "seed: 0\n"}, {})
-    lengths = begun.sync()
+    kept = record.SavedFiles([], begun.sync())
     begun.close()
     (tmp_path / "run" / record.PAGE).write_text("interrupted")
-    record.Record(tmp_path / "run", ["epoch"], {}, {}, lengths).close()
+    record.Record(tmp_path / "run", ["epoch"], {}, {}, kept).close()
     assert not (tmp_path / "run" / record.PAGE).exists()
     assert (tmp_path / "run" / "config.yaml").exists()
 
@@ -98,8 +98,8 @@ def test_the_commit_of_a_repository_around_an_installed_package_is_not_named(pla
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "a"], check=True)
     commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     (tmp_path / place).mkdir(parents=True)
-    monkeypatch.setattr(record, "PACKAGE", tmp_path / place)
-    assert record.git_commit.__wrapped__() == (commit if is_checkout else None)
+    monkeypatch.setattr(modules, "PACKAGE", tmp_path / place)
+    assert modules.git_commit.__wrapped__() == (commit if is_checkout else None)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_a_commit_that_is_not_the_code_is_called_dirty(path, is_dirty, tmp_path,
         (tmp_path / file).write_text("1")
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
         subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(record, "PACKAGE", tmp_path / "dlexp")
-    commit = record.git_commit.__wrapped__()
+    monkeypatch.setattr(modules, "PACKAGE", tmp_path / "dlexp")
+    commit = modules.git_commit.__wrapped__()
     assert len(commit) == 40
     (tmp_path / path).write_text("2")
-    assert record.git_commit.__wrapped__() == (f"{commit}-dirty" if is_dirty else commit)
+    assert modules.git_commit.__wrapped__() == (f"{commit}-dirty" if is_dirty else commit)

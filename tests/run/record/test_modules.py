@@ -5,7 +5,6 @@ import torch
 
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from dlexp.run.record import folder
 from dlexp.run.record import modules as modules_of_runs
 from dlexp.run.record.modules import DIGITS, PACKAGE, WITHOUT_NUMBERS, combine, describe_other_code, find_modules
 from tests.processes import Command
@@ -141,11 +140,11 @@ def test_the_command_says_so_and_does_it_again(finished, tmp_path):
 @pytest.fixture
 def edit_and_commit(monkeypatch):
     """A process that has planned nothing yet, and a function that changes every module and the commit, as a user does."""
-    caches = (modules_of_runs._hash_modules, modules_of_runs._hash_once, folder.git_commit)
+    caches = (modules_of_runs._hash_modules, modules_of_runs._hash_once, modules_of_runs.git_commit)
 
     def edit():
         monkeypatch.setattr(modules_of_runs, "hash_source", lambda _: "e" * 64)
-        monkeypatch.setattr(folder, "_ask_git", lambda *_: f"{PACKAGE.parent}\n{'e' * 40}")
+        monkeypatch.setattr(modules_of_runs, "_ask_git", lambda *_: f"{PACKAGE.parent}\n{'e' * 40}")
 
     for cache in caches:
         cache.cache_clear()
@@ -156,8 +155,8 @@ def edit_and_commit(monkeypatch):
 
 
 def test_a_run_names_the_code_of_its_planning_whatever_is_edited_and_committed_until_it_ends(edit_and_commit, tmp_path):
-    commit = folder.git_commit()
-    folder.git_commit.cache_clear()
+    commit = modules_of_runs.git_commit()
+    modules_of_runs.git_commit.cache_clear()
     planned = [
         prepare(*MOONS, *more, root=tmp_path) for more in ((), ("norm=none",), ("batch_size=auto",), ("activation=tanh",))
     ]

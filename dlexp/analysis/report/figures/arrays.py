@@ -14,6 +14,7 @@ from dlexp.analysis.read.folder import warn_damaged
 from dlexp.analysis.report.arrange import add_cell_names, cell_names, group_by, records, varying_keys
 from dlexp.analysis.report.labels import show
 from dlexp.machine.files import open_regular_file
+from dlexp.run.record.checksums import check_file
 
 PREDICTIONS = "predictions"  # the arrays that every run saves
 MAX_UNPACKED_BYTES = 2**28  # of one file; the predictions of 50,000 test examples in 100 classes have a hundredth of it
@@ -73,6 +74,7 @@ def read_arrays(folder: Path, name: str) -> dict[int, Arrays]:
     for path in folder.glob(f"{name}*.npz"):
         if match := re.fullmatch(rf"{name}(?:-(\d+))?\.npz", path.name):
             try:
+                check_file(folder.parent, f"{folder.name}/{path.name}")
                 with open_regular_file(path) as file:
                     _check_size(file)
                     with np.load(file, allow_pickle=False) as arrays:

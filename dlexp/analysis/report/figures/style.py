@@ -219,7 +219,7 @@ def render(drawn: DrawnFigure) -> tuple[bytes, bytes]:
     figure = drawn.figure
     png = _save(figure, "png", {"Software": None})
     if not drawn.raster:
-        image = Image.open(io.BytesIO(png)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        image = Image.open(io.BytesIO(png), formats=("PNG",)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
         buffer = io.BytesIO()
         image.save(buffer, "png", optimize=True)
         png = buffer.getvalue()

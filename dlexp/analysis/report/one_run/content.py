@@ -3,27 +3,28 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dlexp.analysis.judge.cells import FAILED, FINISHED
+from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read import folder as run_folder
 from dlexp.analysis.read.concatenate import concatenate_csv
-from dlexp.analysis.read.folder import DamagedError, DamagedRunWarning, RunFolder, read_json
+from dlexp.analysis.read.folder import DamagedError, DamagedRunWarning, RunFolder
 from dlexp.analysis.read.load import add_mode
 from dlexp.analysis.report.figures.arrays import Arrays, read_arrays
 from dlexp.config import plain_yaml
+from dlexp.config.plain_json import FormError
+from dlexp.run.record.forms import read_summary_file
 from dlexp.run.record.layout import METRICS, RUN_FOLDER_NAME, list_missing
 
 DAMAGED = "damaged"  # the status of a run whose summary.json cannot be read
 CELL = "model"  # the key that names the only cell of the study that `as_study` makes
 MAX_LAYERS = 500  # of which measurements are shown; a ResNet-50 has 161 tensors
-STATUSES = (*FINISHED, *FAILED, "interrupted")
 CSV_FILES = ("metrics.csv", "probes.csv")
 
 
@@ -110,26 +111,25 @@ def _read_settings(folder: Path, problems: list[str]) -> tuple[RunFolder, str]:
     """The run's config and summary, and the text of config.yaml; each alone if the other is damaged."""
     text = _attempt("config.yaml", lambda: plain_yaml.read(folder / "config.yaml"), problems) or ""
     try:
-        run = run_folder.read_run_folder(folder)
-        if run.status in STATUSES:
-            return replace(run, reason=run.reason and str(run.reason)), text
-        why = "summary.json has a status that training does not write"
+        return run_folder.read_run_folder(folder), text
     except DamagedError as error:
         why = str(error)
     known = len(problems)
     config = (_attempt("config.yaml", lambda: run_folder.read_config(text), problems) if text else None) or {}
-    summary: Any = None
-    status = "interrupted"
-    if (folder / "summary.json").exists():
-        summary = _attempt("summary.json", lambda: read_json(folder / "summary.json"), problems)
-        status = summary["status"] if isinstance(summary, dict) and summary.get("status") in STATUSES else DAMAGED
+    summary: dict[str, Any] = {"status": "interrupted"}
+    try:
+        summary = read_summary_file(folder)
+    except FileNotFoundError:
+        pass
+    except FormError as error:
+        problems.append(f"{error}.")
+        summary = {"status": DAMAGED}
     if (
         text and len(problems) == known and list_missing(folder) != [METRICS]
     ):  # each file can be read, and together they are not a run's
         problems.append(f"The run cannot be read in full: {why}.")
-    reason = summary.get("reason") if isinstance(summary, dict) else None
     name = RUN_FOLDER_NAME.search(folder.name)
-    return RunFolder(name[1] if name else folder.name, folder, status, reason and str(reason), {}, config), text
+    return RunFolder(name[1] if name else folder.name, folder, summary["status"], summary.get("reason"), {}, config), text
 
 
 def _attempt(name: str, read: Callable[[], Any], problems: list[str]) -> Any:
@@ -146,7 +146,7 @@ def _attempt(name: str, read: Callable[[], Any], problems: list[str]) -> Any:
 def _read_overrides(folder: Path) -> tuple[list[str] | None, list[str]]:
     """The overrides in summary.json; and where there are none, those that Hydra recorded."""
     try:
-        return _list_texts(read_json(folder / "summary.json")["overrides"]), []
+        return _list_texts(read_summary_file(folder)["overrides"]), []
     except (OSError, ValueError, KeyError, TypeError):
         try:
             return None, _list_texts(plain_yaml.parse(plain_yaml.read(folder / ".hydra/overrides.yaml")))

@@ -1,0 +1,108 @@
+"""Verify the sums of the files below a folder, whatever has been damaged since they were written. Loads no torch."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlexp.config import plain_json
+from dlexp.config.plain_json import SUM_KEY, FormError
+from dlexp.run.record.checksums import SUMS_FILE, find_changed, read_listed_sums
+from dlexp.run.record.forms import Manifest, Measurements, read_summary_file
+from dlexp.run.record.layout import CONFIG, PROTOCOL, SUMMARY, find_run_folders, is_run_folder, list_missing
+from dlexp.run.record.protocol_form import Protocol
+from dlexp.run.record.states import list_states, read_state_bytes
+
+MAX_BYTES = 2**28  # of a JSON file; a large study's protocol has a hundredth of it
+TUNED, PAGE = "tuned.json", "report.html"
+CAN_BE_DELETED = ("checkpoints/", "arrays/", "probes.csv", "preprocessing.json", "profile", TUNED)
+
+
+@dataclass
+class Verified:
+    """What was found of a run, or of a file of a study.
+
+    Args:
+        path: The run's folder, or the file.
+        problems: What is damaged, the end of a sentence each.
+        gone: Files of a finished run that were deleted, and that it can do without.
+        summed: Whether there are sums, as older versions wrote none. Of an interrupted run: whether it has saved states.
+    """
+
+    path: Path
+    problems: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    summed: bool = True
+
+
+def verify_tree(root: Path) -> Iterator[Verified]:
+    """Verify every run at or below a folder, and the protocols and manifests beside them.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    folders = set()
+    for folder in find_run_folders(root):
+        folders.add(folder.parent)
+        yield verify_run(folder)
+    if is_run_folder(root):
+        return
+    for parent in sorted(folders | {root}):
+        for path in sorted([*parent.glob(PROTOCOL), *parent.glob(f"*/{PROTOCOL}"), *parent.glob("sweeps/*.json")]):
+            yield _verify_json(path, Protocol if path.name == PROTOCOL else Manifest)
+        for path in sorted([*parent.glob(SUMS_FILE), *parent.glob(f"*/{SUMS_FILE}")]):
+            yield _verify_report(path)
+
+
+def _verify_report(path: Path) -> Verified:
+    """Verify the files of a report, which its SHA256SUMS lists."""
+    found = Verified(path.parent / PAGE)
+    try:
+        sums = read_listed_sums(path.parent)
+    except (OSError, ValueError) as error:
+        found.problems.append(str(error))
+        return found
+    found.problems += find_changed(path.parent, sums, list(sums))
+    found.problems += [f"lacks {name}" for name in sums if not _is_there(path.parent / name)]
+    return found
+
+
+def verify_run(folder: Path) -> Verified:
+    """Verify all files of a run, those of its saved states included."""
+    found = Verified(folder)
+    states = list_states(folder)
+    if os.path.lexists(folder / SUMMARY):
+        found.problems += [f"lacks {name}" for name in list_missing(folder)]
+        sums: dict[str, str] = {}
+        try:
+            sums = read_summary_file(folder).get("files", {})
+        except FormError as error:
+            found.problems.append(str(error))
+        found.problems += find_changed(folder, sums, list(sums))
+        found.gone = [name for name in sums if not _is_there(folder / name) and name.startswith(CAN_BE_DELETED)]
+        found.summed = bool(sums)
+    else:
+        found.problems += [] if _is_there(folder / CONFIG) else [f"lacks {CONFIG}"]
+        found.summed = bool(states)
+    if _is_there(folder / TUNED):
+        found.problems += _verify_json(folder / TUNED, Measurements).problems
+    for state in states:
+        try:
+            read_state_bytes(state, folder)
+        except (OSError, ValueError) as error:
+            found.problems.append(f"{state.name}: {error}")
+    return found
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.with_name(f"{path.name}.gz").exists()
+
+
+def _verify_json(path: Path, form: type) -> Verified:
+    """Verify the form of a JSON file, and the sum that it holds of itself."""
+    found = Verified(path)
+    try:
+        found.summed = SUM_KEY in plain_json.read(path, form, MAX_BYTES)
+    except (FileNotFoundError, FormError) as error:
+        found.problems.append(str(error))
+    return found
