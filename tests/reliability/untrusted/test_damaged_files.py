@@ -158,7 +158,7 @@ def list_cases(path):
 
 
 def choose(cases, number, seed):
-    return random.Random(seed).sample(cases, min(number, len(cases))) if number else cases
+    return random.Random(seed).sample(cases, number)
 
 
 def answer(read):
@@ -212,10 +212,10 @@ def test_a_sample_of_damaged_files_is_answered(made, capsys):
     assert fuzz(made, 10) == 50
 
 
-@pytest.mark.slow(3600)
+@pytest.mark.slow(seconds=900)
 @pytest.mark.usefixtures("_without_figures")
-def test_every_damaged_file_is_answered(made, capsys):
-    assert fuzz(made, 0) > 5000
+def test_5000_attempts_are_answered(made, capsys):
+    assert fuzz(made, 1000) == 5000
 
 
 NAMED = {
