@@ -13,6 +13,7 @@ from dlexp.config.entry import show_command
 from dlexp.config.suggestion import nearest_option
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError, DiskError
+from dlexp.machine.notices import notify
 from dlexp.run.display import Display
 from dlexp.run.plan import NOT_IN_LABEL, PlannedRun, plan
 from dlexp.run.record import disk
@@ -152,10 +153,15 @@ def _list_unplanned(study: Study, request: Request, parent: Path, earlier: Path)
 
 
 def _read_unplanned(path: Path) -> list[tuple[Cell, int]]:
-    """Cell and seed of each unplanned run that an earlier protocol lists; none where it cannot be read."""
+    """Cell and seed of each unplanned run that an earlier protocol lists; none, and a notice, where it is damaged."""
     try:
         return [(run["cell"], run["seed"]) for run in plain_json.read(path, Protocol)["runs"] if run.get("unplanned")]
-    except (FileNotFoundError, plain_json.FormError):
+    except FileNotFoundError:
+        return []
+    except plain_json.FormError as error:
+        notify(
+            f"{path.parent}: {error}. It is written anew; runs with seeds that only it listed are no longer part of the study."
+        )
         return []
 
 

@@ -9,7 +9,7 @@ from dlexp.errors import ConfigError, DiskError
 from dlexp.run.record.layout import RUN_FOLDER_NAME
 from dlexp.study.definition import read_study
 from dlexp.study.metrics import METRICS
-from dlexp.study.protocol import check_metrics, name_folder, run_study, write_protocol
+from dlexp.study.protocol import _read_unplanned, check_metrics, name_folder, run_study, write_protocol
 from dlexp.study.request import compose_runs, read_command
 from dlexp.study.sweep import Checked, check_cells
 
@@ -213,3 +213,11 @@ def test_a_report_that_cannot_be_written_after_the_runs_is_a_sentence(one_run, t
     monkeypatch.setattr("dlexp.analysis.report.write.write_set", refuse)
     with pytest.raises(DiskError, match="report cannot be written .*No space left.* All runs are recorded: .* writes it"):
         run(tmp_path / "outputs", "seed=0", "activation=relu")
+
+
+def test_an_earlier_protocol_that_is_damaged_is_named_before_it_is_replaced(tmp_path, capsys):
+    path = tmp_path / "protocol.json"
+    assert (_read_unplanned(path), capsys.readouterr().err) == ([], "")
+    path.write_text('{"runs": []}')
+    assert _read_unplanned(path) == []
+    assert "protocol.json: study is missing. It is written anew; runs with seeds that only it listed" in capsys.readouterr().err
