@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dlexp.config.values import join_first, make_printable
 from dlexp.contract import ConfigError
+from dlexp.data.class_names import check_spelling
 
 CHANNELS = (1, 3, 4)
 PIXELS = "(x * 255).round().astype(np.uint8) if the pixels are from 0 to 1, else x.astype(np.uint8)"
@@ -86,7 +87,9 @@ def find_classes(array: npt.NDArray, place: str) -> list[object]:
     if len(single := values[counts == 1]):
         names = join_first(make_printable(str(value)) for value in single)
         raise ConfigError(f"{place}: expected two examples of each class or more, got one of {names}.")
-    return list(values.tolist())
+    classes = list(values.tolist())
+    check_spelling(classes, place)
+    return classes
 
 
 def make_labels(array: npt.NDArray, classes: Sequence[object], place: str) -> Tensor:

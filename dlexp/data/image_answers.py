@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from dlexp.config.entry import show_setting
 from dlexp.config.values import make_printable, show_path
+from dlexp.data.class_names import check_spelling
 from dlexp.data.image_names import SPLIT_NAMES, SUFFIXES, Found, count_endings, last, list_folder, list_some, name_some
 from dlexp.data.image_table import suggest_table
 from dlexp.errors import ConfigError
@@ -145,6 +146,7 @@ def _check_one_folder(found: Found, folder: str, test_fraction: float | None) ->
 
 def _check_each_class(found: Found, folders: list[str], classes: list[str]) -> None:
     """Refuse classes without images in one of the folders, and fewer than two classes."""
+    check_spelling(classes, "dataset.root")
     there, lacking = set(found.names.folders), []
     for place in (f"{folder}/{name}".lstrip("/") for name in classes for folder in folders):
         if not found.counts[place]:

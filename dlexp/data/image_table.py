@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dlexp.config.entry import show_setting
 from dlexp.config.values import make_printable, show_path
+from dlexp.data.class_names import check_spelling
 from dlexp.data.image_columns import SPLIT_COLUMNS, find_column, find_columns, has_split_column, read_cells
 from dlexp.data.image_names import (
     SPLIT_NAMES,
@@ -59,6 +60,7 @@ def read_table(
         count = f"{len(rows.problems):,} row{'s' if len(rows.problems) > 1 else ''} of {shown}"
         raise ConfigError(f"dataset.labels: {count} cannot be used:{list_some(rows.problems)}{advice}")
     classes = sorted({label for label, _ in rows.examples.values()})
+    check_spelling(classes, "dataset.label_column")
     if all(re.fullmatch(r"\d{1,18}", label, re.ASCII) for label in classes):
         classes.sort(key=int)
     needed = {"train", "test"} if split else {"all"}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dlexp.config.values import join_first
 from dlexp.contract import ConfigError
+from dlexp.data.class_names import check_spelling
 from dlexp.data.table_columns import column_names, is_number, read_numbers, refuse_decimal_commas, refuse_missing
 from dlexp.data.table_messages import format_cells, in_column, join_names, show_cell
 
@@ -56,7 +57,9 @@ def find_classes(frame: pd.DataFrame, label: str, task: Task, place: str) -> tup
         return ()
     _check_classes(frame, label, place, is_numeric=numbers is not None)
     if numbers is None:
-        return tuple(sorted(column.unique()))
+        names = sorted(column.unique())
+        check_spelling(names, in_column(column, place))
+        return tuple(names)
     return tuple(_name_number(value) for value in np.unique(numbers))
 
 
