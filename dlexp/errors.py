@@ -38,5 +38,12 @@ class DiskError(RuntimeError):
     """A file cannot be written, for example because the disk is full. Exit code 5; files written before are complete."""
 
 
+class MovedError(DiskError):
+    """The folder of a run, its lock or a file in it was removed, renamed or replaced while the run was executed. Exit code 5.
+
+    Nothing more is written. A sweep counts the run as failed and goes on.
+    """
+
+
 class HeldError(RuntimeError):
     """Another process is executing this run. Exit code 3; a sweep skips the run."""

@@ -73,7 +73,9 @@ def _build(path: Path, language: str, *, replace: bool) -> Path:
     if is_run_folder(folder):
         return build_run_report(folder, language)
     if not (folder / PROTOCOL).exists():
-        below = [*sorted(folder.glob(f"*/{PROTOCOL}")), *find_run_folders(folder)] if folder.is_dir() else []
+        below = (
+            [*sorted(folder.glob(f"*/{PROTOCOL}")), *find_run_folders(folder, lambda error: None)] if folder.is_dir() else []
+        )
         places = join_first((show_path(str(item.parent if item.name == PROTOCOL else item)) for item in below), MAX_LISTED)
         raise ConfigError(
             f"expected the folder of a study, which holds {PROTOCOL}, or that of a run."

@@ -104,12 +104,14 @@ def _train_one(composed: Composed) -> int:
     from dlexp.run.display import make_display, result_line
     from dlexp.run.execute import execute, gather_facts
     from dlexp.run.plan import plan
+    from dlexp.run.record.place import explain_moved
 
     run = plan(composed)
     with make_display() as display:
         summary = execute(run, gather_facts(run), display) if run.must_run() else None
         if summary is None:
-            summary = run.read_summary() or {}
+            if (summary := run.read_summary()) is None:
+                raise explain_moved(run.folder, run.folder)
             code, environment = run.describe_other_code(), run.describe_other_environment()
             if code:
                 display.say(f"{run.title}: {code}; stale=rerun does it again.")

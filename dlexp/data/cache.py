@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from dlexp.contract import DatasetError
 from dlexp.machine.files import open_regular_file, replacing
+from dlexp.machine.locks import locking_file
 from dlexp.machine.notices import notify
 
 
@@ -30,7 +30,7 @@ def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, An
         return found
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
+        with locking_file(path.with_suffix(".lock")):
             if _load(path) is None:
                 if path.exists():
                     notify(f"{path} is damaged and is made again.")

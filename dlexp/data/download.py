@@ -8,10 +8,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, BinaryIO, NamedTuple
 
-from filelock import FileLock
-
 from dlexp.data.archive import unpack
 from dlexp.machine.files import read_regular_file, replacing
+from dlexp.machine.locks import locking_file
 from dlexp.machine.notices import is_watched, notify
 
 ANSWER_SECONDS = 4.0  # timeout for the first answer of a server
@@ -56,7 +55,7 @@ def obtain(archives: Sequence[Archive], lock: Path, find_bad: Callable[[], list[
     if not lock.parent.exists():
         _open_in_time(archives[0].urls[0], opener).close()  # raises before anything is written
         lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with locking_file(lock):
         bad = set(find_bad())
         for archive in archives:
             if bad.intersection(archive.members.values()):

@@ -6,7 +6,6 @@ something.
 """
 
 import errno
-import fcntl
 import os
 import platform
 import re
@@ -15,13 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from time import monotonic, sleep
 from typing import BinaryIO, TextIO
+
+from dlexp.machine.locks import fails_to_lock, is_locked, locking_folder
+from dlexp.machine.notices import notify_once
 
 Content = str | bytes | memoryview
 
 MAX_JSON_BYTES = 2**22  # of a JSON file that training writes: a thousand times its usual size, ten times that of a large study
 MAX_NAME = 32  # characters of a file's name in that of its temporary file, so that a long name does not get too long
+CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # CIFS and some FUSE file systems, for folders
+STILL_OPEN = ".nfs"  # NFS gives this name to a file that was removed and that a process has open; it goes when that closes it
 LOCK_SECONDS = 5.0  # to wait for another process that replaces a set of files, which takes milliseconds
 
 
@@ -41,11 +44,11 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     file = temporary.open("xb")  # fails if there is anything by this name, also a link
     try:
         with file:
-            _fails_to_lock(file.fileno())  # shows that this process lives; where there are no locks, its number does
+            fails_to_lock(file.fileno())  # shows that this process lives; where there are no locks, its number does
             yield file
             file.flush()
             if durable:
-                os.fsync(file.fileno())
+                _flush_to_disk(file.fileno(), path)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -72,7 +75,7 @@ def write_set(contents: Mapping[Path, Content], *, unfinished: Mapping[Path, Con
         unfinished: The files from which the set is read → what they hold until all others are replaced.
         obsolete: Files of the old set that the new one lacks.
     """
-    with locking_folder(next(iter(unfinished)).parent), ExitStack() as last, ExitStack() as others:
+    with locking_folder(next(iter(unfinished)).parent, LOCK_SECONDS), ExitStack() as last, ExitStack() as others:
         with ExitStack() as first:
             for path, content in unfinished.items():
                 _stage(path, content, first)
@@ -87,22 +90,6 @@ def _stage(path: Path, content: Content, stack: ExitStack) -> None:
     file = stack.enter_context(replacing(path))
     file.write(_encode(content))
     file.flush()
-
-
-@contextmanager
-def locking_folder(folder: Path) -> Iterator[None]:
-    """Wait until no other process has this folder locked, for `LOCK_SECONDS` at most, and lock it.
-
-    It makes no file. Where the file system has no locks, nothing waits.
-    """
-    end = monotonic() + LOCK_SECONDS
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        while _fails_to_lock(descriptor) and monotonic() < end:
-            sleep(0.01)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def make_own_folder(path: Path) -> None:
@@ -139,32 +126,9 @@ def _remove_leftovers(folder: Path) -> None:
     pattern = re.compile(rf"\..+\.{re.escape(platform.node())}\.(\d{{1,9}})\.[0-9a-f]{{16}}\.tmp", re.DOTALL)
     for name in os.listdir(folder):
         found = pattern.fullmatch(name) if name.endswith(".tmp") else None
-        if found and not is_alive(int(found[1])) and not _is_locked(folder / name):
+        if found and not is_alive(int(found[1])) and not is_locked(folder / name):
             with suppress(OSError):  # another process has removed it, or it is another user's
                 (folder / name).unlink()
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a process has this file locked: a writer in another container, whose number means nothing here."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return _fails_to_lock(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _fails_to_lock(descriptor: int) -> bool:
-    """Lock an open file or folder, and return whether that failed because another process has it locked."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False  # the file system has no locks
-    return False
 
 
 def open_regular_file(path: Path) -> BufferedReader:
@@ -202,6 +166,11 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
     return content
 
 
+def is_removed(path: Path) -> bool:
+    """Whether this is a file that was removed, and that NFS keeps under another name because a process has it open."""
+    return path.name.startswith(STILL_OPEN)
+
+
 def read_system_file(path: Path) -> str:
     """The content of a file in which the operating system reports something; empty if there is no such file."""
     try:
@@ -229,6 +198,22 @@ def sync(path: Path) -> None:
     """Bring what was written into a file, or a folder, to the disk itself, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _flush_to_disk(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def _flush_to_disk(descriptor: int, path: Path) -> None:
+    """Bring an open file or folder to the disk. Where the file system cannot do this, say so."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        place, kind = (path, "folders") if is_folder else (path.parent, "files")
+        notify_once(
+            f"{place}: this file system cannot bring {kind} to the disk ({os.strerror(error.errno)}). A run that is killed "
+            "still goes on as it was, but a power failure may undo what was written last.",
+            key=f"cannot sync {kind}",
+        )

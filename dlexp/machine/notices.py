@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dlexp.machine.printing import print_text
 
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
+_notified: set[str] = set()
 
 
 def notify(text: str, *, end: str = "\n", over: bool = False) -> None:
@@ -22,6 +23,13 @@ def notify(text: str, *, end: str = "\n", over: bool = False) -> None:
         if over:
             print_text("\r", error=True, end="", codes=True)
         print_text(text, error=True, end=end)
+
+
+def notify_once(text: str, key: str = "") -> None:
+    """Print a text on standard error, at most once in a process for each key, which is the text itself if none is given."""
+    if not _silent.get() and (key or text) not in _notified:
+        _notified.add(key or text)
+        notify(text)
 
 
 def is_watched() -> bool:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from dlexp.config.values import format_value
 from dlexp.contract import Dataset
 from dlexp.data.fingerprint import checking_once
-from dlexp.errors import CheckpointError, DatasetError
+from dlexp.errors import CheckpointError, DatasetError, HeldError, MovedError
 from dlexp.machine.device import describe_device
 from dlexp.machine.memory import is_out_of_memory
 from dlexp.run import signals
@@ -21,9 +21,11 @@ from dlexp.run.metrics import list_columns
 from dlexp.run.plan import PlannedRun, fingerprint_data
 from dlexp.run.record import checkpoint, disk
 from dlexp.run.record.checkpoint import expected_bytes
-from dlexp.run.record.folder import FORCED, Record, SavedFiles
+from dlexp.run.record.clear import FORCED
+from dlexp.run.record.folder import Record, SavedFiles
 from dlexp.run.record.identity import NOT_IN_CONFIG_FILE
-from dlexp.run.record.lock import hold
+from dlexp.run.record.lock import Hold, hold
+from dlexp.run.record.place import explain_moved
 from dlexp.run.resume import check_whole, find_saved_state
 from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
@@ -98,25 +100,28 @@ def execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any] |
         CheckpointError: If the run was interrupted, and none of its saved states can be read.
         ConfigError: If the config in its folder was changed since it began.
         DiskError: If the disk is full or cannot be written. Everything saved before is intact.
+        MovedError: If the folder of the run, or its lock, is removed, renamed or replaced while it is executed.
     """
     try:
-        with hold(run.study_folder, run.identity):
-            return None if run.read_summary() and not run.must_run() else _execute(run, facts, display)
+        with hold(run.study_folder, run.identity) as held:
+            return None if run.read_summary() and not run.must_run() else _execute(run, facts, display, held)
     except OSError as error:
+        if moved := disk.find_gone(error, run.study_folder):
+            raise explain_moved(moved, run.folder) from error
         if not disk.refusal(error):
             raise
         raise disk.explained(error, run.folder, _state_bytes(run, facts)) from error
 
 
-def _execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any]:
-    """Execute a run whose lock this process holds."""
+def _execute(run: PlannedRun, facts: Facts, display: Display, held: Hold) -> dict[str, Any]:
+    """Execute a run that this process holds."""
     check_whole(run)
     folder, measurements = run.folder, _read_measurements(run)
     saved = find_saved_state(run, measurements, display)
     if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.NUM_STATES):
         display.say(warning)
     files = SavedFiles(saved.state["rows"], saved.files) if saved else None
-    record = Record(folder, list_columns(run.config, facts), _initial_files(run), run.modules, files)
+    record = Record(folder, list_columns(run.config, facts), _initial_files(run), run.modules, files, held.check)
     record.log(run.title)
     if "SLURM_RESTART_COUNT" in os.environ:
         record.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
@@ -133,10 +138,11 @@ def _execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any]:
         if saved:
             trainer.resume(saved)
         summary |= trainer.complete()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, HeldError, MovedError):
         record.close()
         raise
     except Exception as error:
+        record.check()  # of a run whose folder is elsewhere now, no failure is recorded
         if refused := disk.refusal(error):
             raise refused from error
         if signals.requested():  # an interrupted library, or a loader's worker, may raise an error of its own

@@ -4,12 +4,14 @@ import os
 
 from dlexp.config import plain_yaml
 from dlexp.config.plain_json import FormError
+from dlexp.config.values import make_printable
 from dlexp.errors import CheckpointError, ConfigError
 from dlexp.run.display import Display
 from dlexp.run.plan import PlannedRun, path_keys
 from dlexp.run.record import checkpoint
 from dlexp.run.record.checkpoint import SavedState
-from dlexp.run.record.folder import FORCED, explain_damage
+from dlexp.run.record.clear import FORCED
+from dlexp.run.record.folder import explain_damage
 from dlexp.run.record.forms import FINISHED, read_summary_file
 from dlexp.run.record.identity import changes
 from dlexp.run.record.layout import SUMMARY
@@ -107,7 +109,10 @@ def _check_continuable(run: PlannedRun, measurements: tuning.Measurements | None
     try:
         changed = changes(plain_yaml.parse(plain_yaml.read(run.folder / "config.yaml")), run.config, path_keys(run.composed))
     except (OSError, ValueError) as error:
-        changed = [f"It cannot be read: {error}."]
+        raise CheckpointError(
+            f"{run.folder / 'config.yaml'} cannot be read, and it says which run the saved states are of: "
+            f"{make_printable(str(error))}. Nothing was changed; force=true starts the run over."
+        ) from error
     if changed:
         raise ConfigError(f"{run.folder / 'config.yaml'} was changed after the run began; force=true starts it over.", *changed)
 

@@ -109,7 +109,7 @@ class RunState:
         metrics |= self._test(usable=not unusable) | speed(
             self.rows, self.clock.seconds["train"], self.watched, self.config["target"]
         )
-        checkpoint.save_weights(self.record.folder, self.learner.snapshot("weights")["model"])
+        self.record.expect(checkpoint.save_weights(self.record.folder, self.learner.snapshot("weights")["model"]))
         self.record.preprocessing(to_json(describe_preprocessing(self.facts.dataset)))
         if self.early_stopping.best_epoch is not None:
             best = self.rows[self.early_stopping.best_epoch]

@@ -48,22 +48,21 @@ def run_study(study: Study, request: Request, checked: Checked, typed: str, disp
 
     Raises:
         ConfigError: If no run has a metric that the study compares, or if two of its cells are the same run.
-        DiskError: If the disk is full or cannot be written.
+        DiskError: If the disk is full or cannot be written, or if the report cannot be made of what is there.
     """
     check_metrics(study, checked)
     folder = write_protocol(study, request, typed)
     code = sweep(checked, typed, display)
+    from dlexp.analysis.read.folder import DamagedError
     from dlexp.analysis.report.replace import LessKnownError
     from dlexp.analysis.report.write import build_report  # draws figures: not needed until now
 
     try:
         return Ended(code, build_report(folder))
-    except OSError as error:
-        if not disk.refusal(error):
-            raise
-        later = f"{show_command('report')} {folder}"
+    except (DamagedError, OSError) as error:
+        done, later = "written" if disk.refusal(error) else "made", f"{show_command('report')} {folder}"
         raise DiskError(
-            f"{folder}: the report cannot be written ({error}). All runs are recorded: {later} writes it."
+            f"{folder}: the report cannot be {done} ({error}). All runs are recorded: {later} writes it."
         ) from error
     except LessKnownError as error:
         not_replaced = f"{error} {show_command('report')} {folder} --replace replaces it all the same."

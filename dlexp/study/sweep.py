@@ -12,7 +12,7 @@ from dlexp.config import plain_json
 from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
 from dlexp.data.fingerprint import checking_once
-from dlexp.errors import CheckpointError, ConfigError, HeldError, UnsupportedError
+from dlexp.errors import CheckpointError, ConfigError, HeldError, MovedError, UnsupportedError
 from dlexp.machine.files import make_own_folder, write_whole
 from dlexp.run.display import Display, make_display, origin_lines, result_line, results_table
 from dlexp.run.execute import execute, gather_facts
@@ -150,10 +150,19 @@ def _complete(run: PlannedRun, display: Display, *, due: bool) -> Row:
     except HeldError as error:
         display.say(str(error))
         return {"status": "held", "outcome": "held"}
+    except MovedError as error:
+        display.say(f"{run.title}: {error}")
+        return {"status": "moved", "outcome": "failed", "reason": str(error)}
     except CheckpointError as error:
         display.say(str(error))
         return {"status": "damaged", "outcome": "failed", "reason": str(error).splitlines()[0]}
-    summary = fresh or run.read_summary() or {}
+    summary = fresh or run.read_summary()
+    if summary is None:
+        return {
+            "status": "moved",
+            "outcome": "failed",
+            "reason": f"{run.folder} was removed or renamed after the run had ended.",
+        }
     status = summary["status"]
     if fresh:
         display.say(f"{run.title}: {result_line(summary, run.folder)}")

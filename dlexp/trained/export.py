@@ -15,7 +15,7 @@ from dlexp.data.batches import InputScaling
 from dlexp.data.preprocessing import Preprocessing, to_json
 from dlexp.errors import ConfigError, DiskError
 from dlexp.machine.device import configure_torch, restoring_torch
-from dlexp.machine.files import Content, write_set
+from dlexp.machine.files import Content, is_removed, write_set
 from dlexp.run.plan import path_keys
 from dlexp.run.record.forms import ModelFile
 from dlexp.run.record.identity import NOT_IN_ID
@@ -110,7 +110,7 @@ def _check_folder(folder: Path, identity: str) -> None:
     place = make_printable(str(folder))
     if not folder.is_dir():
         raise ConfigError(f"--output: expected a folder, got the file {place}.")
-    found = {path.name for path in folder.iterdir()}
+    found = {path.name for path in folder.iterdir() if not is_removed(path)}
     if found and (found - {WEIGHTS, DESCRIPTION, LOADER} or _read_id(folder / DESCRIPTION) != identity):
         raise ConfigError(f"--output: {place} holds other files, and nothing is overwritten: name another folder.")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dlexp.config.values import join_first, make_printable
 from dlexp.errors import ConfigError
+from dlexp.machine.notices import notify_once
 from dlexp.run.record.layout import find_run_folders, read_id
 
 ID = re.compile(r"[0-9a-f]{4,12}")  # an id, or its beginning
@@ -28,7 +29,7 @@ def find_run(run: str | Path, outputs: str | Path = "outputs") -> Path:
     root = Path(outputs).expanduser()
     if not root.is_dir():
         raise ConfigError(f"{_show(run)}: there is no such folder, and no folder {_show(root)} to search for the run.")
-    folders = list(find_run_folders(root))
+    folders = list(find_run_folders(root, _name_unreadable))
     wanted = str(run)
     found = [folder for folder in folders if folder.name == wanted]
     if not found and ID.fullmatch(wanted):
@@ -43,11 +44,15 @@ def find_run(run: str | Path, outputs: str | Path = "outputs") -> Path:
 def _check_is_run(path: Path) -> Path:
     if (path / "config.yaml").exists():
         return path
-    below = _list(str(folder) for folder in find_run_folders(path))
+    below = _list(str(folder) for folder in find_run_folders(path, _name_unreadable))
     raise ConfigError(
         f"{_show(path)}: expected the folder of a run, and it holds no config.yaml."
         + (f" It contains the runs {below}." if below else "")
     )
+
+
+def _name_unreadable(error: OSError) -> None:
+    notify_once(f"{_show(error.filename)} cannot be read ({error.strerror}) and was not searched.")
 
 
 def _suggest(wanted: str, folders: list[Path]) -> str:

@@ -1,4 +1,10 @@
+import errno
+import fcntl
+import os
+import re
+import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from torch._inductor.runtime.cache_dir_utils import cache_dir
@@ -73,3 +79,44 @@ def test_the_compile_cache_is_torchs(chosen, monkeypatch, tmp_path):
     if chosen:
         monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / chosen))
     assert str(find_compile_cache()) == cache_dir()
+
+
+REFUSED = {
+    "locks": (fcntl, "flock", errno.ENOLCK, "has no locks \\(No locks available\\): give a command once"),
+    "files": (os, "fsync", errno.EINVAL, "cannot bring files to the disk at once \\(Invalid argument\\)"),
+    "folders": (os, "fsync", errno.ENOTSUP, "cannot bring folders to the disk at once \\(Operation not supported\\)"),
+    "replacing": (Path, "replace", errno.EACCES, "cannot replace a file that is open \\(Permission denied\\)"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_the_file_system_lacks_is_named(what, tmp_path, monkeypatch):
+    module, name, number, sentence = REFUSED[what]
+    done = getattr(module, name)
+
+    def refuse(target, *arguments):
+        is_folder = isinstance(target, int) and stat.S_ISDIR(os.fstat(target).st_mode)
+        if name == "fsync" and is_folder != (what == "folders"):
+            return done(target, *arguments)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module, name, refuse)
+    found = examine_folder("output_dir", str(tmp_path), needed=True)
+    assert list(found.lacks) == [what]
+    (finding,) = judge([replace(found, free=2 * ENOUGH_FREE)])
+    assert finding.level == "note"
+    assert re.search(sentence, finding.text)
+
+
+def test_locks_that_keep_nobody_out_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    assert examine_folder("output_dir", str(tmp_path), needed=True).lacks == {"locks": "a lock does not keep others out"}
+
+
+def test_the_command_that_checks_files_is_named_where_there_are_runs(tmp_path):
+    assert "verify" not in str(build_section([examine_folder("output_dir", str(tmp_path), needed=True)]).lines)
+    folder = tmp_path / "adhoc" / f"seed=0-{'0' * 12}"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("seed: 0\n")
+    lines = build_section([examine_folder("output_dir", str(tmp_path), needed=True)]).lines
+    assert lines[1] == ("runs", f"dlexp verify {tmp_path} finds files of them that are damaged")

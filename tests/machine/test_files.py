@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 import platform
@@ -6,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from dlexp.machine import notices
 from dlexp.machine.files import open_to_append, read_regular_file, replacing, write_set, write_whole
 from tests.reliability.downloads import fork
 
@@ -174,3 +176,23 @@ def test_what_is_no_regular_file_is_refused_and_nothing_waits(make, tmp_path):
     with pytest.raises(ValueError, match="x is not a regular file"):
         read_regular_file(tmp_path / "x", 3)
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+@pytest.mark.parametrize("kind", ["folders", "files"])
+def test_a_file_system_that_cannot_sync_is_named_once_and_all_is_written(number, kind, tmp_path, monkeypatch, capsys):
+    fsync = os.fsync
+
+    def refuse(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode) == (kind == "folders"):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(notices, "_notified", set())
+    for name in "ab":
+        write_whole(tmp_path / name, name, durable=True)
+    assert read_all(tmp_path) == {"a": "a", "b": "b"}
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"{tmp_path}: this file system cannot bring {kind} to the disk ({os.strerror(number)}).")
+    assert printed.count("\n") == 1

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import torch
 
+from dlexp.machine.locks import is_locked
 from dlexp.run import signals
 from dlexp.study.sweep import check_cells, sweep
 from tests.reliability import leftovers, starts
@@ -202,9 +203,7 @@ class FaultInjector:
         different = [name for name, files in reference.items() if found.get(name) != files]
         problems = [f"{name} differs from the run without faults" for name in different]
         problems += [f"{path} is left" for path in root.rglob("*.tmp")]
-        problems += (
-            [f"{path} is held" for path in root.rglob("*.lock") if leftovers.is_held(path)] + lost(root) + self._left_behind()
-        )
+        problems += [f"{path} is held" for path in root.rglob("*.lock") if is_locked(path)] + lost(root) + self._left_behind()
         for problem in problems:
             self.violate(problem)
         self.memory.append(leftovers.resident())

@@ -18,20 +18,20 @@ from tests.reliability.faults import start
 EMPTYING = 40  # more operations than it takes to empty the folder
 
 
-def main(root: Path, stride: int, overrides: list[str]) -> dict[str, str]:
+def main(root: Path, stride: int, overrides: list[str]) -> dict[str, int]:
     """Every case of one run."""
-    start(overrides, root / "whole", 0, "")
+    start("run", overrides, root / "whole", 0, "")
     shutil.copytree(root / "whole", root / "counted")
-    _, count = start([*overrides, "force=true"], root / "counted", 0, "")
+    _, count = start("run", [*overrides, "force=true"], root / "counted", 0, "")
     numbers = sorted({*range(1, min(EMPTYING, count) + 1), *range(EMPTYING, count + 1, stride)})
     cases = {}
     for number in numbers:
         folder = root / f"kill-{number}"
         shutil.copytree(root / "whole", folder)
-        cases[folder.name] = start([*overrides, "force=true"], folder, number, "kill")[0]
+        cases[folder.name] = start("run", [*overrides, "force=true"], folder, number, "kill")[0]
         again = [*overrides, "force=true"] if number % 2 else overrides
-        ended, _ = start(again, folder, 0, "")
-        if ended != "done":
+        ended, _ = start("run", again, folder, 0, "")
+        if ended:
             raise SystemExit(f"{folder.name} ended with {cases[folder.name]}, and the start after it with {ended}")
     return cases
 

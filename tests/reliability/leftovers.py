@@ -4,26 +4,15 @@ import re
 import resource
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from tests.reliability.harness import content
 
 
-def contents(root: Path) -> dict[str, dict[str, str]]:
+def contents(root: Path, study: str = "adhoc") -> dict[str, dict[str, str]]:
     """The content of each finished run that must be reproducible, by run folder; states saved on the way depend on time."""
     return {
         path.parent.name: {name: it for name, it in content(path.parent).items() if not name.startswith("checkpoints/step")}
-        for path in sorted(root.glob("adhoc/*/summary.json"))
+        for path in sorted(root.glob(f"{study}/*/summary.json"))
     }
-
-
-def is_held(path: Path) -> bool:
-    """Whether a process holds this lock file."""
-    try:
-        with FileLock(path).acquire(blocking=False):
-            return False
-    except Timeout:
-        return True
 
 
 def children() -> list[str]:

@@ -8,7 +8,7 @@ from dlexp.errors import CheckpointError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record import checkpoint
-from dlexp.run.record.folder import FORCED
+from dlexp.run.record.clear import FORCED
 from tests.runs import MOONS, prepare
 
 LONG = (*MOONS, "epochs=4", "checkpoint_every=0")

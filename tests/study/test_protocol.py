@@ -1,10 +1,14 @@
 import errno
 import json
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from dlexp.commands import report
+from dlexp.commands.attempt import attempt
 from dlexp.errors import ConfigError, DiskError
 from dlexp.run.record.layout import RUN_FOLDER_NAME
 from dlexp.study.definition import read_study
@@ -12,6 +16,7 @@ from dlexp.study.metrics import METRICS
 from dlexp.study.protocol import _read_unplanned, check_metrics, name_folder, run_study, write_protocol
 from dlexp.study.request import compose_runs, read_command
 from dlexp.study.sweep import Checked, check_cells
+from dlexp.training.single_learner import SingleLearner
 
 TINY = ("study=activation_2d", "dataset=moons", "epochs=2", "model.widths=[8]")
 FOLDER = "with-epochs=2-model.widths=-8-"  # and 8 digits of a hash
@@ -221,3 +226,47 @@ def test_an_earlier_protocol_that_is_damaged_is_named_before_it_is_replaced(tmp_
     path.write_text('{"runs": []}')
     assert _read_unplanned(path) == []
     assert "protocol.json: study is missing. It is written anew; runs with seeds that only it listed" in capsys.readouterr().err
+
+
+def test_a_study_whose_folder_is_moved_away_says_so_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
+    step, done = SingleLearner.step, []
+
+    def move(self, *batch):
+        done.append(None)
+        if len(done) == 2:
+            (tmp_path / "activation_2d").rename(tmp_path / "moved")
+        return step(self, *batch)
+
+    monkeypatch.setattr(SingleLearner, "step", move)
+    overrides = ("seed=0", "activation=relu,tanh")
+    with pytest.raises(DiskError, match="the report cannot be made .*protocol.json.* All runs are recorded: dlexp report"):
+        run(tmp_path, *overrides)
+    assert "2 runs: 1 done, 0 skipped, 1 failed, 0 held." in capsys.readouterr().out
+    assert not list((tmp_path / "moved").rglob("summary.json"))
+    assert run(tmp_path, *overrides).code == 0
+    assert "2 runs: 1 done, 1 skipped, 0 failed, 0 held." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_a_report_that_cannot_be_written_ends_in_a_sentence_with_5_and_the_runs_are_safe(number, one_run, monkeypatch, capsys):
+    root, _ = one_run
+    folder = folder_of_report(root)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def refuse(path, mode="r", *arguments, **options):
+        if "x" in mode and path.name.startswith((".report", ".main", ".runs")):
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, mode, *arguments, **options)
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", refuse)
+    assert attempt(lambda: run(root, "seed=0", "activation=relu").code) == 5
+    said = capsys.readouterr().err
+    assert f"the report cannot be written ([Errno {number}] {os.strerror(number)}" in said
+    assert "All runs are recorded: dlexp report" in said
+    assert report.main([str(folder)]) == 5
+    (run_folder,) = [path.parent for path in root.glob("activation_2d/*/summary.json")]
+    assert report.main([str(run_folder)]) == 5
+    assert capsys.readouterr().err.count(os.strerror(number)) == 2
+    changed = [path.name for path, content in before.items() if path.read_bytes() != content]
+    assert changed in ([], ["protocol.json"])

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 
+from dlexp.commands.attempt import attempt
 from dlexp.config.compose import compose
 from dlexp.config.overrides import expand
 from dlexp.errors import ConfigError, UnsupportedError
@@ -205,3 +206,89 @@ def test_with_force_an_interrupted_sweep_goes_on_after_what_it_has_finished(tmp_
 )
 def test_the_advice_to_retry_is_a_command_that_runs_only_what_failed(command, expected):
     assert sweep.write_retry(command) == expected
+
+
+def at_step(number, work, monkeypatch):
+    """Do something before this training step, counted over all runs."""
+    step, done = SingleLearner.step, []
+
+    def counted(self, *batch):
+        done.append(None)
+        if len(done) == number:
+            work()
+        return step(self, *batch)
+
+    monkeypatch.setattr(SingleLearner, "step", counted)
+
+
+@pytest.mark.parametrize("what", ["adhoc", "adhoc/*-*", "adhoc/.locks", "adhoc/*-*/metrics.csv"])
+@pytest.mark.parametrize("how", ["removed", "renamed"])
+def test_a_run_whose_folder_is_moved_is_a_failed_row_and_the_sweep_goes_on(how, what, tmp_path, monkeypatch, capsys):
+    def move():
+        (found,) = tmp_path.glob(what)
+        moved = found.rename(tmp_path / "moved")
+        if how == "removed":
+            shutil.rmtree(moved) if moved.is_dir() else moved.unlink()
+
+    at_step(3, move, monkeypatch)
+    assert complete("seed=0,1", "epochs=2", root=tmp_path) == 1
+    out = capsys.readouterr().out
+    assert "2 runs: 1 done, 0 skipped, 1 failed, 0 held." in out
+    assert re.search(r"moved.*(was removed|removed from).*while the run was executed", " ".join(out.split()))
+    assert len(folders(tmp_path)) == 1
+    assert not list((tmp_path / "moved").rglob("summary.json"))
+    assert complete("seed=0,1", "epochs=2", root=tmp_path) == 0
+    assert counts(capsys) == "2 runs: 1 done, 1 skipped, 0 failed, 0 held."
+
+
+def test_a_single_run_whose_folder_is_moved_ends_with_5(tmp_path, monkeypatch, capsys):
+    at_step(3, lambda: (tmp_path / "adhoc").rename(tmp_path / "moved"), monkeypatch)
+    assert attempt(lambda: run(*MOONS, root=tmp_path) and 0) == 5
+    assert re.search("/adhoc/.*(was removed|renamed).* while the run was executed", capsys.readouterr().err)
+
+
+DAMAGES = {
+    "config.yaml is missing": lambda folder: (folder / "config.yaml").unlink(),
+    "config.yaml is a folder": lambda folder: replace_by_folder(folder / "config.yaml"),
+    "metrics.csv is a folder": lambda folder: replace_by_folder(folder / "metrics.csv"),
+    "train.log is a folder": lambda folder: replace_by_folder(folder / "train.log"),
+    "probes.csv is a folder": lambda folder: replace_by_folder(folder / "probes.csv"),
+    "report.html is a folder": lambda folder: replace_by_folder(folder / "report.html"),
+    "the older state is a folder": lambda folder: replace_by_folder(min(folder.glob("checkpoints/step-*.pt"))),
+    "the newer state is a folder": lambda folder: replace_by_folder(max(folder.glob("checkpoints/step-*.pt"))),
+    "a later state is a folder": lambda folder: replace_by_folder(folder / "checkpoints/step-000000006.pt"),
+}
+
+
+def replace_by_folder(path):
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    (path / "x").write_text("x")
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """The folder of one interrupted run, below adhoc/."""
+    root = tmp_path_factory.mktemp("interrupted")
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(6, interrupt, patch)
+        with pytest.raises(KeyboardInterrupt):
+            complete("seed=0", "epochs=2", "checkpoint_every=0", root=root)
+    return root
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_interrupted_run_with_a_damaged_file_goes_on_or_is_a_damaged_row(damage, interrupted, tmp_path, capsys):
+    shutil.copytree(interrupted, tmp_path, dirs_exist_ok=True)
+    (folder,) = (tmp_path / "adhoc").glob("*-*")
+    DAMAGES[damage](folder)
+    refused = damage.startswith("config.yaml")
+    assert complete("seed=0,1", "epochs=2", "checkpoint_every=0", root=tmp_path) == refused
+    out = capsys.readouterr().out
+    assert f"2 runs: {1 if refused else 2} done, 0 skipped, {int(refused)} failed, 0 held." in out
+    assert ("config.yaml cannot be read" in out and "force=true starts the run over" in out) == refused
+    assert complete("seed=0,1", "epochs=2", "force=true", root=tmp_path) == 0

@@ -38,7 +38,7 @@ def load_runs(path: str | Path = "outputs") -> pd.DataFrame:
     path = Path(path)
     if path.is_file():
         return read_runs(path)
-    folders = list(find_run_folders(path))
+    folders = list(find_run_folders(path, _warn_unreadable))
     if not folders and (tables := list(_read_tables(find_tables(path, "runs.csv")))):
         return pd.concat(tables, ignore_index=True)
     return build_runs(read_run_folders(folders))
@@ -50,6 +50,10 @@ def _read_tables(files: Iterable[Path]) -> Iterator[pd.DataFrame]:
             yield read_runs(file)
         except DamagedError as error:
             warn_damaged(file, error)
+
+
+def _warn_unreadable(error: OSError) -> None:
+    warnings.warn(f"{error.filename} cannot be read and was left out: {error.strerror}", DamagedRunWarning, stacklevel=4)
 
 
 def read_run_folders(folders: Iterable[Path], damaged: dict[str, str] | None = None) -> Iterator[RunFolder]:
@@ -149,7 +153,7 @@ def add_mode(probes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _load_csv(path: str | Path, name: str) -> pd.DataFrame:
-    runs = list(read_run_folders(find_run_folders(Path(path))))
+    runs = list(read_run_folders(find_run_folders(Path(path), _warn_unreadable)))
     varying = _varying_keys(runs)
     return concatenate_csv(
         (

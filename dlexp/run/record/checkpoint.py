@@ -13,6 +13,7 @@ import torch
 from dlexp.config.plain_json import seal
 from dlexp.errors import CheckpointError
 from dlexp.machine.files import write_whole
+from dlexp.run.record.clear import remove
 from dlexp.run.record.environment import describe_difference, describe_environment
 from dlexp.run.record.measurements import Sums
 from dlexp.run.record.states import FOLDER, list_states, read_state_bytes
@@ -88,14 +89,17 @@ def save(run_folder: Path, state: Mapping[str, Any], step: int, files: Sums, dev
     sidecar = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "step": step}
     sidecar |= {"files": dict(files), "environment": describe_environment(device, torch.get_num_threads(), code)}
     path = folder / f"step-{step:09}.pt"
+    for place in (path, path.with_suffix(".json")):
+        if place.is_dir():  # a file cannot replace it
+            remove(place)
     # The sidecar comes first: a state without one is ignored, and one with the sidecar of another state is detected.
     write_whole(path.with_suffix(".json"), json.dumps(seal(sidecar), indent=1), durable=True)
     write_whole(path, content, durable=True)
     states = list_states(run_folder)
-    place = states.index(path)
-    for old in states[:place] + states[place + NUM_STATES :]:
-        old.unlink()
-        old.with_suffix(".json").unlink(missing_ok=True)
+    position = states.index(path)
+    for old in states[:position] + states[position + NUM_STATES :]:
+        remove(old)
+        remove(old.with_suffix(".json"))
 
 
 def expected_bytes(num_parameters: int, *, rollback: bool) -> int:
@@ -108,13 +112,14 @@ def expected_bytes(num_parameters: int, *, rollback: bool) -> int:
     return 4 * (7 if rollback else 4) * num_parameters + 2**16
 
 
-def save_weights(run_folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
-    """Write the tested weights to checkpoints/best.pt, a plain state dict."""
+def save_weights(run_folder: Path, weights: Mapping[str, torch.Tensor]) -> str:
+    """Write the tested weights to checkpoints/best.pt, a plain state dict; returns the path below the run folder."""
     path = run_folder / FOLDER / WEIGHTS
     path.parent.mkdir(exist_ok=True)
     buffer = io.BytesIO()  # into a file, torch would write the name of that file, which holds the number of this process
     torch.save(dict(weights), buffer)
     write_whole(path, buffer.getbuffer())
+    return f"{FOLDER}/{WEIGHTS}"
 
 
 def newest(run_folder: Path, device: torch.device, num_threads: int, code: str) -> SavedState | None:

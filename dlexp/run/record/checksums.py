@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlexp.config.plain_json import FormError
-from dlexp.machine.files import open_regular_file, read_regular_file
+from dlexp.machine.files import is_removed, open_regular_file, read_regular_file
 from dlexp.run.record.forms import read_summary_file
 from dlexp.run.record.layout import CONFIG, METRICS, SUMMARY, list_missing
 
@@ -43,7 +43,7 @@ def sum_file(path: Path) -> str:
 def list_summed_files(folder: Path) -> list[str]:
     """The files of a run that summary.json has sums of, as paths below the folder, sorted."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted(name for name in found if name not in NOT_SUMMED and not _is_state(name))
+    return sorted(name for name in found if name not in NOT_SUMMED and not _is_state(name) and not is_removed(Path(name)))
 
 
 def find_damage(folder: Path, summary: Mapping[str, Any]) -> list[str]:

@@ -1,12 +1,14 @@
 """Detect disks that are full or cannot be written, before a run and during it."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dlexp.errors import DiskError
+from dlexp.machine.locks import GONE
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 MEBIBYTE = 2**20
@@ -43,6 +45,14 @@ def refusal(error: BaseException) -> OSError | None:
     return next((cause for cause in _chain(error) if isinstance(cause, OSError) and cause.errno in REFUSALS), None)
 
 
+def find_gone(error: OSError, folder: Path) -> Path | None:
+    """The path below a folder that an operation did not find; None if the error is another one."""
+    if error.errno not in GONE or not isinstance(error.filename, str | os.PathLike):
+        return None
+    path = Path(error.filename)
+    return path if path.is_relative_to(folder) else None
+
+
 def explained(refused: OSError, folder: Path, state_bytes: int) -> DiskError:
     """The error to show when a run folder cannot be written."""
     return DiskError(
@@ -61,6 +71,10 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # of any kind: there may also be a folder of this name
+        if find_gone(error, path.parent):
+            raise DiskError(
+                f"{path} cannot be written: its folder was removed or renamed meanwhile. The same command writes it again."
+            ) from error
         raise DiskError(
             f"{path} cannot be written ({error.strerror or error}): make room, or choose another output_dir."
         ) from error

@@ -3,8 +3,7 @@
 import csv
 import json
 import math
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,10 +14,12 @@ from dlexp.config.plain_json import FormError, seal
 from dlexp.machine.files import open_to_append, sync, write_whole
 from dlexp.machine.printing import replace_controls
 from dlexp.run.record.checksums import find_damage, list_summed_files, sum_file
+from dlexp.run.record.clear import FORCED, clear, remove, remove_shown
 from dlexp.run.record.forms import read_summary_file
-from dlexp.run.record.layout import CONFIG, LOG, METRICS, SUMMARY
-from dlexp.run.record.measurements import MeasurementFiles, Sums
+from dlexp.run.record.layout import LOG, METRICS, SUMMARY
+from dlexp.run.record.measurements import PROBES, MeasurementFiles, Sums
 from dlexp.run.record.modules import combine, git_commit
+from dlexp.run.record.place import Place, explain_moved
 
 if TYPE_CHECKING:  # it loads torch, which whoever reads a record does not need
     from dlexp.training.probing import Measurement
@@ -46,8 +47,6 @@ VOLATILE = {
 }
 
 PREPROCESSING = "preprocessing.json"
-FORCED = ".forced"  # in the folder of a run that was started with force=true and has not ended
-PAGE = "report.html"  # which `dlexp report` writes
 
 
 def without_volatile(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,6 +96,7 @@ class Record:
         files: Name and text of the files that the folder has from the start (config.yaml, .hydra/…).
         modules: The code that runs: path of a module → hash of its source.
         saved: Of a run that continues from a saved state, what its folder held then. What was measured later is cut off.
+        check_lock: Raises an error if another process may have begun with the run. Called before anything is written for good.
     """
 
     def __init__(
@@ -106,58 +106,77 @@ class Record:
         files: Mapping[str, str],
         modules: Mapping[str, str],
         saved: SavedFiles | None = None,
+        check_lock: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder, self.started = folder, now()
         self.modules, self.code = dict(modules), combine(modules)
-        self._initial = list(files)
+        self._initial, self._written = list(files), [METRICS, *files]
+        self._check_lock = check_lock
         if saved is None:
             folder.mkdir(parents=True, exist_ok=True)
-            _clear(folder)
+            clear(folder)
         else:
-            self._clean()
+            remove_shown(folder)
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text)
         self._measured = MeasurementFiles(folder, saved.sums if saved else {})
         # Written anew from the state, which holds every row: what was damaged in it since then is not kept.
-        (folder / METRICS).unlink(missing_ok=True)
+        remove(folder / METRICS)
         self._metrics = open_to_append(folder / METRICS)
         self._rows = csv.DictWriter(self._metrics, columns, restval="", extrasaction="ignore" if saved else "raise")
         self._rows.writeheader()
+        self._place = Place(folder)
+        for name in (METRICS, PROBES):
+            self._place.watch(folder / name)
         for numbers in saved.rows if saved else ():
-            self.row(numbers)
+            self._write_row(numbers)
         self._log = open_to_append(folder / LOG)
 
-    def _clean(self) -> None:
-        """Remove what shows the run as it was when it was interrupted, or failed, and files that were half written."""
-        for name in (SUMMARY, PAGE):
-            _remove(self.folder / name)
-        log = self.folder / LOG
-        if log.exists() and log.stat().st_nlink > 1:  # a copy of the folder made with hard links keeps its content
-            write_whole(log, log.read_bytes())
-        for temporary in self.folder.rglob(".*.tmp"):
-            temporary.unlink()
+    def check(self) -> None:
+        """Check that the lock, the folder and its tables are still those that this run writes.
+
+        Raises:
+            MovedError: If one was removed, renamed or replaced.
+            HeldError: If another process has taken the run.
+        """
+        self._check_lock()
+        self._place.check()
 
     def row(self, numbers: Mapping[str, float]) -> None:
         """Append a row to metrics.csv, with all digits of each float."""
+        self.check()
+        self._write_row(numbers)
+
+    def _write_row(self, numbers: Mapping[str, float]) -> None:
         self._rows.writerow({name: repr(number) for name, number in numbers.items()})
         self._metrics.flush()
 
     def measurement(self, epoch: int, measured: "Measurement") -> None:
         """Append a probe's scalars to probes.csv, which the first call creates, and write its arrays."""
+        self.check()
         self._measured.add(epoch, measured)
+        self._place.watch(self.folder / PROBES)
 
     def arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write arrays/<name>.npz, compressed; no file if there are no arrays."""
+        self.check()
         self._measured.add_arrays(name, arrays)
 
     def preprocessing(self, text: str) -> None:
         """Write how inputs were preprocessed, as dlexp/data/preprocessing.py words it."""
+        self.check()
         write_whole(self.folder / PREPROCESSING, text)
+        self.expect(PREPROCESSING)
+
+    def expect(self, name: str) -> None:
+        """Note a file that was written, by its path below the folder: the run is not done without it."""
+        self._written.append(name)
 
     def sync(self) -> Sums:
         """Bring to the disk itself what a saved state depends on, and return the sizes and sums of what probes measured."""
+        self.check()
         for name in self._initial:
             sync(self.folder / name)
         self._initial = []  # they do not change
@@ -170,7 +189,11 @@ class Record:
         self._log.flush()
 
     def close(self) -> None:
-        """Close all files. Nothing can be recorded afterwards but the summary."""
+        """Close all files. Nothing can be recorded afterwards."""
+        self._close_files()
+        self._place.close()
+
+    def _close_files(self) -> None:
         for file in (self._metrics, self._log, self._measured):
             file.close()
 
@@ -179,40 +202,36 @@ class Record:
 
         Returns:
             The summary as written: numbers that are not finite are null.
+
+        Raises:
+            MovedError: If the folder, or a file of the run, is not there any more.
         """
-        self.close()
+        try:
+            self._close_files()
+            self.check()
+            written = self._finish(summary)
+        except FileNotFoundError:
+            self.check()
+            raise
+        else:
+            self.check()
+            return written
+        finally:
+            self._place.close()
+
+    def _finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         made = {"started": self.started, "ended": now(), "git_commit": git_commit(), "code": self.code, "modules": self.modules}
         names = list_summed_files(self.folder)
+        written = [*self._written, *self._measured.list_files()]
+        if lost := [name for name in written if not (self.folder / name).exists()]:
+            raise explain_moved(self.folder / lost[0], self.folder)
         files = {name: sum_file(self.folder / name) for name in names}
         for name in sorted({*names, *(str(Path(name).parent) for name in names)}):
             sync(self.folder / name)
-        written = seal(_replace_nonfinite({**summary, **made, "files": files}))
-        write_whole(self.folder / SUMMARY, json.dumps(written, indent=1, allow_nan=False) + "\n", durable=True)
+        content = seal(_replace_nonfinite({**summary, **made, "files": files}))
+        write_whole(self.folder / SUMMARY, json.dumps(content, indent=1, allow_nan=False) + "\n", durable=True)
         (self.folder / FORCED).unlink(missing_ok=True)
-        return written
-
-
-def _clear(folder: Path) -> None:
-    """Empty a run folder. Wherever this is interrupted, what is left is an interrupted run, which goes on or starts over.
-
-    First goes what says that the run is done, and next its states, each before its sidecar, so that none is left that refers to
-    a file which is gone. The config is last: a folder without any of a run's files is not found again.
-    """
-    for name in (FORCED, SUMMARY):
-        _remove(folder / name)
-    if not (folder / "checkpoints").is_symlink():
-        for state in sorted(folder.glob("checkpoints/step-*.pt")):
-            state.unlink()
-    for path in sorted(folder.iterdir(), key=lambda path: (path.name == CONFIG, path.name)):
-        _remove(path)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, a link or a folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        return content
 
 
 def now() -> str:

@@ -6,7 +6,7 @@ lies deeper in a study's folder, such as a copy that a user keeps, is not part o
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dlexp.errors import ConfigError
@@ -25,9 +25,20 @@ def is_run_folder(path: Path) -> bool:
     A folder of outputs may be called so too, after the minute (202611261200), and hold a file that the user put there, such as
     the log of a sweep. It holds folders of runs, and no run does.
     """
-    if not RUN_FOLDER_NAME.search(path.name) or not any(os.path.lexists(path / name) for name in BEGUN):
+    if not RUN_FOLDER_NAME.search(path.name) or not any(_is_there(path / name) for name in BEGUN):
         return False
-    return os.path.lexists(path / HYDRA) or not _holds_runs(path)
+    return _is_there(path / HYDRA) or not _holds_runs(path)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something at a path. In a folder that may not be read there may be: whoever reads it gets the error."""
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def read_id(folder: Path) -> str:
@@ -38,7 +49,7 @@ def read_id(folder: Path) -> str:
 def list_run_folders(study_folder: Path) -> list[Path]:
     """The folders of a study's runs, in the order of their names."""
     with os.scandir(study_folder) as entries:
-        names = sorted(entry.name for entry in entries if RUN_FOLDER_NAME.search(entry.name) and entry.is_dir())
+        names = sorted(entry.name for entry in entries if RUN_FOLDER_NAME.search(entry.name) and os.path.isdir(entry))
     return [study_folder / name for name in names if is_run_folder(study_folder / name)]
 
 
@@ -70,10 +81,17 @@ def describe_copies(folders: list[Path]) -> str:
     )
 
 
-def find_run_folders(root: Path) -> Iterator[Path]:
+def find_run_folders(root: Path, pass_over: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     """Every run folder at or below a folder, in the order of their names. The folder of a study is not searched below its runs.
 
     Links are followed to a run, or to a study's folder, and no further: a link may lead anywhere.
+
+    Args:
+        root: The folder.
+        pass_over: Receives the error of each folder below `root` that cannot be read and is passed over.
+
+    Raises:
+        OSError: If `root` cannot be read; or, without `pass_over`, if a folder below it cannot.
     """
     if is_run_folder(root):
         yield root
@@ -82,15 +100,20 @@ def find_run_folders(root: Path) -> Iterator[Path]:
     if _is_study_folder(root):
         return
     with os.scandir(root) as entries:
-        below = sorted((entry.name, entry.is_symlink()) for entry in entries if entry.is_dir())
+        below = sorted((entry.name, entry.is_symlink()) for entry in entries if os.path.isdir(entry))
     for name, is_link in below:
         folder = root / name
         if name.startswith(".") or is_run_folder(folder):
             continue
-        if not is_link:
-            yield from find_run_folders(folder)
-        elif _is_study_folder(folder):
-            yield from list_run_folders(folder)
+        try:
+            if not is_link:
+                yield from find_run_folders(folder, pass_over)
+            elif _is_study_folder(folder):
+                yield from list_run_folders(folder)
+        except OSError as error:
+            if pass_over is None:
+                raise
+            pass_over(error)
 
 
 def list_missing(folder: Path) -> list[str]:
@@ -108,4 +131,4 @@ def _holds_runs(folder: Path) -> bool:
 
 
 def _is_study_folder(folder: Path) -> bool:
-    return any((folder / name).exists() for name in OF_A_STUDY)
+    return any(os.path.exists(folder / name) for name in OF_A_STUDY)

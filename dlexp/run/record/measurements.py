@@ -11,6 +11,7 @@ import numpy as np
 
 from dlexp.machine.files import open_regular_file, open_to_append, replacing, sync, write_whole
 from dlexp.run.record.checksums import sum_file
+from dlexp.run.record.clear import remove
 
 if TYPE_CHECKING:  # it loads torch, which whoever reads a record does not need
     from dlexp.training.probing import Measurement
@@ -39,7 +40,7 @@ class MeasurementFiles:
         self._summed, self._sum = 0, hashlib.sha256()  # of probes.csv: the bytes that the sum covers, and the sum
         path = folder / PROBES
         if PROBES not in sums:
-            path.unlink(missing_ok=True)
+            remove(path)
             return
         with open_regular_file(path) as file:
             write_whole(path, file.read(read_size(sums[PROBES])))  # a new file: a copy made with hard links keeps its content
@@ -90,6 +91,10 @@ class MeasurementFiles:
                 self._sum.update(block)
                 self._summed += len(block)
         return {"bytes": self._summed, "sha256": self._sum.hexdigest()}
+
+    def list_files(self) -> list[str]:
+        """The files that were written, as paths below the folder of the run."""
+        return [*self._sums, *([PROBES] if self._rows else [])]
 
     def close(self) -> None:
         """Close probes.csv."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from dlexp.config.source import hash_source, parse_source, reachable
 from dlexp.config.values import find_targets
+from dlexp.machine.notices import notify_once
 
 PACKAGE = Path(__file__).parents[2]
 START = ("dlexp.run.trainer", "dlexp.run.setup.build", "dlexp.run.setup.facts", "dlexp.run.setup.factories")
@@ -27,6 +28,7 @@ WITHOUT_NUMBERS = {
     "dlexp.data.room",  # refuses data
     "dlexp.errors",  # messages
     "dlexp.machine.files",  # writes the bytes that it is given
+    "dlexp.machine.locks",  # orders processes
     "dlexp.machine.process",  # saves time and memory
     "dlexp.run.display",  # shows numbers
     "dlexp.run.profiling",  # watches steps
@@ -37,6 +39,7 @@ WITHOUT_NUMBERS = {
 DIGITS = 16  # of a module's hash
 EMPTY = parse_source(b"").digest[:DIGITS]  # of a module that holds at most a docstring; it is left out
 MAX_SHOWN = 3
+GIT_SECONDS = 10.0  # for an answer of git, which takes milliseconds where no disk or network hangs
 
 
 def find_modules(config: Mapping[str, Any], imported: Iterable[str] = ()) -> dict[str, str]:
@@ -111,6 +114,8 @@ def git_commit() -> str | None:
     if not commit or Path(root).resolve() != PACKAGE.resolve().parent:
         return None
     changed = _ask_git("--no-optional-locks", "status", "--porcelain", "--", ".", "../conf")
+    if changed is None:
+        return None  # whether the code is that of the commit is not known
     return f"{commit}-dirty" if changed else commit
 
 
@@ -118,7 +123,15 @@ def _ask_git(*arguments: str) -> str | None:
     """What git prints about the folder of the package; None if there is no git, or no repository."""
     try:
         return subprocess.run(
-            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", str(PACKAGE), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            timeout=GIT_SECONDS,
         ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+    except subprocess.TimeoutExpired:
+        notify_once(f"git has not answered within {GIT_SECONDS:g} s: summary.json names no commit.", key="git")
+        return None
+    except (OSError, ValueError, subprocess.CalledProcessError):  # ValueError: what it prints is not text
         return None

@@ -39,12 +39,18 @@ def verify_tree(root: Path) -> Iterator[Verified]:
     """Verify every run at or below a folder, and the protocols and manifests beside them.
 
     Raises:
-        OSError: If a folder cannot be read.
+        OSError: If the folder cannot be read.
     """
     folders = set()
-    for folder in find_run_folders(root):
+    unreadable: list[OSError] = []
+    for folder in find_run_folders(root, unreadable.append):
         folders.add(folder.parent)
-        yield verify_run(folder)
+        try:
+            yield verify_run(folder)
+        except OSError as error:
+            yield Verified(folder, [f"cannot be read ({error.strerror})"])
+    for refused in unreadable:
+        yield Verified(Path(refused.filename), [f"cannot be read ({refused.strerror})"])
     if is_run_folder(root):
         return
     for parent in sorted(folders | {root}):

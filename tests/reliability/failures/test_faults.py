@@ -5,28 +5,59 @@ import json
 import pytest
 
 from tests.processes import Command
-from tests.reliability.harness import content
+from tests.reliability.faults import MOVES, REFUSALS
+from tests.reliability.leftovers import contents
 from tests.runs import MOONS, only_last
 
 SMALL = only_last((*MOONS, "dropout=0.3", "probe=[grad_flow]", "checkpoint_every=0", "epochs=1", "batch_size=32"))
+STUDY = tuple(text.replace("probe=[grad_flow]", "model.widths=[4]") for text in SMALL)
+KILLED = -9
 
 
-@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow(seconds=360)), 29])
-def test_any_operation_may_fail(stride, in_memory, record_property):
-    faults = Command("-m", "tests.reliability.faults", str(in_memory), str(stride), *SMALL)
-    out, err = faults.communicate(timeout=1000)
+def inject(work, root, stride, modes, overrides):
+    faults = Command("-m", "tests.reliability.faults", work, str(root), str(stride), ",".join(modes), *overrides)
+    out, err = faults.communicate(timeout=3000)
     assert faults.returncode == 0, err + out
-    cases = json.loads(out)
-    whole = folder(in_memory / "whole")
-    assert len(cases) > 20
-    allowed = {"ENOSPC": {"disk", "done"}, "EIO": {"disk", "done"}}  # done: what failed was no loss
-    wrong = [f"{case}: {ended}" for case, ended in cases.items() if ended not in allowed.get(case.split("-")[0], {"killed"})]
-    wrong += [case for case in cases if folder(in_memory / case) != whole]
+    assert "Traceback" not in err, err
+    assert not list(root.rglob("*.tmp"))
+    return json.loads(out)
+
+
+def sampled(stride, seconds):
+    return pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow(seconds=seconds)), stride])
+
+
+@sampled(113, 900)
+def test_any_operation_of_a_run_may_fail(stride, in_memory, record_property):
+    cases = inject("run", in_memory, stride, [*REFUSALS, "kill", "torn"], SMALL)
+    allowed = dict.fromkeys(REFUSALS, (0, 1, 5))  # 0: what failed was no loss
+    wrong = [
+        f"{case}: {end}" for case, end in cases.items() if end[0] not in allowed.get(case.split("-")[0], (KILLED,)) or end[1]
+    ]
+    whole = contents(in_memory / "whole")
+    wrong += [case for case in cases if contents(in_memory / case) != whole]
     record_property("R04", [len(cases), len(wrong)])
     assert wrong == []
-    assert not list(in_memory.rglob("*.tmp"))
+    assert len(cases) > 8
 
 
-def folder(root):
-    (found,) = (root / "adhoc").glob("*/summary.json")
-    return content(found.parent)
+@pytest.mark.parametrize("work", ["sweep", "study"])
+@sampled(191, 900)
+def test_any_operation_of_several_runs_and_their_report_may_fail(stride, work, in_memory, record_property):
+    cases = inject(work, in_memory, stride, REFUSALS, STUDY if work == "study" else SMALL)
+    wrong = [f"{case}: {end}" for case, end in cases.items() if end[0] not in (0, 1, 5) or end[1]]
+    wrong += [case for case in cases if contents(in_memory / case, "*") != contents(in_memory / "whole", "*")]
+    record_property("R04", [len(cases), len(wrong)])
+    assert wrong == []
+
+
+@pytest.mark.parametrize("work", ["run", "sweep"])
+@sampled(331, 900)
+def test_a_folder_may_be_moved_at_any_operation(stride, work, in_memory, record_property):
+    """Nothing ends as done that is not whole, and nothing goes into another's folder; the next start is as undisturbed."""
+    cases = inject(work, in_memory, stride, list(MOVES), SMALL)
+    codes = (0, 5) if work == "run" else (0, 1, 5)
+    wrong = [f"{case}: {end}" for case, end in cases.items() if end[0] not in codes or end[1]]
+    wrong += [case for case in cases if contents(in_memory / case) != contents(in_memory / "whole")]
+    record_property("R04", [len(cases), len(wrong)])
+    assert wrong == []

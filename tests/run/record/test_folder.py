@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import subprocess
 
+import numpy as np
 import pytest
 
 from dlexp.contract import ProbeResult
-from dlexp.errors import HeldError
+from dlexp.errors import HeldError, MovedError
+from dlexp.machine import notices
+from dlexp.run.record import clear, lock, modules
 from dlexp.run.record import folder as record
-from dlexp.run.record import lock, modules
 from dlexp.training.probing import Measurement
 
 
@@ -64,9 +66,9 @@ def test_a_run_that_goes_on_removes_its_page_which_shows_an_earlier_state(tmp_pa
     begun = record.Record(tmp_path / "run", ["epoch"], {"config.yaml": "seed: 0\n"}, {})
     kept = record.SavedFiles([], begun.sync())
     begun.close()
-    (tmp_path / "run" / record.PAGE).write_text("interrupted")
+    (tmp_path / "run" / clear.PAGE).write_text("interrupted")
     record.Record(tmp_path / "run", ["epoch"], {}, {}, kept).close()
-    assert not (tmp_path / "run" / record.PAGE).exists()
+    assert not (tmp_path / "run" / clear.PAGE).exists()
     assert (tmp_path / "run" / "config.yaml").exists()
 
 
@@ -117,3 +119,48 @@ def test_a_commit_that_is_not_the_code_is_called_dirty(path, is_dirty, tmp_path,
     assert len(commit) == 40
     (tmp_path / path).write_text("2")
     assert modules.git_commit.__wrapped__() == (f"{commit}-dirty" if is_dirty else commit)
+
+
+@pytest.mark.parametrize("hangs_at", ["rev-parse", "status"])
+def test_a_git_that_hangs_is_named_and_no_commit_is_claimed(hangs_at, tmp_path, monkeypatch, capsys):
+    git = tmp_path / "git"
+    answer = f"printf '%s\\n{'e' * 40}\\n' {modules.PACKAGE.parent}"
+    git.write_text(f'#!/bin/sh\ncase "$*" in *{hangs_at}*) exec sleep 60;; esac\n{answer}\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(modules, "GIT_SECONDS", 0.3)
+    monkeypatch.setattr(notices, "_notified", set())
+    assert modules.git_commit.__wrapped__() is None
+    assert capsys.readouterr().err == "git has not answered within 0.3 s: summary.json names no commit.\n"
+
+
+def test_a_folder_that_was_replaced_is_not_written_into(tmp_path):
+    begun = record.Record(tmp_path / "run", ["epoch"], {"config.yaml": ""}, {})
+    begun.row({"epoch": 0})
+    (tmp_path / "run").rename(tmp_path / "moved")
+    (tmp_path / "run").mkdir()
+    for write in (
+        lambda: begun.row({"epoch": 1}),
+        begun.sync,
+        lambda: begun.arrays("a", {}),
+        lambda: begun.preprocessing("{}"),
+    ):
+        with pytest.raises(MovedError, match="run was removed, renamed or replaced while the run was executed"):
+            write()
+    with pytest.raises(MovedError):
+        begun.finish({"status": "done"})
+    assert list((tmp_path / "run").iterdir()) == []
+    assert (tmp_path / "moved/metrics.csv").read_text().split() == ["epoch", "0"]
+    assert not (tmp_path / "moved/summary.json").exists()
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "config.yaml", "preprocessing.json", "arrays/a.npz", "probes.csv"])
+def test_a_run_that_lacks_one_of_its_files_is_not_done(name, tmp_path):
+    begun = record.Record(tmp_path / "run", ["epoch"], {"config.yaml": ""}, {})
+    begun.measurement(1, Measurement("p", "eval", ProbeResult([("layer", "x", 1.0)], {})))
+    begun.arrays("a", {"x": np.zeros(2)})
+    begun.preprocessing("{}")
+    (tmp_path / "run" / name).unlink()
+    with pytest.raises(MovedError, match=f"{name.rpartition('/')[2]} was removed from .*run, renamed or replaced"):
+        begun.finish({"status": "done"})
+    assert not (tmp_path / "run/summary.json").exists()

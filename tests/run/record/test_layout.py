@@ -1,10 +1,16 @@
 """Where run folders lie: what training, plan, reports and predictions agree on."""
 
+import errno
+import os
+
 import pytest
 
 from dlexp.analysis import load_runs
+from dlexp.analysis.read.folder import DamagedRunWarning
 from dlexp.errors import ConfigError
+from dlexp.machine import notices
 from dlexp.run.record.layout import find_run_folder, find_run_folders, list_run_folders
+from dlexp.run.record.verify import verify_tree
 from dlexp.trained.find import find_run
 
 ONE, TWO = "0123456789ab", "ba9876543210"
@@ -97,3 +103,35 @@ def test_a_link_to_a_run_or_to_a_study_is_followed_and_no_other(study, tmp_path)
     (tmp_path / "elsewhere/study").symlink_to(study)
     (tmp_path / "elsewhere/loop").symlink_to(tmp_path)
     assert len(list(find_run_folders(tmp_path / "elsewhere"))) == 2
+
+
+def refuse_below(folder, monkeypatch):
+    """Let nothing in this folder be read, as if it were another user's: permissions do not bind the superuser."""
+
+    def refusing(operation):
+        def refuse(path, *arguments, **options):
+            text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+            if text == str(folder) and operation is scan or text.startswith(f"{folder}/"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), text)
+            return operation(path, *arguments, **options)
+
+        return refuse
+
+    scan = os.scandir
+    for name in ("scandir", "lstat", "stat", "open"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+
+
+@pytest.mark.parametrize("name", ["private", f"private-{TWO}"])
+def test_a_folder_that_may_not_be_read_is_named_and_passed_over(name, study, monkeypatch, capsys):
+    make(study.parent / "other" / f"x-{TWO}" if name == "private" else study.parent / name)
+    private = study.parent / ("other" if name == "private" else name)
+    monkeypatch.setattr(notices, "_notified", set())
+    refuse_below(private, monkeypatch)
+    with pytest.warns(DamagedRunWarning) as warned:
+        assert list(load_runs(study.parent)["id"]) == [ONE]
+    assert [str(private) in str(warning.message) for warning in warned] == [True]
+    assert "Permission denied" in str(warned[0].message)
+    assert find_run(ONE, study.parent) == study / f"some=slug-{ONE}"
+    problems = {found.path.name: found.problems for found in verify_tree(study.parent) if "denied" in str(found.problems)}
+    assert list(problems) == [private.name]
