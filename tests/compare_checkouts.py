@@ -89,7 +89,7 @@ def _train(checkout: Path, config: str, place: Path) -> dict[str, Any]:
             with (folder / name).open() as file:
                 left[name] = [_steady(row) for row in csv.DictReader(file)]
     summary = json.loads((folder / "summary.json").read_text())
-    steady = _steady(summary) | {"metrics": _steady(summary.get("metrics", {})), "code": None, "modules": None}
+    steady = _steady(summary) | {"metrics": _steady(summary.get("metrics", {})), "code": None, "modules": None, "schema": None}
     left["summary.json"] = json.dumps(steady, sort_keys=True)  # the order of its keys has no meaning
     for path in sorted(folder.glob("arrays/*.npz")):
         with np.load(path) as arrays:
