@@ -26,6 +26,8 @@ class Study:
             (analysis/judge/costs.py): of a cost the report also states the speed-up of each cell over the cell with the
             first value of the first key, or of `arm`.
         pairing: `paired`: arms are compared seed by seed; `independent`: as groups.
+        learned: When a run has learned: the share of its own best accuracy that it must keep (`of_own_best`, 0.5 by default),
+            and how far it must be on the way from chance to the best cell's median (`of_best_cell`, 0.25); 0 leaves one out.
         predictions: Contrasts of cells with an expectation. plus - minus is expected to be greater than `margin`, less than
             -`margin`, or between the two (`equal`). If `ratio` is given, plus / minus is expected to be greater than it, less
             than 1 / ratio, or between the two.
@@ -42,6 +44,7 @@ class Study:
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     metric: str = "test/acc"
     pairing: str = "paired"
+    learned: dict[str, float] = field(default_factory=dict)
     predictions: list[dict[str, Any]] = field(default_factory=list)
     reference: dict[str, Any] = field(default_factory=dict)
 

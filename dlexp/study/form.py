@@ -13,6 +13,7 @@ Content = Mapping[str, Any]
 
 REQUIRED = ("question", "background")
 PREDICTION = ("claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric")
+LEARNED = ("of_own_best", "of_best_cell")
 NUMBERS = ("value", "sd", "n")  # keys of a published number; the others name its cell
 NOT_IN_A_CELL = {  # key → what to write in its place
     "seed": "write `seeds`, a list, which are those of every cell",
@@ -139,6 +140,16 @@ def _check_prediction(place: str, entry: Mapping[Any, Any]) -> Iterator[str]:
         yield from _check_number(f"{place}: {key}", entry.get(key, 1))
 
 
+def _check_learned(place: str, value: Any) -> Iterator[str]:
+    """The conditions under which a run has learned (analysis/judge/learned.py)."""
+    yield from _check_map(place, value)
+    for key, share in value.items() if isinstance(value, Mapping) else ():
+        if key not in LEARNED:
+            yield f"{place}: {_show(key)}: no such key. Keys: {', '.join(LEARNED)}.{nearest_option(_show(key), LEARNED)}"
+        elif isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+            yield f"{place}: {key}: must be a share of at least 0 and below 1, got {_show(share)}.{_suggest_rate(share)}"
+
+
 def _check_number(place: str, value: Any) -> Iterator[str]:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         yield f"{place}: must be a number, got {_show(value)}.{_suggest_rate(value)}"
@@ -185,6 +196,7 @@ CHECKS: dict[str, Callable[[str, Any], Iterator[str]]] = {
     "seeds": _check_seeds,
     "metric": _check_text,
     "pairing": _check_text,
+    "learned": _check_learned,
     "predictions": _check_predictions,
     "reference": _check_reference,
 }

@@ -34,7 +34,9 @@ def test_local_and_nightly_builds_are_in_range(version):
 
 def test_every_package_of_pyproject_is_examined():
     packages = read_packages()
-    assert {"python", "torch", "torchvision", "hydra-core", "scikit-learn", "scipy", "numpy"} <= {one.name for one in packages}
+    assert {"python", "torch", "torchvision", "hydra-core", "scikit-learn", "scipy", "statsmodels", "numpy"} <= {
+        one.name for one in packages
+    }
     assert judge(packages, required=["torchvision"]) == []
     assert all(is_usable(package) for package in packages)
     assert dict(build_section(packages, required=[]).lines)["torch"].startswith("2.")

@@ -135,6 +135,13 @@ WRONG = {
         "predictions: where: must be a map, key: value, got null",
     ),
     "both sides the same": ({"predictions": [CLAIM | {"minus": {"depth": 2}}]}, "{depth: 2} is on both sides, plus and minus"),
+    "learned, a number": ({"learned": 0.5}, "learned: must be a map"),
+    "learned, another key": ({"learned": {"of_best": 0.5}}, "learned: of_best: no such key. Keys: of_own_best, of_best_cell"),
+    "learned, in per cent": (
+        {"learned": {"of_best_cell": "25 %"}},
+        "learned: of_best_cell: must be a share of at least 0 and below 1, got '25 %'. Write 0.25",
+    ),
+    "learned, all of it": ({"learned": {"of_own_best": 1}}, "of_own_best: must be a share of at least 0 and below 1, got 1"),
     "a claim twice": ({"predictions": [CLAIM, CLAIM]}, "predictions: the claim 'c' comes twice"),
     "a margin in per cent": ({"predictions": [CLAIM | {"margin": "1 %"}]}, "margin: must be a number, got '1 %'. Write 0.01"),
     "a margin in points": (

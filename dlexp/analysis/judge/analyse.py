@@ -8,9 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate, select_usable
+from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate
 from dlexp.analysis.judge.curves import evaluated_split, measure_curves
 from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diagnose, has_learned
+from dlexp.analysis.judge.factors import weigh_factors
+from dlexp.analysis.judge.learned import find_learned, outcomes
+from dlexp.analysis.judge.parts import add_averages
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.verdict import judge
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
@@ -53,18 +56,24 @@ def analyse(folder: str | Path) -> StudyResult:
     curves = concatenate_csv((run.path / "metrics.csv", fields[run.id]) for run in listed)
     probes = add_mode(concatenate_csv((run.path / "probes.csv", fields[run.id]) for run in listed))
     runs = _add_curve_columns(runs, curves)
+    runs = runs.assign(learned=find_learned(runs, keys, study.get("learned")))
     cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
+
+    def values_of(metric: str) -> list[dict[int, float | None]]:
+        return outcomes(planned, runs, metric)
+
     return StudyResult(
         folder,
         protocol,
         keys,
         runs,
         add_reference(aggregate(runs, keys, study.get("metric", "test/acc")), study.get("reference")),
-        judge(study, cells, lambda metric: _values_by_cell(planned, runs, metric)),
+        add_averages(judge(study, cells, values_of, lambda metric: _measure_noise(runs, metric)), study, cells, values_of),
         _ensure_columns(curves, ["id", "seed", *keys, "epoch", "step", "lr", "train/loss", "seconds"]),
         _ensure_columns(probes, ["id", "seed", *keys, "epoch", "probe", "mode", "layer", "name", "value"]),
         describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
+        weigh_factors(study, planned, runs),
     )
 
 
@@ -91,15 +100,10 @@ def _build_planned(
     return build_frame(merged, columns, {*keys, *(name for name in loaded.columns if holds_whole_numbers(loaded[name]))})
 
 
-def _values_by_cell(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: str) -> list[dict[int, float]]:
-    """The usable values of each cell, in the order of the protocol: seed → value."""
-    usable = select_usable(runs, metric)
-    known = dict(zip(usable["id"], usable[metric].astype(float), strict=True)) if len(usable) else {}
-    values: dict[str, dict[int, float]] = {json.dumps(run["cell"]): {} for run in planned}
-    for run in planned:
-        if run["id"] in known:
-            values[json.dumps(run["cell"])][run["seed"]] = known[run["id"]]
-    return list(values.values())
+def _measure_noise(runs: pd.DataFrame, metric: str) -> float:
+    """The binomial sd of a rate on the test set; 0 for other metrics."""
+    noises = aggregate(runs, [], metric)["noise"] if len(runs) else pd.Series(dtype=float)
+    return float(noises.iloc[0]) if len(noises) and noises.notna().all() else 0.0
 
 
 def _add_curve_columns(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:

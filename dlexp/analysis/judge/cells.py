@@ -38,13 +38,14 @@ def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFr
         metric: The column that is averaged.
 
     Returns:
-        The keys, then `n, diverged, failed, missing, unusable, mean, sd, low, high, median, noise, rank`; see
+        The keys, then `n, diverged, failed, missing, unusable, mean, sd, low, high, median, noise, rank, learned, bimodal`; see
         `StudyResult.cells`.
     """
     cells = distinct_cells(runs, keys)
     usable = select_usable(runs, metric)
     counted = [usable.iloc[places] for places in _find_rows(usable, cells)]
-    statuses = [runs["status"].iloc[places] for places in _find_rows(runs, cells)]
+    everything = _find_rows(runs, cells)
+    statuses = [runs["status"].iloc[places] for places in everything]
     ranks = _mean_ranks(counted, metric)
     rows = []
     for place, (cell, good) in enumerate(zip(cells, counted, strict=True)):
@@ -59,8 +60,17 @@ def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFr
             | {"mean": summary.mean, "sd": summary.sd, "low": summary.low, "high": summary.high}
             | {"median": float(np.median(values)) if values else math.nan}
             | {"noise": _test_set_noise(good, metric, summary.mean), "rank": ranks.get(place, math.nan)}
+            | _count_learned(runs.iloc[everything[place]])
         )
     return build_frame(rows, rows[0] if rows else keys, set(keys))
+
+
+def _count_learned(runs: pd.DataFrame) -> dict[str, Any]:
+    """How many of a cell's runs learned, and whether those that finished are of both kinds; nan and False where unknown."""
+    if "learned" not in runs:
+        return {"learned": math.nan, "bimodal": False}
+    finished = runs["learned"][runs["status"].isin(COMPLETE)].astype(bool)
+    return {"learned": int(finished.sum()), "bimodal": bool(finished.any() and not finished.all())}
 
 
 def _find_rows(runs: pd.DataFrame, cells: Sequence[Mapping[str, Any]]) -> list[list[int]]:

@@ -7,41 +7,99 @@ from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import MAX_SEEDS, MIN_SEEDS, TINY
 
 POINTS = " points"
+WITHOUT_TEST = {
+    "no_cells": "No cell of this protocol matches the prediction.",
+    "no_common_seed": f"n = 0, needs about {MIN_SEEDS}: no seed has every cell.",
+}
 
 
-def describe_cause(verdict: Verdict, family: int) -> str:
+def describe_cause(verdict: Verdict) -> str:
     """One sentence on the verdict's cause.
 
     Args:
         verdict: A verdict whose cause is decided; with `ratio`, its numbers are still logarithms.
-        family: Number of predictions in the study.
     """
-    n, cause = f"n = {verdict.n}", verdict.cause
-    lost = f"; {verdict.lost} of {verdict.planned} {'seeds' if verdict.paired else 'runs'} lack a value" if verdict.lost else ""
-    if cause == "no_cells":
-        return "No cell of this protocol matches the prediction."
+    cause, n, lost = verdict.cause, f"n = {verdict.n}", _describe_lost(verdict)
+    if cause in WITHOUT_TEST:
+        return WITHOUT_TEST[cause]
     if cause == "no_runs":
         return f"{n}, needs about {MIN_SEEDS}: no usable run of {'; '.join(verdict.cells_without_runs)}."
-    if cause == "no_common_seed":
-        return f"{n}, needs about {MIN_SEEDS}: no seed has every cell."
     if cause == "few":
         return f"{n}, needs about {verdict.needed}{lost}."
-    low, high = (_format_amount(value or 0.0, verdict) for value in (verdict.low, verdict.high))
-    what = "ratio" if verdict.ratio else "difference"
-    interval = f"the 95 % interval of the {what}, {low.removesuffix(POINTS)} to {high},"
+    if verdict.by_ranks:
+        return _describe_ranks(verdict)
+    interval = _describe_interval(verdict)
     if cause in ("holds", "fails"):
-        agree = "; every seed gives the same difference" if verdict.low == verdict.high else ""
-        return f"T{interval[1:]} lies {_describe_place(verdict)} ({n}{lost}{agree})."
+        what = "seed" if verdict.paired else "run"
+        agree = f"; every {what} gives the same difference" if verdict.low == verdict.high else ""
+        normal = "; if differences are normal" if verdict.if_normal else ""
+        return f"T{interval[1:]} lies {_describe_place(verdict)} ({n}{agree}{normal})."
     if cause == "wide":
-        boundary = _format_amount(nearest_boundary(verdict), verdict)
-        return f"{n}, needs about {verdict.needed}{lost}: {interval} includes {boundary}."
+        return f"{n}, needs about {verdict.needed}: {interval} includes {_format_amount(nearest_boundary(verdict), verdict)}."
     if cause == "boundary":
-        return f"{n}, no number of seeds up to {MAX_SEEDS} would decide it{lost}: {interval} includes the boundary."
+        return f"{n}, no number of seeds up to {MAX_SEEDS} would decide it: {interval} includes the boundary."
+    if cause == "agree":
+        return _describe_agreement(verdict)
+    if cause == "exact":
+        return (
+            f"{n}: {interval} would decide, but not the exact {_name_test(verdict)} test, which assumes no distribution "
+            f"({_format_p(verdict.p_exact, verdict.p_exact_holm, verdict)})."
+        )
     needs = f"needs about {verdict.needed}" if verdict.needed else f"no number of seeds up to {MAX_SEEDS} would do"
     return (
-        f"{n}, {needs}{lost}: {interval} would decide (p = {verdict.p:.2g}), "
-        f"but not after Holm's correction over {family} predictions (p = {verdict.p_holm:.2g})."
+        f"{n}, {needs}: {interval} would decide (p = {verdict.p:.2g}), "
+        f"but not after Holm's correction over {verdict.family} predictions (p = {verdict.p_holm:.2g})."
     )
+
+
+def _describe_lost(verdict: Verdict) -> str:
+    """How many runs failed to learn or are missing; empty where none did."""
+    failed = f"; {verdict.failed} of {verdict.planned} runs failed to learn" if verdict.failed else ""
+    return failed + (f"; {verdict.missing} of {verdict.planned} runs are missing" if verdict.missing else "")
+
+
+def _describe_ranks(verdict: Verdict) -> str:
+    """The sentence on a verdict by ranks."""
+    n, lost = f"n = {verdict.n}", _describe_lost(verdict).removeprefix("; ")
+    if verdict.cause == "unranked":
+        why = "margin" if verdict.margin else "contrast of cells that differ in several ways"
+        return f"{n}: {lost}, and a {'ratio' if verdict.ratio else why} cannot be decided by ranks."
+    if verdict.cause == "bounds":
+        return f"{n}: {lost}, and the best and the worst case for the missing runs do not both decide it alike."
+    test = f"exact {_name_test(verdict)} test of the ranks, {_format_p(verdict.p, verdict.p_holm, verdict)}"
+    if verdict.cause in ("holds", "fails"):
+        both = "; in the best and in the worst case for the missing runs" if verdict.missing else ""
+        side = "first" if verdict.sign > 0 else "second"
+        size = "larger" if verdict.failed == 0 else "larger, failed runs counted as the worst,"
+        return f"The values of the {side} side are {size} by rank ({n}; {test}; {lost}{both})."
+    least = "" if verdict.exact_can_decide else f"; with so few runs it cannot be below {verdict.least_p:.3g}"
+    return f"{n}: {lost}, failed runs count as the worst, and this does not decide ({test}{least})."
+
+
+def _describe_agreement(verdict: Verdict) -> str:
+    """The sentence where all differences are equal and the exact test does not decide."""
+    test = f"the exact {_name_test(verdict)} test" + (
+        f" has p = {verdict.p_exact:.4g}" if verdict.p_exact is not None else " is not possible"
+    )
+    needs = f", needs about {verdict.needed}" if verdict.needed else ""
+    holm = f" ({verdict.p_holm:.2g} after Holm's correction)" if verdict.family > 1 and verdict.p_holm is not None else ""
+    what = "ratios" if verdict.ratio else "differences"
+    return f"n = {verdict.n}{needs}: all {what} are equal, so that t says nothing, and {test}{holm}."
+
+
+def _name_test(verdict: Verdict) -> str:
+    return "sign-flip" if verdict.paired else "permutation"
+
+
+def _format_p(p: float | None, corrected: float | None, verdict: Verdict) -> str:
+    text = "no p" if p is None else f"p = {p:.3g}"
+    return text + (f", after Holm's correction {corrected:.3g}" if corrected is not None and verdict.family > 1 else "")
+
+
+def _describe_interval(verdict: Verdict) -> str:
+    low, high = (_format_amount(value or 0.0, verdict) for value in (verdict.low, verdict.high))
+    what = ("ratio" if verdict.ratio else "difference") + (" between runs that learn" if verdict.all_learned else "")
+    return f"the {100 * verdict.level:.0f} % interval of the {what}, {low.removesuffix(POINTS)} to {high},"
 
 
 def nearest_boundary(verdict: Verdict) -> float:

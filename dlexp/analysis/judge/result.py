@@ -1,13 +1,33 @@
 """The result of analysing a study, as the report and a notebook receive it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
+from dlexp.analysis.judge.factors import Importance
+from dlexp.analysis.judge.heterogeneity import Average
+from dlexp.analysis.judge.statistics import LEVEL, Rate
+
 Judgement = Literal["holds", "fails", "undecided"]
-Cause = Literal["holds", "fails", "no_cells", "no_runs", "no_common_seed", "few", "holm", "wide", "boundary"]
+Cause = Literal[  # explained in Verdict
+    "holds",
+    "fails",
+    "undecided",
+    "no_cells",
+    "no_runs",
+    "no_common_seed",
+    "few",
+    "holm",
+    "wide",
+    "boundary",
+    "agree",
+    "exact",
+    "ranks",
+    "bounds",
+    "unranked",
+]
 
 
 @dataclass(frozen=True)
@@ -17,29 +37,51 @@ class Verdict:
     Args:
         claim: The prediction in the study's own words.
         cause: What decides the verdict, or leaves it undecided. `holds` and `fails`: the whole interval lies on the predicted
-            side, or on the other side. Undecided are `no_cells` (no cell matches the prediction), `no_runs` (a cell has no
-            usable run), `no_common_seed` (no seed has a usable run in every cell), `few` (fewer than five seeds), `holm` (the
-            interval would decide, but not after Holm's correction), `wide` (the interval includes the boundary) and
-            `boundary` (so it would for any number of seeds).
-        reason: The cause as one sentence, with the interval that decides it or with what is lacking.
+            side, or on the other side; with `by_ranks`, that side ranks higher. Undecided are `no_cells` (no cell matches the
+            prediction), `no_runs` (a cell has no usable run), `no_common_seed` (no seed has a usable run in every cell), `few`
+            (fewer than five seeds), `holm` (the interval would decide, but not after Holm's correction), `wide` (the interval
+            includes the boundary), `boundary` (so it would for any number of seeds), `agree` (all differences are equal, and
+            the exact test does not decide), `exact` (the t test decides, but not the exact test, which could), `ranks` (runs
+            failed to learn, and the test of ranks does not decide), `bounds` (runs are missing, and the best and the worst
+            case for them do not agree) and `unranked` (runs failed or are missing, and ranks cannot answer the prediction).
+            `undecided` is the cause until another is found.
+        reason: The cause as one sentence, with the numbers that decide it or with what is lacking.
         cells_without_runs: The cells that `no_runs` is about, as text.
         estimate: Mean difference, in the metric's unit (rates in [0, 1]); with `ratio`, the geometric mean of plus / minus.
-        low, high: Its 95 % t interval.
-        p: Two-sided p-value of the margin's nearest boundary: below 0.05 if and only if the interval excludes it.
+            Only of runs that learned.
+        low, high: Its t interval.
+        level: The level of that interval: 0.95, or 0.90 where equivalence is tested by two one-sided tests at 5 %.
+        p: p-value of the test that decides: of the margin's nearest boundary by t, below 0.05 if and only if the interval
+            excludes it; or of the ranks.
         p_holm: The same after Holm's correction over all predictions of the study. Predictions with fewer than five seeds have
             none, and count in the correction as 1.
-        n: Number of seeds that have every cell (paired), or of runs in the smallest cell (independent).
-        planned: Number of seeds (paired), or of runs of all its cells (independent), that the study asks for.
-        lost: How many of those have no usable value: never run, failed, or without a value for this metric.
+        p_exact: p-value of the exact sign-flip (paired) or permutation test (independent) of the same boundary, beside t.
+        p_exact_holm: The same after Holm's correction.
+        least_p: The least p-value that the exact test can have with so many runs.
+        family: Number of predictions in the study.
+        if_normal: Whether the verdict rests on a normal distribution, because the exact test cannot decide with so few runs.
+        by_ranks: Whether the ranks decide, because a run failed to learn or is missing.
+        sign: Where ranks decide: 1 where plus ranks higher, -1 where minus does.
+        agrees: Whether the best and the worst case for missing runs have the same direction.
+        n: Number of seeds that have every cell (paired), or of runs in the smallest cell (independent); failed ones included.
+        n_learned: The same, of runs that learned.
+        planned: Number of runs of all its cells that the study asks for.
+        failed: How many of those failed to learn.
+        missing: How many of those were never run, were interrupted, ran out of memory or lack a value for this metric.
+        all_learned: Whether all runs learned, and the metric is about what they learned: the verdict is then about such runs.
+        rates: Where a run failed, how many runs of plus and of minus learned.
+        p_rates: p-value of equal rates, by McNemar's exact test (paired) or Barnard's (independent); it decides nothing.
         paired: Whether the study is paired.
-        probability: P(plus > minus), a tie counts half: over seeds (paired) or over all cross pairs (independent).
+        probability: P(plus > minus) over seeds (paired) or over all cross pairs (independent); a failed run is the worst, and
+            differences up to the noise that the size of the test set brings count half.
         correlation: Pearson's correlation of the two sides over seeds (paired): how much the pairing helped.
-        needed: Number of seeds at which the interval would decide, at the present difference and deviation; None if decided, or
-            if above 1000.
+        needed: Number of seeds at which the interval would decide, at the present difference and deviation, or, of `agree`, at
+            which the exact test can; None if decided, or if above 1000.
         metric: The metric that is compared.
         expected: `greater`, `less` or `equal`.
         margin: The difference that the prediction requires, in the metric's unit; with `ratio`, the ratio, at least 1.
         ratio: Whether the two sides are compared as plus / minus. `low` and `high` are then ratios too, computed on logarithms.
+        averages: The axes that the difference is an average over, each with the difference at its levels.
     """
 
     claim: str
@@ -51,9 +93,23 @@ class Verdict:
     high: float | None = None
     p: float | None = None
     p_holm: float | None = None
+    p_exact: float | None = None
+    p_exact_holm: float | None = None
+    least_p: float = 1.0
+    family: int = 1
+    if_normal: bool = False
+    by_ranks: bool = False
+    sign: int = 0
+    agrees: bool = True
+    level: float = 0.95
     n: int = 0
+    n_learned: int = 0
     planned: int = 0
-    lost: int = 0
+    failed: int = 0
+    missing: int = 0
+    all_learned: bool = False
+    rates: tuple[Rate, Rate] | None = None
+    p_rates: float | None = None
     paired: bool = True
     probability: float | None = None
     correlation: float | None = None
@@ -62,11 +118,17 @@ class Verdict:
     expected: str = "greater"
     margin: float = 0.0
     ratio: bool = False
+    averages: tuple[Average, ...] = ()
 
     @property
     def verdict(self) -> Judgement:
         """`holds`, `fails` or `undecided`."""
-        return self.cause if self.cause in ("holds", "fails") else "undecided"
+        return self.cause if self.cause == "holds" or self.cause == "fails" else "undecided"
+
+    @property
+    def exact_can_decide(self) -> bool:
+        """Whether an exact p-value of so many runs can be below 5 % after Holm's correction."""
+        return self.least_p * self.family < 1 - LEVEL
 
 
 @dataclass(frozen=True)
@@ -78,20 +140,23 @@ class StudyResult:
         protocol: The content of protocol.json.
         keys: The keys of the cells, in the order of the axes.
         runs: One row per run of the protocol: `id, seed, status, folder, reason`, the cell's keys, every column of `load_runs`,
-            and columns computed from the curves: `diagnosis, advice, diagnosed_epoch, convergence_epoch, stability, trend,
-            best_gap, document_convergence, document_volatility`. `status` is `missing` (and `folder` null) where the run was
-            never started or its folder is damaged (`reason` says which), `interrupted` where it was cut off or is running.
+            columns computed from the curves: `diagnosis, advice, diagnosed_epoch, convergence_epoch, stability, trend,
+            best_gap, document_convergence, document_volatility`, and `learned` (learned.py). `status` is `missing` (and
+            `folder` null) where the run was never started or its folder is damaged (`reason` says which), `interrupted` where
+            it was cut off or is running.
         cells: One row per cell, in the order of the protocol: the keys, `n, diverged, failed, missing, unusable, mean, sd, low,
-            high, median, noise, rank, reference, reference_sd, reference_n`. `n` counts finished runs that have the metric,
-            including diverged ones (which have test metrics where finite weights were restored) unless it is a cost
-            (costs.py); `failed` counts failed and oom; `missing` includes interrupted runs; `unusable` counts finished runs
-            whose metric is null. `low, high`: 95 % t interval of the mean. `noise`: binomial sd of a rate on the test set,
-            null for other metrics. `rank`: mean over the seeds that have every cell, 1 is best.
+            high, median, noise, rank, learned, bimodal, reference, reference_sd, reference_n`. `n` counts finished runs that
+            have the metric, also diverged ones if they have it, unless it is a cost (costs.py); `failed` counts failed and
+            oom; `missing` includes interrupted runs; `unusable` counts finished runs whose metric is null. `low, high`: 95 % t
+            interval of the mean. `noise`: binomial sd of a rate on the test set, null for other metrics. `rank`: mean over the
+            seeds that have every cell, 1 is best. `learned`: how many complete runs learned (learned.py); `bimodal`: whether
+            some did and some did not, so that the mean describes neither.
         verdicts: One for each prediction, in their order.
         curves: One row per epoch of a run: `id, seed`, the keys, `epoch, step, lr, train/loss` ...; epoch 0 is untrained.
         probes: One row per measurement of a probe: `id, seed`, the keys, `epoch, probe, mode, layer, name, value`.
         other: Runs in the study's folder that the protocol does not list: `id, folder, status, differs`.
         codes: The distinct digests of the code that made the runs.
+        factors: How much each factor matters, of each data set or of the whole study; empty with fewer than two factors.
     """
 
     folder: Path
@@ -104,3 +169,21 @@ class StudyResult:
     probes: pd.DataFrame
     other: pd.DataFrame
     codes: list[str]
+    factors: list[Importance] = field(default_factory=list)
+
+    @property
+    def importance(self) -> pd.DataFrame:
+        """The tables of `factors` as one: `dataset` (where each has its own), `term` as text, `df, share, low, high, noise`."""
+        tables = [
+            each.table.assign(**each.where, term=each.table["term"].map(" × ".join)) for each in self.factors if each.max_order
+        ]
+        columns = [
+            *dict.fromkeys(key for each in self.factors for key in each.where),
+            "term",
+            "df",
+            "share",
+            "low",
+            "high",
+            "noise",
+        ]
+        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)

@@ -25,6 +25,16 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """How many of a side's runs learned, of those that are not missing; `low, high` is the exact 95 % interval of the rate."""
+
+    learned: int
+    runs: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Contrast:
     """A difference of means and its uncertainty.
 
@@ -114,15 +124,18 @@ def correct_holm(p_values: Sequence[float | None]) -> list[float | None]:
     return [None if p is None else value for p, value in zip(p_values, in_place, strict=True)]
 
 
-def probability_paired(plus: Sequence[float], minus: Sequence[float]) -> float:
-    """The share of seeds at which plus is larger; a tie counts half."""
-    return float(np.mean((np.sign(np.subtract(plus, minus)) + 1) / 2))
+def probability_paired(plus: Sequence[float], minus: Sequence[float], tie: float = 0.0) -> float:
+    """The share of seeds at which plus is larger; a difference of at most `tie` counts half."""
+    return float(np.mean(_prefer(np.subtract(plus, minus), tie)))
 
 
-def probability_crossed(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]]) -> float:
-    """P(plus > minus) over all pairs of a plus run and a minus run; a tie counts half, pairs of cells have equal weight."""
-    shares = [np.mean((np.sign(np.subtract.outer(a, b)) + 1) / 2) for a in plus for b in minus]
-    return float(np.mean(shares))
+def probability_crossed(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]], tie: float = 0.0) -> float:
+    """P(plus > minus) over all pairs of a plus run and a minus run; ties count half, pairs of cells have equal weight."""
+    return float(np.mean([np.mean(_prefer(np.subtract.outer(a, b), tie)) for a in plus for b in minus]))
+
+
+def _prefer(differences: np.ndarray, tie: float) -> np.ndarray:
+    return (np.where(np.abs(differences) <= tie, 0, np.sign(differences)) + 1) / 2
 
 
 def correlation(plus: Sequence[float], minus: Sequence[float]) -> float | None:

@@ -8,33 +8,44 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
-
 from dlexp.analysis.judge import statistics
+from dlexp.analysis.judge.compare import Sides, compare_sides
+from dlexp.analysis.judge.failures import Outcomes
+from dlexp.analysis.judge.permutation import needed_pairs
 from dlexp.analysis.judge.reason import describe_cause, nearest_boundary
 from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import LEVEL, MIN_SEEDS, TINY, Contrast
 
+ALPHA = 1 - LEVEL
 Cell = Mapping[str, Any]
-SeedValues = dict[int, float]  # seed → metric
+OutcomesOf = Callable[[str], Sequence[Outcomes]]
 
 
-def judge(study: Mapping[str, Any], cells: Sequence[Cell], values_of: Callable[[str], Sequence[SeedValues]]) -> list[Verdict]:
+def judge(
+    study: Mapping[str, Any],
+    cells: Sequence[Cell],
+    values_of: OutcomesOf,
+    noise_of: Callable[[str], float] = lambda metric: 0.0,
+) -> list[Verdict]:
     """Judge the study's predictions, in their order.
 
     Args:
         study: `predictions`, `metric`, `pairing` and `seeds`, as in protocol.json.
         cells: All cells of the study.
-        values_of: Returns a metric's usable values, for each cell in the same order.
+        values_of: Returns the outcomes of a metric, for each cell in the same order: seed → value, or None where the run failed
+            to learn. A missing run has no entry.
+        noise_of: Returns the difference of a metric that the size of the test set alone explains.
     """
-    compared = [_compare(prediction, study, cells, values_of) for prediction in study.get("predictions") or []]
+    compared = [_compare(prediction, study, cells, values_of, noise_of) for prediction in study.get("predictions") or []]
     # A prediction that cannot be judged yet counts as p = 1, so that the family stays as large as the study declared it.
-    p_values = [verdict.p if verdict.n >= MIN_SEEDS else None for verdict, _ in compared]
+    p_holm, exact_holm = (
+        statistics.correct_holm([getattr(verdict, name) if verdict.n >= MIN_SEEDS else None for verdict, _ in compared])
+        for name in ("p", "p_exact")
+    )
     verdicts = []
-    for (verdict, contrast), p_holm in zip(compared, statistics.correct_holm(p_values), strict=True):
-        if contrast:
-            verdict = _decide(replace(verdict, p_holm=p_holm), contrast, len(compared))
-        verdict = replace(verdict, reason=describe_cause(verdict, len(compared)))
+    for (verdict, contrast), corrected, exact in zip(compared, p_holm, exact_holm, strict=True):
+        verdict = _decide(replace(verdict, p_holm=corrected, p_exact_holm=exact, family=len(compared)), contrast)
+        verdict = replace(verdict, reason=describe_cause(verdict))
         verdicts.append(_convert_logarithms(verdict) if verdict.ratio else verdict)
     return verdicts
 
@@ -55,56 +66,74 @@ def _compare(
     prediction: Mapping[str, Any],
     study: Mapping[str, Any],
     cells: Sequence[Cell],
-    values_of: Callable[[str], Sequence[SeedValues]],
+    values_of: OutcomesOf,
+    noise_of: Callable[[str], float],
 ) -> tuple[Verdict, Contrast | None]:
-    """Compute the numbers of a prediction; the contrast is None where a cell is missing."""
-    metric = prediction.get("metric") or study.get("metric", "test/acc")
-    ratio, paired = prediction.get("ratio"), study.get("pairing") != "independent"
+    """Compute the numbers of a prediction; the contrast is None where no runs that learned can be compared."""
+    metric, ratio = prediction.get("metric") or study.get("metric", "test/acc"), prediction.get("ratio")
     margin = float(prediction.get("margin") or 0) if ratio is None else math.log(ratio)
     verdict = Verdict(
-        prediction["claim"], "no_cells", metric=metric, expected=prediction["expected"], margin=margin, ratio=ratio is not None
+        prediction["claim"], "undecided", metric=metric, expected=prediction["expected"], margin=margin, ratio=ratio is not None
     )
-    sides = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
-    if not all(sides):
-        return verdict, None
-    values = values_of(metric)
-    if verdict.ratio:
-        values = [{seed: math.log(value) for seed, value in cell.items() if value > 0} for cell in values]
-    plus, minus = ([values[i] for i in side] for side in sides)
-    planned = len(set(study.get("seeds") or ()).union(*plus, *minus))
-    if empty := [cells[i] for side in sides for i in side if not values[i]]:
+    chosen = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
+    if not all(chosen):
+        return replace(verdict, cause="no_cells"), None
+    values = [_take_logarithms(cell) for cell in values_of(metric)] if verdict.ratio else values_of(metric)
+    if empty := [cells[i] for side in chosen for i in side if not values[i]]:
         names = tuple(" ".join(f"{key}={value}" for key, value in cell.items()) for cell in empty)
         return replace(verdict, cause="no_runs", cells_without_runs=names, needed=MIN_SEEDS), None
-    if paired:
-        seeds = sorted(set.intersection(*(set(cell) for cell in plus + minus)))
-        if not seeds:
-            return replace(verdict, cause="no_common_seed", needed=MIN_SEEDS), None
-        a, b = ([float(np.mean([cell[seed] for cell in side])) for seed in seeds] for side in (plus, minus))
-        contrast, usable = statistics.contrast_paired(np.subtract(a, b).tolist()), len(seeds)
-        verdict = replace(verdict, probability=statistics.probability_paired(a, b), correlation=statistics.correlation(a, b))
-    else:
-        first, second = ([list(cell.values()) for cell in side] for side in (plus, minus))
-        contrast, usable = statistics.contrast_independent(first, second), sum(map(len, first + second))
-        verdict = replace(verdict, probability=statistics.probability_crossed(first, second), paired=False)
-        planned *= len(first + second)
-    verdict = replace(verdict, n=contrast.n, estimate=contrast.estimate, planned=planned, lost=planned - usable)
-    if contrast.n < 2:
-        return verdict, contrast
-    low, high = contrast.interval()
-    return replace(verdict, low=low, high=high, p=contrast.p(nearest_boundary(verdict))), contrast
+    plus, minus = ([values[i] for i in side] for side in chosen)
+    seeds = sorted(set(study.get("seeds") or ()).union(*plus, *minus))
+    matched = _are_matched([cells[i] for i in chosen[0]], [cells[i] for i in chosen[1]])
+    sides = Sides(plus, minus, seeds, paired=study.get("pairing") != "independent", matched=matched)
+    return compare_sides(verdict, sides, 0.0 if verdict.ratio else noise_of(metric))
 
 
-def _decide(verdict: Verdict, contrast: Contrast, family: int) -> Verdict:
-    """Decide the cause of a verdict, and with it the verdict, from its interval and its corrected p-value."""
-    boundary, side = nearest_boundary(verdict), _side_of_interval(verdict)
-    needed = contrast.seeds_needed(boundary)
+def _are_matched(plus: Sequence[Cell], minus: Sequence[Cell]) -> bool:
+    """Whether each cell differs from the one in the same place on the other side, and all pairs in the same way."""
+    changes = [
+        [(key, a.get(key), b.get(key)) for key in {**a, **b} if a.get(key) != b.get(key)]
+        for a, b in zip(plus, minus, strict=False)
+    ]
+    return len(plus) == len(minus) and all(change == changes[0] for change in changes)
+
+
+def _take_logarithms(cell: Outcomes) -> Outcomes:
+    """The logarithms of positive values; a value that has none counts as missing."""
+    return {seed: None if value is None else math.log(value) for seed, value in cell.items() if value is None or value > 0}
+
+
+def _decide(verdict: Verdict, contrast: Contrast | None) -> Verdict:
+    """Decide the cause of a verdict, and with it the verdict, from its corrected p-values and its interval."""
+    if verdict.cause != "undecided":
+        return verdict
+    boundary = nearest_boundary(verdict)
+    needed = contrast.seeds_needed(boundary, verdict.level) if contrast else None
     if verdict.n < MIN_SEEDS:
         return replace(verdict, cause="few", needed=needed or MIN_SEEDS)
+    if verdict.by_ranks:
+        return replace(verdict, cause=_decide_ranks(verdict))
+    side = _side_of_interval(verdict)
     if side is None:
         return replace(verdict, cause="wide" if needed else "boundary", needed=needed)
-    if (verdict.p_holm or 0) < 1 - LEVEL:
-        return replace(verdict, cause=side)
-    return replace(verdict, cause="holm", needed=contrast.seeds_needed(boundary, 1 - (1 - LEVEL) / family))
+    if (verdict.p_holm or 0) >= ALPHA and contrast and contrast.se == 0:
+        return replace(verdict, cause="agree", needed=needed_pairs(verdict.family) if verdict.paired else None)
+    if contrast and (verdict.p_holm or 0) >= ALPHA:
+        return replace(verdict, cause="holm", needed=contrast.seeds_needed(boundary, 1 - (1 - verdict.level) / verdict.family))
+    if not verdict.exact_can_decide:
+        return replace(verdict, cause=side, if_normal=True)
+    return replace(verdict, cause=side if (verdict.p_exact_holm or 0) < ALPHA else "exact")
+
+
+def _decide_ranks(verdict: Verdict) -> Literal["holds", "fails", "bounds", "ranks", "unranked"]:
+    """The cause of a verdict by ranks: which side is higher, or why that is not decided."""
+    if verdict.p_holm is None:
+        return "unranked"
+    if not verdict.agrees:
+        return "bounds"
+    if verdict.p_holm >= ALPHA:
+        return "bounds" if verdict.missing and not verdict.failed else "ranks"
+    return "holds" if (verdict.sign > 0) == (verdict.expected == "greater") else "fails"
 
 
 def _side_of_interval(verdict: Verdict) -> Literal["holds", "fails"] | None:

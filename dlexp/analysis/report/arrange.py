@@ -142,3 +142,21 @@ def mean_over_seeds(frame: pd.DataFrame, column: str, by: str = "epoch") -> pd.D
     grouped = finite.groupby(by, sort=True)[column].agg(["mean", "sem", "count"]).reset_index()
     half = (grouped["sem"] * stats.t.ppf(0.975, np.maximum(grouped["count"] - 1, 1))).fillna(0.0)
     return grouped.assign(low=grouped["mean"] - half, high=grouped["mean"] + half)
+
+
+def count_in_bands(frame: pd.DataFrame, bands: Sequence[pd.Series], metrics: Sequence[str]) -> str:
+    """How many runs each band of learning curves is computed from, at the epochs that have any: `5`, or `3–5`.
+
+    Args:
+        frame: One row per epoch of a run.
+        bands: What distinguishes the bands, for each row.
+        metrics: The columns that are drawn.
+    """
+    finite = [np.isfinite(frame[metric].astype(float)) for metric in metrics]
+    counts = [
+        int(count)
+        for rows in finite
+        for count in frame[rows].groupby([*(band[rows] for band in bands), frame["epoch"][rows]]).size()
+    ]
+    least, most = min(counts, default=0), max(counts, default=0)
+    return str(most) if least == most else f"{least}–{most}"

@@ -11,6 +11,8 @@ from dlexp.analysis.report.labels import is_rate, show, unit_suffix
 from dlexp.analysis.report.tables import MINUS, format_metric
 from dlexp.analysis.report.text import Text, load_texts
 
+MAX_PARTS = 6  # levels whose difference a card gives; of more it gives the smallest and the largest
+
 
 @dataclass(frozen=True)
 class Card:
@@ -30,24 +32,66 @@ def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Ca
     )
     numbers = []
     if verdict.estimate is not None:
-        numbers.append(text("ratio" if verdict.ratio else "estimate", estimate=_format_amount(verdict, verdict.estimate, text)))
+        key = "ratio" if verdict.ratio else "estimate"
+        if verdict.by_ranks:
+            key += "_learned" if verdict.low is None else "_learned_interval"
+        low, high = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high))
+        estimate = _format_amount(verdict, verdict.estimate, text)
+        numbers.append(text(key, estimate=estimate, low=low, high=high, n=verdict.n_learned))
     numbers.append(f"n = {verdict.n}")
     if verdict.p is not None:
         key = "p_value" if verdict.p_holm is None else "p_value_holm"
         numbers.append(text(key, p=_format_p(verdict.p), p_holm=_format_p(verdict.p_holm)))
+    if verdict.p_exact is not None:
+        numbers.append(text("p_sign_flip" if verdict.paired else "p_permutation", p=_format_p(verdict.p_exact)))
     for name in ("probability", "correlation"):
         value = getattr(verdict, name)
         if value is not None and np.isfinite(value):
             numbers.append(text(name, value=f"{value:.2f}".replace("-", MINUS)))
-    return Card(verdict.verdict, text(verdict.verdict), verdict.claim, [*lines, " · ".join(numbers)])
+    rates = [_describe_rates(verdict, text)] if verdict.rates else []
+    shown = [*lines, " · ".join(numbers), *rates, *_describe_averages(verdict, text)]
+    return Card(verdict.verdict, text(verdict.verdict), verdict.claim, shown)
+
+
+def _describe_averages(verdict: Verdict, text: Text) -> list[str]:
+    """For each axis that the difference is an average over: its parts, and whether it depends on the axis."""
+    what, lines = text("a_ratio" if verdict.ratio else "a_difference"), []
+    for average in verdict.averages:
+        parts = average.parts if len(average.parts) <= MAX_PARTS else average.ends
+        amounts = [f"{show(part.level)}: {_format_amount(verdict, part.estimate, text)}" for part in parts]
+        line = text("average", key=average.key, parts="; ".join(amounts))
+        if len(parts) < len(average.parts):
+            line = text("average_range", key=average.key, low=amounts[0], high=amounts[1], n=len(average.parts))
+        end = "untested" if average.p is None else "alone" if average.stands_alone else "not_alone"
+        end = "turns" if end == "not_alone" and average.turns(1.0 if verdict.ratio else 0.0) else end
+        p = _format_p(average.p)
+        lines.append(f"{line} {text(f'average_{end}', what=what, key=average.key, p=p)}")
+    return lines
+
+
+def _describe_rates(verdict: Verdict, text: Text) -> str:
+    """How many runs of each side learned, with intervals in per cent, and the test of their difference."""
+    rates = verdict.rates or ()
+    sides = (
+        text("rate", learned=rate.learned, runs=rate.runs, low=f"{100 * rate.low:.0f}", high=f"{100 * rate.high:.0f}")
+        for rate in rates
+    )
+    first, second = sides
+    return text(
+        "learned_paired" if verdict.paired else "learned_independent", plus=first, minus=second, p=_format_p(verdict.p_rates)
+    )
 
 
 def _describe_cause_in_korean(verdict: Verdict, text: Text) -> str:
     """The sentences on the verdict's cause: text.yaml has one for each cause, for the interval and for lost runs."""
-    keys = [] if verdict.low is None else ["interval_ratio" if verdict.ratio else "interval"]
-    keys += [verdict.cause, *(["lost_seeds" if verdict.paired else "lost_runs"] if verdict.lost else [])]
+    keys = [] if verdict.low is None or verdict.by_ranks else ["interval_ratio" if verdict.ratio else "interval"]
+    by_ranks = verdict.by_ranks and verdict.cause in ("holds", "fails")
+    keys += [f"{verdict.cause}_ranks" if by_ranks else verdict.cause]
+    keys += [name for name in ("failed", "missing") if getattr(verdict, name)]
+    keys += [name for name in ("all_learned", "if_normal") if getattr(verdict, name)]
     low, high = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high))
-    values = {name: getattr(verdict, name) for name in ("n", "needed", "lost", "planned")} | {"low": low, "high": high}
+    values = {name: getattr(verdict, name) for name in ("n", "needed", "failed", "missing", "planned")}
+    values |= {"low": low, "high": high, "level": f"{100 * verdict.level:.0f}", "p": _format_p(verdict.p)}
     values["needed"] = "–" if verdict.needed is None else verdict.needed
     return " ".join(load_texts()["causes"][key].format(**values) for key in keys)
 
@@ -90,4 +134,4 @@ def _format_amount(verdict: Verdict, value: float | None, text: Text) -> str:
 def _format_p(value: float | None) -> str:
     if value is None:
         return ""
-    return "< 0.0001" if value < 0.0001 else f"= {value:.4f}" if value < 0.01 else f"= {value:.3f}"
+    return "< 0.0001" if value < 0.0001 else f"= {value:.4f}" if value < 0.1 else f"= {value:.3f}"

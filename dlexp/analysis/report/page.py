@@ -7,13 +7,14 @@ from typing import Any
 
 from dlexp.analysis.judge.cells import FAILED, FINISHED, NOT_RUN
 from dlexp.analysis.judge.curves import is_rising
+from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report import details, speedup, tables
+from dlexp.analysis.report import details, importance, speedup, tables
 from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, varying_keys
 from dlexp.analysis.report.cards import Card, make_card
 from dlexp.analysis.report.figures import Picture
 from dlexp.analysis.report.labels import show, unit_suffix
-from dlexp.analysis.report.tables import Table, format_metric, to_text
+from dlexp.analysis.report.tables import Table, format_mean, format_metric, to_text
 from dlexp.analysis.report.text import SECTIONS, Text
 from dlexp.analysis.report.versions import describe_codes, describe_environments, describe_torch
 
@@ -89,6 +90,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
             title="results_reference" if result.cells["reference"].notna().any() else "results",
             paragraphs=_list_best_cells(result, text),
         ),
+        section("factors", *importance.build_tables(result, text), paragraphs=importance.describe(result, text)),
         section("learning", details.build_convergence(result, text), details.build_advice(result, text)),
         section("rates"),
         section("inside"),
@@ -100,7 +102,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         section("other", details.build_other(result, text)),
         section("command", code=result.protocol["command"]),
     ]
-    hidden = () if result.runs["status"].isin(FINISHED).any() else ("results", "learning", "costs")
+    hidden = () if result.runs["status"].isin(FINISHED).any() else ("results", "factors", "learning", "costs")
     shown = [
         item
         for item in sections
@@ -118,16 +120,20 @@ def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
     return notes + ([text("verdicts_note_ratio")] if any(verdict.ratio for verdict in result.verdicts) else [])
 
 
+def _format_best(metric: str, row: dict[str, Any], text: Text) -> str:
+    """The mean of a cell with its unit; of a bimodal cell more than the mean."""
+    if row["bimodal"] and needs_learning(metric):
+        return format_mean(metric, row, text)
+    return format_metric(metric, row["mean"]) + unit_suffix(metric)
+
+
 def _list_best_cells(result: StudyResult, text: Text) -> list[str]:
     """The cell with the best mean, on each data set."""
     metric, keys = result.protocol["study"]["metric"], varying_keys(result)
     by_dataset = group_by(records(result.cells[result.cells["mean"].notna()]), lambda row: show(row.get("dataset")))
     choose = max if is_rising(metric) else min
     best = [choose(rows, key=lambda row: row["mean"]) for rows in by_dataset.values() if len(rows) > 1]
-    return [
-        text("best_cell", cell=cell_name(row, keys), value=format_metric(metric, row["mean"]) + unit_suffix(metric))
-        for row in best
-    ]
+    return [text("best_cell", cell=cell_name(row, keys), value=_format_best(metric, row, text)) for row in best]
 
 
 def _describe_counts(result: StudyResult, text: Text) -> str:

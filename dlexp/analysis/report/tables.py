@@ -10,6 +10,7 @@ import pandas as pd
 
 from dlexp.analysis.judge.cells import aggregate
 from dlexp.analysis.judge.costs import is_cost
+from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import ABSENT, cell_names, count_runs, records, varying_keys
 from dlexp.analysis.report.labels import display_factor, is_rate, show
@@ -79,12 +80,13 @@ def build_results(result: StudyResult, text: Text) -> Table:
     head += map(text, [*["published", "difference"] * published, *problems])
     rows = []
     for place, (name, row) in enumerate(zip(cell_names(result), records(cells), strict=True)):
-        line = [name, _format_mean(metric, row)] + ([_format_mean(quality, qualities[place])] if quality else [])
+        line = [name, format_mean(metric, row, text)] + ([format_mean(quality, qualities[place], text)] if quality else [])
         line += [_format_count(row["n"], row, text), format_metric(metric, row["sd"])]
         line += [format_metric(metric, row["median"])] * cost + [format_metric(metric, row["noise"])] * noise
         line += [format_number(row["rank"])] * rank + (_format_published(metric, row) if published else [])
         rows.append(line + [_format_count(row[column], row, text) if row[column] else "" for column in problems])
     captions = [text("caption_results_cost" if cost else "caption_results", metric=text.metric(metric))]
+    captions += [text("caption_bimodal")] * bool(cells["bimodal"].any())
     captions += [text("caption_noise")] * noise + [text("caption_rank")] * rank
     if published:
         captions.append(text("caption_published", source=result.protocol["study"]["reference"].get("source", "–")))
@@ -103,7 +105,11 @@ def _format_count(count: int, row: Mapping[str, Any], text: Text) -> str:
     return str(total) if count == total == row["n"] else text("of_runs", n=int(count), runs=total)
 
 
-def _format_mean(metric: str, row: Mapping[str, Any]) -> str:
+def format_mean(metric: str, row: Mapping[str, Any], text: Text) -> str:
+    """The mean of a cell ± the half-width of its interval; of a bimodal cell how many learned and the median, too."""
+    if row["bimodal"] and needs_learning(metric):
+        median, mean = (format_metric(metric, row[name]) for name in ("median", "mean"))
+        return text("bimodal", learned=int(row["learned"]), runs=count_runs(row), median=median, mean=mean)
     half = (row["high"] - row["low"]) / 2
     return format_metric(metric, row["mean"]) + (f" ± {format_metric(metric, half)}" if np.isfinite(half) else "")
 
@@ -112,9 +118,9 @@ def _format_published(metric: str, row: Mapping[str, Any]) -> list[str]:
     """The published value with its sd and n, and the difference from it."""
     if pd.isna(row["reference"]):
         return ["–", "–"]
-    value = format_metric(metric, row["reference"])
-    value += "" if pd.isna(row["reference_sd"]) else f" ± {format_metric(metric, row['reference_sd'])}"
-    value += "" if pd.isna(row["reference_n"]) else f" (n = {int(row['reference_n'])})"
+    more = [] if pd.isna(row["reference_sd"]) else [f"sd {format_metric(metric, row['reference_sd'])}"]
+    more += [] if pd.isna(row["reference_n"]) else [f"n = {int(row['reference_n'])}"]
+    value = format_metric(metric, row["reference"]) + (f" ({', '.join(more)})" if more else "")
     return [value, format_metric(metric, row["mean"] - row["reference"], signed=True)]
 
 

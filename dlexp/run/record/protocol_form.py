@@ -35,6 +35,13 @@ class Reference(TypedDict):
     values: NotRequired[list[Published]]
 
 
+class Learned(TypedDict):
+    """When a run of a study has learned."""
+
+    of_own_best: NotRequired[Annotated[float, Meta(ge=0, lt=1)]]
+    of_best_cell: NotRequired[Annotated[float, Meta(ge=0, lt=1)]]
+
+
 class StudyForm(TypedDict):
     """A study in its protocol.json."""
 
@@ -48,6 +55,7 @@ class StudyForm(TypedDict):
     seeds: list[Count]
     metric: str
     pairing: Literal["paired", "independent"]
+    learned: NotRequired[Learned]
     predictions: list[Prediction]
     reference: NotRequired[Reference]
 

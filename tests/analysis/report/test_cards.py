@@ -8,8 +8,7 @@ from dlexp.analysis.report.text import Text
 from tests.analysis.made import make_study
 
 CLAIM = {"claim": "ReLU is other", "plus": {"activation": "relu"}, "minus": {"activation": "tanh"}, "expected": "greater"}
-WORDS = {"en": "{lost} of {planned} {what} lack a value", "ko": "{what} {planned}개 가운데 {lost}개는 값이 없어"}
-NAMES = {("en", "paired"): "seeds", ("en", "independent"): "runs", ("ko", "paired"): "시드", ("ko", "independent"): "실행"}
+WORDS = {"en": "{lost} of {planned} runs failed to learn", "ko": "실행 {planned}개 가운데 {lost}개는 학습에 실패했습니다"}
 
 
 def lines_of(root, lang, *, metric, at_chance=(), bad=(), claim=CLAIM, **study):
@@ -28,11 +27,15 @@ def lines_of(root, lang, *, metric, at_chance=(), bad=(), claim=CLAIM, **study):
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
-@pytest.mark.parametrize(("pairing", "lost", "planned"), [("paired", 2, 6), ("independent", 3, 12)])
-def test_a_card_says_how_many_never_converged(tmp_path, lang, pairing, lost, planned):
+@pytest.mark.parametrize("pairing", ["paired", "independent"])
+def test_a_card_says_how_many_never_converged(tmp_path, lang, pairing):
     at_chance = {("relu", 1), ("tanh", 1), ("tanh", 4)}  # seed 1 in both arms: so no other cell shows it
     lines = lines_of(tmp_path, lang, metric="convergence_epoch", at_chance=at_chance, pairing=pairing)
-    assert WORDS[lang].format(lost=lost, planned=planned, what=NAMES[lang, pairing]) in lines
+    assert WORDS[lang].format(lost=3, planned=12) in lines
+    assert {"en": "learned, which decides nothing: 5 of 6 (36 to 100 %) against 4 of 6", "ko": "6개 중 5개(36 ~ 100 %)"}[
+        lang
+    ] in lines
+    assert {"en": "among runs that learned", "ko": "학습에 성공한 실행의 차이"}[lang] in lines
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
@@ -40,17 +43,16 @@ def test_a_card_says_how_many_never_converged(tmp_path, lang, pairing, lost, pla
     "metric",
     ["convergence_epoch", "stability", "trend", "document_volatility", "train/loss", "test/acc", "train/seconds", "best/epoch"],
 )
-def test_a_card_counts_a_diverged_run_without_a_value(tmp_path, lang, metric):
+def test_a_card_counts_a_diverged_run_as_failed(tmp_path, lang, metric):
     lines = lines_of(tmp_path, lang, metric=metric, bad={("tanh", 3)})
-    lost = metric != "best/epoch"  # which a diverged run has, and counts with it
-    assert (WORDS[lang].format(lost=1, planned=6, what=NAMES[lang, "paired"]) in lines) == lost
+    assert WORDS[lang].format(lost=1, planned=12) in lines
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_a_card_says_nothing_where_nothing_is_lost(tmp_path, lang):
     lines = lines_of(tmp_path, lang, metric="convergence_epoch")
     assert "n = 6" in lines
-    assert not any(WORDS[lang].format(lost=n, planned=6, what=NAMES[lang, "paired"]) in lines for n in range(7))
+    assert not any(WORDS[lang].format(lost=n, planned=12) in lines for n in range(13))
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,55 @@ def test_a_card_says_nothing_where_nothing_is_lost(tmp_path, lang):
 def test_a_card_names_several_cells_as_their_mean(tmp_path, lang, side):
     claim = CLAIM | {"plus": [{"activation": "relu"}, {"activation": "tanh"}]}
     assert f": {side} − activation=tanh · " in lines_of(tmp_path, lang, metric="test/acc", claim=claim)
+
+
+DEPTHS = {"activation": ["relu", "tanh"], "depth": [1, 2, 8]}
+ALONE = {"en": "does not stand alone", "ko": "평균만으로는 말할 수 없습니다"}
+
+
+def card_of(root, lang, gain, *, axes=DEPTHS, seeds=range(6), **claim):
+    """The lines of the card of a study in which ReLU is better by a gain that may depend on depth and seed."""
+
+    def accuracy(cell, seed):
+        better = gain(cell["depth"], seed) if cell["activation"] == "relu" else 0
+        return 0.5 + better + 0.001 * (seed * cell["depth"] % 5)
+
+    prediction = CLAIM | claim
+    folder = make_study(root, axes, seeds, accuracy=accuracy, predictions=[prediction])
+    return make_card(analyse(folder).verdicts[0], prediction, Text(lang)).lines
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize(
+    ("gains", "key", "words"),
+    [
+        ({1: 0.1, 2: 0.2, 8: 0.3}, "average_not_alone", "1: +10.00 points; 2: +20.00 points; 8: +30.00 points"),
+        ({1: 0.1, 2: -0.1, 8: 0.3}, "average_turns", "1: +10.00 points; 2: −10.00 points; 8: +30.00 points"),
+        ({1: 0.1, 2: 0.1, 8: 0.1}, "average_alone", "1: +10.00 points"),
+    ],
+)
+def test_a_card_names_the_axis_that_it_averages_over(tmp_path, lang, gains, key, words):
+    wobble = {1: 1, 2: 5, 8: 3}
+    line = card_of(tmp_path, lang, lambda depth, seed: gains[depth] + 0.002 * ((seed * wobble[depth]) % 7 - 3))[-1]
+    levels = [part.split(":")[0] for part in words.split("; ")]
+    assert all(f"{level}: " in line for level in levels)
+    assert ("depth" in line, ALONE[lang] in line) == (True, key != "average_alone")
+    text = Text(lang)
+    assert text(key, what=text("a_difference"), key="depth", p="|").split("|")[0] in line
+
+
+def test_the_range_of_many_parts_is_named(tmp_path):
+    axes = {**DEPTHS, "depth": list(range(1, 9))}
+    line = card_of(tmp_path, "en", lambda depth, seed: 0.01 * depth + 0.0003 * ((seed * depth) % 5), axes=axes)[-1]
+    assert line.startswith("Average over the 8 values of depth (smallest 1: +1.")
+    assert "; largest 8: +8." in line
+
+
+def test_a_card_says_that_few_seeds_were_not_tested(tmp_path):
+    line = card_of(tmp_path, "en", lambda depth, seed: 0.1 * depth, seeds=range(3))[-1]
+    assert line.endswith("was not tested: that takes five seeds whose values do not all agree.")
+
+
+def test_a_card_of_single_cells_names_no_axis(tmp_path):
+    lines = card_of(tmp_path, "en", lambda depth, seed: 0.1 * depth + 0.001 * seed, where={"depth": 2})
+    assert not any("verage" in line for line in lines)

@@ -26,6 +26,7 @@ from dlexp.commands import report
 from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "depth": [1, 2, 8]}
+CAUSE_PARTS = ("holds_ranks", "fails_ranks", "interval", "interval_ratio", "failed", "missing", "all_learned", "if_normal")
 PREDICTION = {"claim": "ReLU wins", "plus": {"activation": "relu"}, "minus": {"activation": "sigmoid"}, "expected": "greater"}
 REFERENCE = {"source": "a paper", "values": [{"activation": "relu", "depth": 1, "value": 0.61, "sd": 0.02, "n": 5}]}
 
@@ -80,7 +81,7 @@ def test_the_page_needs_no_other_file(page):
 
 def test_verdicts_come_first(page):
     order = re.findall(r'<section id="(\w+)">', page)
-    assert order[:3] == ["verdicts", "results", "learning"]
+    assert order[:4] == ["verdicts", "results", "factors", "learning"]
     assert order[-1] == "command"
     assert page.index("Does it matter?") < page.index('class="verdict')
 
@@ -138,7 +139,14 @@ def test_every_number_comes_from_the_study(folder, result, markdown):
     values = [*cells["mean"], *cells["sd"], *(cells["high"] - cells["low"]) / 2, *cells["noise"], *cells["rank"]]
     values += [*(cells["mean"] - cells["reference"]), *cells["reference"], *cells["reference_sd"], *range(37)]
     values += [getattr(verdict, name) for verdict in result.verdicts for name in ("estimate", "p", "p_holm", "probability")]
-    values += [verdict.correlation for verdict in result.verdicts]
+    values += [
+        getattr(verdict, name) for verdict in result.verdicts for name in ("low", "high", "p_exact", "p_rates", "correlation")
+    ]
+    rates = [rate for verdict in result.verdicts for rate in verdict.rates or ()]
+    values += [number for rate in rates for number in (rate.learned, rate.runs, round(rate.low, 2), round(rate.high, 2))]
+    averages = [average for verdict in result.verdicts for average in verdict.averages]
+    values += [value for average in averages for value in (average.p, *(part.estimate for part in average.parts))]
+    values += [*result.importance[["share", "low", "high", "noise"]].stack(), result.importance["df"].max(), len(runs) - 2]
     for name in ("seconds", "num_steps", "num_parameters", "memory.process", "convergence_epoch", "stability"):
         values += [*runs.groupby(result.keys)[name].mean()]
     numbers = np.abs(pd.Series(values, dtype=float).dropna().to_numpy())
@@ -149,6 +157,10 @@ def test_every_number_comes_from_the_study(folder, result, markdown):
         room = 0.5001 * 10.0 ** -len(token.partition(".")[2])
         scaled = np.concatenate([numbers, 100 * numbers, numbers / 2**20])
         assert (np.abs(scaled - float(token)) <= room).any(), token
+
+
+def test_a_published_sd_is_not_written_as_a_half_width(markdown):
+    assert "| 61.00 (sd 2.00, n = 5) |" in markdown
 
 
 def test_another_number_is_another_page(result):
@@ -172,7 +184,7 @@ def test_korean_page_has_korean_headings_and_english_names(result):
 def test_every_text_is_there_in_both_languages():
     korean = {key: load_texts()[key] for key in ("advice", "causes", "metrics")}
     assert korean["advice"].keys() == ADVICE.keys()
-    assert {*get_args(Cause), "interval", "interval_ratio", "lost_seeds", "lost_runs"} == korean["causes"].keys()
+    assert {*get_args(Cause), *CAUSE_PARTS} == korean["causes"].keys()
     for key, text in load_texts().items():
         if key not in korean:
             assert text.keys() == {"en", "ko"}, key

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dlexp.analysis.judge.curves import evaluated_split
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.arrange import add_cell_names, axis_values, cell_names, mean_over_seeds, varying_keys
+from dlexp.analysis.report.arrange import add_cell_names, axis_values, cell_names, count_in_bands, mean_over_seeds, varying_keys
 from dlexp.analysis.report.figures import style
 from dlexp.analysis.report.figures.diverged import mark_ends, mark_without_curve, title_cells
 from dlexp.analysis.report.figures.panels import label_rows, make_figures, make_panels
@@ -66,7 +66,9 @@ def _draw_together(result: StudyResult, metrics: Sequence[str]) -> DrawnFigure:
         if not is_rate(metric) and spans_decades(frame[metric]):
             style.set_log_axis(axes)
     style.add_legend(figure)
-    return DrawnFigure("learning", figure, "learning_figure", {"metrics": order}, wide=True)
+    return DrawnFigure(
+        "learning", figure, "learning_figure", {"metrics": order, "n": count_in_bands(frame, [frame[CELL]], order)}, wide=True
+    )
 
 
 def draw_by_panels(
@@ -95,7 +97,9 @@ def draw_by_panels(
         label_rows(grid, metric_label(metric))
         style.limit_to_rates(grid, metric)
         style.add_legend(figure, key_label(line))
-        yield DrawnFigure(number, figure, caption, {"metrics": [metric]}, wide=len(batch) > 1)
+        drawn = frame[frame[PANEL].isin(batch)]
+        runs = count_in_bands(drawn, [drawn[PANEL], drawn[line].map(show)], [metric])
+        yield DrawnFigure(number, figure, caption, {"metrics": [metric], "n": runs}, wide=len(batch) > 1)
 
 
 def draw_lines(axes: Axes, result: StudyResult, frame: pd.DataFrame, metric: str, line: str, *, window: int = 1) -> None:

@@ -1,0 +1,162 @@
+"""Compute the numbers of one prediction: which test decides it, its p-value, and the interval of the difference.
+
+Where all planned runs learned, a t test decides, beside an exact one. Where a run failed to learn or is missing, a test of
+ranks decides (failures.py), and the interval, of the runs that learned, decides nothing.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dlexp.analysis.judge import statistics
+from dlexp.analysis.judge.curves import is_rising
+from dlexp.analysis.judge.failures import Outcomes, compare_rates, measure_rate, rank_sides
+from dlexp.analysis.judge.learned import needs_learning
+from dlexp.analysis.judge.permutation import align, least_p, permutation_p, sign_flip_p
+from dlexp.analysis.judge.reason import nearest_boundary
+from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.statistics import MIN_SEEDS, Contrast
+
+TOST_LEVEL = 0.90  # two one-sided tests at 5 % each are the 90 % interval within the margins
+FAR = 1e100  # a failed run is this far from the others, where only the order counts
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The outcomes of the two sides of a prediction; with a ratio, their logarithms.
+
+    Args:
+        plus, minus: The cells of each side.
+        seeds: All that were planned.
+        paired: Whether they are compared seed by seed.
+        matched: Whether the n-th cell of plus differs from the n-th of minus in the same way for every n. Ranks and
+            permutations can compare only such sides; those of an interaction are not.
+    """
+
+    plus: list[Outcomes]
+    minus: list[Outcomes]
+    seeds: list[int]
+    paired: bool
+    matched: bool
+
+    @property
+    def cells(self) -> list[Outcomes]:
+        """The cells of both sides."""
+        return self.plus + self.minus
+
+    def known_seeds(self, *, learned: bool) -> list[int]:
+        """The seeds whose runs are there in every cell: only those that all learned, or also those of which some failed."""
+        return [
+            seed for seed in self.seeds if all(seed in cell and not (learned and cell[seed] is None) for cell in self.cells)
+        ]
+
+
+def compare_sides(verdict: Verdict, sides: Sides, noise: float) -> tuple[Verdict, Contrast | None]:
+    """Fill in the numbers of a verdict.
+
+    Args:
+        verdict: With claim, metric, expectation and margin.
+        sides: Its outcomes; each cell has at least one.
+        noise: Differences up to this size are ties in P(plus > minus).
+
+    Returns:
+        The verdict, and the contrast of the runs that learned; None where there is none.
+    """
+    planned, there = len(sides.cells) * len(sides.seeds), sum(map(len, sides.cells))
+    failed = sum(value is None for cell in sides.cells for value in cell.values())
+    known = sides.known_seeds(learned=False)
+    verdict = replace(verdict, paired=sides.paired, planned=planned, failed=failed, missing=planned - there)
+    verdict = replace(verdict, n=len(known) if sides.paired else min(map(len, sides.cells)))
+    if not verdict.n:
+        return replace(verdict, cause="no_common_seed", needed=MIN_SEEDS), None
+    learned = all(value is not None for cell in sides.cells for value in cell.values()) and needs_learning(verdict.metric)
+    verdict = replace(verdict, all_learned=learned, probability=_probability(sides, is_rising(verdict.metric), noise))
+    verdict, contrast = _contrast_learned(verdict, sides)
+    if not failed and not verdict.missing:
+        return (_test_means(verdict, sides, contrast) if contrast and verdict.n > 1 else verdict), contrast
+    if failed:
+        rates = measure_rate(sides.plus), measure_rate(sides.minus)
+        verdict = replace(verdict, rates=rates, p_rates=compare_rates(sides.plus, sides.minus, paired=sides.paired))
+    return _test_ranks(verdict, sides), contrast
+
+
+def _contrast_learned(verdict: Verdict, sides: Sides) -> tuple[Verdict, Contrast | None]:
+    """The contrast of the runs that learned, with its 95 % interval."""
+    cells = [_take_numbers(cell) for cell in sides.cells]
+    seeds = sides.known_seeds(learned=True)
+    if not (seeds if sides.paired else all(cells)):
+        return verdict, None
+    plus, minus = cells[: len(sides.plus)], cells[len(sides.plus) :]
+    if sides.paired:
+        a, b = ([float(np.mean([cell[seed] for cell in side])) for seed in seeds] for side in (plus, minus))
+        contrast = statistics.contrast_paired(np.subtract(a, b).tolist())
+        verdict = replace(verdict, correlation=statistics.correlation(a, b))
+    else:
+        contrast = statistics.contrast_independent(*([list(cell.values()) for cell in side] for side in (plus, minus)))
+    verdict = replace(verdict, estimate=contrast.estimate, n_learned=contrast.n)
+    if contrast.n < 2:
+        return verdict, contrast
+    low, high = contrast.interval()
+    return replace(verdict, low=low, high=high), contrast
+
+
+def _test_means(verdict: Verdict, sides: Sides, contrast: Contrast) -> Verdict:
+    """The t test of the boundary, and the exact test beside it; equivalence by two one-sided tests.
+
+    Where all runs agree there is no spread to estimate, and the exact test alone gives p.
+    """
+    boundary = nearest_boundary(verdict)
+    exact = _exact_p(sides, boundary)
+    least = least_p(verdict.n) if sides.paired else least_p(*(sum(map(len, side)) for side in (sides.plus, sides.minus)))
+    verdict = replace(verdict, p_exact=exact, least_p=1.0 if exact is None else least)
+    if contrast.se == 0:
+        return replace(verdict, p=1.0 if exact is None else exact)
+    p = contrast.p(boundary)
+    if verdict.expected == "equal" and abs(contrast.estimate) < verdict.margin:
+        low, high = contrast.interval(TOST_LEVEL)
+        exact = None if exact is None else exact / 2
+        return replace(verdict, p=p / 2, p_exact=exact, low=low, high=high, level=TOST_LEVEL)
+    return replace(verdict, p=p)
+
+
+def _exact_p(sides: Sides, boundary: float) -> float | None:
+    """The p-value of the sign-flip or permutation test; None where independent sides are not matched."""
+    if not sides.paired and not sides.matched:
+        return None
+    plus, minus = ([_take_numbers(cell) for cell in side] for side in (sides.plus, sides.minus))
+    if sides.paired:
+        a, b = ([float(np.mean([cell[seed] for cell in side])) for seed in sides.seeds] for side in (plus, minus))
+        return sign_flip_p((np.subtract(a, b) - boundary).tolist())
+    moved = [[value - boundary for value in cell.values()] for cell in plus]
+    return permutation_p(*align(moved, [list(cell.values()) for cell in minus]))
+
+
+def _take_numbers(cell: Outcomes) -> dict[int, float]:
+    """The values of the runs that learned, by seed."""
+    return {seed: value for seed, value in cell.items() if value is not None}
+
+
+def _test_ranks(verdict: Verdict, sides: Sides) -> Verdict:
+    """The test of the ranks; no p-value for a margin, a ratio or sides that are not matched, which ranks cannot answer."""
+    verdict = replace(verdict, by_ranks=True)
+    if verdict.margin or verdict.ratio or verdict.expected == "equal" or not sides.matched:
+        return verdict
+    rising = is_rising(verdict.metric)
+    ranked = rank_sides(sides.plus, sides.minus, sides.seeds, paired=sides.paired, rising=rising)
+    sizes = [len(sides.seeds)] if sides.paired else [len(sides.seeds) * len(side) for side in (sides.plus, sides.minus)]
+    return replace(verdict, p=ranked.p, sign=ranked.sign, agrees=ranked.agrees, least_p=least_p(*sizes))
+
+
+def _probability(sides: Sides, rising: bool, noise: float) -> float:
+    """P(plus > minus) by the size of the metric, among runs that are not missing; a failed run is the worst."""
+    failed = -FAR if rising else FAR
+    first, second = (
+        [{seed: failed if value is None else value for seed, value in cell.items()} for cell in side]
+        for side in (sides.plus, sides.minus)
+    )
+    if not sides.paired:
+        values, others = ([list(cell.values()) for cell in side] for side in (first, second))
+        return statistics.probability_crossed(values, others, tie=noise)
+    seeds = sides.known_seeds(learned=False)
+    a, b = ([float(np.mean([cell[seed] for cell in side])) for seed in seeds] for side in (first, second))
+    return statistics.probability_paired(a, b, tie=noise)

@@ -1,0 +1,86 @@
+"""Find the axes that the difference of a prediction is an average over, and the difference at each of their levels."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dlexp.analysis.judge.heterogeneity import Average, Part, compare_independent, compare_paired
+from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.statistics import MIN_SEEDS, contrast_independent
+from dlexp.analysis.judge.verdict import select
+
+Cell = Mapping[str, Any]
+Values = Mapping[int, float | None]  # seed → metric; None where a run has none
+
+
+def add_averages(
+    verdicts: Sequence[Verdict],
+    study: Mapping[str, Any],
+    cells: Sequence[Cell],
+    values_of: Callable[[str], Sequence[Values]],
+) -> list[Verdict]:
+    """Add to each verdict the axes that its difference is an average over.
+
+    Args:
+        verdicts: One for each of the study's predictions.
+        study: `predictions` and `pairing`, as in protocol.json.
+        cells: All cells of the study.
+        values_of: Returns a metric's values, for each cell in the same order.
+    """
+    predictions = study.get("predictions") or []
+    pairs = zip(verdicts, predictions, strict=True)
+    return [
+        replace(verdict, averages=_find_averages(verdict, each, cells, values_of(verdict.metric))) for verdict, each in pairs
+    ]
+
+
+def _find_averages(
+    verdict: Verdict, prediction: Mapping[str, Any], cells: Sequence[Cell], values: Sequence[Values]
+) -> tuple[Average, ...]:
+    sides = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
+    known = [{seed: value for seed, value in cell.items() if value is not None} for cell in values]
+    if verdict.ratio:
+        known = [{seed: math.log(value) for seed, value in cell.items() if value > 0} for cell in known]
+    if verdict.estimate is None or not all(known[i] for side in sides for i in side):
+        return ()
+    found = []
+    for key in dict.fromkeys(key for i in sides[0] for key in cells[i]):
+        levels = [dict.fromkeys(_spell(cells[i], key) for i in side) for side in sides]
+        if len(levels[0]) > 1 and set(levels[0]) == set(levels[1]):
+            groups = [[[i for i in side if _spell(cells[i], key) == level] for side in sides] for level in levels[0]]
+            names = [cells[plus[0]].get(key) for plus, _ in groups]
+            found.append(_split(key, names, groups, known, paired=verdict.paired, ratio=verdict.ratio))
+    return tuple(found)
+
+
+def _spell(cell: Cell, key: str) -> str:
+    """A cell's value as text; null is not the same as a key that is not there."""
+    return json.dumps(cell[key]) if key in cell else ""
+
+
+def _split(
+    key: str,
+    names: Sequence[Any],
+    groups: Sequence[Sequence[Sequence[int]]],
+    values: Sequence[Mapping[int, float]],
+    *,
+    paired: bool,
+    ratio: bool,
+) -> Average:
+    """Split a difference by an axis; `groups` has the places of the cells of both sides, for each level."""
+    if paired:
+        seeds = sorted(set.intersection(*(set(values[i]) for sides in groups for side in sides for i in side)))
+        means = np.array([[[np.mean([values[i][seed] for i in side]) for side in sides] for sides in groups] for seed in seeds])
+        differences = means[..., 0] - means[..., 1]  # [seed, level]
+        estimates = differences.mean(0).tolist()
+        p = compare_paired(differences) if len(seeds) >= MIN_SEEDS else None
+    else:
+        contrasts = [contrast_independent(*([list(values[i].values()) for i in side] for side in sides)) for sides in groups]
+        estimates = [contrast.estimate for contrast in contrasts]
+        p = compare_independent(contrasts) if min(contrast.n for contrast in contrasts) >= MIN_SEEDS else None
+    shown = np.exp(estimates).tolist() if ratio else estimates
+    return Average(key, tuple(Part(*pair) for pair in zip(names, shown, strict=True)), p)
