@@ -43,8 +43,7 @@ def test_the_parts_of_the_reference_study():
         "adam": -0.6,
     }
     assert np.mean([part.estimate for part in average.parts]) == pytest.approx(verdict.estimate)
-    assert average.p < 0.001
-    assert not average.stands_alone
+    assert average.p is None  # at fewer than five seeds all of these runs learned
 
 
 @pytest.mark.parametrize("pairing", ["paired", "independent"])
