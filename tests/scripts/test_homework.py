@@ -13,7 +13,7 @@ from scipy import stats
 from scripts.homework import activations, compare, loss, optimizers
 from scripts.homework.evidence import Evidence, NotRunError, gather
 from scripts.homework.page import FINDINGS, STUDIES, answer_questions, render_markdown
-from scripts.homework.words import load_texts
+from scripts.homework.words import judge_claim, load_texts
 from tests import ROOT
 from tests.scripts.made_sheet import accuracy_of, make_sheet_study
 
@@ -104,6 +104,13 @@ def test_a_number_of_the_page_is_that_of_the_runs(answers):
     assert f"{100 * np.mean(values['entropy']):.2f} ±" in text
     assert f"{differences.mean():+.2f} points [{low:+.2f} to {high:+.2f}; n = 5]" in text
     assert "98.33 % and 96.94 %" in text
+
+
+def test_a_claim_is_judged_both_ways():
+    claim = "that cross entropy converges faster (its own epochs: cross entropy 3, MSE 4)"
+    holds, fails = (judge_claim(judgement, "entropy_faster", entropy=3, mse=4) for judgement in ("holds", "fails"))
+    assert holds == f"The document's claim {claim} survives."
+    assert fails == f"The document's claim {claim} does not survive: the runs show the opposite."
 
 
 def test_equal_differences_of_five_seeds_leave_a_claim_undecided(answers):
