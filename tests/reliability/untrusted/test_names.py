@@ -15,7 +15,7 @@ from dlexp.errors import ConfigError
 
 TINY = ("dataset=moons", "dataset.num_examples=60", "model=mlp", "norm=none", "batch_size=full", "epochs=1", "hardware=cpu")
 SIGNS = ("@a", "*a", "%a", "&a", "#a", "a,b", "it's", "a=b", "[a]", "{a}", "a b", "a~", "-a", "a:b", '"a"', "$a", "!a", "한글")
-NFC, NFD = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
+NFC, NFD = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "ü")
 CONTROLS = [*range(1, 32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
 NAMES = [f"a{chr(number)}b" for number in CONTROLS] + [
     os.fsdecode(b"not utf-8 \xff"),
