@@ -8,6 +8,7 @@ from dlexp.commands.attempt import attempt
 from dlexp.config.entry import show_command, show_uses
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
+from dlexp.machine.printing import put_on_one_line
 from dlexp.run.record.verify import Verified, verify_tree
 
 USES = {
@@ -43,7 +44,7 @@ def _verify(folders: list[Path]) -> int:
             counts[_classify(found)] += 1
             counts["gone"] += len(found.gone)
             if found.problems:
-                print(make_printable(f"{found.path}: {'; '.join(found.problems)}"))
+                print(put_on_one_line(f"{found.path}: {'; '.join(found.problems)}"))
     whole, damaged, unsummed = counts["whole"], counts["damaged"], counts["unsummed"]
     parts = [f"{whole} as they were written", f"{damaged} damaged"]
     parts += [f"{unsummed} without sums, from older versions or without a saved state"] if unsummed else []

@@ -93,7 +93,7 @@ def _stage(path: Path, content: Content, stack: ExitStack) -> None:
 
 
 def make_own_folder(path: Path) -> None:
-    """Make a folder that nobody else keeps files in. A link in its place is removed: it leads to files of others."""
+    """Make a folder for files of dlexp alone. A link in its place is removed, because it leads to files of others."""
     if path.is_symlink():
         path.unlink()
     path.mkdir(parents=True, exist_ok=True)

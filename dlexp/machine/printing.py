@@ -1,8 +1,8 @@
-"""The one place through which dlexp prints text, so that text from files can neither steer the terminal nor end a command.
+"""Print text. All output of dlexp goes through this module.
 
-Names of classes and files, messages of libraries and the records of others may hold escape codes, which set the title of a
-terminal, write its clipboard or forge lines. `PrintedStream` replaces them. It also writes what the terminal's encoding lacks,
-and goes on if the log is on a full disk. Loads no torch.
+Names of classes and files, messages of libraries and records from elsewhere may hold escape codes, which change the title of a
+terminal or its clipboard, or imitate lines of dlexp. `PrintedStream` replaces them. It also replaces characters that the
+encoding of the terminal lacks, and a command continues if its output cannot be written. Loads no torch.
 """
 
 import codecs

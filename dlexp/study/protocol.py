@@ -159,7 +159,8 @@ def _read_unplanned(path: Path) -> list[tuple[Cell, int]]:
         return []
     except plain_json.FormError as error:
         notify(
-            f"{path.parent}: {error}. It is written anew; runs with seeds that only it listed are no longer part of the study."
+            f"{path.parent}: {error}. A new one replaces it; seeds that only the damaged one listed are no longer part of the "
+            "study."
         )
         return []
 

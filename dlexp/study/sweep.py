@@ -20,6 +20,7 @@ from dlexp.run.metrics import list_metrics
 from dlexp.run.plan import ADHOC, PlannedRun, plan
 from dlexp.run.record import disk, folder
 from dlexp.run.record.forms import BROKEN, FINISHED, Manifest
+from dlexp.run.record.layout import SWEEPS
 
 Row = dict[str, Any]
 
@@ -55,7 +56,7 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
     runs, unsupported, _ = cells
     swept = list_swept_keys(runs)
     identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
-    manifest = runs[0].study_folder / "sweeps" / f"{identity}.json"
+    manifest = runs[0].study_folder / SWEEPS / f"{identity}.json"
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
     forced = any(run.config["force"] for run in runs)
     finished = _read_finished(manifest, runs) if forced else []

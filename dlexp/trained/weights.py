@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from dlexp.config.plain_json import FormError
 from dlexp.config.values import make_printable
 from dlexp.errors import CheckpointError
 from dlexp.machine.files import open_regular_file
@@ -62,6 +63,8 @@ def read_weights(path: Path, place: str) -> tuple[Mapping[str, Tensor], int]:
                 raise ValueError(problem)
             file.seek(0)
             weights = torch.load(file, map_location="cpu", weights_only=True)
+    except FormError as error:
+        raise CheckpointError(f"{make_printable(path.parent.parent.name)}: {error}.") from error
     except FileNotFoundError as error:
         raise CheckpointError(f"{place} is missing: the run has no weights.") from error
     except Exception as error:  # torch and zipfile raise many types for damaged bytes

@@ -225,7 +225,10 @@ def test_an_earlier_protocol_that_is_damaged_is_named_before_it_is_replaced(tmp_
     assert (_read_unplanned(path), capsys.readouterr().err) == ([], "")
     path.write_text('{"runs": []}')
     assert _read_unplanned(path) == []
-    assert "protocol.json: study is missing. It is written anew; runs with seeds that only it listed" in capsys.readouterr().err
+    assert (
+        "protocol.json: study is missing. A new one replaces it; seeds that only the damaged one listed"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_study_whose_folder_is_moved_away_says_so_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):

@@ -84,7 +84,7 @@ def _describe_agreement(verdict: Verdict) -> str:
     needs = f", needs about {verdict.needed}" if verdict.needed else ""
     holm = f" ({verdict.p_holm:.2g} after Holm's correction)" if verdict.family > 1 and verdict.p_holm is not None else ""
     what = "ratios" if verdict.ratio else "differences"
-    return f"n = {verdict.n}{needs}: all {what} are equal, so that t says nothing, and {test}{holm}."
+    return f"n = {verdict.n}{needs}: all {what} are equal, so a t test is not possible; {test}{holm}."
 
 
 def _name_test(verdict: Verdict) -> str:

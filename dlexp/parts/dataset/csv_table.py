@@ -104,20 +104,19 @@ def read(
             refuse_shared_groups(frame, others, str(group))
         parts = part, _encode(others, table, classes, in_file("dataset.test", Path(str(test))), missing)
     else:
-        indices = split_indices(
-            part.examples.targets,
-            classes,
-            float(test_fraction or 0),
-            seed=data_seed,
-            key="dataset.test_fraction",
-            groups=groups,
-        )
-        parts = _take(part, indices[0]), _take(part, indices[1])
-        groups = None if groups is None else groups[indices[0]]
+        parts, groups = _draw_test(part, classes, float(test_fraction or 0), groups, data_seed)
     if duplicates == "refuse":
         refuse_shared_rows(parts[0].examples, parts[1].examples, parts[0].lines, parts[1].lines)
     impute = None if missing == "refuse" else missing
     return Source(parts[0].examples, parts[1].examples, classes, table, impute, groups=groups)
+
+
+def _draw_test(
+    part: _Part, classes: tuple[str, ...], share: float, groups: torch.Tensor | None, seed: int
+) -> tuple[tuple[_Part, _Part], torch.Tensor | None]:
+    """Draw the rows to test on; the training part, the test part, and the groups of the training part."""
+    train, test = split_indices(part.examples.targets, classes, share, seed=seed, key="dataset.test_fraction", groups=groups)
+    return (_take(part, train), _take(part, test)), None if groups is None else groups[train]
 
 
 def _check_keys(test: str | None, test_fraction: float | None, missing: Missing, image_shape: list[int] | None) -> None:

@@ -74,18 +74,9 @@ def read(
         layout = read_table(found, Path(labels).expanduser(), **columns, split=test_fraction is None)
     if layout.left_out:
         notify(f"dataset.root: left out below {show_path(root)}: {'; '.join(layout.left_out)}.")
-    size = None if image_size is None else (image_size, image_size)
-
-    def decode() -> dict[str, list[Tensor]]:
-        images = _decode(folder, layout, channels, size)
-        if compute_fingerprint(folder, cache, SUFFIXES) != content:
-            raise DatasetError(f"{folder}: images were changed while they were decoded. Give the command again.")
-        return images
-
     if image_size is not None:
         _check_memory(layout, (channels, image_size, image_size))
-    key = hashlib.sha256(repr((DECODER_VERSION, content, layout.splits, channels, size)).encode()).hexdigest()
-    decoded = load_or_make(cache / f"images-{key[:16]}.pt", decode)
+    decoded = _load_images(folder, cache, content, layout, channels, None if image_size is None else (image_size, image_size))
     if duplicates == "refuse":
         check_links(folder, layout.splits, decoded["hashes"])
     splits = _divide(decoded, layout, test_fraction, data_seed)
@@ -93,6 +84,25 @@ def read(
         _check_duplicates(folder, splits)
     val = splits["val"].split if "val" in splits else None
     return Source(train=splits["train"].split, test=splits["test"].split, classes=layout.classes, val=val)
+
+
+def _load_images(
+    folder: Path, cache: Path, content: str | None, layout: Layout, channels: int, size: tuple[int, int] | None
+) -> dict[str, list[Tensor]]:
+    """Read the decoded images from the cache; they are decoded first if they are not there.
+
+    Raises:
+        DatasetError: If an image cannot be read, or if the images are no longer those of the fingerprint `content`.
+    """
+
+    def decode() -> dict[str, list[Tensor]]:
+        images = _decode(folder, layout, channels, size)
+        if compute_fingerprint(folder, cache, SUFFIXES) != content:
+            raise DatasetError(f"{folder}: images were changed while they were decoded. Give the command again.")
+        return images
+
+    key = hashlib.sha256(repr((DECODER_VERSION, content, layout.splits, channels, size)).encode()).hexdigest()
+    return load_or_make(cache / f"images-{key[:16]}.pt", decode)
 
 
 class _Images(NamedTuple):

@@ -13,14 +13,15 @@ from typing import Any
 
 from dlexp.config.plain_json import FormError
 from dlexp.machine.files import is_removed, open_regular_file, read_regular_file
+from dlexp.run.record.clear import FORCED, PAGE
 from dlexp.run.record.forms import read_summary_file
-from dlexp.run.record.layout import CONFIG, METRICS, SUMMARY, list_missing
+from dlexp.run.record.layout import CONFIG, HYDRA, LOG, METRICS, SUMMARY, list_missing
 
 SUMS_FILE = "SHA256SUMS"  # in the folder of a report
 MAX_SUMS_BYTES = 2**22
 LISTED_SUM = re.compile(r"([0-9a-f]{64})  ([^\0]+)")
 # They change after the run has ended, or are no part of it. Saved states have sidecars of their own.
-NOT_SUMMED = ("train.log", "report.html", ".forced", SUMMARY)
+NOT_SUMMED = (LOG, PAGE, FORCED, SUMMARY)
 
 
 def sum_file(path: Path) -> str:
@@ -51,10 +52,26 @@ def find_damage(folder: Path, summary: Mapping[str, Any]) -> list[str]:
 
     Weights and arrays are checked when they are loaded, so that a run which is done costs no time.
     """
-    lacking = [f"it lacks {name}" for name in list_missing(folder)]
     sums = summary.get("files", {})
-    needed = [name for name in sums if name in (CONFIG, METRICS) or name.startswith(".hydra/")]
-    return lacking + list(find_changed(folder, sums, needed))
+    lacking = [f"it lacks {name}" for name in list_lacking(folder, sums)]
+    return lacking + list(find_changed(folder, sums, list(filter(is_needed, sums))))
+
+
+def is_needed(name: str) -> bool:
+    """Whether a finished run is damaged without this file, by its path below the run's folder. Others may be deleted."""
+    return name in (CONFIG, METRICS) or name.startswith(f"{HYDRA}/")
+
+
+def list_lacking(folder: Path, sums: Mapping[str, str]) -> list[str]:
+    """What a finished run lacks of the files that it needs."""
+    missing = list_missing(folder)
+    within = [name for name in sums if is_needed(name) and Path(name).parts[0] not in missing and not is_there(folder / name)]
+    return missing + within
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file is there, as it is or gzipped."""
+    return path.exists() or path.with_name(f"{path.name}.gz").exists()
 
 
 def find_changed(folder: Path, sums: Mapping[str, str], names: Collection[str]) -> Iterator[str]:
@@ -65,7 +82,7 @@ def find_changed(folder: Path, sums: Mapping[str, str], names: Collection[str]) 
             path = path.with_name(f"{path.name}.gz")
         try:
             if sum_file(path) != sums[name]:
-                yield f"{path.relative_to(folder)} is not as the run wrote it, by its sha256"
+                yield f"{path.relative_to(folder)} has changed since the run wrote it (its sha256 is another)"
         except FileNotFoundError:
             continue
         except (OSError, EOFError, ValueError) as error:
@@ -80,7 +97,7 @@ def check_file(folder: Path, name: str) -> None:
         name: The file's path below it. Where only the gzipped file is there, what it unpacks to is checked.
 
     Raises:
-        FormError: If it is not as the run wrote it.
+        FormError: If it has changed since the run wrote it.
     """
     sums = _read_sums(folder)
     if name in sums:

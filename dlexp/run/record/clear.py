@@ -1,4 +1,4 @@
-"""Empty the folder of a run that starts over, or remove from it what a run that goes on must not have."""
+"""Empty the folder of a run that starts over, or remove what is outdated from that of a run that goes on."""
 
 import shutil
 from pathlib import Path
@@ -13,8 +13,9 @@ PAGE = "report.html"  # which `dlexp report` writes
 def clear(folder: Path) -> None:
     """Empty a run folder. Wherever this is interrupted, what is left is an interrupted run, which goes on or starts over.
 
-    First goes what says that the run is done, and next its states, each before its sidecar, so that none is left that refers to
-    a file which is gone. The config is last: a folder without any of a run's files is not found again.
+    The order matters. The summary is removed first, because a run with a summary is done; then each state, before its
+    sidecar, so that no state refers to a file which is gone. The config is last: a folder without any of a run's files is not
+    found again.
     """
     for name in (FORCED, SUMMARY):
         remove(folder / name)
@@ -25,8 +26,8 @@ def clear(folder: Path) -> None:
         remove(path)
 
 
-def remove_shown(folder: Path) -> None:
-    """Remove what shows the run as it was when it was interrupted, or failed, and files that were half written."""
+def remove_outdated(folder: Path) -> None:
+    """Remove the summary and the page of an earlier start, and files that were half written."""
     for name in (SUMMARY, PAGE):
         remove(folder / name)
     log = folder / LOG

@@ -14,7 +14,7 @@ from dlexp.config.plain_json import FormError, seal
 from dlexp.machine.files import open_to_append, sync, write_whole
 from dlexp.machine.printing import replace_controls
 from dlexp.run.record.checksums import find_damage, list_summed_files, sum_file
-from dlexp.run.record.clear import FORCED, clear, remove, remove_shown
+from dlexp.run.record.clear import FORCED, clear, remove, remove_outdated
 from dlexp.run.record.forms import read_summary_file
 from dlexp.run.record.layout import LOG, METRICS, SUMMARY
 from dlexp.run.record.measurements import PROBES, MeasurementFiles, Sums
@@ -116,13 +116,13 @@ class Record:
             folder.mkdir(parents=True, exist_ok=True)
             clear(folder)
         else:
-            remove_shown(folder)
+            remove_outdated(folder)
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text)
         self._measured = MeasurementFiles(folder, saved.sums if saved else {})
-        # Written anew from the state, which holds every row: what was damaged in it since then is not kept.
+        # Written again from the state, which holds every row: damage to the old file has no effect.
         remove(folder / METRICS)
         self._metrics = open_to_append(folder / METRICS)
         self._rows = csv.DictWriter(self._metrics, columns, restval="", extrasaction="ignore" if saved else "raise")

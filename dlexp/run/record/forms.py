@@ -95,7 +95,7 @@ class Finished(Ended):
 
 
 class SizedFile(TypedDict):
-    """What a state's sidecar says of another file."""
+    """The size and the sum of another file, in the sidecar of a state."""
 
     bytes: Count
     sha256: NotRequired[Sha256]

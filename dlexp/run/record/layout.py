@@ -16,7 +16,8 @@ SUMMARY, CONFIG, METRICS, PROTOCOL = "summary.json", "config.yaml", "metrics.csv
 LOG, HYDRA = "train.log", ".hydra"
 BEGUN = (SUMMARY, CONFIG, METRICS, LOG)  # a folder with one of these is a run's, whatever it lacks
 NEEDED = (CONFIG, HYDRA, METRICS)  # what a finished run has beside its summary; checkpoints and arrays may be deleted
-OF_A_STUDY = (PROTOCOL, "sweeps", ".locks")  # training makes one of these in each folder of runs
+SWEEPS = "sweeps"  # the folder of the manifests
+OF_A_STUDY = (PROTOCOL, SWEEPS, ".locks")  # training makes one of these in each folder of runs
 
 
 def is_run_folder(path: Path) -> bool:

@@ -24,7 +24,7 @@ Sums = Mapping[str, Any]
 
 
 class MeasurementFiles:
-    """Writes measurements, and keeps the sums of what it has written.
+    """Writes what probes measured, and computes the sums of these files.
 
     Args:
         folder: The folder of the run.

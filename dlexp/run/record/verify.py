@@ -7,15 +7,15 @@ from pathlib import Path
 
 from dlexp.config import plain_json
 from dlexp.config.plain_json import SUM_KEY, FormError
-from dlexp.run.record.checksums import SUMS_FILE, find_changed, read_listed_sums
+from dlexp.run.record.checksums import SUMS_FILE, find_changed, is_needed, is_there, list_lacking, read_listed_sums
+from dlexp.run.record.clear import PAGE
 from dlexp.run.record.forms import Manifest, Measurements, read_summary_file
-from dlexp.run.record.layout import CONFIG, PROTOCOL, SUMMARY, find_run_folders, is_run_folder, list_missing
+from dlexp.run.record.layout import CONFIG, PROTOCOL, SUMMARY, SWEEPS, find_run_folders, is_run_folder
 from dlexp.run.record.protocol_form import Protocol
 from dlexp.run.record.states import list_states, read_state_bytes
 
 MAX_BYTES = 2**28  # of a JSON file; a large study's protocol has a hundredth of it
-TUNED, PAGE = "tuned.json", "report.html"
-CAN_BE_DELETED = ("checkpoints/", "arrays/", "probes.csv", "preprocessing.json", "profile", TUNED)
+TUNED = "tuned.json"
 
 
 @dataclass
@@ -53,11 +53,21 @@ def verify_tree(root: Path) -> Iterator[Verified]:
         yield Verified(Path(refused.filename), [f"cannot be read ({refused.strerror})"])
     if is_run_folder(root):
         return
-    for parent in sorted(folders | {root}):
-        for path in sorted([*parent.glob(PROTOCOL), *parent.glob(f"*/{PROTOCOL}"), *parent.glob("sweeps/*.json")]):
-            yield _verify_json(path, Protocol if path.name == PROTOCOL else Manifest)
-        for path in sorted([*parent.glob(SUMS_FILE), *parent.glob(f"*/{SUMS_FILE}")]):
+    for path in sorted({path for start in (root, *folders) for path in _find_study_files(start)}):
+        if path.name == SUMS_FILE:
             yield _verify_report(path)
+        else:
+            yield _verify_json(path, Protocol if path.name == PROTOCOL else Manifest)
+
+
+def _find_study_files(root: Path) -> Iterator[Path]:
+    """The protocols, manifests and lists of sums at or below a folder, without what lies in folders of runs."""
+    for place, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".") and not is_run_folder(Path(place, name))]
+        is_sweeps = os.path.basename(place) == SWEEPS
+        yield from (
+            Path(place, name) for name in files if name in (PROTOCOL, SUMS_FILE) or (is_sweeps and name.endswith(".json"))
+        )
 
 
 def _verify_report(path: Path) -> Verified:
@@ -69,7 +79,7 @@ def _verify_report(path: Path) -> Verified:
         found.problems.append(str(error))
         return found
     found.problems += find_changed(path.parent, sums, list(sums))
-    found.problems += [f"lacks {name}" for name in sums if not _is_there(path.parent / name)]
+    found.problems += [f"lacks {name}" for name in sums if not is_there(path.parent / name)]
     return found
 
 
@@ -78,20 +88,20 @@ def verify_run(folder: Path) -> Verified:
     found = Verified(folder)
     states = list_states(folder)
     if os.path.lexists(folder / SUMMARY):
-        found.problems += [f"lacks {name}" for name in list_missing(folder)]
         sums: dict[str, str] = {}
         try:
             sums = read_summary_file(folder).get("files", {})
         except FormError as error:
             found.problems.append(str(error))
+        found.problems += [f"lacks {name}" for name in list_lacking(folder, sums)]
         found.problems += find_changed(folder, sums, list(sums))
-        found.gone = [name for name in sums if not _is_there(folder / name) and name.startswith(CAN_BE_DELETED)]
+        found.gone = [name for name in sums if not is_needed(name) and not is_there(folder / name)]
         found.summed = bool(sums)
     else:
-        found.problems += [] if _is_there(folder / CONFIG) else [f"lacks {CONFIG}"]
+        found.problems += [] if is_there(folder / CONFIG) else [f"lacks {CONFIG}"]
         found.summed = bool(states)
-    if _is_there(folder / TUNED):
-        found.problems += _verify_json(folder / TUNED, Measurements).problems
+    if is_there(folder / TUNED):
+        found.problems += [f"{TUNED}: {problem}" for problem in _verify_json(folder / TUNED, Measurements).problems]
     for state in states:
         try:
             read_state_bytes(state, folder)
@@ -100,15 +110,13 @@ def verify_run(folder: Path) -> Verified:
     return found
 
 
-def _is_there(path: Path) -> bool:
-    return path.exists() or path.with_name(f"{path.name}.gz").exists()
-
-
 def _verify_json(path: Path, form: type) -> Verified:
     """Verify the form of a JSON file, and the sum that it holds of itself."""
     found = Verified(path)
     try:
         found.summed = SUM_KEY in plain_json.read(path, form, MAX_BYTES)
-    except (FileNotFoundError, FormError) as error:
-        found.problems.append(str(error))
+    except FileNotFoundError as error:  # it was removed meanwhile
+        found.problems.append(f"cannot be read ({error.strerror})")
+    except FormError as error:
+        found.problems.append(str(error).removeprefix(f"{path.name}: "))
     return found

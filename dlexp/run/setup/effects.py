@@ -1,4 +1,4 @@
-"""Settings that have no effect in a run of these data and this length: they are refused, with what says the same."""
+"""Settings that have no effect in a run of these data and this length: they are refused, with a setting that means the same."""
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from itertools import islice
@@ -31,7 +31,7 @@ def choose_batch_size(config: Mapping[str, Any], overridden: Set[str], num_examp
     if config["drop_last"]:
         return size, [f"batch_size={size} with drop_last=true leaves no batch of {num_examples} training examples."]
     if "batch_size" in overridden:
-        more = f"batch_size={size}: there are only {num_examples} training examples. batch_size=full says the same."
+        more = f"batch_size={size}: there are only {num_examples} training examples. batch_size=full means the same."
         return num_examples, [more]
     return num_examples, []
 
@@ -57,7 +57,7 @@ def check_scale(config: Mapping[str, Any], overridden: Set[str], dataset: Datase
         return []
     return [
         "dataset.scale=minmax: in these data the smallest value is 0 and the largest is the same in each channel or feature. "
-        "dataset.scale=unit says the same."
+        "dataset.scale=unit means the same."
     ]
 
 
@@ -72,7 +72,7 @@ def check_init(config: Mapping[str, Any], overridden: Set[str], num_examples: in
         return [], []
     if "init.num_examples" in overridden:
         number = f"init.num_examples={num_examples}"
-        return [], [f"init.num_examples={asked}: there are only {num_examples} training examples. {number} says the same."]
+        return [], [f"init.num_examples={asked}: there are only {num_examples} training examples. {number} means the same."]
     return [
         f"init.num_examples={asked} is the default, and there are {num_examples} training examples: all of them are used."
     ], []
@@ -84,7 +84,7 @@ def check_epochs(config: Mapping[str, Any], overridden: Set[str], num_epochs: in
     problems, every, stopping = [], config["hardware"]["empty_cache_every"], config["early_stopping"]
     if every > num_epochs:
         key = f"hardware.empty_cache_every={every}"
-        problems.append(f"{key} has no effect in {length}. hardware.empty_cache_every=0 says the same.")
+        problems.append(f"{key} has no effect in {length}. hardware.empty_cache_every=0 means the same.")
     # Where training never stops early, `restore_best` still tests the best epoch, and `min_delta` says which one that is.
     acts = stopping["restore_best"] or "early_stopping.min_delta" in overridden
     if (stopping["patience"] or 0) >= num_epochs and not acts:
@@ -115,7 +115,7 @@ def check_warmup(
     if "scheduler.warmup_fraction" in overridden:
         key = "scheduler.warmup_fraction"
         return [], [
-            f"{key}={share:g} has no effect in a run of {steps}: the warm-up has no step. {key}=0 says the same. "
+            f"{key}={share:g} has no effect in a run of {steps}: the warm-up has no step. {key}=0 means the same. "
             f"One step is {key}={1 / horizon.num_steps:.2g}."
         ]
     if "scheduler.start_factor" in overridden:
@@ -142,7 +142,7 @@ def check_schedule(config: Mapping[str, Any], option: str, make: MakeSchedule, h
     given = "".join(f" with scheduler.{key}={config['scheduler'][key]}" for key in keys)
     return [
         f"scheduler={option}{given} has no effect in a run of {length}: the learning rate never changes. "
-        f"scheduler=constant says the same.{_suggest_schedule(keys, horizon)}"
+        f"scheduler=constant means the same.{_suggest_schedule(keys, horizon)}"
     ]
 
 

@@ -62,7 +62,7 @@ def test_no_verdict_on_fewer_than_five_seeds(n, pairing):
 def test_five_equal_differences_have_the_p_of_the_sign_flips():
     found = verdict_of([0.1] * 5)
     assert (found.cause, found.p, found.p_exact, found.needed) == ("agree", 0.0625, 0.0625, 6)
-    assert "all differences are equal, so that t says nothing, and the exact sign-flip test has p = 0.0625" in found.reason
+    assert "all differences are equal, so a t test is not possible; the exact sign-flip test has p = 0.0625" in found.reason
     assert verdict_of([0.1] * 7, others=[{**RELU, "where": {"depth": 1}}] * 4).needed == 8
 
 

@@ -83,9 +83,9 @@ EMPTY = {"activation": "tanh", "depth": 4}
 )
 def test_a_sentence_says_what_is_left_out(tmp_path, cells, more, sentences):
     result = study_without(tmp_path, *cells, **more)
-    (said,) = describe(result, Text("en"))
-    assert all(sentence in said for sentence in sentences), said
-    assert said.count("test accuracy (%)") == 1
+    (text,) = describe(result, Text("en"))
+    assert all(sentence in text for sentence in sentences), text
+    assert text.count("test accuracy (%)") == 1
     (korean,) = describe(result, Text("ko"))
     assert korean.startswith("테스트 정확도(%): ")
     assert "left out" not in korean
@@ -94,8 +94,8 @@ def test_a_sentence_says_what_is_left_out(tmp_path, cells, more, sentences):
 def test_many_cells_are_counted_not_listed(tmp_path):
     axes = {"activation": ["relu", "tanh", "elu"], "depth": [1, 2, 4, 8]}
     lost = [{"activation": "tanh", "depth": depth} for depth in (2, 4, 8)] + [{"activation": "elu", "depth": d} for d in (1, 2)]
-    (said,) = describe(study_without(tmp_path, *lost, axes=axes), Text("en"))
-    assert "activation=elu depth=1; and 1 more." in said
+    (text,) = describe(study_without(tmp_path, *lost, axes=axes), Text("en"))
+    assert "activation=elu depth=1; and 1 more." in text
 
 
 def test_the_logarithm_of_a_cost_is_named(tmp_path):

@@ -107,7 +107,7 @@ CODES = {
     misspell: (2, "Did you mean relu"),
     lack_gpu: (2, "this machine"),
     hold_elsewhere: (3, "is held by process"),
-    damage: (4, "metrics.csv is not as the run wrote it"),
+    damage: (4, "metrics.csv has changed since the run wrote it"),
     fill_disk: (5, "make room"),
     diverge: (6, "diverged"),
     damage_data: (7, "table.csv"),

@@ -134,7 +134,7 @@ def test_a_finished_run_is_done_as_it_was_or_is_damaged(number, finished, tmp_pa
         found = planned.read_summary()
         assert found in (None, summary), path
         if found is None and path.name != SUMMARY:
-            with pytest.raises(CheckpointError, match=f"{path.name} is not as the run wrote it"):
+            with pytest.raises(CheckpointError, match=f"{path.name} has changed since the run wrote it"):
                 execute(planned, gather_facts(planned), Plain())
 
 

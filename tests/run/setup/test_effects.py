@@ -27,7 +27,7 @@ def test_the_largest_power_of_two(count, expected):
 @pytest.mark.parametrize("size", [46, 64, 10**7])
 def test_a_batch_size_beyond_the_examples_is_refused_with_what_says_the_same(size, tmp_path):
     said = refusal(*FEW, f"batch_size={size}", root=tmp_path)
-    assert said == f"batch_size={size}: there are only 45 training examples. batch_size=full says the same."
+    assert said == f"batch_size={size}: there are only 45 training examples. batch_size=full means the same."
     assert refusal(*FEW, "batch_size=45", root=tmp_path) == refusal(*FEW, "batch_size=full", root=tmp_path) == ""
 
 
@@ -63,7 +63,7 @@ def test_a_schedule_that_never_changes_the_rate_is_refused(length, schedule, ins
     said = refusal(*MOONS, length, *schedule.split(), root=tmp_path)
     assert said.startswith(schedule.split()[0])
     assert "has no effect in a run of " in said
-    assert "scheduler=constant says the same." in said
+    assert "scheduler=constant means the same." in said
     assert refusal(*MOONS, length, "scheduler=constant", root=tmp_path) == ""
     kept = () if instead.startswith("scheduler=") else schedule.split()
     assert refusal(*MOONS, length, *kept, instead, root=tmp_path) == ""
@@ -74,7 +74,7 @@ def test_a_schedule_that_never_changes_the_rate_is_refused(length, schedule, ins
     [
         ("epochs=4", "step", "For an effect use scheduler.step_size of at most 3."),
         ("epochs=5", "plateau", "For an effect use scheduler.patience of at most 2."),
-        ("epochs=2", "plateau", "scheduler=constant says the same."),  # no patience would do
+        ("epochs=2", "plateau", "scheduler=constant means the same."),  # no patience would do
         ("epochs=1", "step", "use one that counts steps: linear, onecycle or warmup_cosine."),
     ],
 )
@@ -96,7 +96,7 @@ IMAGES = ("dataset=digits", "model=mlp", "depth=1", "width=8", "norm=none", "bat
 def test_a_scale_that_is_another_by_a_second_name_is_refused(tmp_path):
     said = refusal(*IMAGES, "dataset.scale=minmax", root=tmp_path)
     assert said.startswith("dataset.scale=minmax: in these data the smallest value is 0")
-    assert said.endswith("dataset.scale=unit says the same.")
+    assert said.endswith("dataset.scale=unit means the same.")
     assert refusal(*IMAGES, "dataset.scale=unit", root=tmp_path) == ""
     assert refusal(*MOONS, "dataset.scale=minmax", root=tmp_path) == ""
 
@@ -114,7 +114,7 @@ def test_a_warmup_without_a_step_is_refused_with_what_says_the_same(option, keys
     first, *others = keys.split()
     said = refusal(*SHORT, f"scheduler={option}", first, *others, root=tmp_path)
     assert said.startswith(f"{first.replace('1e-9', '1e-09')} has no effect in a run of 9 steps")
-    assert said.endswith("scheduler.warmup_fraction=0 says the same. One step is scheduler.warmup_fraction=0.11.")
+    assert said.endswith("scheduler.warmup_fraction=0 means the same. One step is scheduler.warmup_fraction=0.11.")
     assert refusal(*SHORT, f"scheduler={option}", "scheduler.warmup_fraction=0.11", *others, root=tmp_path) == ""
     assert refusal(*SHORT, f"scheduler={option}", "scheduler.warmup_fraction=0", root=tmp_path) == ""
 
@@ -139,7 +139,11 @@ def test_the_start_of_a_default_warmup_without_a_step_is_refused(tmp_path):
     ("every", "stopping", "expected"),
     [
         (3, {}, ""),
-        (4, {}, "hardware.empty_cache_every=4 has no effect in a run of 3 epochs. hardware.empty_cache_every=0 says the same."),
+        (
+            4,
+            {},
+            "hardware.empty_cache_every=4 has no effect in a run of 3 epochs. hardware.empty_cache_every=0 means the same.",
+        ),
         (0, {"patience": 1000}, ""),
         (0, {"patience": 2, "restore_best": False}, ""),
         (
@@ -169,7 +173,7 @@ def test_an_initialisation_from_more_images_than_there_are(tmp_path):
     )
     speednet += ("init=dirac_whitening",)
     said = refusal(*speednet, "init.num_examples=100", root=tmp_path)
-    assert said == "init.num_examples=100: there are only 54 training examples. init.num_examples=54 says the same."
+    assert said == "init.num_examples=100: there are only 54 training examples. init.num_examples=54 means the same."
     assert gather_facts(prepare(*speednet, root=tmp_path)).notes == (
         "init.num_examples=5000 is the default, and there are 54 training examples: all of them are used.",
     )
