@@ -64,8 +64,8 @@ def _describe_averages(verdict: Verdict, text: Text) -> list[str]:
             line = text("average_range", key=average.key, low=amounts[0], high=amounts[1], n=len(average.parts))
         end = "untested" if average.p is None else "alone" if average.stands_alone else "not_alone"
         end = "turns" if end == "not_alone" and average.turns(1.0 if verdict.ratio else 0.0) else end
-        p = _format_p(average.p)
-        lines.append(f"{line} {text(f'average_{end}', what=what, key=average.key, p=p)}")
+        learned = [text("average_learned", n=verdict.n_learned)] if verdict.by_ranks else []
+        lines.append(" ".join([line, *learned, text(f"average_{end}", what=what, key=average.key, p=_format_p(average.p))]))
     return lines
 
 

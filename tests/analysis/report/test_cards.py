@@ -5,6 +5,7 @@ import pytest
 from dlexp.analysis import analyse
 from dlexp.analysis.report.cards import make_card
 from dlexp.analysis.report.text import Text
+from tests import ROOT
 from tests.analysis.made import make_study
 
 CLAIM = {"claim": "ReLU is other", "plus": {"activation": "relu"}, "minus": {"activation": "tanh"}, "expected": "greater"}
@@ -107,7 +108,16 @@ def test_the_range_of_many_parts_is_named(tmp_path):
 
 def test_a_card_says_that_few_seeds_were_not_tested(tmp_path):
     line = card_of(tmp_path, "en", lambda depth, seed: 0.1 * depth, seeds=range(3))[-1]
-    assert line.endswith("was not tested: that takes five seeds whose values do not all agree.")
+    assert line.endswith("was not tested: that takes at least five seeds, and values that vary.")
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_card_says_that_the_parts_of_an_average_are_of_runs_that_learned(lang):
+    result = analyse(ROOT / "outputs/reference/optimizer_lr")
+    failed, learned = (make_card(result.verdicts[i], result.protocol["study"]["predictions"][i], Text(lang)) for i in (7, 2))
+    sentence = Text(lang)("average_learned", n=1)
+    assert sentence in failed.lines[-1]
+    assert sentence.partition("(")[0] not in " ".join(learned.lines)
 
 
 def test_a_card_of_single_cells_names_no_axis(tmp_path):

@@ -30,7 +30,7 @@ def balanced(cell, seed):
 def test_the_table_has_the_shares_in_per_cent(tmp_path):
     result = analyse(make_study(tmp_path, {**AXES, "depth": [1, 2]}, range(2), accuracy=balanced))
     (table,) = build_tables(result, Text("en"))
-    assert table.head == ["term", "degrees of freedom", "share (%)", "95 % interval", "without an effect (%)"]
+    assert table.head == ["term", "degrees of freedom", "share (%)", "95 % interval", "expected from noise (%)"]
     assert [row[:4] for row in table.rows] == [
         ["activation", "1", "76.19", "–"],
         ["depth", "1", "19.05", "–"],

@@ -23,6 +23,7 @@ from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import SECTIONS, Text, load_texts
 from dlexp.analysis.report.write import build_report, render_html, render_markdown, replace_report, write_report
 from dlexp.commands import report
+from tests import ROOT
 from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "depth": [1, 2, 8]}
@@ -326,3 +327,11 @@ def test_a_report_that_cannot_be_written_is_a_sentence_and_the_earlier_one_stays
     assert report.main([str(tmp_path / "study")]) == 5
     assert "study: [Errno 28] No space left on device" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (tmp_path / "study").rglob("*") if path.is_file()} == before
+
+
+def test_words_in_a_column_of_numbers_may_take_several_lines():
+    """On one line they would push the columns to their right out of the page."""
+    html = render_html(make_page(analyse(ROOT / "outputs/reference/optimizer_lr"), [], Text("en")))
+    words, numbers = (re.findall(rf'<td class="{kind}">([^<]*)</td>', html) for kind in ("right words", "right"))
+    assert any(text.startswith("bimodal: ") for text in words)
+    assert max(map(len, numbers)) <= 24 < min(map(len, words))

@@ -26,7 +26,7 @@ from tests.run.test_resume import start as start_run
 from tests.runs import MOONS, only_last, run
 
 PRECIOUS = "precious"
-REFUSALS = (CheckpointError, ConfigError, DatasetError, DiskError, HeldError, FileExistsError)
+REFUSALS = (CheckpointError, ConfigError, DatasetError, DiskError, HeldError, FileExistsError, NotADirectoryError)
 RUN = only_last(
     (*MOONS, "hardware=cpu", "epochs=1", "batch_size=32", "checkpoint_every=0", "probe=[grad_flow,decision_boundary]")
 )

@@ -63,7 +63,7 @@ def _draw_bars(axes: Axes, table: pd.DataFrame) -> None:
         axes.errorbar(shares[known], places[known], xerr=errors, fmt="none", ecolor=INK, capsize=3, lw=1.2, label=label)
     effects = len(table) - 2
     points = list(zip(100 * table["noise"][:effects], places, strict=False))
-    style.plot_points(axes, points, "|", color=COLOURS[1], ms=11, mew=2, label="expected of noise alone")
+    style.plot_points(axes, points, "|", color=COLOURS[1], ms=11, mew=2, label="expected from noise alone")
     names = [name_term(term, Text("en")) for term in table["term"]]
     axes.set_yticks(places, fit_names(names, style.MAX_ROW_NAME, size=10))
     axes.set_ylim(len(table) - 0.5, -0.5)

@@ -36,7 +36,7 @@ def test_a_bar_is_the_share_and_its_line_the_interval(tmp_path):
     assert [to_hex(bars[name].get_facecolor()).upper() == GREY for name in names] == [False] * 3 + [True] * 2
     segments = axes.collections[0].get_segments()
     assert np.array([segment[:, 0] for segment in segments]) == pytest.approx(100 * effects[["low", "high"]].to_numpy())
-    (marks,) = (line for line in axes.lines if line.get_label() == "expected of noise alone")
+    (marks,) = (line for line in axes.lines if line.get_label() == "expected from noise alone")
     assert marks.get_xdata() == pytest.approx(100 * effects["noise"].to_numpy())
     assert drawn.caption == "importance_figure"
     assert b"PNG" in render(drawn)[0]
