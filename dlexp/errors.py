@@ -35,7 +35,10 @@ class CheckpointError(RuntimeError):
 
 
 class DiskError(RuntimeError):
-    """A file cannot be written, for example because the disk is full. Exit code 5; files written before are complete."""
+    """A file cannot be written, for example because the disk is full, or the folder of a study cannot be read. Exit code 5.
+
+    Files written before are complete.
+    """
 
 
 class MovedError(DiskError):

@@ -64,7 +64,7 @@ def read_weights(path: Path, place: str) -> tuple[Mapping[str, Tensor], int]:
             file.seek(0)
             weights = torch.load(file, map_location="cpu", weights_only=True)
     except FormError as error:
-        raise CheckpointError(f"{make_printable(path.parent.parent.name)}: {error}.") from error
+        raise CheckpointError(f"{make_printable(path.parent.parent.name)}: {error}; nothing in it was executed.") from error
     except FileNotFoundError as error:
         raise CheckpointError(f"{place} is missing: the run has no weights.") from error
     except Exception as error:  # torch and zipfile raise many types for damaged bytes

@@ -221,10 +221,10 @@ class Record:
 
     def _finish(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         made = {"started": self.started, "ended": now(), "git_commit": git_commit(), "code": self.code, "modules": self.modules}
-        names = list_summed_files(self.folder)
         written = [*self._written, *self._measured.list_files()]
         if lost := [name for name in written if not (self.folder / name).exists()]:
             raise explain_moved(self.folder / lost[0], self.folder)
+        names = sorted({*list_summed_files(self.folder), *written})
         files = {name: sum_file(self.folder / name) for name in names}
         for name in sorted({*names, *(str(Path(name).parent) for name in names)}):
             sync(self.folder / name)

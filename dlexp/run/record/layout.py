@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dlexp.errors import ConfigError
+from dlexp.config.values import make_printable
+from dlexp.errors import ConfigError, DiskError
 
 RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
 SUMMARY, CONFIG, METRICS, PROTOCOL = "summary.json", "config.yaml", "metrics.csv", "protocol.json"
@@ -65,9 +66,19 @@ def find_run_folder(study_folder: Path, identity: str) -> Path | None:
 
     Raises:
         ConfigError: If there are two of them. Neither is used: one is a copy, and which one cannot be known.
+        DiskError: If the folder of the study cannot be read: the run may have been started.
     """
-    named = [folder for folder in sorted(study_folder.glob(f"*{identity}")) if read_id(folder) == identity]
-    found = [folder for folder in named if folder.is_dir() and is_run_folder(folder)]
+    try:
+        names = os.listdir(study_folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DiskError(
+            f"{make_printable(str(study_folder))} cannot be read ({error.strerror}), so whether run {identity} was started is "
+            "not known. Nothing was done."
+        ) from error
+    named = [study_folder / name for name in sorted(names) if name.endswith(identity)]
+    found = [folder for folder in named if read_id(folder) == identity and folder.is_dir() and is_run_folder(folder)]
     if len(found) > 1:
         raise ConfigError(describe_copies(found))
     return found[0] if found else None

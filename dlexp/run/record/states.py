@@ -1,6 +1,8 @@
 """Find the saved states of a run and check their bytes. checkpoint.py writes and loads them. Loads no torch."""
 
 import hashlib
+import os
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,16 @@ READ_SCHEMAS = (1, SCHEMA)  # 1 had no sum of the sidecar itself, nor of the run
 
 
 def list_states(run_folder: Path) -> list[Path]:
-    """The files of a run that are named like states, newest first."""
-    return sorted((run_folder / FOLDER).glob("step-*.pt"), reverse=True)
+    """The files of a run that are named like states, newest first.
+
+    Raises:
+        OSError: If the folder cannot be read. `Path.glob` would find nothing in it.
+    """
+    try:
+        names = os.listdir(run_folder / FOLDER)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted((run_folder / FOLDER / name for name in names if fnmatch(name, "step-*.pt")), reverse=True)
 
 
 def read_state_bytes(path: Path, run_folder: Path) -> tuple[bytes, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Verify the sums of the files below a folder, whatever has been damaged since they were written. Loads no torch."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,20 +49,20 @@ def verify_tree(root: Path) -> Iterator[Verified]:
             yield verify_run(folder)
         except OSError as error:
             yield Verified(folder, [f"cannot be read ({error.strerror})"])
-    for refused in unreadable:
-        yield Verified(Path(refused.filename), [f"cannot be read ({refused.strerror})"])
-    if is_run_folder(root):
-        return
-    for path in sorted({path for start in (root, *folders) for path in _find_study_files(start)}):
+    starts = [] if is_run_folder(root) else [root, *folders]
+    paths = sorted({path for start in starts for path in _find_study_files(start, unreadable.append)})
+    for path in paths:
         if path.name == SUMS_FILE:
             yield _verify_report(path)
         else:
             yield _verify_json(path, Protocol if path.name == PROTOCOL else Manifest)
+    for name, reason in sorted({str(refused.filename): refused.strerror for refused in unreadable}.items()):
+        yield Verified(Path(name), [f"cannot be read ({reason})"])
 
 
-def _find_study_files(root: Path) -> Iterator[Path]:
+def _find_study_files(root: Path, pass_over: Callable[[OSError], None]) -> Iterator[Path]:
     """The protocols, manifests and lists of sums at or below a folder, without what lies in folders of runs."""
-    for place, folders, files in os.walk(root):
+    for place, folders, files in os.walk(root, onerror=pass_over):
         folders[:] = [name for name in folders if not name.startswith(".") and not is_run_folder(Path(place, name))]
         is_sweeps = os.path.basename(place) == SWEEPS
         yield from (
