@@ -125,7 +125,8 @@ def test_the_first_cell_trains(name, batch_size, tmp_path):
     )
     short = [text for text in made if not text.startswith(replaced)]
     short += [f"batch_size={batch_size}"] if batch_size else []
-    few = ["dataset.num_train=100", "dataset.num_test=50"] if "dataset.num_train=8192" in made else []
+    enough = 100 if batch_size else 512  # for two of the study's own batches
+    few = [f"dataset.num_train={enough}", "dataset.num_test=50"] if "dataset.num_train=8192" in made else []
     summary, _ = run(*short, *few, "max_steps=2", root=tmp_path)
     assert (summary["status"], summary["steps"]) == ("done", 2), summary.get("reason")
 
