@@ -32,7 +32,15 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the report's own text")
     parser.add_argument("--replace", action="store_true", help="also replace a report that knows more than the new one")
+    parser.add_argument(
+        "--archive",
+        type=Path,
+        metavar="FOLDER",
+        help="write the report into this folder instead, with tables of all that it needs of the runs (of one study)",
+    )
     given = parser.parse_args(arguments)
+    if given.archive and len(given.what) > 1:
+        parser.error("--archive takes one study")
     code = 0
     for typed in given.what:
         path = Path(os.path.expanduser(typed))
@@ -40,18 +48,18 @@ def main(arguments: list[str]) -> int:
             print(f"{show_path(str(path))}: there is no such folder.", file=sys.stderr)
             code = 2
         else:
-            code = max(code, _write(path, given.lang, replace=given.replace))
+            code = max(code, _write(path, given))
     return code
 
 
-def _write(path: Path, language: str, *, replace: bool) -> int:
+def _write(path: Path, given: argparse.Namespace) -> int:
     """Write the report of a study's folder, or the page of a run that is given by its folder or its id; the exit code."""
     from dlexp.analysis.read.folder import DamagedError  # loads pandas and matplotlib; a wrong command is refused before
     from dlexp.analysis.report.replace import LessKnownError
     from dlexp.run.record import disk
 
     try:
-        print(_build(path, language, replace=replace))
+        print(_build(path, given))
     except LessKnownError as error:
         print(f"{error} --replace replaces it all the same.", file=sys.stderr)
         return 2
@@ -61,24 +69,28 @@ def _write(path: Path, language: str, *, replace: bool) -> int:
     return 0
 
 
-def _build(path: Path, language: str, *, replace: bool) -> Path:
+def _build(path: Path, given: argparse.Namespace) -> Path:
+    from dlexp.analysis.report.archive import archive_report
     from dlexp.analysis.report.one_run.page import build_run_report
     from dlexp.analysis.report.write import build_report
     from dlexp.run.record.layout import PROTOCOL, find_run_folders, is_run_folder
     from dlexp.trained.find import find_run
 
-    if not path.exists():
-        return build_run_report(find_run(str(path), OUTPUTS), language)
+    if not path.exists() and not given.archive:
+        return build_run_report(find_run(str(path), OUTPUTS), given.lang)
     folder = path.resolve() if path.name in ("", "..") else path  # `.` has no name, and may be a run's folder
-    if is_run_folder(folder):
-        return build_run_report(folder, language)
+    if is_run_folder(folder) and not given.archive:
+        return build_run_report(folder, given.lang)
     if not (folder / PROTOCOL).exists():
         below = (
             [*sorted(folder.glob(f"*/{PROTOCOL}")), *find_run_folders(folder, lambda error: None)] if folder.is_dir() else []
         )
         places = join_first((show_path(str(item.parent if item.name == PROTOCOL else item)) for item in below), MAX_LISTED)
         raise ConfigError(
-            f"expected the folder of a study, which holds {PROTOCOL}, or that of a run."
+            f"expected the folder of a study, which holds {PROTOCOL}"
+            + (": --archive takes no single run." if given.archive else ", or that of a run.")
             + (f" A report can be made of {places}." if below else "")
         )
-    return build_report(path, language, replace=replace)
+    if given.archive:
+        return archive_report(path, Path(os.path.expanduser(given.archive)), given.lang, replace=given.replace)
+    return build_report(path, given.lang, replace=given.replace)

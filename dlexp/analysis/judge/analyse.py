@@ -21,6 +21,7 @@ from dlexp.analysis.read.folder import DamagedError, flatten
 from dlexp.analysis.read.load import add_mode, build_runs, list_single_folders, read_run_folders
 from dlexp.analysis.read.outside_protocol import describe_outside_runs
 from dlexp.analysis.read.runs_csv import read_runs
+from dlexp.analysis.read.tables import CURVES, PROBES, TABLES, read_parts
 from dlexp.analysis.read.text import find_table
 from dlexp.config import plain_json
 from dlexp.run.record.protocol_form import Protocol
@@ -34,7 +35,7 @@ def analyse(folder: str | Path) -> StudyResult:
 
     Args:
         folder: The folder that holds protocol.json: `outputs/<study>/`, or `outputs/<study>/with-.../`. Where it has no run
-            folders, the runs are read from its runs.csv, or runs.csv.gz, without curves and probes.
+            folders, the runs are read from its runs.csv, or runs.csv.gz, and curves and probes from tables/, if it is there.
 
     Raises:
         FileNotFoundError: If there is no protocol.json.
@@ -53,9 +54,14 @@ def analyse(folder: str | Path) -> StudyResult:
     loaded = read_runs(table) if table else build_runs(listed)
     runs = _build_planned(planned, keys, loaded, damaged)
     fields = {row["id"]: {name: row[name] for name in ("id", "seed", *keys)} for row in runs.to_dict("records")}
-    curves = concatenate_csv((run.path / "metrics.csv", fields[run.id]) for run in listed)
-    probes = add_mode(concatenate_csv((run.path / "probes.csv", fields[run.id]) for run in listed))
-    runs = _add_curve_columns(runs, curves)
+    if table:  # the columns of curves were computed from all epochs, of which tables/ need not have each
+        curves, probes = (read_parts(folder / TABLES, name, fields) for name in (CURVES, PROBES))
+        runs = _add_curve_columns(runs, curves.iloc[:0])
+    else:
+        curves = concatenate_csv((run.path / "metrics.csv", fields[run.id]) for run in listed)
+        probes = concatenate_csv((run.path / "probes.csv", fields[run.id]) for run in listed)
+        runs = _add_curve_columns(runs, curves)
+    probes = add_mode(probes)
     runs = runs.assign(learned=find_learned(runs, keys, study.get("learned")))
     cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
 
@@ -74,6 +80,7 @@ def analyse(folder: str | Path) -> StudyResult:
         describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
         weigh_factors(study, planned, runs),
+        from_tables=table is not None,
     )
 
 

@@ -157,6 +157,7 @@ class StudyResult:
         other: Runs in the study's folder that the protocol does not list: `id, folder, status, differs`.
         codes: The distinct digests of the code that made the runs.
         factors: How much each factor matters, of each data set or of the whole study; empty with fewer than two factors.
+        from_tables: Whether there are no run folders, and all was read from runs.csv and tables/.
     """
 
     folder: Path
@@ -170,6 +171,7 @@ class StudyResult:
     other: pd.DataFrame
     codes: list[str]
     factors: list[Importance] = field(default_factory=list)
+    from_tables: bool = False
 
     @property
     def importance(self) -> pd.DataFrame:

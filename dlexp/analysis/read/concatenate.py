@@ -13,7 +13,7 @@ from dlexp.analysis.read.folder import warn_damaged
 from dlexp.analysis.read.text import find_table, read_table_text
 from dlexp.run.record.checksums import check_file
 
-TEXT_COLUMNS = ("probe", "mode", "layer", "name")
+TEXT_COLUMNS = ("id", "probe", "mode", "layer", "name")
 WHOLE_COLUMNS = ("epoch", "step")
 
 
@@ -44,7 +44,7 @@ def concatenate_csv(files: Iterable[tuple[Path, dict[str, Any]]]) -> pd.DataFram
         try:
             check_file(path.parent, path.name)
             file = find_table(path)
-            columns = _read_csv(file) if file else {}
+            columns = read_columns(file) if file else {}
         except (OSError, ValueError, csv.Error) as error:
             warn_damaged(path, error)
             continue
@@ -78,8 +78,13 @@ class _Part(NamedTuple):
         return self.columns[name] if name in self.columns else [self.fields.get(name, math.nan)] * self.num_rows
 
 
-def _read_csv(path: Path) -> dict[str, Sequence[Any]]:
-    """The columns of a file; none if it has no complete row."""
+def read_columns(path: Path) -> dict[str, Sequence[Any]]:
+    """The columns of a csv file of numbers and names, plain or gzipped; none if it has no complete row.
+
+    Raises:
+        ValueError: If it is not such a file.
+        OSError: If it cannot be read.
+    """
     text = read_table_text(path)
     complete = text[: text.rfind("\n") + 1].splitlines()
     header, *lines = list(csv.reader(complete)) or [[]]

@@ -9,6 +9,7 @@ from dlexp.analysis.judge.cells import FAILED, FINISHED, NOT_RUN
 from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.read.tables import MAX_EPOCHS
 from dlexp.analysis.report import details, importance, speedup, tables
 from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, varying_keys
 from dlexp.analysis.report.cards import Card, make_card
@@ -108,7 +109,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         for item in sections
         if item.name not in hidden and (item.cards or item.paragraphs or item.tables or item.pictures or item.code)
     ]
-    summary = f"{_describe_counts(result, text)} {text('made_by_table' if _is_from_table(result) else 'made_by')}"
+    summary = f"{_describe_counts(result, text)} {text('made_by_table' if result.from_tables else 'made_by')}"
     background = to_text(study.get("background"))
     return Page(text.lang, study["name"], study["question"], background, summary, _list_warnings(result, text), shown)
 
@@ -144,16 +145,11 @@ def _describe_counts(result: StudyResult, text: Text) -> str:
     return text("counts" if complete else "counts_uneven", counts, cells=len(result.cells), seeds=seeds, runs=len(result.runs))
 
 
-def _is_from_table(result: StudyResult) -> bool:
-    """Whether the runs were read from runs.csv, which holds neither curves nor what probes measured."""
-    return bool(result.curves.empty and result.runs["status"].isin(FINISHED).any())
-
-
 def _list_warnings(result: StudyResult, text: Text) -> list[str]:
     """Circumstances that weaken a verdict."""
     warnings, runs = [], result.runs
-    if _is_from_table(result):
-        warnings.append(text("from_table"))
+    if result.from_tables:
+        warnings.append(text("from_tables", epochs=MAX_EPOCHS) if len(result.curves) else text("from_table"))
     if result.protocol["changes"]:
         warnings.append(text("changed", changes=", ".join(result.protocol["changes"])))
     if unplanned := sorted({run["seed"] for run in result.protocol["runs"] if run.get("unplanned")}):

@@ -32,7 +32,7 @@ def check_knows_no_less(result: StudyResult, drawn: Iterable[str]) -> None:
     missing = result.runs.loc[result.runs["status"] == "missing", "id"]
     if gone := len(_read_finished(result).intersection(missing)):
         lacks.append(f"{gone} runs that it shows as finished")
-    if not len(result.curves):
+    if result.from_tables:
         stems = {path.stem for kind in ("png", "svg") for path in (result.folder / "figures").glob(f"*.{kind}")}
         figures = sorted(stems.difference(drawn))
         lacks += [f"the run folders from which its figures are drawn ({', '.join(figures)})"] if figures else []

@@ -1,7 +1,7 @@
 """Write the report of a study: report.html, report.md, runs.csv and figures, from its run folders alone."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.runs_csv import format_runs
-from dlexp.analysis.report.figures import draw
+from dlexp.analysis.report.figures import Picture, draw
 from dlexp.analysis.report.page import Page, make_page
-from dlexp.analysis.report.replace import check_knows_no_less
+from dlexp.analysis.report.replace import PAGES, check_knows_no_less
 from dlexp.analysis.report.text import Text
 from dlexp.machine.files import Content, make_own_folder, write_set
 from dlexp.machine.printing import replace_controls
@@ -49,41 +49,43 @@ def write_report(result: StudyResult, text: Text, *, replace: bool = False) -> P
     Raises:
         OSError: If the disk is full or cannot be written. The earlier report stays.
     """
-    figures = result.folder / "figures"
     pictures = list(draw(result))
     if not replace:
         check_knows_no_less(result, [picture.name for picture in pictures])
-    page = make_page(result, pictures, text)
+    # Without curves the figures of an earlier report cannot be drawn again, so they stay.
+    replace_report(make_files(result, pictures, text), text, keep_figures=not len(result.curves))
+    return result.folder / HTML
+
+
+def make_files(result: StudyResult, pictures: Sequence[Picture], text: Text) -> dict[Path, Content]:
+    """The files of a report: path → content."""
+    page, figures = make_page(result, pictures, text), result.folder / "figures"
     drawn: dict[Path, Content] = {figures / f"{picture.name}.png": picture.png for picture in pictures}
     drawn |= {figures / f"{picture.name}.svg": picture.svg for picture in pictures}
-    # Without run folders the figures of an earlier report cannot be drawn again, so they stay.
-    report = {result.folder / "runs.csv": format_runs(result.runs), result.folder / "report.md": render_markdown(page)}
-    replace_report({**drawn, **report, result.folder / HTML: render_html(page)}, text, keep_figures=not len(result.curves))
-    return result.folder / HTML
+    tables: dict[Path, Content] = {result.folder / "runs.csv": format_runs(result.runs)}
+    return drawn | tables | {result.folder / "report.md": render_markdown(page), result.folder / HTML: render_html(page)}
 
 
 def replace_report(contents: Mapping[Path, Content], text: Text, *, keep_figures: bool) -> None:
     """Write the files of a report, in place of an earlier one.
 
     Args:
-        contents: The files.
+        contents: The files, among them one of `PAGES` or both.
         text: The words of the page that is there until all are replaced.
         keep_figures: Whether figures of the earlier report that are not among the files stay.
 
     Raises:
         OSError: If the disk is full or cannot be written.
     """
-    (html,) = (path for path in contents if path.name == HTML)
-    sums = list_sums({path.relative_to(html.parent).as_posix(): content for path, content in contents.items()})
-    folder, figures, unfinished = html.parent, html.parent / "figures", text("unfinished")
+    pages = [path for path in contents if path.name in PAGES]
+    folder, figures, unfinished = pages[0].parent, pages[0].parent / "figures", text("unfinished")
+    sums = list_sums({path.relative_to(folder).as_posix(): content for path, content in contents.items()})
     make_own_folder(figures)
     there = [] if keep_figures else [*figures.glob("*.png"), *figures.glob("*.svg")]
+    mark = {HTML: f"<!DOCTYPE html><meta charset=utf-8><p>{unfinished}</p>\n"}
     write_set(
         {**contents, folder / SUMS_FILE: sums},
-        unfinished={
-            html: f"<!DOCTYPE html><meta charset=utf-8><p>{unfinished}</p>\n",
-            folder / "report.md": f"{unfinished}\n",
-        },
+        unfinished={page: mark.get(page.name, f"{unfinished}\n") for page in pages},
         obsolete=[path for path in there if path not in contents],
     )
 

@@ -25,20 +25,23 @@ NOT_SUMMED = (LOG, PAGE, FORCED, SUMMARY)
 
 
 def sum_file(path: Path) -> str:
-    """The SHA-256 sum of a file; of a file whose name ends with .gz, that of what it unpacks to.
+    """The SHA-256 sum of a file.
 
     Raises:
         ValueError: If it is not a regular file.
-        OSError: If it cannot be read or unpacked.
+        OSError: If it cannot be read.
     """
     with open_regular_file(path) as file:
-        if path.suffix != ".gz":
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        with gzip.open(file) as unpacked:
-            while block := unpacked.read(2**20):
-                digest.update(block)
-        return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sum_unpacked(path: Path) -> str:
+    """The SHA-256 sum of what a gzipped file unpacks to."""
+    digest = hashlib.sha256()
+    with open_regular_file(path) as file, gzip.open(file) as unpacked:
+        while block := unpacked.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def list_summed_files(folder: Path) -> list[str]:
@@ -77,11 +80,11 @@ def is_there(path: Path) -> bool:
 def find_changed(folder: Path, sums: Mapping[str, str], names: Collection[str]) -> Iterator[str]:
     """What is wrong with each of these files that is not as it was when it was summed. Those that are gone are passed over."""
     for name in names:
-        path = folder / name
-        if not path.exists():
-            path = path.with_name(f"{path.name}.gz")
+        path, add_up = folder / name, sum_file
+        if not path.exists():  # it may have been gzipped since
+            path, add_up = path.with_name(f"{path.name}.gz"), _sum_unpacked
         try:
-            if sum_file(path) != sums[name]:
+            if add_up(path) != sums[name]:
                 yield f"{path.relative_to(folder)} has changed since the run wrote it (its sha256 is another)"
         except FileNotFoundError:
             continue

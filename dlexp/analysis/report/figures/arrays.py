@@ -11,10 +11,11 @@ import numpy as np
 from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.folder import warn_damaged
+from dlexp.analysis.read.tables import TABLES
 from dlexp.analysis.report.arrange import add_cell_names, cell_names, group_by, records, varying_keys
 from dlexp.analysis.report.labels import show
 from dlexp.machine.files import open_regular_file
-from dlexp.run.record.checksums import check_file
+from dlexp.run.record.checksums import check_file, check_listed_file
 
 PREDICTIONS = "predictions"  # the arrays that every run saves
 MAX_UNPACKED_BYTES = 2**28  # of one file; the predictions of 50,000 test examples in 100 classes have a hundredth of it
@@ -25,13 +26,14 @@ Arrays = Mapping[str, np.ndarray]
 class CellArrays(NamedTuple):
     """The arrays of the run that represents a cell: epoch → arrays; epoch 0 for arrays without one.
 
-    `title` is the name of the cell, and whether this run diverged.
+    `title` is the name of the cell, and whether this run diverged; `run` is its row of the table of runs.
     """
 
     cell: str
     seed: Any
     arrays: dict[int, Arrays]
     title: str
+    run: Mapping[Any, Any]
 
 
 def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
@@ -46,11 +48,16 @@ def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
     found = []
     for cell in cell_names(result):
         for run in runs[runs["cell"] == cell].sort_values("seed").to_dict("records"):
-            if arrays := read_arrays(Path(run["folder"]) / "arrays", name):
+            if arrays := read_arrays(*locate_arrays(result, run, name)):
                 title = f"{cell} (diverged)" if run["status"] == "diverged" else cell
-                found.append(CellArrays(cell, run["seed"], arrays, title))
+                found.append(CellArrays(cell, run["seed"], arrays, title, run))
                 break
     return found
+
+
+def locate_arrays(result: StudyResult, run: Mapping[Any, Any], name: str) -> tuple[Path, str]:
+    """The folder that has the arrays of a run, and what their files' names begin with: in the run's folder, or in tables/."""
+    return (result.folder / TABLES, f"{run['id']}-{name}") if result.from_tables else (Path(run["folder"]) / "arrays", name)
 
 
 def best_and_worst(result: StudyResult, found: list[CellArrays], limit: int = 4) -> list[CellArrays]:
@@ -71,17 +78,23 @@ def list_seeds(items: Sequence[CellArrays]) -> str:
 def read_arrays(folder: Path, name: str) -> dict[int, Arrays]:
     """Read the files `<name>.npz` and `<name>-<epoch>.npz`; a damaged one is named in a warning and left out."""
     found: dict[int, Arrays] = {}
-    for path in folder.glob(f"{name}*.npz"):
-        if match := re.fullmatch(rf"{name}(?:-(\d+))?\.npz", path.name):
-            try:
-                check_file(folder.parent, f"{folder.name}/{path.name}")
-                with open_regular_file(path) as file:
-                    _check_size(file)
-                    with np.load(file, allow_pickle=False) as arrays:
-                        found[int(match[1] or 0)] = dict(arrays)
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-                warn_damaged(path, error)
-    return dict(sorted(found.items()))
+    for epoch, path in find_arrays(folder, name).items():
+        try:
+            check_file(folder.parent, f"{folder.name}/{path.name}")
+            check_listed_file(path)
+            with open_regular_file(path) as file:
+                _check_size(file)
+                with np.load(file, allow_pickle=False) as arrays:
+                    found[epoch] = dict(arrays)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            warn_damaged(path, error)
+    return found
+
+
+def find_arrays(folder: Path, name: str) -> dict[int, Path]:
+    """The files `<name>.npz` and `<name>-<epoch>.npz` by epoch, in its order; epoch 0 for a name without one."""
+    matches = {path: re.fullmatch(rf"{name}(?:-(\d+))?\.npz", path.name) for path in folder.glob(f"{name}*.npz")}
+    return dict(sorted((int(match[1] or 0), path) for path, match in matches.items() if match))
 
 
 def _check_size(file: IO[bytes]) -> None:

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.report.figures.arrays import PREDICTIONS, Arrays, best_and_worst, list_seeds, load_cell_arrays
+from dlexp.analysis.report.figures.arrays import PREDICTIONS, Arrays, CellArrays, best_and_worst, list_seeds, load_cell_arrays
 from dlexp.analysis.report.figures.diverged import list_diverged
 from dlexp.analysis.report.figures.heat import COLOUR_MAP, draw_number_grid
 from dlexp.analysis.report.figures.names import fit_classes, fit_names, measure, name_classes
@@ -52,10 +52,21 @@ def _draw_plane(axes: Axes, arrays: Arrays) -> matplotlib.contour.QuadContourSet
     return image
 
 
+def select_confusions(result: StudyResult) -> tuple[list[CellArrays], list[CellArrays]]:
+    """The cells that have a confusion matrix, and those of them that are drawn."""
+    found = [item for item in load_cell_arrays(result, PREDICTIONS) if "confusion" in item.arrays[0]]
+    return found, best_and_worst(result, found)
+
+
+def select_galleries(result: StudyResult) -> list[CellArrays]:
+    """The cells whose worst errors are drawn as images."""
+    found = [item for item in load_cell_arrays(result, PREDICTIONS) if len(item.arrays[0].get("worst_images", ()))]
+    return best_and_worst(result, found)
+
+
 def draw_confusions(result: StudyResult) -> Iterator[DrawnFigure]:
     """Rows of true, columns of predicted classes, in per cent of the row; of all cells, or of the best and the worst."""
-    found = [item for item in load_cell_arrays(result, PREDICTIONS) if "confusion" in item.arrays[0]]
-    selected = best_and_worst(result, found)
+    found, selected = select_confusions(result)
     if not selected:
         return
     names, space = fit_classes(selected[0].arrays[0]["classes"])
@@ -86,8 +97,7 @@ def _draw_confusion(axes: Axes, arrays: Arrays) -> None:
 
 def draw_galleries(result: StudyResult) -> Iterator[DrawnFigure]:
     """The test images to whose true class a run gave the least probability; of all cells, or of the best and the worst."""
-    found = [item for item in load_cell_arrays(result, PREDICTIONS) if len(item.arrays[0].get("worst_images", ()))]
-    for i, item in enumerate(best_and_worst(result, found)):
+    for i, item in enumerate(select_galleries(result)):
         values = {"group": item.title, "seed": item.seed}
         count = GALLERY_COLUMNS * GALLERY_ROWS
         figure = draw_gallery(item.arrays[0]["worst_images"][:count], label_images(item.arrays[0], "worst")[:count])

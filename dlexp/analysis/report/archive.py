@@ -1,0 +1,94 @@
+"""Write a report together with what it needs of its runs, so that it can be made again after their folders are gone."""
+
+import dataclasses
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+from dlexp.analysis import analyse
+from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.read.runs_csv import format_runs
+from dlexp.analysis.read.tables import CURVES, MAX_PART_BYTES, PROBES, TABLES, format_parts, thin_epochs
+from dlexp.analysis.report.arrange import mark_absent
+from dlexp.analysis.report.figures import draw
+from dlexp.analysis.report.figures.arrays import MAX_UNPACKED_BYTES, CellArrays, find_arrays, load_cell_arrays, locate_arrays
+from dlexp.analysis.report.figures.predictions import select_confusions, select_galleries
+from dlexp.analysis.report.replace import check_knows_no_less
+from dlexp.analysis.report.text import Text
+from dlexp.analysis.report.write import make_files, replace_report
+from dlexp.errors import ConfigError
+from dlexp.machine.files import Content, make_own_folder, read_regular_file, write_set
+from dlexp.run.record.checksums import SUMS_FILE, list_sums
+
+STORED = (".md", ".png")  # report.html and the SVG figures are larger, and can be made again
+
+
+def archive_report(folder: Path, target: Path, lang: str = "en", *, replace: bool = False) -> Path:
+    """Write into another folder the protocol of a study, tables of its runs, and the report that is made from these.
+
+    Args:
+        folder: The folder that holds protocol.json, among the folders of the runs.
+        target: The folder to write.
+        lang: Language of the report's own text.
+        replace: Whether to replace an archive that knows more.
+
+    Returns:
+        The path of report.md.
+
+    Raises:
+        ConfigError: If there are no run folders, or if `target` is the folder itself.
+        LessKnownError: If the archive there knows more, and is not to be replaced.
+        OSError: If the disk is full or cannot be written.
+    """
+    result, text = analyse(folder), Text(lang)
+    if target.resolve() == folder.resolve():
+        raise ConfigError("an archive is written into another folder than that of the runs.")
+    if result.from_tables:
+        raise ConfigError("there are no run folders here, from which an archive could be made.")
+    if not replace:
+        check_knows_no_less(dataclasses.replace(result, folder=target), [])
+    _write_tables(result, target, text("unfinished"))
+    archived = analyse(target)
+    contents = make_files(archived, list(draw(archived)), text)
+    stored = {path: content for path, content in contents.items() if path.suffix in STORED and path.name != "runs.csv"}
+    replace_report(stored, text, keep_figures=False)
+    return target / "report.md"
+
+
+def _write_tables(result: StudyResult, target: Path, unfinished: str) -> None:
+    """Write protocol.json, the table of runs and tables/; until the report is made, its page says that it is unfinished."""
+    fields = ["id", "seed", *result.keys]
+    tables: dict[str, Content] = {}
+    for name, frame in ((CURVES, result.curves), (PROBES, result.probes)):
+        tables |= format_parts(name, thin_epochs(frame), fields)
+    for name, path in _list_shown_arrays(mark_absent(result)):
+        tables[name] = read_regular_file(path, MAX_UNPACKED_BYTES)
+    runs = format_runs(result.runs).encode()
+    packed = len(runs) > MAX_PART_BYTES
+    make_own_folder(target / TABLES)
+    there = [*(target / TABLES).iterdir(), *(target / name for name in ("runs.csv", "runs.csv.gz"))]
+    contents: dict[Path, Content] = {target / TABLES / name: content for name, content in tables.items()}
+    contents[target / TABLES / SUMS_FILE] = list_sums(tables)
+    contents[target / ("runs.csv.gz" if packed else "runs.csv")] = gzip.compress(runs, mtime=0) if packed else runs
+    contents[target / "protocol.json"] = (result.folder / "protocol.json").read_bytes()
+    contents[target / "report.md"] = f"{unfinished}\n"
+    write_set(
+        contents,
+        unfinished={target / "report.md": f"{unfinished}\n"},
+        obsolete=[path for path in there if path not in contents],
+    )
+
+
+def _list_shown_arrays(result: StudyResult) -> Iterator[tuple[str, Path]]:
+    """The arrays that figures show: the name of each file in the archive, and the file of the run."""
+    yield from _list_files(result, "activation_stats", load_cell_arrays(result, "activation_stats"))
+    yield from _list_files(result, "decision_boundary", load_cell_arrays(result, "decision_boundary"), last_only=True)
+    yield from _list_files(result, "predictions", [*select_confusions(result)[1], *select_galleries(result)])
+
+
+def _list_files(
+    result: StudyResult, name: str, shown: list[CellArrays], *, last_only: bool = False
+) -> Iterator[tuple[str, Path]]:
+    for item in shown:
+        files = list(find_arrays(*locate_arrays(result, item.run, name)).values())
+        yield from ((f"{item.run['id']}-{path.name}", path) for path in (files[-1:] if last_only else files))
