@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dlexp.analysis.judge.best import find_best
 from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate
 from dlexp.analysis.judge.curves import evaluated_split, measure_curves
 from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diagnose, has_learned
@@ -68,18 +69,20 @@ def analyse(folder: str | Path) -> StudyResult:
     def values_of(metric: str) -> list[dict[int, float | None]]:
         return outcomes(planned, runs, metric)
 
+    metric = study.get("metric", "test/acc")
     return StudyResult(
         folder,
         protocol,
         keys,
         runs,
-        add_reference(aggregate(runs, keys, study.get("metric", "test/acc")), study.get("reference")),
+        add_reference(aggregate(runs, keys, metric), study.get("reference")),
         add_averages(judge(study, cells, values_of, lambda metric: _measure_noise(runs, metric)), study, cells, values_of),
         _ensure_columns(curves, ["id", "seed", *keys, "epoch", "step", "lr", "train/loss", "seconds"]),
         _ensure_columns(probes, ["id", "seed", *keys, "epoch", "probe", "mode", "layer", "name", "value"]),
         describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
         weigh_factors(study, planned, runs),
+        find_best(study, planned, values_of(metric)),
         from_tables=table is not None,
     )
 

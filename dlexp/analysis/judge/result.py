@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from dlexp.analysis.judge.best import Comparison
 from dlexp.analysis.judge.factors import Importance
 from dlexp.analysis.judge.heterogeneity import Average
 from dlexp.analysis.judge.statistics import LEVEL, Rate
@@ -157,6 +158,7 @@ class StudyResult:
         other: Runs in the study's folder that the protocol does not list: `id, folder, status, differs`.
         codes: The distinct digests of the code that made the runs.
         factors: How much each factor matters, of each data set or of the whole study; empty with fewer than two factors.
+        comparisons: Which cells may be the best, on each data set that has at least two.
         from_tables: Whether there are no run folders, and all was read from runs.csv and tables/.
     """
 
@@ -171,7 +173,18 @@ class StudyResult:
     other: pd.DataFrame
     codes: list[str]
     factors: list[Importance] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
     from_tables: bool = False
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """The tables of `comparisons` as one, with the cell's keys in place of `cell`; null where it does not have a key."""
+        tables = [each.table for each in self.comparisons if len(each.table)]
+        if not tables:
+            return pd.DataFrame(columns=[*self.keys, "status"])
+        table = pd.concat(tables, ignore_index=True)
+        cells = {key: pd.Series([cell.get(key) for cell in table["cell"]], dtype=object) for key in self.keys}
+        return pd.DataFrame(cells).join(table.drop(columns="cell"))
 
     @property
     def importance(self) -> pd.DataFrame:

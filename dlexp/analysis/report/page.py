@@ -10,8 +10,8 @@ from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.tables import MAX_EPOCHS
-from dlexp.analysis.report import details, importance, speedup, tables
-from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, varying_keys
+from dlexp.analysis.report import best, details, importance, speedup, tables
+from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, spell_cell, varying_keys
 from dlexp.analysis.report.cards import Card, make_card
 from dlexp.analysis.report.figures import Picture
 from dlexp.analysis.report.labels import show, unit_suffix
@@ -91,6 +91,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
             title="results_reference" if result.cells["reference"].notna().any() else "results",
             paragraphs=_list_best_cells(result, text),
         ),
+        section("best", *best.build_tables(result, text), paragraphs=best.describe(result, text)),
         section("factors", *importance.build_tables(result, text), paragraphs=importance.describe(result, text)),
         section("learning", details.build_convergence(result, text), details.build_advice(result, text)),
         section("rates"),
@@ -103,7 +104,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         section("other", details.build_other(result, text)),
         section("command", code=result.protocol["command"]),
     ]
-    hidden = () if result.runs["status"].isin(FINISHED).any() else ("results", "factors", "learning", "costs")
+    hidden = () if result.runs["status"].isin(FINISHED).any() else ("results", "best", "factors", "learning", "costs")
     shown = [
         item
         for item in sections
@@ -129,9 +130,13 @@ def _format_best(metric: str, row: dict[str, Any], text: Text) -> str:
 
 
 def _list_best_cells(result: StudyResult, text: Text) -> list[str]:
-    """The cell with the best mean, on each data set."""
+    """The cell with the best mean, on each data set, among those that lack no run."""
     metric, keys = result.protocol["study"]["metric"], varying_keys(result)
-    by_dataset = group_by(records(result.cells[result.cells["mean"].notna()]), lambda row: show(row.get("dataset")))
+    lacking = {spell_cell(run, result.keys) for run in records(result.runs[result.runs["learned"].isna()])}
+    complete = [
+        row for row in records(result.cells[result.cells["mean"].notna()]) if spell_cell(row, result.keys) not in lacking
+    ]
+    by_dataset = group_by(complete, lambda row: show(row.get("dataset")))
     choose = max if is_rising(metric) else min
     best = [choose(rows, key=lambda row: row["mean"]) for rows in by_dataset.values() if len(rows) > 1]
     return [text("best_cell", cell=cell_name(row, keys), value=_format_best(metric, row, text)) for row in best]

@@ -1,4 +1,4 @@
-"""Write the report of a study: report.html, report.md, runs.csv and figures, from its run folders alone."""
+"""Write the report of a study: report.html, report.md, runs.csv, best.csv and figures, from its run folders alone."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -63,6 +63,7 @@ def make_files(result: StudyResult, pictures: Sequence[Picture], text: Text) -> 
     drawn: dict[Path, Content] = {figures / f"{picture.name}.png": picture.png for picture in pictures}
     drawn |= {figures / f"{picture.name}.svg": picture.svg for picture in pictures}
     tables: dict[Path, Content] = {result.folder / "runs.csv": format_runs(result.runs)}
+    tables[result.folder / "best.csv"] = format_runs(result.best)
     return drawn | tables | {result.folder / "report.md": render_markdown(page), result.folder / HTML: render_html(page)}
 
 

@@ -68,7 +68,7 @@ def markdown(folder):
 
 
 def test_all_files_are_in_the_folder(folder):
-    assert {"report.html", "report.md", "runs.csv", "figures"} <= {path.name for path in folder.iterdir()}
+    assert {"report.html", "report.md", "runs.csv", "best.csv", "figures"} <= {path.name for path in folder.iterdir()}
     assert not list(folder.rglob("*.tmp"))
 
 
@@ -82,7 +82,7 @@ def test_the_page_needs_no_other_file(page):
 
 def test_verdicts_come_first(page):
     order = re.findall(r'<section id="(\w+)">', page)
-    assert order[:4] == ["verdicts", "results", "factors", "learning"]
+    assert order[:5] == ["verdicts", "results", "best", "factors", "learning"]
     assert order[-1] == "command"
     assert page.index("Does it matter?") < page.index('class="verdict')
 
@@ -148,6 +148,7 @@ def test_every_number_comes_from_the_study(folder, result, markdown):
     averages = [average for verdict in result.verdicts for average in verdict.averages]
     values += [value for average in averages for value in (average.p, *(part.estimate for part in average.parts))]
     values += [*result.importance[["share", "low", "high", "noise"]].stack(), result.importance["df"].max(), len(runs) - 2]
+    values += [*result.best[["estimate", "low", "high", "iqm", "iqm_low", "iqm_high"]].stack()]
     for name in ("seconds", "num_steps", "num_parameters", "memory.process", "convergence_epoch", "stability"):
         values += [*runs.groupby(result.keys)[name].mean()]
     numbers = np.abs(pd.Series(values, dtype=float).dropna().to_numpy())

@@ -6,12 +6,15 @@ from typing import Any
 
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import mark_absent
-from dlexp.analysis.report.figures import factors, learning, main, predictions, probes, rates, speed
+from dlexp.analysis.report.figures import best, factors, learning, main, predictions, probes, profiles, rates, speed
 from dlexp.analysis.report.figures.style import DrawnFigure, drawing, render
 
 SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[DrawnFigure]]]] = [
     ("results", main.draw_main_figure),
     ("results", speed.draw_speed_ups),
+    ("best", best.draw_against_best),
+    ("best", profiles.draw_profiles),
+    ("best", best.draw_critical_difference),
     ("factors", factors.draw_importance),
     ("factors", factors.draw_interactions),
     ("learning", learning.draw_learning_curves),
