@@ -57,10 +57,11 @@ def all_studies() -> tuple[Table, str]:
 
 @checking_once()
 def one_study(overrides: list[str]) -> tuple[Table, str]:
-    """Each run that a command would go through, and the counts with the expected time."""
+    """Each run that a command would go through, the counts with the expected time, and when it was registered."""
     study, request = read_command(overrides)
     configs = compose_runs(study, request)
     from dlexp.run.plan import plan  # loads torch; a wrong command is refused before
+    from dlexp.study.registration import describe_registration
 
     runs = [plan(composed, study.name) for composed in configs]
     summaries = [run.read_summary() for run in runs]
@@ -75,7 +76,9 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
     if due and took:
         expected = sum(estimate(run, runs, took) for run in due)
         last += f" The {len(due)} due will take about {expected / 60:.1f} minutes, going by the {len(took)} done."
-    return results_table(rows, ["run", "status", "seconds"]), "\n".join([last, *origin_lines(codes, environments)])
+    registered = describe_registration(study, request, runs[0].study_folder)
+    lines = [*([registered] if registered else []), last, *origin_lines(codes, environments)]
+    return results_table(rows, ["run", "status", "seconds"]), "\n".join(lines)
 
 
 def row(run: "PlannedRun", summary: dict[str, Any] | None, took: dict[str, float], origin: str) -> dict[str, Any]:

@@ -84,12 +84,24 @@ def check_metrics(study: Study, checked: Checked) -> None:
         raise ConfigError(*problems)
 
 
-@checking_once()
+class Listing(NamedTuple):
+    """The runs of a study under the changes of a command, and the folder of their report.
+
+    Args:
+        study: With the values that the command gives to its axes.
+        changed: What the command changes.
+        folder: The study's own, or one beside the runs where something is changed.
+        runs: Every run that belongs to the study.
+    """
+
+    study: Study
+    changed: list[str]
+    folder: Path
+    runs: "list[_Listed]"
+
+
 def write_protocol(study: Study, request: Request, typed: str) -> Path:
     """Write protocol.json: the study, and the id of every run that belongs to it under the changes of the command.
-
-    Seeds that the file does not list belong to it, too, and are marked: those that the command asks for, and those that an
-    earlier command has run.
 
     Args:
         study: As its file describes it.
@@ -97,20 +109,13 @@ def write_protocol(study: Study, request: Request, typed: str) -> Path:
         typed: The command.
 
     Returns:
-        The folder of the report: the study's own, or one beside the runs where something is changed.
+        The folder of the report.
 
     Raises:
         ConfigError: If two cells are the same run.
         DiskError: If the disk is full or cannot be written.
     """
-    study = request.apply_to(study)
-    runs = [_Listed(study, cell, seed, request.changes) for cell in study.all_cells() for seed in study.seeds]
-    _check_distinct(runs)
-    parent = runs[0].run.study_folder
-    changed = [f"{key}={value}" for key, value in request.changes.items() if key not in NOT_IN_LABEL]
-    changed += [f"{key}={','.join(map(spell, values))}" for key, values in request.axes.items()]
-    folder = parent / name_folder(changed) if changed else parent
-    runs += _list_unplanned(study, request, parent, folder / PROTOCOL)
+    study, changed, folder, runs = list_runs(study, request)
     content = {
         "study": asdict(study),
         "changes": changed,
@@ -119,6 +124,36 @@ def write_protocol(study: Study, request: Request, typed: str) -> Path:
     }
     write_json(folder / PROTOCOL, content)
     return folder
+
+
+@checking_once()
+def list_runs(study: Study, request: Request) -> Listing:
+    """List the runs that belong to a study under the changes of a command.
+
+    Seeds that the file does not list belong to it, too, and are marked: those that the command asks for, and those that an
+    earlier command has run.
+
+    Raises:
+        ConfigError: If two cells are the same run.
+    """
+    study = request.apply_to(study)
+    runs = [_Listed(study, cell, seed, request.changes) for cell in study.all_cells() for seed in study.seeds]
+    _check_distinct(runs)
+    parent, changed = runs[0].run.study_folder, list_changes(request)
+    folder = locate_report(parent, changed)
+    runs += _list_unplanned(study, request, parent, folder / PROTOCOL)
+    return Listing(study, changed, folder, runs)
+
+
+def list_changes(request: Request) -> list[str]:
+    """What a command changes in a study, as it can be typed."""
+    changed = [f"{key}={value}" for key, value in request.changes.items() if key not in NOT_IN_LABEL]
+    return changed + [f"{key}={','.join(map(spell, values))}" for key, values in request.axes.items()]
+
+
+def locate_report(parent: Path, changed: list[str]) -> Path:
+    """The folder of a study's report: that of its runs, or one in it where a command changes something."""
+    return parent / name_folder(changed) if changed else parent
 
 
 def name_folder(changed: list[str]) -> str:

@@ -26,6 +26,7 @@ from dlexp.analysis.read.tables import CURVES, PROBES, TABLES, read_parts
 from dlexp.analysis.read.text import find_table
 from dlexp.config import plain_json
 from dlexp.run.record.protocol_form import Protocol
+from dlexp.run.record.registrations import find_standing
 
 CURVE_COLUMNS = ["diagnosis", "advice", "diagnosed_epoch", "convergence_epoch", "stability", "trend", "best_gap"]
 CURVE_COLUMNS += ["document_convergence", "document_volatility"]
@@ -84,6 +85,7 @@ def analyse(folder: str | Path) -> StudyResult:
         weigh_factors(study, planned, runs),
         find_best(study, planned, values_of(metric)),
         from_tables=table is not None,
+        registration=find_standing(folder, study, protocol["changes"], runs.get("started", ())),
     )
 
 

@@ -10,6 +10,7 @@ from dlexp.analysis.judge.best import Comparison
 from dlexp.analysis.judge.factors import Importance
 from dlexp.analysis.judge.heterogeneity import Average
 from dlexp.analysis.judge.statistics import LEVEL, Rate
+from dlexp.run.record.registrations import Standing
 
 Judgement = Literal["holds", "fails", "undecided"]
 Cause = Literal[  # explained in Verdict
@@ -160,6 +161,7 @@ class StudyResult:
         factors: How much each factor matters, of each data set or of the whole study; empty with fewer than two factors.
         comparisons: Which cells may be the best, on each data set that has at least two.
         from_tables: Whether there are no run folders, and all was read from runs.csv and tables/.
+        registration: Whether the study was registered before its first run, and whether it has changed since.
     """
 
     folder: Path
@@ -175,6 +177,7 @@ class StudyResult:
     factors: list[Importance] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     from_tables: bool = False
+    registration: Standing = Standing()
 
     @property
     def best(self) -> pd.DataFrame:

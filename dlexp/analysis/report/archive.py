@@ -13,12 +13,14 @@ from dlexp.analysis.report.arrange import mark_absent
 from dlexp.analysis.report.figures import draw
 from dlexp.analysis.report.figures.arrays import MAX_UNPACKED_BYTES, CellArrays, find_arrays, load_cell_arrays, locate_arrays
 from dlexp.analysis.report.figures.predictions import select_confusions, select_galleries
-from dlexp.analysis.report.replace import check_knows_no_less
+from dlexp.analysis.report.replace import LessKnownError, check_knows_no_less
 from dlexp.analysis.report.text import Text
 from dlexp.analysis.report.write import make_files, replace_report
+from dlexp.config.plain_json import MAX_BYTES, FormError
 from dlexp.errors import ConfigError
 from dlexp.machine.files import Content, make_own_folder, read_regular_file, write_set
 from dlexp.run.record.checksums import SUMS_FILE, list_sums
+from dlexp.run.record.registrations import REGISTRATIONS, read_registrations
 
 STORED = (".md", ".png")  # report.html and the SVG figures are larger, and can be made again
 
@@ -36,7 +38,7 @@ def archive_report(folder: Path, target: Path, lang: str = "en", *, replace: boo
         The path of report.md.
 
     Raises:
-        ConfigError: If there are no run folders, or if `target` is the folder itself.
+        ConfigError: If there are no run folders, if `target` is the folder itself, or if the file of registrations is damaged.
         LessKnownError: If the archive there knows more, and is not to be replaced.
         OSError: If the disk is full or cannot be written.
     """
@@ -45,14 +47,33 @@ def archive_report(folder: Path, target: Path, lang: str = "en", *, replace: boo
         raise ConfigError("an archive is written into another folder than that of the runs.")
     if result.from_tables:
         raise ConfigError("there are no run folders here, from which an archive could be made.")
+    if result.registration.state == "damaged":
+        raise ConfigError(f"{result.registration.problem}. Put a copy of it that is whole in its place.")
     if not replace:
         check_knows_no_less(dataclasses.replace(result, folder=target), [])
+        _check_registrations(folder, target)
     _write_tables(result, target, text("unfinished"))
     archived = analyse(target)
     contents = make_files(archived, list(draw(archived)), text)
     stored = {path: content for path, content in contents.items() if path.suffix in STORED and path.name != "runs.csv"}
     replace_report(stored, text, keep_figures=False)
     return target / "report.md"
+
+
+def _check_registrations(folder: Path, target: Path) -> None:
+    """Check that no registration is lost where the archive has some."""
+    if not (folder / REGISTRATIONS).exists():
+        return  # those of the archive stay
+    registrations = read_registrations(folder)
+    try:
+        lost = [each for each in read_registrations(target) if each not in registrations]
+    except FormError:
+        lost = []  # the damaged file is replaced by one that is whole
+    if lost:
+        raise LessKnownError(
+            f"{target}: the archive there was not replaced, because {REGISTRATIONS} there has {len(lost)} registrations that "
+            f"{folder} lacks."
+        )
 
 
 def _write_tables(result: StudyResult, target: Path, unfinished: str) -> None:
@@ -71,6 +92,8 @@ def _write_tables(result: StudyResult, target: Path, unfinished: str) -> None:
     contents[target / TABLES / SUMS_FILE] = list_sums(tables)
     contents[target / ("runs.csv.gz" if packed else "runs.csv")] = gzip.compress(runs, mtime=0) if packed else runs
     contents[target / "protocol.json"] = (result.folder / "protocol.json").read_bytes()
+    if (registrations := result.folder / REGISTRATIONS).exists():
+        contents[target / REGISTRATIONS] = read_regular_file(registrations, MAX_BYTES)
     contents[target / "report.md"] = f"{unfinished}\n"
     write_set(
         contents,

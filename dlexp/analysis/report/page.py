@@ -10,7 +10,7 @@ from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.tables import MAX_EPOCHS
-from dlexp.analysis.report import best, details, importance, speedup, tables
+from dlexp.analysis.report import best, details, importance, registration, speedup, tables
 from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, spell_cell, varying_keys
 from dlexp.analysis.report.cards import Card, make_card
 from dlexp.analysis.report.figures import Picture
@@ -116,9 +116,10 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
 
 
 def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
+    registered = registration.list_notes(result, text)
     if not result.verdicts:
-        return [text("no_predictions")]
-    notes = [text(f"verdicts_note_{result.protocol['study']['pairing']}")]
+        return [text("no_predictions"), *registered]
+    notes = [*registered, text(f"verdicts_note_{result.protocol['study']['pairing']}")]
     return notes + ([text("verdicts_note_ratio")] if any(verdict.ratio for verdict in result.verdicts) else [])
 
 
@@ -157,6 +158,7 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
         warnings.append(text("from_tables", epochs=MAX_EPOCHS) if len(result.curves) else text("from_table"))
     if result.protocol["changes"]:
         warnings.append(text("changed", changes=", ".join(result.protocol["changes"])))
+    warnings += registration.list_warnings(result, text)
     if unplanned := sorted({run["seed"] for run in result.protocol["runs"] if run.get("unplanned")}):
         warnings.append(text("unplanned", seeds=", ".join(map(str, unplanned))))
     if not runs["status"].isin(FINISHED).any():

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from dlexp.run.record.forms import LARGEST, Cell, Count, Id, Number, Setting, Sha256
 
+Change = Annotated[str, Meta(pattern="=")]  # what a command changes in a study: epochs=3
+
 
 class Prediction(TypedDict):
     """A prediction of a study, in its protocol.json."""
@@ -75,6 +77,6 @@ class Protocol(TypedDict):
     schema: NotRequired[Count]
     checksum: NotRequired[Sha256]
     study: StudyForm
-    changes: list[Annotated[str, Meta(pattern="=")]]
+    changes: list[Change]
     command: str
     runs: list[ListedRun]

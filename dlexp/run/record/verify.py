@@ -12,10 +12,12 @@ from dlexp.run.record.clear import PAGE
 from dlexp.run.record.forms import Manifest, Measurements, read_summary_file
 from dlexp.run.record.layout import CONFIG, PROTOCOL, SUMMARY, SWEEPS, find_run_folders, is_run_folder
 from dlexp.run.record.protocol_form import Protocol
+from dlexp.run.record.registrations import REGISTRATIONS, Registrations
 from dlexp.run.record.states import list_states, read_state_bytes
 
 MAX_BYTES = 2**28  # of a JSON file; a large study's protocol has a hundredth of it
 TUNED = "tuned.json"
+OF_REPORTS = {PROTOCOL: Protocol, REGISTRATIONS: Registrations}  # JSON files in the folder of a report, with their forms
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Verified:
 
 
 def verify_tree(root: Path) -> Iterator[Verified]:
-    """Verify every run at or below a folder, and the protocols and manifests beside them.
+    """Verify every run at or below a folder, and the protocols, registrations and manifests beside them.
 
     Raises:
         OSError: If the folder cannot be read.
@@ -55,18 +57,18 @@ def verify_tree(root: Path) -> Iterator[Verified]:
         if path.name == SUMS_FILE:
             yield _verify_report(path)
         else:
-            yield _verify_json(path, Protocol if path.name == PROTOCOL else Manifest)
+            yield _verify_json(path, OF_REPORTS.get(path.name, Manifest))
     for name, reason in sorted({str(refused.filename): refused.strerror for refused in unreadable}.items()):
         yield Verified(Path(name), [f"cannot be read ({reason})"])
 
 
 def _find_study_files(root: Path, pass_over: Callable[[OSError], None]) -> Iterator[Path]:
-    """The protocols, manifests and lists of sums at or below a folder, without what lies in folders of runs."""
+    """The protocols, registrations, manifests and lists of sums at or below a folder, without what lies in folders of runs."""
     for place, folders, files in os.walk(root, onerror=pass_over):
         folders[:] = [name for name in folders if not name.startswith(".") and not is_run_folder(Path(place, name))]
         is_sweeps = os.path.basename(place) == SWEEPS
         yield from (
-            Path(place, name) for name in files if name in (PROTOCOL, SUMS_FILE) or (is_sweeps and name.endswith(".json"))
+            Path(place, name) for name in files if name in (*OF_REPORTS, SUMS_FILE) or (is_sweeps and name.endswith(".json"))
         )
 
 

@@ -1,6 +1,7 @@
 """An archive holds all that a report needs, and the report that is made of it alone is the same."""
 
 import io
+import json
 import shutil
 import zipfile
 
@@ -18,6 +19,8 @@ from dlexp.analysis.report.write import build_report
 from dlexp.commands.report import main
 from dlexp.commands.verify import main as verify
 from dlexp.errors import ConfigError
+from dlexp.run.record.registrations import REGISTRATIONS, hash_study
+from dlexp.study.sweep import write_json
 from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "tanh"]}
@@ -39,6 +42,12 @@ def add_arrays(run):
         "confusion": np.array([[0, 5], [5, 0]]),
     }
     np.savez_compressed(run / "arrays" / "predictions.npz", **known, **worst, **scores)
+
+
+def register_made(study):
+    """A registration from before the runs of a made-up study."""
+    registered = {"hash": hash_study(study, []), "date": "2025-01-01T00:00:00+00:00", "git_commit": None, "begun": 0}
+    return registered | {"study": study, "changes": []}
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +131,27 @@ def test_an_archive_that_knows_more_is_not_replaced(made, archive, tmp_path, mon
     assert (analyse(archive).runs["status"] == "missing").sum() == 1
     assert not (archive / TABLES / "curves-9.csv.gz").exists()
     assert [path.name for path in archive.glob("runs.csv*")] == ["runs.csv.gz"]
+
+
+def test_registrations_are_archived_and_none_is_lost(made, archive, tmp_path):
+    folder = shutil.copytree(made[0], tmp_path / "made_up")
+    study = json.loads((folder / "protocol.json").read_text())["study"]
+    first, second = register_made(study), register_made({**study, "seeds": [0]})
+    write_json(folder / REGISTRATIONS, {"registrations": [first, second]})
+    archive_report(folder, archive)
+    assert (archive / REGISTRATIONS).read_bytes() == (folder / REGISTRATIONS).read_bytes()
+    assert analyse(archive).registration == analyse(folder).registration
+    assert "before its first run" in (archive / "report.md").read_text()
+    before = (archive / REGISTRATIONS).read_bytes()
+    write_json(folder / REGISTRATIONS, {"registrations": [first]})
+    with pytest.raises(LessKnownError, match="has 1 registrations that .* lacks"):
+        archive_report(folder, archive)
+    (folder / REGISTRATIONS).write_text("{")
+    with pytest.raises(ConfigError, match="registrations.json: it is not JSON.* Put a copy of it"):
+        archive_report(folder, archive)
+    (folder / REGISTRATIONS).unlink()
+    archive_report(folder, archive)
+    assert (archive / REGISTRATIONS).read_bytes() == before
 
 
 def test_an_archive_is_made_of_runs_and_elsewhere(made, archive):

@@ -20,6 +20,7 @@ from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.record.checksums import NOT_SUMMED, SUMS_FILE
 from dlexp.run.record.layout import PROTOCOL, SUMMARY
+from dlexp.run.record.registrations import REGISTRATIONS, hash_study
 from dlexp.run.record.verify import verify_tree
 from dlexp.study.sweep import write_json
 from dlexp.trained.load import load_trained
@@ -140,9 +141,17 @@ def test_a_finished_run_is_done_as_it_was_or_is_damaged(number, finished, tmp_pa
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """The folder of a study with protocol, manifest and report."""
+    """The folder of a study with protocol, registration, manifest and report."""
     folder = make_study(tmp_path_factory.mktemp("study"), {"depth": [1, 2]}, [0, 1])
     write_json(folder / PROTOCOL, json.loads((folder / PROTOCOL).read_text()))
+    protocol = json.loads((folder / PROTOCOL).read_text())
+    registered = {
+        "hash": hash_study(protocol["study"], []),
+        "date": "2026-01-01T00:00:00+00:00",
+        "git_commit": None,
+        "begun": 0,
+    }
+    write_json(folder / REGISTRATIONS, {"registrations": [{**registered, "study": protocol["study"], "changes": []}]})
     write_json(folder / "sweeps" / "0123456789ab.json", {"command": "dlexp train", "runs": [], "finished": ["0123456789ab"]})
     build_report(folder)
     for run in folder.glob("*=*"):
@@ -152,7 +161,7 @@ def study(tmp_path_factory):
 
 @pytest.mark.parametrize("number", [60, pytest.param(1000, marks=pytest.mark.slow(seconds=30))])
 def test_those_of_a_study_and_its_report_are_found(number, study, tmp_path):
-    assert [found.problems for found in verify_tree(study)] == [[], [], []]
+    assert [found.problems for found in verify_tree(study)] == [[], [], [], []]
     found = len(analyse(study).runs)
     for copy, path in flips(study, tmp_path, number):
         assert sum(bool(found.problems) for found in verify_tree(copy)) == 1, path
@@ -160,4 +169,6 @@ def test_those_of_a_study_and_its_report_are_found(number, study, tmp_path):
             with pytest.raises(DamagedError):
                 analyse(copy)
         elif path.name != SUMS_FILE:
-            assert len(analyse(copy).runs) == found
+            result = analyse(copy)
+            assert len(result.runs) == found
+            assert result.registration.state == ("damaged" if path.name == REGISTRATIONS else "before"), path
