@@ -28,20 +28,27 @@ class Comparison:
     Args:
         settings: One row per setting that differs: `key, a, b`. Where the runs of a side differ, all their values.
         metrics: One row per metric: `metric, a, b, difference` (b - a, of means), `low` and `high` (its 95 % t interval; nan
-            with a single run on a side), and `n`: of seeds if the comparison is paired, else of runs on the smaller side.
-        paired: Whether the sides were compared seed by seed, because both have the same seeds.
+            with a single run on a side), and `n`: of seeds if the comparison is paired, of draws of the data if there are
+            several, else of runs on the smaller side.
+        paired: Whether the sides were compared seed by seed, because both have the same seeds, or draw by draw.
         sizes: Number of finished runs on each side.
+        by_draw: Whether the runs of a side are on several draws of the data (data_seed). The value of a draw is then the mean
+            of its runs, and the draws are compared: in pairs if both sides have the same.
     """
 
     settings: pd.DataFrame
     metrics: pd.DataFrame
     paired: bool
     sizes: tuple[int, int]
+    by_draw: bool = False
 
     def describe(self) -> str:
         """How many runs are compared, and how."""
         a, b = self.sizes
-        how = "seed by seed" if self.paired else "as independent groups"
+        how = "as independent groups"
+        if self.paired or self.by_draw:
+            unit = "draw" if self.by_draw else "seed"
+            how = f"{unit} by {unit}" if self.paired else "as independent groups of draws of the data"
         return "a and b are one run each" if a == b == 1 else f"a: {a} runs, b: {b} runs, compared {how}"
 
     def __repr__(self) -> str:
@@ -80,12 +87,19 @@ def compare(a: Side, b: Side, *, outputs: str | Path = "outputs") -> Comparison:
         ConfigError: If a side has no finished run.
     """
     sides = [_read_side(side, outputs, name) for side, name in ((a, "a"), (b, "b"))]
-    seeds = [[str(run.config.get("seed")) for run in side] for side in sides]
-    paired = sorted(seeds[0]) == sorted(seeds[1]) and len(set(seeds[0])) == len(seeds[0])
+    by_draw = any(len({run.config.get("data_seed") for run in side}) > 1 for side in sides)
+    blocks = [[run.config.get("data_seed" if by_draw else "seed") for run in side] for side in sides]
+    if by_draw:
+        paired = set(blocks[0]) == set(blocks[1])
+    else:
+        paired = sorted(map(str, blocks[0])) == sorted(map(str, blocks[1])) and len(set(blocks[0])) == len(blocks[0])
     names = [name for name in sides[0][0].metrics if all(name in run.metrics for side in sides for run in side)]
-    rows = [_compare_metric(name, *sides, paired=paired) for name in names]
+    average = _average_draws if by_draw else _list_in_order
+    rows = [_compare_metric(name, *(average(name, side) for side in sides), paired=paired) for name in names]
     columns = ["metric", "a", "b", "difference", "low", "high", "n"]
-    return Comparison(_compare_settings(*sides), pd.DataFrame(rows, columns=columns), paired, (len(sides[0]), len(sides[1])))
+    return Comparison(
+        _compare_settings(*sides), pd.DataFrame(rows, columns=columns), paired, (len(sides[0]), len(sides[1])), by_draw
+    )
 
 
 def _write_difference(metric: str, value: float) -> str:
@@ -103,8 +117,18 @@ def _read_side(side: Side, outputs: str | Path, name: str) -> list[RunFolder]:
     return sorted(found, key=lambda run: (str(run.config.get("seed")).zfill(12), run.id))
 
 
-def _compare_metric(name: str, a: list[RunFolder], b: list[RunFolder], *, paired: bool) -> dict[str, Any]:
-    left, right = ([run.metrics[name] for run in side] for side in (a, b))
+def _list_in_order(name: str, runs: list[RunFolder]) -> list[float]:
+    return [run.metrics[name] for run in runs]
+
+
+def _average_draws(name: str, runs: list[RunFolder]) -> list[float]:
+    """The mean of a metric on each draw of the data, in the order of data_seed."""
+    values = pd.Series([run.metrics[name] for run in runs], dtype=float)
+    return values.groupby([run.config["data_seed"] for run in runs]).mean().tolist()
+
+
+def _compare_metric(name: str, left: list[float], right: list[float], *, paired: bool) -> dict[str, Any]:
+    """Compare the values of two sides: of single runs, or the means of draws."""
     if paired:
         contrast = contrast_paired([other - one for one, other in zip(left, right, strict=True)])
     else:

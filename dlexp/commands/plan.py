@@ -49,7 +49,8 @@ def main(overrides: list[str]) -> int:
 def all_studies() -> tuple[Table, str]:
     """Each study with its number of runs, and how one is started."""
     rows = [
-        {"study": s.name, "runs": len(s.all_cells()) * len(s.seeds), "question": s.question} for s in map(read_study, studies())
+        {"study": s.name, "runs": len(s.all_cells()) * len(s.repeats), "question": s.question}
+        for s in map(read_study, studies())
     ]
     last = f"{len(rows)} studies. Run one: {show_command('train')} study=<name>"
     return results_table(rows, ["study", "runs", "question"]), last
@@ -100,5 +101,5 @@ def estimate(run: "PlannedRun", runs: "list[PlannedRun]", took: dict[str, float]
 
 
 def cell(run: "PlannedRun") -> list[str]:
-    """What names a run, without its seed."""
-    return [text for text in run.label if not text.startswith("seed=")]
+    """What names a run, without its seed and the draw of its data."""
+    return [text for text in run.label if not text.startswith(("seed=", "data_seed="))]

@@ -41,9 +41,10 @@ def _command(arguments: list[str]) -> int:
         print(f"{study.name} is registered as it is, on {show(registration)}. Nothing was added.")
         return 0
     content = registration["study"]
+    draws = f" on each of {len(request.data_seeds)} draws of the data" if request.data_seeds else ""
     print(
         f"{study.name}: {len(content['predictions'])} predictions over {len(request.cells)} cells and {len(request.seeds)} "
-        f"seeds registered on {show(registration)}."
+        f"seeds{draws} registered on {show(registration)}."
     )
     if earlier:
         differs = ", ".join(list_differing_keys(earlier, content))

@@ -18,7 +18,7 @@ from dlexp.run.predictions import select_predictions
 from dlexp.run.record import checkpoint
 from dlexp.run.record.folder import Record
 from dlexp.run.setup.build import Built
-from dlexp.run.setup.facts import Facts
+from dlexp.run.setup.facts import Facts, draws_data
 from dlexp.training.learner import Numbers
 
 
@@ -130,6 +130,7 @@ class RunState:
             "num_examples": len(dataset.train.targets),
             "num_test_examples": len(dataset.test.targets),
             "chance": dataset.chance,
+            "data_drawn": draws_data(self.config, dataset),
             "init_hash": self.built.init_hash,
             **self.learner.count_microbatches(),
         }

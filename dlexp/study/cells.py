@@ -1,12 +1,24 @@
 """A study as an object: its cells, and how a cell is typed in a command. Loads no torch."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Cell = dict[str, Any]
 ARM = "arm"  # the key that names a cell and sets nothing
+
+
+class Repeat(NamedTuple):
+    """What distinguishes a run from the others of its cell: its seed and, if the study draws its data anew, its data_seed."""
+
+    seed: int
+    data_seed: int | None = None
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The keys of a config that it sets."""
+        return {"seed": self.seed} if self.data_seed is None else {"data_seed": self.data_seed, "seed": self.seed}
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,8 @@ class Study:
         axes: Key → values; the cells are their product.
         cells: Further cells, listed one by one; the key `arm` names a cell.
         seeds: The seeds of each cell.
+        data_seeds: The draws of the data: every seed of every cell is run on each of them. If it is empty, there is one: that
+            of the setting `data_seed`.
         metric: The metric to compare, such as `test/acc`, or a cost, such as `train/seconds` or `memory.allocated`
             (analysis/judge/costs.py): of a cost the report also states the speed-up of each cell over the cell with the
             first value of the first key, or of `arm`.
@@ -42,6 +56,7 @@ class Study:
     axes: dict[str, list[Any]] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
+    data_seeds: list[int] = field(default_factory=list)
     metric: str = "test/acc"
     pairing: str = "paired"
     learned: dict[str, float] = field(default_factory=dict)
@@ -53,10 +68,20 @@ class Study:
         """The keys that distinguish its cells, in their order."""
         return list(dict.fromkeys([*self.axes, *itertools.chain.from_iterable(self.cells)]))
 
+    @property
+    def repeats(self) -> list[Repeat]:
+        """The runs of each cell, seeds first: an interrupted study has whole seeds, on all draws of the data."""
+        return list_repeats(self.seeds, self.data_seeds)
+
     def all_cells(self) -> list[Cell]:
         """The product of the axes, then the listed cells."""
         product = [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
         return (product if self.axes else []) + self.cells
+
+
+def list_repeats(seeds: Sequence[int], data_seeds: Sequence[int]) -> list[Repeat]:
+    """Every seed on every draw of the data."""
+    return [repeat for seed in seeds for repeat in [Repeat(seed, drawn) for drawn in data_seeds] or [Repeat(seed)]]
 
 
 def meets(cell: Cell, condition: str) -> bool:

@@ -194,6 +194,7 @@ CHECKS: dict[str, Callable[[str, Any], Iterator[str]]] = {
     "axes": _check_axes,
     "cells": _check_cells,
     "seeds": _check_seeds,
+    "data_seeds": _check_seeds,
     "metric": _check_text,
     "pairing": _check_text,
     "learned": _check_learned,

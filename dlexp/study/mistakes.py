@@ -19,6 +19,7 @@ def find_contradictions(study: Study) -> Iterator[str]:
     if study.pairing not in ("paired", "independent"):
         yield f"pairing: must be paired or independent, got {study.pairing}."
     yield from _find_twice(study)
+    yield from _find_set_draws(study)
     yield from _find_equal_cells(study)
     for condition in study.when:
         if not any(meets(cell, condition) for cell in cells):
@@ -35,13 +36,25 @@ def find_contradictions(study: Study) -> Iterator[str]:
 
 
 def _find_twice(study: Study) -> Iterator[str]:
-    """Values of an axis, and seeds, that come twice. Each run would count twice."""
-    for place, values in [*((f"axes: {key}", values) for key, values in study.axes.items()), ("seeds", study.seeds)]:
+    """Values of an axis, seeds and draws of the data that come twice. Each run would count twice."""
+    repeated = [("seeds", study.seeds), ("data_seeds", study.data_seeds)]
+    for place, values in [*((f"axes: {key}", values) for key, values in study.axes.items()), *repeated]:
         seen: set[str] = set()
         for value in values:
             if (name := _normalise(value)) in seen:
                 yield f"{place}: {spell(value)} comes twice."
             seen.add(name)
+
+
+def _find_set_draws(study: Study) -> Iterator[str]:
+    """Settings that would set the draw of the data, which `data_seeds` varies, and a list of a single draw."""
+    if len(study.data_seeds) == 1:
+        yield f"data_seeds: must list two draws or more: one is set by `base`, data_seed: {study.data_seeds[0]}."
+    whens = [(f"when: {condition}", values) for condition, values in study.when.items()]
+    for place, keys in [("base", study.base), *whens, ("axes and cells", study.keys)] if study.data_seeds else ():
+        for key in ("data_seed", "dataset.data_seed"):
+            if key in keys:
+                yield f"{place}: {key}: data_seeds sets it in every run: leave one of the two out."
 
 
 def _normalise(value: Any) -> str:

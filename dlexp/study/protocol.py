@@ -20,7 +20,7 @@ from dlexp.run.record import disk
 from dlexp.run.record.identity import slug
 from dlexp.run.record.layout import PROTOCOL, find_run_folder
 from dlexp.run.record.protocol_form import Protocol
-from dlexp.study.cells import Cell, Study, spell, spell_cell
+from dlexp.study.cells import Cell, Repeat, Study, spell, spell_cell
 from dlexp.study.definition import CHANGED
 from dlexp.study.request import Request, command
 from dlexp.study.sweep import Checked, sweep, write_json
@@ -130,25 +130,27 @@ def write_protocol(study: Study, request: Request, typed: str) -> Path:
 def list_runs(study: Study, request: Request) -> Listing:
     """List the runs that belong to a study under the changes of a command.
 
-    Seeds that the file does not list belong to it, too, and are marked: those that the command asks for, and those that an
-    earlier command has run.
+    Seeds and draws of the data that the file does not list belong to it, too, and are marked: those that the command asks for,
+    and those that an earlier command has run.
 
     Raises:
         ConfigError: If two cells are the same run.
     """
-    study = request.apply_to(study)
-    runs = [_Listed(study, cell, seed, request.changes) for cell in study.all_cells() for seed in study.seeds]
+    own, study = study, request.apply_to(study)
+    runs = [_Listed(study, cell, repeat, request.changes) for cell in study.all_cells() for repeat in study.repeats]
     _check_distinct(runs)
-    parent, changed = runs[0].run.study_folder, list_changes(request)
+    parent, changed = runs[0].run.study_folder, list_changes(own, request)
     folder = locate_report(parent, changed)
     runs += _list_unplanned(study, request, parent, folder / PROTOCOL)
     return Listing(study, changed, folder, runs)
 
 
-def list_changes(request: Request) -> list[str]:
-    """What a command changes in a study, as it can be typed."""
+def list_changes(study: Study, request: Request) -> list[str]:
+    """What a command changes in a study, as its file describes it; as it can be typed."""
     changed = [f"{key}={value}" for key, value in request.changes.items() if key not in NOT_IN_LABEL]
-    return changed + [f"{key}={','.join(map(spell, values))}" for key, values in request.axes.items()]
+    changed += [f"{key}={','.join(map(spell, values))}" for key, values in request.axes.items()]
+    drawn = request.apply_to(study).data_seeds
+    return changed + ([f"data_seed={','.join(map(spell, drawn))}"] if drawn != study.data_seeds else [])
 
 
 def locate_report(parent: Path, changed: list[str]) -> Path:
@@ -165,31 +167,33 @@ def name_folder(changed: list[str]) -> str:
 class _Listed:
     """A run that the protocol lists."""
 
-    def __init__(self, study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> None:
-        self.cell, self.seed = cell, seed
-        self.run: PlannedRun = plan(compose(command(study, cell, seed, changes)), study.name)
+    def __init__(self, study: Study, cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> None:
+        self.cell, self.repeat = cell, repeat
+        self.run: PlannedRun = plan(compose(command(study, cell, repeat, changes)), study.name)
 
     def describe(self, study: Study) -> dict[str, Any]:
-        marked = {} if self.seed in study.seeds else {"unplanned": True}
-        return {"id": self.run.identity, "cell": self.cell, "seed": self.seed, **marked}
+        marked = {} if self.repeat in study.repeats else {"unplanned": True}
+        return {"id": self.run.identity, "cell": self.cell, **self.repeat.settings, **marked}
 
 
 def _list_unplanned(study: Study, request: Request, parent: Path, earlier: Path) -> Iterator[_Listed]:
-    """The runs with other seeds than the file lists: requested now, or requested before and begun."""
-    pairs = [(cell, seed) for seed in request.seeds if seed not in study.seeds for cell in request.cells]
-    yield from (_Listed(study, cell, seed, request.changes) for cell, seed in pairs)
+    """The runs with seeds or on draws that the file does not list: requested now, or requested before and begun."""
+    pairs = [(cell, repeat) for repeat in request.repeats if repeat not in study.repeats for cell in request.cells]
+    yield from (_Listed(study, cell, repeat, request.changes) for cell, repeat in pairs)
     cells = study.all_cells()
-    for cell, seed in _read_unplanned(earlier):
-        if cell in cells and seed not in study.seeds and (cell, seed) not in pairs:
-            listed = _Listed(study, cell, seed, request.changes)
+    for cell, repeat in _read_unplanned(earlier):
+        draws_alike = (repeat.data_seed is None) == (not study.data_seeds)  # else the file has changed since
+        if cell in cells and draws_alike and repeat not in study.repeats and (cell, repeat) not in pairs:
+            listed = _Listed(study, cell, repeat, request.changes)
             if find_run_folder(parent, listed.run.identity):
                 yield listed
 
 
-def _read_unplanned(path: Path) -> list[tuple[Cell, int]]:
-    """Cell and seed of each unplanned run that an earlier protocol lists; none, and a notice, where it is damaged."""
+def _read_unplanned(path: Path) -> list[tuple[Cell, Repeat]]:
+    """Cell, seed and draw of each unplanned run that an earlier protocol lists; none, and a notice, where it is damaged."""
     try:
-        return [(run["cell"], run["seed"]) for run in plain_json.read(path, Protocol)["runs"] if run.get("unplanned")]
+        unplanned = [run for run in plain_json.read(path, Protocol)["runs"] if run.get("unplanned")]
+        return [(run["cell"], Repeat(run["seed"], run.get("data_seed"))) for run in unplanned]
     except FileNotFoundError:
         return []
     except plain_json.FormError as error:

@@ -83,7 +83,7 @@ def describe_registration(study: Study, request: Request, parent: Path) -> str:
         request: What the command asks of it.
         parent: The folder of its runs.
     """
-    changed = list_changes(request)
+    changed = list_changes(study, request)
     place = locate_report(parent, changed)
     try:
         registrations = read_registrations(place)
@@ -103,10 +103,11 @@ def describe_registration(study: Study, request: Request, parent: Path) -> str:
 
 def _check_whole(study: Study, request: Request) -> None:
     """Check that a command selects no part of a study: a registration is of the whole."""
-    if len(request.cells) < len(request.apply_to(study).all_cells()) or set(request.seeds) != set(study.seeds):
+    changed = request.apply_to(study)
+    if len(request.cells) < len(changed.all_cells()) or set(request.repeats) != set(changed.repeats):
         raise ConfigError(
-            f"study={study.name}: the whole study is registered, with all of its cells and seeds: leave out what selects some "
-            "of them, or adds seeds. The seeds of a study are `seeds` in its file."
+            f"study={study.name}: the whole study is registered, with all of its cells, seeds and draws of the data: leave out "
+            "what selects some of them, or adds seeds. The seeds of a study are `seeds` in its file, its draws `data_seeds`."
         )
 
 

@@ -3,6 +3,7 @@
 The runs of a study are commands that a user could have typed, so they pass all checks of a command.
 """
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,8 +17,10 @@ from dlexp.config.overrides import Override, parse
 from dlexp.config.suggestion import nearest_option
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
-from dlexp.study.cells import Cell, Study, meets, overrides_of, spell
+from dlexp.study.cells import Cell, Repeat, Study, list_repeats, meets, overrides_of, spell
 from dlexp.study.definition import read_study
+
+FIXED_DATA = "dataset.data_seed: draws the same data in every run, and data_seed has several values: leave one of the two out."
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Request:
     Args:
         cells: The cells to run, narrowed by the command.
         seeds: Of each cell.
+        data_seeds: The draws of the data on which each seed is run; empty if the study does not vary them.
         changes: Key → text of the value, set in every run. They make the protocol differ from the file.
         axes: Axis → the values of the command, of which the file lacks some. They make the protocol differ, too.
     """
@@ -35,9 +39,16 @@ class Request:
     seeds: list[int]
     changes: dict[str, str]
     axes: dict[str, list[Any]] = field(default_factory=dict)
+    data_seeds: list[int] = field(default_factory=list)
+
+    @property
+    def repeats(self) -> list[Repeat]:
+        """The runs of each cell."""
+        return list_repeats(self.seeds, self.data_seeds)
 
     def apply_to(self, study: Study) -> Study:
-        """The study with the values that the command gives to its axes."""
+        """The study with the values that the command gives to its axes, and with draws of the data if it lists none."""
+        study = replace(study, data_seeds=study.data_seeds or self.data_seeds)
         product = replace(study, axes=study.axes | self.axes, cells=[])
         made = product.all_cells()
         return replace(product, cells=[cell for cell in study.cells if cell not in made])
@@ -66,6 +77,12 @@ def read_command(overrides: Sequence[str]) -> tuple[Study, Request]:
     return study, narrow(study, [override.typed for override in command if override.key != "study"])
 
 
+def _is_repeated(key: str, study: Study, given: Mapping[str, Override]) -> bool:
+    """Whether a command chooses seeds or draws of the data by this key; else `data_seed` is a setting like any other."""
+    listed = study.data_seeds or (key in given and len(given[key].values) > 1)
+    return key == "seed" or (key == "data_seed" and key not in study.keys and bool(listed))
+
+
 def narrow(study: Study, overrides: Sequence[str]) -> Request:
     """Find the cells, seeds and changes that the overrides of a command (without `study=`) request.
 
@@ -76,14 +93,18 @@ def narrow(study: Study, overrides: Sequence[str]) -> Request:
     given = {item.key: item for item in command}
     keys = [item.key for item in command]
     problems = [f"{item.text}: {item.key} is set twice." for i, item in enumerate(command) if item.key in keys[i + 1 :]]
+    repeated = [key for key in ("seed", "data_seed") if _is_repeated(key, study, given)]
     problems += [
-        f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed'])}."
+        f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed', 'data_seed'])}."
         for key, item in given.items()
-        if len(item.values) > 1 and key not in (*study.keys, "seed")
+        if len(item.values) > 1 and key not in (*study.keys, *repeated)
     ]
     problems += [
-        line for key, item in given.items() if key in (*study.keys, "seed") for line in _find_value_mistakes(item, study)
+        line for key, item in given.items() if key in (*study.keys, *repeated) for line in _find_value_mistakes(item, study)
     ]
+    if "data_seed" in repeated:
+        set_elsewhere = {**study.base, **dict.fromkeys(study.keys), **given, **dict(ChainMap(*study.when.values()))}
+        problems += [FIXED_DATA] if "dataset.data_seed" in set_elsewhere else []
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     narrowed = {key: item.values for key, item in given.items() if key in study.keys}
@@ -98,8 +119,10 @@ def narrow(study: Study, overrides: Sequence[str]) -> Request:
     known = study.all_cells()
     other = [cell for cell in cells if cell not in known]
     changed_axes = {key: axis for key, axis in axes.items() if other and any(value not in study.axes[key] for value in axis)}
-    changes = {key: item.value_text for key, item in given.items() if key not in narrowed and key != "seed"}
-    return Request(cells, given["seed"].values if "seed" in given else study.seeds, changes, changed_axes)
+    changes = {key: item.value_text for key, item in given.items() if key not in narrowed and key not in repeated}
+    chosen = {key: given[key].values for key in repeated if key in given}
+    seeds, data_seeds = chosen.get("seed", study.seeds), chosen.get("data_seed", study.data_seeds)
+    return Request(cells, seeds, changes, changed_axes, data_seeds)
 
 
 def _find_value_mistakes(item: Override, study: Study) -> Iterator[str]:
@@ -108,7 +131,7 @@ def _find_value_mistakes(item: Override, study: Study) -> Iterator[str]:
         yield f"{item.text}: the same value comes twice."
     for value in item.values:
         shown = make_printable(spell(value))
-        if item.key == "seed":
+        if item.key in ("seed", "data_seed") and item.key not in study.keys:
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 yield f"{item.text}: seeds are whole numbers, at least 0, got {shown}."
         elif item.key not in study.axes and value not in (listed := _list_values(study, item.key)):
@@ -122,17 +145,17 @@ def _list_values(study: Study, key: str) -> list[Any]:
     return [cell[key] for cell in study.cells if key in cell]
 
 
-def command(study: Study, cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
+def command(study: Study, cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> tuple[str, ...]:
     """The overrides of one run: the cell wins over `when`, `when` over `base`, and what a command changes over all."""
     added: Cell = {}
     for condition, values in study.when.items():
         added |= values if meets(cell, condition) else {}
-    return label(study.base | added | cell, seed, changes)
+    return label(study.base | added | cell, repeat, changes)
 
 
-def label(cell: Cell, seed: int, changes: Mapping[str, str]) -> tuple[str, ...]:
+def label(cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> tuple[str, ...]:
     """The overrides that distinguish one run from the others of its study."""
-    return tuple(f"{key}={text}" for key, text in (overrides_of({**cell, "seed": seed}) | dict(changes)).items())
+    return tuple(f"{key}={text}" for key, text in (overrides_of({**cell, **repeat.settings}) | dict(changes)).items())
 
 
 def compose_runs(study: Study, request: Request) -> list[Composed]:
@@ -143,16 +166,17 @@ def compose_runs(study: Study, request: Request) -> list[Composed]:
     Raises:
         ConfigError: With everything that is wrong with any of them.
     """
-    requested = [(cell, seed) for seed in request.seeds for cell in request.cells]
-    others = [(cell, study.seeds[0]) for cell in request.apply_to(study).all_cells() if cell not in request.cells]
-    commands = [command(study, cell, seed, request.changes) for cell, seed in requested + others]
+    requested = [(cell, repeat) for repeat in request.repeats for cell in request.cells]
+    study = request.apply_to(study)
+    others = [(cell, study.repeats[0]) for cell in study.all_cells() if cell not in request.cells]
+    commands = [command(study, cell, repeat, request.changes) for cell, repeat in requested + others]
     problems: dict[str, None] = {}
     for overrides in commands:
         replaceable = {parse(text).key for text in overrides} - request.changes.keys()
         problems |= dict.fromkeys(look_up(overrides, multirun=False, replaceable=replaceable))
     if problems:
         raise ConfigError(*problems)
-    labels = [label(cell, seed, request.changes) for cell, seed in requested + others]
+    labels = [label(cell, repeat, request.changes) for cell, repeat in requested + others]
     composed = [compose(overrides, name) for overrides, name in zip(commands, labels, strict=True)]
     check_all(composed)
     return composed[: len(requested)]

@@ -13,7 +13,7 @@ from dlexp.analysis.judge.cells import FINISHED, matches, select_usable
 from dlexp.analysis.judge.result import StudyResult, Verdict
 
 Cell = Mapping[str, Any]
-Sample = dict[int, float]  # seed → value
+Sample = dict[int, float]  # seed → value; of a study over draws of the data, data_seed → mean over the seeds
 Moment = Literal["first", "last", "mean"]
 
 MIN_SEEDS = 2  # that an interval needs
@@ -61,11 +61,16 @@ class Evidence:
         dataset = next(missing, datasets[0])
         raise NotRunError(study, dataset, table if any(_covers(result, dataset, "runs") for result in results) else "")
 
+    def _unit_of(self, study: str, dataset: str, table: Literal["runs", "curves", "probes"] = "runs") -> str:
+        """The column of what a sample has a number for."""
+        return "data_seed" if self.result(study, dataset, table).by_draw else "seed"
+
     def values(self, study: str, cell: Cell, metric: str) -> Sample:
         """A metric of each finished run; the mean at a seed where the cell matches several arms."""
         runs = self.result(study, cell["dataset"]).runs
         usable = select_usable(runs[matches(runs, cell)], metric)
-        means = usable[metric].astype(float).groupby(usable["seed"]).mean() if len(usable) else pd.Series(dtype=float)
+        unit = self._unit_of(study, cell["dataset"])
+        means = usable[metric].astype(float).groupby(usable[unit]).mean() if len(usable) else pd.Series(dtype=float)
         return self._require_seeds(study, cell, {int(str(seed)): float(mean) for seed, mean in means.items()})
 
     def runs(self, study: str, cell: Cell) -> pd.DataFrame:
@@ -77,8 +82,11 @@ class Evidence:
         """A number that `read` computes from a column of each run's curve, which is indexed by epoch from 1."""
         curves = self.result(study, cell["dataset"], "curves").curves
         rows = curves[matches(curves, cell) & (curves["epoch"] > 0)].sort_values("epoch", kind="stable")
-        found = {seed: read(run.set_index("epoch")[column].astype(float)) for seed, run in rows.groupby("seed")}
-        return self._require_seeds(study, cell, {int(str(seed)): value for seed, value in found.items() if np.isfinite(value)})
+        unit = self._unit_of(study, cell["dataset"], "curves")
+        by_run = {keys: read(run.set_index("epoch")[column].astype(float)) for keys, run in rows.groupby([unit, "seed"])}
+        numbers = pd.Series(by_run, dtype=float)
+        means = numbers[np.isfinite(numbers)].groupby(level=0).mean()
+        return self._require_seeds(study, cell, {int(str(seed)): float(mean) for seed, mean in means.items()})
 
     def last_epoch(self, study: str, cell: Cell) -> int:
         """The last epoch of an arm's runs."""
@@ -104,7 +112,7 @@ class Evidence:
             rows = rows[rows["layer"].str.endswith("weight")]
         if moment != "mean":
             rows = rows[rows["epoch"] == getattr(rows["epoch"], {"first": "min", "last": "max"}[moment])()]
-        means = rows.groupby(["layer", "seed"], sort=False)["value"].mean().dropna()
+        means = rows.groupby(["layer", self._unit_of(study, cell["dataset"], "probes")], sort=False)["value"].mean().dropna()
         found = {
             layer: {int(seed): float(value) for seed, value in means[layer].items()} for layer in dict.fromkeys(rows["layer"])
         }

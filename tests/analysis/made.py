@@ -33,6 +33,7 @@ def make_study(
     axes: Mapping[str, Sequence[Any]],
     seeds: Sequence[int] = range(5),
     *,
+    data_seeds: Sequence[int] = (),
     cells: Sequence[Cell] = (),
     accuracy: Callable[[Cell, int], Number] = noisy,
     seconds: Callable[[Cell, int], float] = lambda cell, seed: 12.0,
@@ -47,6 +48,7 @@ def make_study(
         root: The outputs folder.
         axes: Key → values.
         seeds: Of each cell.
+        data_seeds: Draws of the data. `accuracy`, `seconds` and `status` then get (data_seed, seed) in place of the seed.
         cells: Cells beside the product of the axes.
         accuracy: test/acc of a run; None is written as null.
         seconds: train/seconds of a run; its speed is 12000 examples over that, its GPU memory a MiB for each second.
@@ -66,15 +68,22 @@ def make_study(
         "pairing": "paired",
     }
     content |= {"axes": {key: list(values) for key, values in axes.items()}, "cells": list(cells), "seeds": list(seeds)}
-    content |= {"predictions": [], "reference": {}} | study
+    content |= {"predictions": [], "reference": {}} | ({"data_seeds": list(data_seeds)} if data_seeds else {}) | study
     every = [*(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())), *cells]
-    runs: list[dict[str, Any]] = [{"id": identity(cell, seed), "cell": cell, "seed": seed} for cell in every for seed in seeds]
+    drawn = [{"data_seed": data_seed} for data_seed in data_seeds] or [{}]
+    runs: list[dict[str, Any]] = [
+        {"id": identity(cell, seed, **draw), "cell": cell, **draw, "seed": seed}
+        for cell in every
+        for draw in drawn
+        for seed in seeds
+    ]
     for run in runs:
-        state = status(run["cell"], run["seed"])
+        draw = {key: run[key] for key in ("data_seed",) if key in run}
+        where: Any = (run["cell"], (run["data_seed"], run["seed"]) if draw else run["seed"])
+        state = status(*where)
         if state != "missing":
-            where = run["cell"], run["seed"]
             numbers = {"accuracy": accuracy(*where), "seconds": seconds(*where)}
-            make_run(root / name, *where, **numbers, status=state, probes=probes)
+            make_run(root / name, run["cell"], run["seed"], **numbers, status=state, probes=probes, **draw)
     folder = root / name / ("with-" + "-".join(changes) if changes else "")
     folder.mkdir(parents=True, exist_ok=True)
     command = " ".join(["python train.py", f"study={name}", *changes])

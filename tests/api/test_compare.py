@@ -66,3 +66,20 @@ def test_two_runs_have_no_interval(runs):
 def test_a_side_without_a_finished_run_is_refused(runs, tmp_path):
     with pytest.raises(ConfigError, match="b: expected at least one finished run, got 0"):
         compare(runs["relu"], [])
+
+
+def test_runs_on_several_draws_of_the_data_are_compared_draw_by_draw(tmp_path):
+    make_study(tmp_path, {"activation": ["relu", "tanh"]}, range(3), data_seeds=range(4), accuracy=lambda cell, of: (
+        0.5 + 0.1 * of[0] + 0.01 * of[1] + (0.02 + 0.003 * of[0]) * (cell["activation"] == "tanh")
+    ))  # fmt: skip
+    found = [Run(path.parent) for path in sorted(tmp_path.rglob("summary.json"))]
+    sides = [[run for run in found if run.summary["choices"]["activation"] == name] for name in ("relu", "tanh")]
+    compared = compare(*sides)
+    row = compared.metrics.set_index("metric").loc["test/acc"]
+    interval = stats.ttest_1samp([0.02, 0.023, 0.026, 0.029], 0).confidence_interval()
+    assert (compared.paired, compared.by_draw, row["n"]) == (True, True, 4)
+    assert row[["low", "high"]].tolist() == pytest.approx([*interval])
+    assert "compared draw by draw" in repr(compared)
+    fewer = compare(sides[0], [run for run in sides[1] if run.config["data_seed"] > 0])
+    assert not fewer.paired
+    assert "as independent groups of draws of the data" in repr(fewer)

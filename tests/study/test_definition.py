@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from dlexp.errors import ConfigError
-from dlexp.study.cells import spell
+from dlexp.study.cells import Repeat, spell
 from dlexp.study.definition import read_study
 from dlexp.study.request import label, narrow
 
@@ -96,6 +96,15 @@ WRONG = {
     "the seed as an axis": ({"axes": {"depth": [1, 2], "seed": [0]}}, "axes: seed: write `seeds`"),
     "the seed in a cell": ({"cells": [{"arm": "a", "seed": 1}]}, "cells: seed: write `seeds`"),
     "the seed in base": ({"base": {"seed": 1}}, "base: seed: write `seeds`"),
+    "draws that are no list": ({"data_seeds": 3}, "data_seeds: must be a list of one whole number or more"),
+    "a draw below 0": ({"data_seeds": [1, -1]}, "data_seeds: must be whole numbers, at least 0, got -1"),
+    "a draw twice": ({"data_seeds": [1, 1]}, "data_seeds: 1 comes twice"),
+    "a single draw": ({"data_seeds": [7]}, "data_seeds: must list two draws or more: one is set by `base`, data_seed: 7"),
+    "draws beside one in base": ({"base": {"data_seed": 1}, "data_seeds": [1, 2]}, "base: data_seed: data_seeds sets it"),
+    "draws beside an axis": (
+        {"axes": {"data_seed": [1, 2]}, "data_seeds": [1, 2]},
+        "axes and cells: data_seed: data_seeds sets",
+    ),
     "a study in a study": ({"base": {"study": "loss"}}, "base: study: a study cannot run another one"),
     "an arm in base": ({"base": {"arm": "a"}}, "base: arm names a cell"),
     "a cell that is no map": ({"cells": ["relu"]}, "cells: each must be a map"),
@@ -198,7 +207,7 @@ def test_a_file_with_a_mistake_is_refused(changes, message, tmp_path):
 
 
 def test_an_arm_names_a_cell_and_sets_nothing():
-    assert label({"arm": "wider", "depth": 2}, 3, {"epochs": "1"}) == ("depth=2", "seed=3", "epochs=1")
+    assert label({"arm": "wider", "depth": 2}, Repeat(3), {"epochs": "1"}) == ("depth=2", "seed=3", "epochs=1")
 
 
 @pytest.mark.parametrize(

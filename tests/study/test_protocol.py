@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dlexp.analysis import analyse
 from dlexp.commands import report
 from dlexp.commands.attempt import attempt
 from dlexp.errors import ConfigError, DiskError
+from dlexp.run.plan import plan
 from dlexp.run.record.layout import RUN_FOLDER_NAME
 from dlexp.study.definition import read_study
 from dlexp.study.metrics import METRICS
@@ -273,3 +275,67 @@ def test_a_report_that_cannot_be_written_ends_in_a_sentence_with_5_and_the_runs_
     assert capsys.readouterr().err.count(os.strerror(number)) == 2
     changed = [path.name for path, content in before.items() if path.read_bytes() != content]
     assert changed in ([], ["protocol.json"])
+
+
+DRAWN = ("activation=relu", "seed=0,1", "data_seed=42,1")
+
+
+def test_draws_of_the_data_are_crossed_with_seeds(tmp_path):
+    """Each run is one that a command can start, with the same id; the report is one of its own."""
+    study, request = read_command([*TINY, *DRAWN, f"output_dir={tmp_path}"])
+    composed = compose_runs(study, request)
+    repeats = [[override.typed for override in run.overrides if "seed" in override.key] for run in composed]
+    assert repeats == [[f"data_seed={draw}", f"seed={seed}"] for seed in (0, 1) for draw in (42, 1)]
+    folder = write_protocol(study, request, "python train.py")
+    protocol = json.loads((folder / "protocol.json").read_text())
+    assert (protocol["study"]["data_seeds"], "data_seed=42,1" in protocol["changes"]) == ([42, 1], True)
+    moons = [run for run in protocol["runs"] if run["cell"]["dataset"] == "moons"]
+    listed = {(run["cell"]["activation"], run["data_seed"], run["seed"]): run["id"] for run in moons}
+    assert len(listed) == 3 * 2 * 10
+    same = [plan(run, study.name).identity for run in composed]
+    assert same == [listed["relu", draw, seed] for seed in (0, 1) for draw in (42, 1)]
+    plain, unchanged = read_command([*TINY, "activation=relu", "seed=0", f"output_dir={tmp_path}"])
+    assert plan(compose_runs(plain, unchanged)[0], plain.name).identity == listed["relu", 42, 0]  # the draw of every study
+    one = read_command([*TINY, "data_seed=1"])[1]
+    assert (one.changes["data_seed"], one.data_seeds) == ("1", [])  # as before
+
+
+def test_a_study_lists_its_draws(tmp_path):
+    content = {"question": "Is it so?", "background": "It is.", "base": {"dataset": "moons", "model": "mlp", "epochs": 1}}
+    content |= {"axes": {"activation": ["relu", "tanh"]}, "seeds": [0], "data_seeds": [1, 2]}
+    path = tmp_path / "drawn.yaml"
+    path.write_text(json.dumps(content))
+
+    def list_runs(*overrides):
+        study, request = read_command([f"study={path}", *overrides, f"output_dir={tmp_path}"])
+        folder = write_protocol(study, request, "python train.py")
+        runs = json.loads((folder / "protocol.json").read_text())["runs"]
+        return len(compose_runs(study, request)), folder.name, [run["data_seed"] for run in runs if run.get("unplanned")]
+
+    assert list_runs() == (4, "drawn", [])
+    assert list_runs("data_seed=2", "activation=relu") == (1, "drawn", [])
+    assert list_runs("data_seed=2,3") == (4, "drawn", [3, 3])
+    assert list_runs("seed=1", "data_seed=3", "activation=relu") == (1, "drawn", [3])
+    with pytest.raises(ConfigError, match="seeds are whole numbers"):
+        list_runs("data_seed=-1,2")
+    with pytest.raises(ConfigError, match=r"dataset.data_seed: draws the same data in every run"):
+        list_runs("dataset.data_seed=3")
+    with pytest.raises(ConfigError, match="data_seed: has no effect: nothing is drawn"):
+        list_runs("dataset=mnist", "val_fraction=0")
+
+
+@pytest.mark.slow(300)
+def test_the_difference_on_moons_over_draws_is_the_one_in_docs(tmp_path):
+    """docs/studies.md: Sigmoid - ReLU over 16 draws of three seeds, with the settings of activation_2d."""
+    base = {key: value for key, value in read_study("activation_2d").base.items() if not key.startswith("probe")}
+    content = {"question": "Does Sigmoid beat ReLU?", "background": "On moons.", "base": base | {"dataset": "moons"}}
+    content |= {"axes": {"activation": ["relu", "sigmoid"]}, "seeds": [0, 1, 2], "data_seeds": list(range(16))}
+    sides = {"plus": {"activation": "sigmoid"}, "minus": {"activation": "relu"}}
+    path = tmp_path / "moons_draws.yaml"
+    path.write_text(json.dumps(content | {"predictions": [{"claim": "Sigmoid beats ReLU", "expected": "greater", **sides}]}))
+    study, request = read_command([f"study={path}", f"output_dir={tmp_path}"])
+    run_study(study, request, check_cells(compose_runs(study, request), study.name), "python train.py")
+    (verdict,) = analyse(tmp_path / "moons_draws").verdicts
+    assert (verdict.verdict, verdict.n, verdict.draws) == ("holds", 16, 16)
+    assert [verdict.estimate, verdict.low, verdict.high] == pytest.approx([0.0121, 0.0062, 0.0180], abs=0.0005)
+    assert [verdict.spread.between, verdict.spread.within] == pytest.approx([0.0096, 0.0096], abs=0.0005)

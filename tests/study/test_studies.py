@@ -14,6 +14,7 @@ from dlexp.run.execute import gather_facts
 from dlexp.run.plan import plan
 from dlexp.run.setup.effects import check_schedule, choose_batch_size
 from dlexp.run.setup.factories import make_factory
+from dlexp.study.cells import Repeat
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import Request, command, compose_runs, narrow
 from tests import ROOT
@@ -33,7 +34,7 @@ every_published = pytest.mark.parametrize("name", PUBLISHED)
 
 def on_made_data(study, cell, per_class=10):
     """The command of a cell, on made images of the same shape where its data has to be downloaded."""
-    settings = dict(text.split("=", 1) for text in command(study, cell, study.seeds[0], {}))
+    settings = dict(text.split("=", 1) for text in command(study, cell, study.repeats[0], {}))
     if settings["dataset"] in DOWNLOADED:
         shape, num_classes = DOWNLOADED[settings["dataset"]]
         if "dataset.per_class" in settings:
@@ -50,7 +51,7 @@ def on_made_data(study, cell, per_class=10):
 
 def config_of(name, cell=None):
     study = read_study(name)
-    return compose(command(study, cell or study.all_cells()[0], 0, {})).config
+    return compose(command(study, cell or study.all_cells()[0], Repeat(0), {})).config
 
 
 def matching(study, selectors, where):
@@ -95,7 +96,7 @@ def test_every_cell_fits_data_and_model(name, tmp_path):
 def test_every_batch_size_and_schedule_has_an_effect_on_the_published_data(name, tmp_path):
     study = read_study(name)
     for cell in study.all_cells():
-        planned = prepare(*command(study, cell, study.seeds[0], {}), "hardware=cpu", root=tmp_path)
+        planned = prepare(*command(study, cell, study.repeats[0], {}), "hardware=cpu", root=tmp_path)
         config, choices = planned.config, planned.composed.choices
         if choices["dataset"] not in DOWNLOADED:
             continue  # the test above reads the data themselves
@@ -234,7 +235,7 @@ def test_a_command_wins_over_all_that_the_file_says():
     request = narrow(
         study, ["norm.groups=4", "epochs=1", "dataset=image_folder", "dataset.root=data/x", "norm=gn", "batch_size=2"]
     )
-    overrides = command(study, request.cells[0], 0, request.changes)
+    overrides = command(study, request.cells[0], Repeat(0), request.changes)
     assert {"norm.groups=4", "epochs=1", "dataset=image_folder", "dataset.root=data/x", "dataset.per_class=250"} <= set(
         overrides
     )

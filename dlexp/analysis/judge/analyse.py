@@ -12,6 +12,8 @@ from dlexp.analysis.judge.best import find_best
 from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate
 from dlexp.analysis.judge.curves import evaluated_split, measure_curves
 from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diagnose, has_learned
+from dlexp.analysis.judge.drawn import add_draws
+from dlexp.analysis.judge.draws import Repeat
 from dlexp.analysis.judge.factors import weigh_factors
 from dlexp.analysis.judge.learned import find_learned, outcomes
 from dlexp.analysis.judge.parts import add_averages
@@ -55,7 +57,8 @@ def analyse(folder: str | Path) -> StudyResult:
     table = None if folders or damaged else find_table(folder / "runs.csv")
     loaded = read_runs(table) if table else build_runs(listed)
     runs = _build_planned(planned, keys, loaded, damaged)
-    fields = {row["id"]: {name: row[name] for name in ("id", "seed", *keys)} for row in runs.to_dict("records")}
+    names = ["id", *(["data_seed"] if study.get("data_seeds") else []), "seed", *keys]
+    fields = {row["id"]: {name: row[name] for name in names} for row in runs.to_dict("records")}
     if table:  # the columns of curves were computed from all epochs, of which tables/ need not have each
         curves, probes = (read_parts(folder / TABLES, name, fields) for name in (CURVES, PROBES))
         runs = _add_curve_columns(runs, curves.iloc[:0])
@@ -67,19 +70,20 @@ def analyse(folder: str | Path) -> StudyResult:
     runs = runs.assign(learned=find_learned(runs, keys, study.get("learned")))
     cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
 
-    def values_of(metric: str) -> list[dict[int, float | None]]:
+    def values_of(metric: str) -> list[dict[Repeat, float | None]]:
         return outcomes(planned, runs, metric)
 
     metric = study.get("metric", "test/acc")
+    judged = judge(study, cells, values_of, lambda metric: _measure_noise(runs, metric))
     return StudyResult(
         folder,
         protocol,
         keys,
         runs,
         add_reference(aggregate(runs, keys, metric), study.get("reference")),
-        add_averages(judge(study, cells, values_of, lambda metric: _measure_noise(runs, metric)), study, cells, values_of),
-        _ensure_columns(curves, ["id", "seed", *keys, "epoch", "step", "lr", "train/loss", "seconds"]),
-        _ensure_columns(probes, ["id", "seed", *keys, "epoch", "probe", "mode", "layer", "name", "value"]),
+        add_draws(add_averages(judged, study, cells, values_of), study, planned, runs),
+        _ensure_columns(curves, [*names, "epoch", "step", "lr", "train/loss", "seconds"]),
+        _ensure_columns(probes, [*names, "epoch", "probe", "mode", "layer", "name", "value"]),
         describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
         weigh_factors(study, planned, runs),
@@ -103,12 +107,12 @@ def _build_planned(
     rows = {row["id"]: row for row in loaded.to_dict("records")}
     merged: list[dict[Any, Any]] = [
         rows.get(run["id"], {"status": "missing", "folder": None, "reason": damaged.get(run["id"])})
-        | {"id": run["id"], "seed": run["seed"], **({"unplanned": True} if run.get("unplanned") else {})}
+        | {name: run[name] for name in ("id", "data_seed", "seed", "unplanned") if name in run}
         | {key: flatten(run["cell"].get(key)) for key in keys}
         for run in planned
     ]
-    marked = ["unplanned"] if any(run.get("unplanned") for run in planned) else []
-    columns = dict.fromkeys(["id", "seed", *marked, "status", "folder", "reason", *keys, *loaded.columns])
+    listed = [name for name in ("data_seed", "seed", "unplanned") if any(name in run for run in planned)]
+    columns = dict.fromkeys(["id", *listed, "status", "folder", "reason", *keys, *loaded.columns])
     return build_frame(merged, columns, {*keys, *(name for name in loaded.columns if holds_whole_numbers(loaded[name]))})
 
 

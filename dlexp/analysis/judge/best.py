@@ -12,14 +12,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dlexp.analysis.judge.costs import is_cost
 from dlexp.analysis.judge.curves import is_rising
-from dlexp.analysis.judge.failures import Outcomes
+from dlexp.analysis.judge.draws import Outcomes, Repeat, block_of, merge_draws, repeat_of
 from dlexp.analysis.judge.pairs import ALPHA, Pairs, compare_all
 from dlexp.analysis.judge.profiles import bound_interquartile_mean, score_runs
 from dlexp.analysis.judge.ranks import bound_ranks
@@ -44,7 +44,7 @@ class Comparison:
         paired: Whether cells are compared seed by seed.
         refusal: Why there is no table: too few seeds (`seeds`), or fewer than two cells without missing runs of which a run
             learned (`cells`). Empty where there is a table.
-        n: Number of seeds (paired), or of runs in the smallest cell that was compared (independent).
+        n: Number of seeds or draws of the data (paired), or of runs in the smallest cell that was compared (independent).
         decides_ranks: Whether the exact test of ranks can exclude a cell with so many seeds.
         table: One row per cell, the best first: `cell, status` (one of `STATUSES`), `n, learned` (runs with an outcome, and how
             many of them learned), `estimate, low, high` (mean minus that of the best of the others, in the metric's unit, or
@@ -79,36 +79,49 @@ def find_best(study: Mapping[str, Any], planned: Sequence[Mapping[str, Any]], ou
 
     Args:
         study: `metric` and `pairing`, as in protocol.json.
-        planned: The runs that protocol.json lists: `cell`, `seed`.
-        outcomes: The outcomes of each cell, in the order of the protocol.
+        planned: The runs that protocol.json lists: `cell`, `seed`, and `data_seed` where the study has several draws.
+        outcomes: The outcomes of each cell, in the order of the protocol. On several draws of the data the unit is the draw.
 
     Returns:
         One entry per data set that has at least two cells.
     """
-    seeds: dict[str, set[int]] = {}
+    repeats: dict[str, set[Repeat]] = {}
     cells: dict[str, Cell] = {}
     for run in planned:
         name = json.dumps(run["cell"])
         cells.setdefault(name, run["cell"])
-        seeds.setdefault(name, set()).add(run["seed"])
-    groups: dict[str, list[tuple[dict[str, Any], Outcomes, set[int]]]] = {}
+        repeats.setdefault(name, set()).add(repeat_of(run))
+    by_draw = any("data_seed" in run for run in planned)
+    groups: dict[str, list[_Member]] = {}
     for (name, cell), found in zip(cells.items(), outcomes, strict=True):
-        member = ({key: flatten(value) for key, value in cell.items()}, found, seeds[name])
+        values = merge_draws(found, repeats[name]) if by_draw else found
+        blocks = {block_of(repeat) for repeat in repeats[name]}
+        member = _Member({key: flatten(value) for key, value in cell.items()}, dict(values), blocks)
         groups.setdefault(json.dumps(cell.get(DATASET)), []).append(member)
     return [
-        _compare(study, group, {DATASET: group[0][0].get(DATASET)} if len(groups) > 1 else {})
+        _compare(
+            study.get("metric", "test/acc"),
+            group,
+            {DATASET: group[0].cell.get(DATASET)} if len(groups) > 1 else {},
+            paired=by_draw or study.get("pairing") != "independent",
+        )
         for group in groups.values()
         if len(group) > 1
     ]
 
 
-def _compare(
-    study: Mapping[str, Any], group: Sequence[tuple[dict[str, Any], Outcomes, set[int]]], where: dict[str, Any]
-) -> Comparison:
-    metric, paired = study.get("metric", "test/acc"), study.get("pairing") != "independent"
+class _Member(NamedTuple):
+    """A cell, its outcomes by seed or by draw of the data, and the seeds or draws that were planned."""
+
+    cell: dict[str, Any]
+    outcomes: dict[Any, float | None]
+    planned: set[int]
+
+
+def _compare(metric: str, group: Sequence[_Member], where: dict[str, Any], *, paired: bool) -> Comparison:
     cells, found, planned = [list(each) for each in zip(*group, strict=True)]
     seeds = _choose_seeds(found, planned, paired=paired)
-    known = [{seed: cell[seed] for seed in own if seed in cell} for cell, own in zip(found, seeds, strict=True)]
+    known: list[Outcomes] = [{seed: cell[seed] for seed in own if seed in cell} for cell, own in zip(found, seeds, strict=True)]
     values = [_orient(cell, metric) for cell in known]
     complete = [len(cell) == len(own) and own for cell, own in zip(values, seeds, strict=True)]
     learned = [sum(value is not None for value in cell.values()) for cell in values]

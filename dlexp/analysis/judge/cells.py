@@ -9,6 +9,7 @@ import pandas as pd
 
 from dlexp.analysis.judge.costs import is_cost
 from dlexp.analysis.judge.curves import is_rising
+from dlexp.analysis.judge.draws import average_by_block, has_draws, repeats_of
 from dlexp.analysis.judge.statistics import binomial_sd, summarise
 from dlexp.analysis.read.concatenate import build_frame
 from dlexp.analysis.read.folder import flatten
@@ -32,13 +33,16 @@ def select_usable(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
     """Aggregate runs into one row per cell, in the order in which the cells first occur.
 
+    Where the runs of a cell are on several draws of the data, its mean and its interval are those of the draws' means.
+
     Args:
         runs: A table as `load_runs` returns it.
         keys: The columns whose values define a cell.
         metric: The column that is averaged.
 
     Returns:
-        The keys, then `n, diverged, failed, missing, unusable, mean, sd, low, high, median, noise, rank, learned, bimodal`; see
+        The keys, then `n, diverged, failed, missing, unusable, mean, sd, low, high, draws, median, noise, rank, learned,
+        bimodal`; see
         `StudyResult.cells`.
     """
     cells = distinct_cells(runs, keys)
@@ -51,18 +55,27 @@ def aggregate(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFr
     for place, (cell, good) in enumerate(zip(cells, counted, strict=True)):
         values = good[metric].astype(float).tolist() if len(good) else []
         summary = summarise(values)
+        of_cell = runs.iloc[everything[place]]
+        by_draw = "data_seed" not in keys and has_draws(of_cell)
+        over = summarise(_average_draws(good, metric)) if by_draw else summary
         count = statuses[place].value_counts()
         rows.append(
             cell
             | {"n": summary.n, "diverged": int(count.get("diverged", 0))}
             | {"failed": int(count.reindex(FAILED).sum()), "missing": int(count.reindex(NOT_RUN).sum())}
             | {"unusable": int(count.reindex(FINISHED).sum()) - summary.n}
-            | {"mean": summary.mean, "sd": summary.sd, "low": summary.low, "high": summary.high}
+            | {"mean": over.mean, "sd": summary.sd, "low": over.low, "high": over.high, "draws": over.n if by_draw else 1}
             | {"median": float(np.median(values)) if values else math.nan}
-            | {"noise": _test_set_noise(good, metric, summary.mean), "rank": ranks.get(place, math.nan)}
-            | _count_learned(runs.iloc[everything[place]])
+            | {"noise": _test_set_noise(good, metric, over.mean), "rank": ranks.get(place, math.nan)}
+            | _count_learned(of_cell)
         )
     return build_frame(rows, rows[0] if rows else keys, set(keys))
+
+
+def _average_draws(runs: pd.DataFrame, metric: str) -> list[float]:
+    """The mean over the seeds of each draw of the data."""
+    values = dict(zip(repeats_of(runs, by_draw=True), runs[metric].astype(float), strict=True)) if len(runs) else {}
+    return list(average_by_block(values).values())
 
 
 def _count_learned(runs: pd.DataFrame) -> dict[str, Any]:
@@ -117,10 +130,17 @@ def _test_set_noise(runs: pd.DataFrame, metric: str, mean: float) -> float:
 
 
 def _mean_ranks(cells: Sequence[pd.DataFrame], metric: str) -> dict[int, float]:
-    """Mean rank of each cell, by its place, over the seeds that every cell has; 1 is best, ties share a rank."""
+    """Mean rank of each cell, by its place, over the seeds that every cell has; 1 is best, ties share a rank.
+
+    Where cells are on several draws of the data, it is the mean over the seeds of the draws that every cell has.
+    """
     if all(runs.empty for runs in cells):
         return {}
-    columns = [runs.drop_duplicates("seed").set_index("seed")[metric] for runs in cells]
+    by_draw = any(map(has_draws, cells))
+    columns = [
+        pd.Series(runs[metric].to_numpy(), pd.Index(repeats_of(runs, by_draw=by_draw), tupleize_cols=False)) for runs in cells
+    ]
+    columns = [column[~column.index.duplicated()] for column in columns]
     table = pd.concat(columns, axis=1, keys=range(len(columns))).dropna().astype(float)
     ranks = table.rank(axis=1, ascending=not is_rising(metric)).mean()
     return {int(str(place)): float(rank) for place, rank in ranks.items()}

@@ -4,13 +4,15 @@ Where all planned runs learned, a t test decides, beside an exact one. Where a r
 ranks decides (failures.py), and the interval, of the runs that learned, decides nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dlexp.analysis.judge import statistics
 from dlexp.analysis.judge.curves import is_rising
-from dlexp.analysis.judge.failures import Outcomes, compare_rates, measure_rate, rank_sides
+from dlexp.analysis.judge.draws import Outcomes, Repeat, Values, average_sides, block_of, is_by_draw, measure_spread
+from dlexp.analysis.judge.failures import compare_rates, measure_rate, rank_sides
 from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.permutation import align, least_p, permutation_p, sign_flip_p
 from dlexp.analysis.judge.reason import nearest_boundary
@@ -27,7 +29,7 @@ class Sides:
 
     Args:
         plus, minus: The cells of each side.
-        seeds: All that were planned.
+        repeats: All that were planned.
         paired: Whether they are compared seed by seed.
         matched: Whether the n-th cell of plus differs from the n-th of minus in the same way for every n. Ranks and
             permutations can compare only such sides; those of an interaction are not.
@@ -35,7 +37,7 @@ class Sides:
 
     plus: list[Outcomes]
     minus: list[Outcomes]
-    seeds: list[int]
+    repeats: list[Repeat]
     paired: bool
     matched: bool
 
@@ -44,11 +46,24 @@ class Sides:
         """The cells of both sides."""
         return self.plus + self.minus
 
-    def known_seeds(self, *, learned: bool) -> list[int]:
-        """The seeds whose runs are there in every cell: only those that all learned, or also those of which some failed."""
-        return [
-            seed for seed in self.seeds if all(seed in cell and not (learned and cell[seed] is None) for cell in self.cells)
-        ]
+    @property
+    def by_draw(self) -> bool:
+        """Whether the runs are on several draws of the data, which are then the unit."""
+        return is_by_draw(self.repeats)
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether the sides are compared block by block: seed by seed, or draw by draw, also where seeds are independent."""
+        return self.paired or self.by_draw
+
+    @property
+    def num_blocks(self) -> int:
+        """The number of blocks that were planned."""
+        return len(set(map(block_of, self.repeats)))
+
+    def average(self, plus: Sequence[Values], minus: Sequence[Values]) -> tuple[list[float], list[float]]:
+        """The mean of either side in each block."""
+        return average_sides(plus, minus, paired=self.paired)[1:]
 
 
 def compare_sides(verdict: Verdict, sides: Sides, noise: float) -> tuple[Verdict, Contrast | None]:
@@ -62,11 +77,10 @@ def compare_sides(verdict: Verdict, sides: Sides, noise: float) -> tuple[Verdict
     Returns:
         The verdict, and the contrast of the runs that learned; None where there is none.
     """
-    planned, there = len(sides.cells) * len(sides.seeds), sum(map(len, sides.cells))
+    planned, there = len(sides.cells) * len(sides.repeats), sum(map(len, sides.cells))
     failed = sum(value is None for cell in sides.cells for value in cell.values())
-    known = sides.known_seeds(learned=False)
     verdict = replace(verdict, paired=sides.paired, planned=planned, failed=failed, missing=planned - there)
-    verdict = replace(verdict, n=len(known) if sides.paired else min(map(len, sides.cells)))
+    verdict = replace(verdict, by_draw=sides.by_draw, n=_count(sides))
     if not verdict.n:
         return replace(verdict, cause="no_common_seed", needed=MIN_SEEDS), None
     learned = all(value is not None for cell in sides.cells for value in cell.values()) and needs_learning(verdict.metric)
@@ -75,22 +89,32 @@ def compare_sides(verdict: Verdict, sides: Sides, noise: float) -> tuple[Verdict
     if not failed and not verdict.missing:
         return (_test_means(verdict, sides, contrast) if contrast and verdict.n > 1 else verdict), contrast
     if failed:
-        rates = measure_rate(sides.plus), measure_rate(sides.minus)
-        verdict = replace(verdict, rates=rates, p_rates=compare_rates(sides.plus, sides.minus, paired=sides.paired))
+        rates = measure_rate(sides.plus, by_draw=sides.by_draw), measure_rate(sides.minus, by_draw=sides.by_draw)
+        verdict = replace(verdict, rates=rates, p_rates=compare_rates(sides.plus, sides.minus, in_blocks=sides.in_blocks))
     return _test_ranks(verdict, sides), contrast
+
+
+def _count(sides: Sides) -> int:
+    """The number of blocks that have a run of every cell, or else of runs in the smallest cell; failed ones included."""
+    if not sides.in_blocks:
+        return min(map(len, sides.cells))
+    there = [dict.fromkeys(cell, 0.0) for cell in sides.cells]
+    return len(sides.average(there[: len(sides.plus)], there[len(sides.plus) :])[0])
 
 
 def _contrast_learned(verdict: Verdict, sides: Sides) -> tuple[Verdict, Contrast | None]:
     """The contrast of the runs that learned, with its 95 % interval."""
     cells = [_take_numbers(cell) for cell in sides.cells]
-    seeds = sides.known_seeds(learned=True)
-    if not (seeds if sides.paired else all(cells)):
-        return verdict, None
     plus, minus = cells[: len(sides.plus)], cells[len(sides.plus) :]
-    if sides.paired:
-        a, b = ([float(np.mean([cell[seed] for cell in side])) for seed in seeds] for side in (plus, minus))
+    if sides.in_blocks:
+        a, b = sides.average(plus, minus)
+        if not a:
+            return verdict, None
         contrast = statistics.contrast_paired(np.subtract(a, b).tolist())
-        verdict = replace(verdict, correlation=statistics.correlation(a, b))
+        spread = measure_spread(plus, minus, paired=sides.paired) if sides.by_draw else None
+        verdict = replace(verdict, correlation=statistics.correlation(a, b), spread=spread)
+    elif not all(cells):
+        return verdict, None
     else:
         contrast = statistics.contrast_independent(*([list(cell.values()) for cell in side] for side in (plus, minus)))
     verdict = replace(verdict, estimate=contrast.estimate, n_learned=contrast.n)
@@ -107,7 +131,7 @@ def _test_means(verdict: Verdict, sides: Sides, contrast: Contrast) -> Verdict:
     """
     boundary = nearest_boundary(verdict)
     exact = _exact_p(sides, boundary)
-    least = least_p(verdict.n) if sides.paired else least_p(*(sum(map(len, side)) for side in (sides.plus, sides.minus)))
+    least = least_p(verdict.n) if sides.in_blocks else least_p(*(sum(map(len, side)) for side in (sides.plus, sides.minus)))
     verdict = replace(verdict, p_exact=exact, least_p=1.0 if exact is None else least)
     if contrast.se == 0:
         return replace(verdict, p=1.0 if exact is None else exact)
@@ -121,19 +145,19 @@ def _test_means(verdict: Verdict, sides: Sides, contrast: Contrast) -> Verdict:
 
 def _exact_p(sides: Sides, boundary: float) -> float | None:
     """The p-value of the sign-flip or permutation test; None where independent sides are not matched."""
-    if not sides.paired and not sides.matched:
+    if not sides.in_blocks and not sides.matched:
         return None
     plus, minus = ([_take_numbers(cell) for cell in side] for side in (sides.plus, sides.minus))
-    if sides.paired:
-        a, b = ([float(np.mean([cell[seed] for cell in side])) for seed in sides.seeds] for side in (plus, minus))
+    if sides.in_blocks:
+        a, b = sides.average(plus, minus)
         return sign_flip_p((np.subtract(a, b) - boundary).tolist())
     moved = [[value - boundary for value in cell.values()] for cell in plus]
     return permutation_p(*align(moved, [list(cell.values()) for cell in minus]))
 
 
-def _take_numbers(cell: Outcomes) -> dict[int, float]:
-    """The values of the runs that learned, by seed."""
-    return {seed: value for seed, value in cell.items() if value is not None}
+def _take_numbers(cell: Outcomes) -> dict[Repeat, float]:
+    """The values of the runs that learned."""
+    return {repeat: value for repeat, value in cell.items() if value is not None}
 
 
 def _test_ranks(verdict: Verdict, sides: Sides) -> Verdict:
@@ -142,8 +166,9 @@ def _test_ranks(verdict: Verdict, sides: Sides) -> Verdict:
     if verdict.margin or verdict.ratio or verdict.expected == "equal" or not sides.matched:
         return verdict
     rising = is_rising(verdict.metric)
-    ranked = rank_sides(sides.plus, sides.minus, sides.seeds, paired=sides.paired, rising=rising)
-    sizes = [len(sides.seeds)] if sides.paired else [len(sides.seeds) * len(side) for side in (sides.plus, sides.minus)]
+    ranked = rank_sides(sides.plus, sides.minus, sides.repeats, in_blocks=sides.in_blocks, rising=rising)
+    runs = [len(sides.repeats) * len(side) for side in (sides.plus, sides.minus)]
+    sizes = [sides.num_blocks] if sides.in_blocks else runs
     return replace(verdict, p=ranked.p, sign=ranked.sign, agrees=ranked.agrees, least_p=least_p(*sizes))
 
 
@@ -151,12 +176,11 @@ def _probability(sides: Sides, rising: bool, noise: float) -> float:
     """P(plus > minus) by the size of the metric, among runs that are not missing; a failed run is the worst."""
     failed = -FAR if rising else FAR
     first, second = (
-        [{seed: failed if value is None else value for seed, value in cell.items()} for cell in side]
+        [{repeat: failed if value is None else value for repeat, value in cell.items()} for cell in side]
         for side in (sides.plus, sides.minus)
     )
-    if not sides.paired:
+    if not sides.in_blocks:
         values, others = ([list(cell.values()) for cell in side] for side in (first, second))
         return statistics.probability_crossed(values, others, tie=noise)
-    seeds = sides.known_seeds(learned=False)
-    a, b = ([float(np.mean([cell[seed] for cell in side])) for seed in seeds] for side in (first, second))
+    a, b = sides.average(first, second)
     return statistics.probability_paired(a, b, tie=noise)

@@ -37,9 +37,12 @@ class Importance:
             Empty where there is a table.
         table: One row per term: `term` (a tuple of keys, or `anova.HIGHER`, `SEED` or `RESIDUAL`), and the columns of
             `anova.decompose`.
-        runs: The runs that are decomposed: `value` in the metric's unit, `seed`, and `f0, f1 ...`, each factor's level.
+        runs: The runs that are decomposed: `value` in the metric's unit, `seed`, and `f0, f1 ...`, each factor's level. On
+            several draws of the data, one row per draw of a cell: `seed` is its data_seed, `value` the mean over its seeds.
+        by_draw: Whether the study draws its data several times.
+        num_runs: How many runs have a value.
         planned: How many runs the study asks for in these cells.
-        balanced: Whether each seed has each cell.
+        balanced: Whether each seed, or each draw, has each cell.
         max_order: Number of factors of the largest interactions that can be estimated whole; those of more factors are the
             term `anova.HIGHER`, or with two factors their interaction, as far as there are cells.
         beside: Cells that are not part of the crossing of the factors, such as a baseline, and are left out.
@@ -53,6 +56,8 @@ class Importance:
     refusal: Refusal = ""
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     runs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    by_draw: bool = False
+    num_runs: int = 0
     planned: int = 0
     balanced: bool = True
     max_order: int = 0
@@ -69,7 +74,7 @@ class Importance:
         return shown.sort_values("share", ascending=False, kind="stable")["term"].tolist()
 
     def average_over_others(self, pair: Sequence[str]) -> pd.DataFrame:
-        """Average the metric over all factors but these two, seed by seed, with equal weights of the cells.
+        """Average the metric over all factors but these two, seed by seed or draw by draw, with equal weights of the cells.
 
         Returns:
             One row per pair of levels: the two keys, `n` (the seeds that have all cells of this pair), `mean, low, high`
@@ -91,10 +96,11 @@ class Importance:
 
 @dataclass(frozen=True)
 class _Run:
-    """A planned run: its cell, its seed, and its value if it has one."""
+    """A planned run: its cell, its seed, the draw of its data if there are several, and its value if it has one."""
 
     cell: dict[str, Any]
     seed: int
+    data_seed: int | None
     value: float | None
 
 
@@ -103,7 +109,7 @@ def weigh_factors(study: Mapping[str, Any], planned: Iterable[Mapping[str, Any]]
 
     Args:
         study: `metric`, as in protocol.json.
-        planned: The runs that protocol.json lists: `id`, `cell`, `seed`.
+        planned: The runs that protocol.json lists: `id`, `cell`, `seed`, `data_seed`.
         runs: A table with the `id`, the status and the metric of runs.
 
     Returns:
@@ -114,7 +120,10 @@ def weigh_factors(study: Mapping[str, Any], planned: Iterable[Mapping[str, Any]]
     values = dict(zip(usable["id"], usable[metric].astype(float), strict=True)) if len(usable) else {}
     known = {name: value for name, value in values.items() if np.isfinite(value) and (value > 0 or not is_cost(metric))}
     every = [
-        _Run({key: flatten(value) for key, value in run["cell"].items()}, run["seed"], known.get(run["id"])) for run in planned
+        _Run(
+            {key: flatten(value) for key, value in run["cell"].items()}, run["seed"], run.get("data_seed"), known.get(run["id"])
+        )
+        for run in planned
     ]
     parts: dict[str, list[_Run]] = {}
     for run in every:
@@ -144,6 +153,8 @@ def _weigh(metric: str, planned: Sequence[_Run], where: dict[str, Any]) -> Impor
         metric,
         where,
         levels,
+        by_draw=any(run.data_seed is not None for run in planned),
+        num_runs=len(with_value),
         planned=len(inside),
         beside=tuple(cell for cell in cells if cell not in crossed),
         without_runs=tuple(level for level in possible if not any(_spell(level, level) in there[key] for key in level)),
@@ -154,7 +165,10 @@ def _weigh(metric: str, planned: Sequence[_Run], where: dict[str, Any]) -> Impor
     for i, (key, values) in enumerate(levels.items()):
         places = {_spell({key: value}, [key]): code for code, value in enumerate(values)}
         codes[anova.FACTOR.format(i)] = [places[_spell(run.cell, [key])] for run in with_value]
-    frame = pd.DataFrame({"value": [run.value for run in with_value], "seed": [run.seed for run in with_value], **codes})
+    blocks = [run.data_seed if about.by_draw else run.seed for run in with_value]
+    frame = pd.DataFrame({"value": [run.value for run in with_value], "seed": blocks, **codes})
+    if about.by_draw:  # runs on one draw are not independent
+        frame = frame.groupby([*codes, "seed"], sort=False)["value"].mean().reset_index()
     return _decompose(replace(about, runs=frame))
 
 

@@ -4,16 +4,15 @@ Failed runs rank below all others. A missing run could have had any result: it r
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
+from dlexp.analysis.judge.draws import Outcomes, Repeat, average_by_block, block_of
 from dlexp.analysis.judge.permutation import align, permutation_p, rank, sign_flip_p
 from dlexp.analysis.judge.statistics import LEVEL, Rate
-
-Outcomes = Mapping[int, float | None]  # seed → metric, None where the run failed to learn; a missing run has no entry
 
 
 @dataclass(frozen=True)
@@ -32,25 +31,26 @@ class Ranked:
 
 
 def rank_sides(
-    plus: Sequence[Outcomes], minus: Sequence[Outcomes], seeds: Sequence[int], *, paired: bool, rising: bool
+    plus: Sequence[Outcomes], minus: Sequence[Outcomes], repeats: Sequence[Repeat], *, in_blocks: bool, rising: bool
 ) -> Ranked:
     """Test whether one side ranks higher, by the size of the metric.
 
     Args:
         plus: The cells of the first side.
         minus: Those of the second, as many, each to be compared with the one in its place.
-        seeds: All that were planned.
-        paired: Whether signs are flipped seed by seed; else runs are permuted.
+        repeats: All that were planned.
+        in_blocks: Whether signs are flipped, of seeds or of whole draws of the data; else runs are permuted.
         rising: Whether a larger value is better, so that a failed run ranks as the smallest and not as the largest.
     """
-    complete = all(seed in cell for cell in [*plus, *minus] for seed in seeds)
+    complete = all(repeat in cell for cell in [*plus, *minus] for repeat in repeats)
     cases = []
     for missing in [math.inf] if complete else [math.inf, -math.inf]:
-        filled = [_fill(side, seeds, value, rising=rising) for side, value in ((plus, missing), (minus, -missing))]
+        filled = [_fill(side, repeats, value, rising=rising) for side, value in ((plus, missing), (minus, -missing))]
         ranks = rank(filled)
-        if paired:
-            differences = np.mean(ranks[0], axis=0) - np.mean(ranks[1], axis=0)
-            cases.append((sign_flip_p(differences.tolist()), int(np.sign(differences.mean()))))
+        if in_blocks:
+            by_repeat = (np.mean(ranks[0], axis=0) - np.mean(ranks[1], axis=0)).tolist()
+            differences = list(average_by_block(dict(zip(repeats, by_repeat, strict=True))).values())
+            cases.append((sign_flip_p(differences), int(np.sign(np.mean(differences)))))
         else:
             groups = align(*ranks)
             cases.append((permutation_p(*groups), int(np.sign(np.mean(groups[0]) - np.mean(groups[1])))))
@@ -58,30 +58,43 @@ def rank_sides(
     return Ranked(max(p for p, _ in cases), signs.pop(), True) if len(signs) == 1 else Ranked(1.0, 0, False)
 
 
-def _fill(cells: Sequence[Outcomes], seeds: Sequence[int], missing: float, *, rising: bool) -> list[list[float]]:
+def _fill(cells: Sequence[Outcomes], repeats: Sequence[Repeat], missing: float, *, rising: bool) -> list[list[float]]:
     failed = -math.inf if rising else math.inf
-    found = [[cell.get(seed, missing) for seed in seeds] for cell in cells]
+    found = [[cell.get(repeat, missing) for repeat in repeats] for cell in cells]
     return [[failed if value is None else value for value in values] for values in found]
 
 
-def measure_rate(cells: Sequence[Outcomes]) -> Rate:
-    """How many of a side's runs learned; at least one run is not missing."""
-    values = [value for cell in cells for value in cell.values()]
-    learned = sum(value is not None for value in values)
-    interval = stats.binomtest(learned, len(values)).proportion_ci(LEVEL)
-    return Rate(learned, len(values), float(interval.low), float(interval.high))
+def measure_rate(cells: Sequence[Outcomes], *, by_draw: bool = False) -> Rate:
+    """How many of a side's runs learned, or on how many draws of the data all did; at least one run is not missing.
+
+    The runs on one draw are not independent, so that an interval of their rate would be too narrow.
+    """
+    values = [value is not None for cell in cells for value in cell.values()]
+    if by_draw:
+        values = list(_find_learned(cells).values())
+    interval = stats.binomtest(sum(values), len(values)).proportion_ci(LEVEL)
+    return Rate(sum(values), len(values), float(interval.low), float(interval.high))
 
 
-def compare_rates(plus: Sequence[Outcomes], minus: Sequence[Outcomes], *, paired: bool) -> float:
+def compare_rates(plus: Sequence[Outcomes], minus: Sequence[Outcomes], *, in_blocks: bool) -> float:
     """Two-sided p-value of equal rates of learning: McNemar's exact test (paired), or Barnard's (independent).
 
-    A seed of a paired side counts as learned if the runs of all its cells learned.
+    A seed of a paired side, or a draw of the data, counts as learned if the runs of all its cells learned.
     """
-    if not paired:
+    if not in_blocks:
         rates = [measure_rate(side) for side in (plus, minus)]
         table = [[rate.learned for rate in rates], [rate.runs - rate.learned for rate in rates]]
         return float(stats.barnard_exact(table).pvalue) if all(map(any, table)) else 1.0
-    seeds = set.intersection(*(set(cell) for cell in [*plus, *minus]))
-    sides = [{seed: all(cell[seed] is not None for cell in side) for seed in seeds} for side in (plus, minus)]
-    differ = [seed for seed in seeds if sides[0][seed] != sides[1][seed]]
-    return float(stats.binomtest(sum(sides[0][seed] for seed in differ), len(differ)).pvalue) if differ else 1.0
+    sides = [_find_learned(side) for side in (plus, minus)]
+    differ = [block for block in sides[0].keys() & sides[1].keys() if sides[0][block] != sides[1][block]]
+    return float(stats.binomtest(sum(sides[0][block] for block in differ), len(differ)).pvalue) if differ else 1.0
+
+
+def _find_learned(cells: Sequence[Outcomes]) -> dict[int, bool]:
+    """Block → whether the runs of all cells learned, for the blocks that every cell has."""
+    blocks = set.intersection(*({block_of(repeat) for repeat in cell} for cell in cells))
+    found = dict.fromkeys(blocks, True)
+    for repeat, value in [item for cell in cells for item in cell.items()]:
+        if value is None and block_of(repeat) in blocks:
+            found[block_of(repeat)] = False
+    return found

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from dlexp.analysis.judge.cells import COMPLETE, NOT_RUN
+from dlexp.analysis.judge.draws import Repeat, repeat_of
 
 OF_OWN_BEST = 0.5
 OF_BEST_CELL = 0.25
@@ -89,8 +90,10 @@ def _has_fallen(run: Mapping[Any, Any], share: float) -> bool:
     return bool(pd.notna(run.get("best_gap"))) and ends[0] < share * (ends[0] + float(run["best_gap"]))
 
 
-def outcomes(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: str) -> list[dict[int, float | None]]:
+def outcomes(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: str) -> list[dict[Repeat, float | None]]:
     """The outcomes of each cell, in the order of the protocol: seed → value, or None where the run failed to learn.
+
+    Where the study draws its data several times, (data_seed, seed) takes the place of the seed.
 
     A run of which nothing is known, or that lacks a value for another reason, has no entry.
 
@@ -99,15 +102,16 @@ def outcomes(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: s
         runs: One row for each of them, in the same order, with `learned`.
         metric: The metric.
     """
-    cells: dict[str, dict[int, float | None]] = {}
+    cells: dict[str, dict[Repeat, float | None]] = {}
     known = pd.to_numeric(runs[metric], errors="coerce") if metric in runs else pd.Series(math.nan, runs.index)
     for listed, status, learned, value in zip(planned, runs["status"], runs["learned"], known, strict=True):
         cell = cells.setdefault(str(listed["cell"]), {})
+        repeat = repeat_of(listed)
         lacks = pd.isna(value) or status not in COMPLETE
         if learned is None or pd.isna(learned):
             continue
         if (needs_learning(metric) and not learned) or (status not in COMPLETE) or (lacks and metric in TARGETS):
-            cell[listed["seed"]] = None
+            cell[repeat] = None
         elif not lacks:
-            cell[listed["seed"]] = float(value)
+            cell[repeat] = float(value)
     return list(cells.values())

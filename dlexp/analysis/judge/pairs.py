@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from dlexp.analysis.judge.failures import Outcomes, rank_sides
+from dlexp.analysis.judge.draws import Outcomes
+from dlexp.analysis.judge.failures import rank_sides
 from dlexp.analysis.judge.permutation import least_p
 from dlexp.analysis.judge.statistics import LEVEL, TINY
 
@@ -71,7 +72,7 @@ def compare_all(cells: Sequence[Outcomes], seeds: Sequence[Sequence[int]], *, pa
         for j in range(i):
             if not (by_means[i] and by_means[j]) and least[i, j] * family <= ALPHA:
                 union = sorted({*seeds[i], *seeds[j]})
-                ranked = rank_sides([cells[i]], [cells[j]], union, paired=paired, rising=True)
+                ranked = rank_sides([cells[i]], [cells[j]], union, in_blocks=paired, rising=True)
                 winner = (i, j) if ranked.sign > 0 else (j, i)
                 p[winner] = ranked.p / 2 if ranked.sign else 1.0
     return Pairs(by_means, estimate, se, df, p, least)

@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from dlexp.analysis.judge.draws import Outcomes, Values, average_by_block
 from dlexp.analysis.judge.heterogeneity import Average, Part, compare_independent, compare_paired
 from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import MIN_SEEDS, contrast_independent
 from dlexp.analysis.judge.verdict import select
 
 Cell = Mapping[str, Any]
-Values = Mapping[int, float | None]  # seed → metric; None where a run has none
 
 
 def add_averages(
     verdicts: Sequence[Verdict],
     study: Mapping[str, Any],
     cells: Sequence[Cell],
-    values_of: Callable[[str], Sequence[Values]],
+    values_of: Callable[[str], Sequence[Outcomes]],
 ) -> list[Verdict]:
     """Add to each verdict the axes that its difference is an average over.
 
@@ -39,12 +39,12 @@ def add_averages(
 
 
 def _find_averages(
-    verdict: Verdict, prediction: Mapping[str, Any], cells: Sequence[Cell], values: Sequence[Values]
+    verdict: Verdict, prediction: Mapping[str, Any], cells: Sequence[Cell], values: Sequence[Outcomes]
 ) -> tuple[Average, ...]:
     sides = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
-    known = [{seed: value for seed, value in cell.items() if value is not None} for cell in values]
+    known = [{repeat: value for repeat, value in cell.items() if value is not None} for cell in values]
     if verdict.ratio:
-        known = [{seed: math.log(value) for seed, value in cell.items() if value > 0} for cell in known]
+        known = [{repeat: math.log(value) for repeat, value in cell.items() if value > 0} for cell in known]
     if verdict.estimate is None or not all(known[i] for side in sides for i in side):
         return ()
     found = []
@@ -53,7 +53,7 @@ def _find_averages(
         if len(levels[0]) > 1 and set(levels[0]) == set(levels[1]):
             groups = [[[i for i in side if _spell(cells[i], key) == level] for side in sides] for level in levels[0]]
             names = [cells[plus[0]].get(key) for plus, _ in groups]
-            found.append(_split(key, names, groups, known, paired=verdict.paired, ratio=verdict.ratio))
+            found.append(_split(key, names, groups, known, verdict))
     return tuple(found)
 
 
@@ -66,21 +66,30 @@ def _split(
     key: str,
     names: Sequence[Any],
     groups: Sequence[Sequence[Sequence[int]]],
-    values: Sequence[Mapping[int, float]],
-    *,
-    paired: bool,
-    ratio: bool,
+    values: Sequence[Values],
+    verdict: Verdict,
 ) -> Average:
     """Split a difference by an axis; `groups` has the places of the cells of both sides, for each level."""
-    if paired:
-        seeds = sorted(set.intersection(*(set(values[i]) for sides in groups for side in sides for i in side)))
-        means = np.array([[[np.mean([values[i][seed] for i in side]) for side in sides] for sides in groups] for seed in seeds])
-        differences = means[..., 0] - means[..., 1]  # [seed, level]
+    if verdict.flips_signs:
+        differences = _subtract_in_blocks(groups, values, paired=verdict.paired)
         estimates = differences.mean(0).tolist()
-        p = compare_paired(differences) if len(seeds) >= MIN_SEEDS else None
+        p = compare_paired(differences) if len(differences) >= MIN_SEEDS else None
     else:
         contrasts = [contrast_independent(*([list(values[i].values()) for i in side] for side in sides)) for sides in groups]
         estimates = [contrast.estimate for contrast in contrasts]
         p = compare_independent(contrasts) if min(contrast.n for contrast in contrasts) >= MIN_SEEDS else None
-    shown = np.exp(estimates).tolist() if ratio else estimates
+    shown = np.exp(estimates).tolist() if verdict.ratio else estimates
     return Average(key, tuple(Part(*pair) for pair in zip(names, shown, strict=True)), p)
+
+
+def _subtract_in_blocks(groups: Sequence[Sequence[Sequence[int]]], values: Sequence[Values], *, paired: bool) -> np.ndarray:
+    """The difference of the sides at each level, in each block that every cell has: [seed or draw, level]."""
+    places = [i for sides in groups for side in sides for i in side]
+    common = set.intersection(*(set(values[i]) for i in places)) if paired else None
+    means = {
+        i: average_by_block({repeat: value for repeat, value in values[i].items() if common is None or repeat in common})
+        for i in places
+    }
+    blocks = sorted(set.intersection(*map(set, means.values())))
+    sides_of = [[[[means[i][block] for i in side] for side in sides] for sides in groups] for block in blocks]
+    return np.array([[np.mean(plus) - np.mean(minus) for plus, minus in levels] for levels in sides_of])

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from dlexp.analysis.judge.curves import is_rising
-from dlexp.analysis.judge.failures import Outcomes
+from dlexp.analysis.judge.draws import Outcomes
 from dlexp.analysis.judge.statistics import LEVEL
 
 RESAMPLES = 5000

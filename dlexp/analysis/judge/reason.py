@@ -9,7 +9,7 @@ from dlexp.analysis.judge.statistics import MAX_SEEDS, MIN_SEEDS, TINY
 POINTS = " points"
 WITHOUT_TEST = {
     "no_cells": "No cell of this protocol matches the prediction.",
-    "no_common_seed": f"n = 0, needs about {MIN_SEEDS}: no seed has every cell.",
+    "no_common_seed": f"n = 0, needs about {MIN_SEEDS}: no {{unit}} has every cell.",
 }
 
 
@@ -21,7 +21,7 @@ def describe_cause(verdict: Verdict) -> str:
     """
     cause, n, lost = verdict.cause, f"n = {verdict.n}", _describe_lost(verdict)
     if cause in WITHOUT_TEST:
-        return WITHOUT_TEST[cause]
+        return WITHOUT_TEST[cause].format(unit=verdict.unit)
     if cause == "no_runs":
         return f"{n}, needs about {MIN_SEEDS}: no usable run of {'; '.join(verdict.cells_without_runs)}."
     if cause == "few":
@@ -30,14 +30,14 @@ def describe_cause(verdict: Verdict) -> str:
         return _describe_ranks(verdict)
     interval = _describe_interval(verdict)
     if cause in ("holds", "fails"):
-        what = "seed" if verdict.paired else "run"
+        what = verdict.unit if verdict.flips_signs else "run"
         agree = f"; every {what} gives the same difference" if verdict.low == verdict.high else ""
         normal = "; if differences are normal" if verdict.if_normal else ""
         return f"T{interval[1:]} lies {_describe_place(verdict)} ({n}{agree}{normal})."
     if cause == "wide":
         return f"{n}, needs about {verdict.needed}: {interval} includes {_format_amount(nearest_boundary(verdict), verdict)}."
     if cause == "boundary":
-        return f"{n}, no number of seeds up to {MAX_SEEDS} would decide it: {interval} includes the boundary."
+        return f"{n}, no number of {verdict.unit}s up to {MAX_SEEDS} would decide it: {interval} includes the boundary."
     if cause == "agree":
         return _describe_agreement(verdict)
     if cause == "exact":
@@ -45,7 +45,7 @@ def describe_cause(verdict: Verdict) -> str:
             f"{n}: {interval} would decide, but not the exact {_name_test(verdict)} test, which assumes no distribution "
             f"({_format_p(verdict.p_exact, verdict.p_exact_holm, verdict)})."
         )
-    needs = f"needs about {verdict.needed}" if verdict.needed else f"no number of seeds up to {MAX_SEEDS} would do"
+    needs = f"needs about {verdict.needed}" if verdict.needed else f"no number of {verdict.unit}s up to {MAX_SEEDS} would do"
     return (
         f"{n}, {needs}: {interval} would decide (p = {verdict.p:.2g}), "
         f"but not after Holm's correction over {verdict.family} predictions (p = {verdict.p_holm:.2g})."
@@ -88,7 +88,7 @@ def _describe_agreement(verdict: Verdict) -> str:
 
 
 def _name_test(verdict: Verdict) -> str:
-    return "sign-flip" if verdict.paired else "permutation"
+    return "sign-flip" if verdict.flips_signs else "permutation"
 
 
 def _format_p(p: float | None, corrected: float | None, verdict: Verdict) -> str:

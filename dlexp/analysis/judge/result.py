@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from dlexp.analysis.judge.best import Comparison
+from dlexp.analysis.judge.draws import Spread
 from dlexp.analysis.judge.factors import Importance
 from dlexp.analysis.judge.heterogeneity import Average
 from dlexp.analysis.judge.statistics import LEVEL, Rate
@@ -65,7 +66,8 @@ class Verdict:
         by_ranks: Whether the ranks decide, because a run failed to learn or is missing.
         sign: Where ranks decide: 1 where plus ranks higher, -1 where minus does.
         agrees: Whether the best and the worst case for missing runs have the same direction.
-        n: Number of seeds that have every cell (paired), or of runs in the smallest cell (independent); failed ones included.
+        n: Number of seeds that have every cell (paired), of runs in the smallest cell (independent), or of draws of the data
+            (`by_draw`); failed ones included.
         n_learned: The same, of runs that learned.
         planned: Number of runs of all its cells that the study asks for.
         failed: How many of those failed to learn.
@@ -83,6 +85,11 @@ class Verdict:
         expected: `greater`, `less` or `equal`.
         margin: The difference that the prediction requires, in the metric's unit; with `ratio`, the ratio, at least 1.
         ratio: Whether the two sides are compared as plus / minus. `low` and `high` are then ratios too, computed on logarithms.
+        by_draw: Whether the study draws its data several times. The unit is then the draw: `n` counts draws, the difference of
+            a draw is the mean over its seeds, and signs are flipped of whole draws.
+        draws: The number of draws of the data that the compared runs are on; None where nothing is drawn.
+        spread: With `by_draw`, the deviation of the difference between draws, and between seeds on one draw; with `ratio`, as
+            factors.
         averages: The axes that the difference is an average over, each with the difference at its levels.
     """
 
@@ -120,12 +127,25 @@ class Verdict:
     expected: str = "greater"
     margin: float = 0.0
     ratio: bool = False
+    by_draw: bool = False
+    draws: int | None = None
+    spread: Spread | None = None
     averages: tuple[Average, ...] = ()
 
     @property
     def verdict(self) -> Judgement:
         """`holds`, `fails` or `undecided`."""
         return self.cause if self.cause == "holds" or self.cause == "fails" else "undecided"
+
+    @property
+    def flips_signs(self) -> bool:
+        """Whether the exact test flips the signs of differences, of seeds or of draws of the data; else it permutes runs."""
+        return self.paired or self.by_draw
+
+    @property
+    def unit(self) -> str:
+        """What `n` and `needed` count."""
+        return "draw" if self.by_draw else "seed"
 
     @property
     def exact_can_decide(self) -> bool:
@@ -141,21 +161,24 @@ class StudyResult:
         folder: The folder that holds protocol.json.
         protocol: The content of protocol.json.
         keys: The keys of the cells, in the order of the axes.
-        runs: One row per run of the protocol: `id, seed, status, folder, reason`, the cell's keys, every column of `load_runs`,
+        runs: One row per run of the protocol: `id, seed, status, folder, reason`, `data_seed` where the study draws its data
+            several times, the cell's keys, every column of `load_runs`,
             columns computed from the curves: `diagnosis, advice, diagnosed_epoch, convergence_epoch, stability, trend,
             best_gap, document_convergence, document_volatility`, and `learned` (learned.py). `status` is `missing` (and
             `folder` null) where the run was never started or its folder is damaged (`reason` says which), `interrupted` where
             it was cut off or is running.
         cells: One row per cell, in the order of the protocol: the keys, `n, diverged, failed, missing, unusable, mean, sd, low,
-            high, median, noise, rank, learned, bimodal, reference, reference_sd, reference_n`. `n` counts finished runs that
-            have the metric, also diverged ones if they have it, unless it is a cost (costs.py); `failed` counts failed and
-            oom; `missing` includes interrupted runs; `unusable` counts finished runs whose metric is null. `low, high`: 95 % t
-            interval of the mean. `noise`: binomial sd of a rate on the test set, null for other metrics. `rank`: mean over the
-            seeds that have every cell, 1 is best. `learned`: how many complete runs learned (learned.py); `bimodal`: whether
-            some did and some did not, so that the mean describes neither.
+            high, draws, median, noise, rank, learned, bimodal, reference, reference_sd, reference_n`. `n` counts finished runs
+            that have the metric, also diverged ones if they have it, unless it is a cost (costs.py); `failed` counts failed
+            and oom; `missing` includes interrupted runs; `unusable` counts finished runs whose metric is null. `low, high`:
+            95 % t interval of the mean over runs. On several `draws` of the data, `mean` is the mean of the draws' means, and
+            `low, high` its interval over draws; `sd` and `median` are of runs. `noise`: binomial sd of a rate on the test set,
+            null for other metrics. `rank`: mean over the seeds that have every cell, 1 is best. `learned`: how many complete
+            runs learned (learned.py); `bimodal`: whether some did and some did not, so that the mean describes neither.
         verdicts: One for each prediction, in their order.
-        curves: One row per epoch of a run: `id, seed`, the keys, `epoch, step, lr, train/loss` ...; epoch 0 is untrained.
-        probes: One row per measurement of a probe: `id, seed`, the keys, `epoch, probe, mode, layer, name, value`.
+        curves: One row per epoch of a run: `id, seed` (and `data_seed`, as in `runs`), the keys, `epoch, step, lr, train/loss`
+            ...; epoch 0 is untrained.
+        probes: One row per measurement of a probe: the same columns of the run, `epoch, probe, mode, layer, name, value`.
         other: Runs in the study's folder that the protocol does not list: `id, folder, status, differs`.
         codes: The distinct digests of the code that made the runs.
         factors: How much each factor matters, of each data set or of the whole study; empty with fewer than two factors.
@@ -188,6 +211,11 @@ class StudyResult:
         table = pd.concat(tables, ignore_index=True)
         cells = {key: pd.Series([cell.get(key) for cell in table["cell"]], dtype=object) for key in self.keys}
         return pd.DataFrame(cells).join(table.drop(columns="cell"))
+
+    @property
+    def by_draw(self) -> bool:
+        """Whether the study draws its data several times."""
+        return bool(self.protocol["study"].get("data_seeds"))
 
     @property
     def importance(self) -> pd.DataFrame:

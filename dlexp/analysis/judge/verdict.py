@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from dlexp.analysis.judge import statistics
 from dlexp.analysis.judge.compare import Sides, compare_sides
-from dlexp.analysis.judge.failures import Outcomes
+from dlexp.analysis.judge.draws import Outcomes, Spread, list_repeats
 from dlexp.analysis.judge.permutation import needed_pairs
 from dlexp.analysis.judge.reason import describe_cause, nearest_boundary
 from dlexp.analysis.judge.result import Verdict
@@ -30,10 +30,10 @@ def judge(
     """Judge the study's predictions, in their order.
 
     Args:
-        study: `predictions`, `metric`, `pairing` and `seeds`, as in protocol.json.
+        study: `predictions`, `metric`, `pairing`, `seeds` and `data_seeds`, as in protocol.json.
         cells: All cells of the study.
-        values_of: Returns the outcomes of a metric, for each cell in the same order: seed → value, or None where the run failed
-            to learn. A missing run has no entry.
+        values_of: Returns the outcomes of a metric, for each cell in the same order: seed, or (data_seed, seed), → value, or
+            None where the run failed to learn. A missing run has no entry.
         noise_of: Returns the difference of a metric that the size of the test set alone explains.
     """
     compared = [_compare(prediction, study, cells, values_of, noise_of) for prediction in study.get("predictions") or []]
@@ -53,6 +53,8 @@ def judge(
 def _convert_logarithms(verdict: Verdict) -> Verdict:
     known = {name: value for name in ("estimate", "low", "high", "margin") if (value := getattr(verdict, name)) is not None}
     numbers: dict[str, Any] = {name: math.exp(value) for name, value in known.items()}
+    if verdict.spread:
+        numbers["spread"] = Spread(math.exp(verdict.spread.between), math.exp(verdict.spread.within))
     return replace(verdict, **numbers)
 
 
@@ -83,9 +85,9 @@ def _compare(
         names = tuple(" ".join(f"{key}={value}" for key, value in cell.items()) for cell in empty)
         return replace(verdict, cause="no_runs", cells_without_runs=names, needed=MIN_SEEDS), None
     plus, minus = ([values[i] for i in side] for side in chosen)
-    seeds = sorted(set(study.get("seeds") or ()).union(*plus, *minus))
+    repeats = sorted(set(list_repeats(study)).union(*plus, *minus))
     matched = _are_matched([cells[i] for i in chosen[0]], [cells[i] for i in chosen[1]])
-    sides = Sides(plus, minus, seeds, paired=study.get("pairing") != "independent", matched=matched)
+    sides = Sides(plus, minus, repeats, paired=study.get("pairing") != "independent", matched=matched)
     return compare_sides(verdict, sides, 0.0 if verdict.ratio else noise_of(metric))
 
 
@@ -100,7 +102,7 @@ def _are_matched(plus: Sequence[Cell], minus: Sequence[Cell]) -> bool:
 
 def _take_logarithms(cell: Outcomes) -> Outcomes:
     """The logarithms of positive values; a value that has none counts as missing."""
-    return {seed: None if value is None else math.log(value) for seed, value in cell.items() if value is None or value > 0}
+    return {key: None if value is None else math.log(value) for key, value in cell.items() if value is None or value > 0}
 
 
 def _decide(verdict: Verdict, contrast: Contrast | None) -> Verdict:
@@ -117,7 +119,7 @@ def _decide(verdict: Verdict, contrast: Contrast | None) -> Verdict:
     if side is None:
         return replace(verdict, cause="wide" if needed else "boundary", needed=needed)
     if (verdict.p_holm or 0) >= ALPHA and contrast and contrast.se == 0:
-        return replace(verdict, cause="agree", needed=needed_pairs(verdict.family) if verdict.paired else None)
+        return replace(verdict, cause="agree", needed=needed_pairs(verdict.family) if verdict.flips_signs else None)
     if contrast and (verdict.p_holm or 0) >= ALPHA:
         return replace(verdict, cause="holm", needed=contrast.seeds_needed(boundary, 1 - (1 - verdict.level) / verdict.family))
     if not verdict.exact_can_decide:

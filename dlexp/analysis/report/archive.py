@@ -78,7 +78,7 @@ def _check_registrations(folder: Path, target: Path) -> None:
 
 def _write_tables(result: StudyResult, target: Path, unfinished: str) -> None:
     """Write protocol.json, the table of runs and tables/; until the report is made, its page says that it is unfinished."""
-    fields = ["id", "seed", *result.keys]
+    fields = ["id", "data_seed", "seed", *result.keys]
     tables: dict[str, Content] = {}
     for name, frame in ((CURVES, result.curves), (PROBES, result.probes)):
         tables |= format_parts(name, thin_epochs(frame), fields)

@@ -127,18 +127,31 @@ def describe_lost(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{kind} {int(row[kind])} of {total}" for kind in ("diverged", "failed", "missing") if row[kind])
 
 
+def show_repeat(run: Mapping[Any, Any], *, by_draw: bool) -> str:
+    """The seed of a run, with the draw of its data where there are several: `0 (data_seed 42)`."""
+    return f"{show(run['seed'])} (data_seed {show(run['data_seed'])})" if by_draw else show(run["seed"])
+
+
 def add_cell_names(frame: pd.DataFrame, keys: Sequence[str], column: str = "cell") -> pd.DataFrame:
     """A copy of the table with a column of cell names; without keys the names are empty."""
     return frame.assign(**{column: [cell_name(row, keys) for row in records(frame[list(keys)])] if keys else ""})
 
 
-def mean_over_seeds(frame: pd.DataFrame, column: str, by: str = "epoch") -> pd.DataFrame:
+def mean_over_seeds(frame: pd.DataFrame, column: str, by: str = "epoch", *, by_draw: bool = False) -> pd.DataFrame:
     """Mean and 95 % t interval of a column over seeds; rows that are not finite are left out.
 
+    Args:
+        frame: The rows of the runs of one line.
+        column: What is averaged.
+        by: What distinguishes the points of the line.
+        by_draw: Whether the runs are on several draws of the data (`data_seed`): it is then the mean over draws of their means.
+
     Returns:
-        One row per value of `by`, with columns `mean`, `low`, `high`; with one seed the interval is the mean itself.
+        One row per value of `by`, with columns `mean`, `low`, `high`; with one seed, or draw, the interval is the mean itself.
     """
     finite = frame[np.isfinite(frame[column].astype(float))]
+    if by_draw:
+        finite = finite.groupby([by, "data_seed"], sort=True)[column].mean().reset_index()
     grouped = finite.groupby(by, sort=True)[column].agg(["mean", "sem", "count"]).reset_index()
     half = (grouped["sem"] * stats.t.ppf(0.975, np.maximum(grouped["count"] - 1, 1))).fillna(0.0)
     return grouped.assign(low=grouped["mean"] - half, high=grouped["mean"] + half)

@@ -111,7 +111,8 @@ def _list_notes(result: StudyResult, text: Text) -> list[str]:
     if not compared:
         return []
     first = compared[0]
-    notes = [" ".join([text("best_note"), text("best_note_paired" if first.paired else "best_note_independent")])]
+    kind = "draws" if result.by_draw else "paired" if first.paired else "independent"
+    notes = [" ".join([text("best_note"), text(f"best_note_{kind}")])]
     if any(each.scores for each in compared):
         notes.append(text("iqm_note" if is_own_score(first.metric) else "iqm_note_ratio"))
     return notes

@@ -43,11 +43,15 @@ def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Ca
         key = "p_value" if verdict.p_holm is None else "p_value_holm"
         numbers.append(text(key, p=_format_p(verdict.p), p_holm=_format_p(verdict.p_holm)))
     if verdict.p_exact is not None:
-        numbers.append(text("p_sign_flip" if verdict.paired else "p_permutation", p=_format_p(verdict.p_exact)))
+        numbers.append(text("p_sign_flip" if verdict.flips_signs else "p_permutation", p=_format_p(verdict.p_exact)))
     for name in ("probability", "correlation"):
         value = getattr(verdict, name)
         if value is not None and np.isfinite(value):
             numbers.append(text(name, value=f"{value:.2f}".replace("-", MINUS)))
+    if verdict.spread:
+        between, within = (_format_amount(verdict, value, text) for value in (verdict.spread.between, verdict.spread.within))
+        key = "spread_ratio" if verdict.ratio else "spread"
+        numbers.append(text(key, between=between.removeprefix("+"), within=within.removeprefix("+")))
     rates = [_describe_rates(verdict, text)] if verdict.rates else []
     shown = [*lines, " · ".join(numbers), *rates, *_describe_averages(verdict, text)]
     return Card(verdict.verdict, text(verdict.verdict), verdict.claim, shown)
@@ -77,9 +81,8 @@ def _describe_rates(verdict: Verdict, text: Text) -> str:
         for rate in rates
     )
     first, second = sides
-    return text(
-        "learned_paired" if verdict.paired else "learned_independent", plus=first, minus=second, p=_format_p(verdict.p_rates)
-    )
+    key = "learned_draws" if verdict.by_draw else "learned_paired" if verdict.paired else "learned_independent"
+    return text(key, plus=first, minus=second, p=_format_p(verdict.p_rates))
 
 
 def _describe_cause_in_korean(verdict: Verdict, text: Text) -> str:
@@ -89,9 +92,11 @@ def _describe_cause_in_korean(verdict: Verdict, text: Text) -> str:
     keys += [f"{verdict.cause}_ranks" if by_ranks else verdict.cause]
     keys += [name for name in ("failed", "missing") if getattr(verdict, name)]
     keys += [name for name in ("all_learned", "if_normal") if getattr(verdict, name)]
+    if verdict.draws is not None:
+        keys.append("on_one_draw" if verdict.draws == 1 else "over_draws" if verdict.by_draw else "on_draws")
     low, high = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high))
-    values = {name: getattr(verdict, name) for name in ("n", "needed", "failed", "missing", "planned")}
-    values |= {"low": low, "high": high, "level": f"{100 * verdict.level:.0f}", "p": _format_p(verdict.p)}
+    values: dict[str, Any] = {name: getattr(verdict, name) for name in ("n", "needed", "failed", "missing", "planned", "draws")}
+    values |= {"units": text.units, "low": low, "high": high, "level": f"{100 * verdict.level:.0f}", "p": _format_p(verdict.p)}
     values["needed"] = "–" if verdict.needed is None else verdict.needed
     return " ".join(load_texts()["causes"][key].format(**values) for key in keys)
 

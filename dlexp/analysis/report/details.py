@@ -8,9 +8,8 @@ from dlexp.analysis.judge.cells import FAILED, FINISHED, NOT_RUN
 from dlexp.analysis.judge.diagnose import ADVICE
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.code import DIGITS
-from dlexp.analysis.report.arrange import add_cell_names, cell_name, cell_names, group_by, records, varying_keys
+from dlexp.analysis.report.arrange import add_cell_names, cell_name, cell_names, group_by, records, show_repeat, varying_keys
 from dlexp.analysis.report.figures.arrays import PREDICTIONS, best_and_worst, load_cell_arrays
-from dlexp.analysis.report.labels import show
 from dlexp.analysis.report.tables import Table, format_metric, format_number, shorten, to_text
 from dlexp.analysis.report.text import Text
 
@@ -49,7 +48,11 @@ def build_broken(result: StudyResult, text: Text) -> Table | None:
     keys = varying_keys(result)
     groups = group_by(records(runs), lambda run: (cell_name(run, keys), text.word(run["status"]), to_text(run.get("reason"))))
     rows = [
-        [*group, ", ".join(show(run["seed"]) for run in alike), ", ".join(to_text(run["id"]) for run in alike)]
+        [
+            *group,
+            ", ".join(show_repeat(run, by_draw=result.by_draw) for run in alike),
+            ", ".join(to_text(run["id"]) for run in alike),
+        ]
         for group, alike in groups.items()
     ]
     head = [text("cell"), text("status"), text("reason"), text("seed"), text("run")]

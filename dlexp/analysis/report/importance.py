@@ -27,7 +27,7 @@ def _build_table(importance: Importance, text: Text) -> Table:
         noise = "–" if row["term"] == anova.RESIDUAL else noise
         interval = "–" if low == "–" else f"{low} … {high}"
         rows.append([name_term(row["term"], text), f"{row['df']:.0f}", format_metric("acc", row["share"]), interval, noise])
-    caption = text("caption_importance", what=_describe(importance, text), n=len(importance.runs))
+    caption = text("caption_importance", what=_describe(importance, text), n=importance.num_runs)
     return Table(caption, head, rows, frozenset(range(1, len(head))))
 
 
@@ -54,7 +54,7 @@ def _list_sentences(importance: Importance, text: Text) -> list[str]:
         return sentences
     if importance.without_runs:
         sentences.append(text("importance_levels", cells=_name_cells(importance.without_runs, text)))
-    if lost := importance.planned - len(importance.runs):
+    if lost := importance.planned - importance.num_runs:
         sentences.append(text("importance_lost", n=lost, planned=importance.planned))
     if importance.empty:
         sentences.append(text("importance_empty", cells=_name_cells(importance.empty, text)))

@@ -119,7 +119,8 @@ def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
     registered = registration.list_notes(result, text)
     if not result.verdicts:
         return [text("no_predictions"), *registered]
-    notes = [*registered, text(f"verdicts_note_{result.protocol['study']['pairing']}")]
+    kind = "draws" if result.by_draw else result.protocol["study"]["pairing"]
+    notes = [*registered, text(f"verdicts_note_{kind}")]
     return notes + ([text("verdicts_note_ratio")] if any(verdict.ratio for verdict in result.verdicts) else [])
 
 
@@ -147,8 +148,10 @@ def _describe_counts(result: StudyResult, text: Text) -> str:
     seeds = result.runs["seed"].nunique()
     groups = {"finished": FINISHED, "diverged": ["diverged"], "failed": FAILED, "missing": NOT_RUN}
     counts = {name: int(result.runs["status"].isin(group).sum()) for name, group in groups.items()}
-    complete = len(result.cells) * seeds == len(result.runs)
-    return text("counts" if complete else "counts_uneven", counts, cells=len(result.cells), seeds=seeds, runs=len(result.runs))
+    draws = result.runs["data_seed"].nunique() if result.by_draw else 1
+    complete = len(result.cells) * seeds * draws == len(result.runs)
+    key = ("counts_draws" if result.by_draw else "counts") + ("" if complete else "_uneven")
+    return text(key, counts, cells=len(result.cells), seeds=seeds, draws=draws, runs=len(result.runs))
 
 
 def _list_warnings(result: StudyResult, text: Text) -> list[str]:
@@ -159,8 +162,11 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
     if result.protocol["changes"]:
         warnings.append(text("changed", changes=", ".join(result.protocol["changes"])))
     warnings += registration.list_warnings(result, text)
-    if unplanned := sorted({run["seed"] for run in result.protocol["runs"] if run.get("unplanned")}):
-        warnings.append(text("unplanned", seeds=", ".join(map(str, unplanned))))
+    study = result.protocol["study"]
+    for key, name in (("seed", "unplanned"), ("data_seed", "unplanned_draws")):
+        added = {run[key] for run in result.protocol["runs"] if run.get("unplanned") and key in run}
+        if unplanned := sorted(added.difference(study.get(f"{key}s") or ())):
+            warnings.append(text(name, seeds=", ".join(map(str, unplanned))))
     if not runs["status"].isin(FINISHED).any():
         warnings.append(text("nothing_yet"))
     elif result.cells["n"].sum() == 0:

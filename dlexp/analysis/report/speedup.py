@@ -1,7 +1,6 @@
 """Compare the cells of a study of costs: how many times as fast, or as small, each is as its partner; and a grid of means."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from dlexp.analysis.judge import statistics
 from dlexp.analysis.judge.cells import select_usable
 from dlexp.analysis.judge.costs import COSTS, is_cost
 from dlexp.analysis.judge.curves import is_rising
+from dlexp.analysis.judge.draws import Repeat, Values, average_sides, repeats_of
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import axis_values, cell_name, describe_lost, records, spell_cell, varying_keys
 from dlexp.analysis.report.labels import key_label, show
@@ -27,9 +27,10 @@ class SpeedUp:
 
     Args:
         cell: Its row of `StudyResult.cells`.
-        ratio: Geometric mean over seeds; nan where the cell has no run to compare.
+        ratio: Geometric mean over seeds, or of the draws of the data, each over its seeds; nan where the cell has no run to
+            compare.
         low, high: Its 95 % t interval, computed on logarithms; nan with one seed.
-        n: Number of seeds that both have, or of runs in the smaller cell where the cells are independent.
+        n: Number of seeds, or draws, that both have, or of runs in the smaller cell where the cells are independent.
         published: The same ratio of the published numbers; nan where there are none.
     """
 
@@ -66,17 +67,19 @@ def compute_speed_ups(result: StudyResult) -> list[SpeedUp]:
     rows = records(result.cells)
     first = show(axis_values(result, key)[0])
     partners = {spell_cell(row, others): row for row in rows if show(row[key]) == first}
-    logarithms: dict[tuple[str, ...], dict[int, float]] = {}
-    for run in records(select_usable(result.runs, metric)):
+    logarithms: dict[tuple[str, ...], dict[Repeat, float]] = {}
+    usable = select_usable(result.runs, metric)
+    for run, repeat in zip(records(usable), repeats_of(usable, by_draw=result.by_draw), strict=True):
         if run[metric] > 0:
-            logarithms.setdefault(spell_cell(run, result.keys), {})[run["seed"]] = math.log(run[metric])
+            logarithms.setdefault(spell_cell(run, result.keys), {})[repeat] = math.log(run[metric])
     found = []
     for row in rows:
         partner = partners.get(spell_cell(row, others))
         if partner is None or partner is row:
             continue
         both = [logarithms.get(spell_cell(cell, result.keys), {}) for cell in (row, partner)]
-        contrast = _contrast(*both, paired=result.protocol["study"].get("pairing") != "independent")
+        paired = result.protocol["study"].get("pairing") != "independent"
+        contrast = _contrast(*both, paired=paired, by_draw=result.by_draw)
         if contrast:
             found.append(_speed_up(row, partner, contrast, 1 if is_rising(metric) else -1))
         elif describe_lost(row):  # shown without a ratio
@@ -84,11 +87,11 @@ def compute_speed_ups(result: StudyResult) -> list[SpeedUp]:
     return found if any(item.n for item in found) else []
 
 
-def _contrast(plus: Mapping[int, float], minus: Mapping[int, float], *, paired: bool) -> statistics.Contrast | None:
-    """The difference of two cells, each seed → value; None where nothing can be compared."""
-    if paired:
-        seeds = sorted(plus.keys() & minus.keys())
-        return statistics.contrast_paired([plus[seed] - minus[seed] for seed in seeds]) if seeds else None
+def _contrast(plus: Values, minus: Values, *, paired: bool, by_draw: bool) -> statistics.Contrast | None:
+    """The difference of two cells; None where nothing can be compared."""
+    if paired or by_draw:
+        _, first, second = average_sides([plus], [minus], paired=paired)
+        return statistics.contrast_paired(np.subtract(first, second).tolist()) if first else None
     return statistics.contrast_independent([list(plus.values())], [list(minus.values())]) if plus and minus else None
 
 

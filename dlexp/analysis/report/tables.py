@@ -75,18 +75,19 @@ def build_results(result: StudyResult, text: Text) -> Table:
     cost = is_cost(metric)
     quality = quality_metric(result) if cost else None
     qualities = records(aggregate(result.runs, result.keys, quality)) if quality else []
-    head = [text("cell"), text("this_study"), *([text.metric(quality)] if quality else []), text("n"), text("sd")]
+    head = [text("cell"), text("this_study"), *([text.metric(quality)] if quality else []), text("n")]
+    head += [*[text("draws")] * result.by_draw, text("sd")]
     head += map(text, [*["median"] * cost, *["noise"] * noise, *["rank"] * rank])
     head += map(text, [*["published", "difference"] * published, *problems])
     rows = []
     for place, (name, row) in enumerate(zip(cell_names(result), records(cells), strict=True)):
         line = [name, format_mean(metric, row, text)] + ([format_mean(quality, qualities[place], text)] if quality else [])
-        line += [_format_count(row["n"], row, text), format_metric(metric, row["sd"])]
+        line += [_format_count(row["n"], row, text), *[str(row["draws"])] * result.by_draw, format_metric(metric, row["sd"])]
         line += [format_metric(metric, row["median"])] * cost + [format_metric(metric, row["noise"])] * noise
         line += [format_number(row["rank"])] * rank + (_format_published(metric, row) if published else [])
         rows.append(line + [_format_count(row[column], row, text) if row[column] else "" for column in problems])
     captions = [text("caption_results_cost" if cost else "caption_results", metric=text.metric(metric))]
-    captions += [text("caption_bimodal")] * bool(cells["bimodal"].any())
+    captions += [text("caption_draws")] * result.by_draw + [text("caption_bimodal")] * bool(cells["bimodal"].any())
     captions += [text("caption_noise")] * noise + [text("caption_rank")] * rank
     if published:
         captions.append(text("caption_published", source=result.protocol["study"]["reference"].get("source", "–")))
@@ -132,6 +133,7 @@ def build_setup(result: StudyResult, text: Text) -> Table:
     rows = [[key, value] for key, value in shared.items()]
     for key in result.keys:
         rows.append([key, ", ".join(dict.fromkeys(show(value) for value in result.cells[key] if value is not ABSENT))])
+    rows += [["data_seed", ", ".join(map(show, study["data_seeds"]))]] if result.by_draw and "data_seed" not in shared else []
     rows.append([text("seed"), ", ".join(map(show, study.get("seeds", [])))])
     return Table(text("caption_setup"), [text("setting"), text("value")], rows)
 

@@ -22,19 +22,21 @@ class Text:
 
     Args:
         lang: `en` or `ko`.
+        by_draw: Whether what it describes is repeated over draws of the data, rather than over seeds alone.
 
     Raises:
         ValueError: If it is another language.
     """
 
-    def __init__(self, lang: str) -> None:
+    def __init__(self, lang: str, *, by_draw: bool = False) -> None:
         if lang not in LANGUAGES:
             raise ValueError(f"--lang must be one of {', '.join(LANGUAGES)}, got {lang}.")
         self.lang = lang
+        self.units: str = load_texts()["units_draws" if by_draw else "units_seeds"][lang]
 
     def __call__(self, key: str, values: Mapping[str, Any] | None = None, /, **more: Any) -> str:
         """Fill a text with values. They are inserted unescaped; escaping happens where the page is rendered."""
-        return load_texts()[key][self.lang].format(**(values or {}), **more)
+        return load_texts()[key][self.lang].format(**{"units": self.units, **(values or {}), **more})
 
     def metric(self, name: str) -> str:
         """The label of a metric: `test/acc` → `test accuracy (%)`."""

@@ -59,7 +59,8 @@ def write_report(result: StudyResult, text: Text, *, replace: bool = False) -> P
 
 def make_files(result: StudyResult, pictures: Sequence[Picture], text: Text) -> dict[Path, Content]:
     """The files of a report: path → content."""
-    page, figures = make_page(result, pictures, text), result.folder / "figures"
+    text, figures = Text(text.lang, by_draw=result.by_draw), result.folder / "figures"
+    page = make_page(result, pictures, text)
     drawn: dict[Path, Content] = {figures / f"{picture.name}.png": picture.png for picture in pictures}
     drawn |= {figures / f"{picture.name}.svg": picture.svg for picture in pictures}
     tables: dict[Path, Content] = {result.folder / "runs.csv": format_runs(result.runs)}

@@ -85,6 +85,7 @@ class Finished(Ended):
     num_examples: NotRequired[Positive]
     num_test_examples: NotRequired[Positive]
     chance: NotRequired[Share | None]
+    data_drawn: NotRequired[bool]
     init_hash: NotRequired[str]
     microbatches: NotRequired[Positive]
     evaluation_microbatches: NotRequired[Positive]

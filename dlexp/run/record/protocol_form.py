@@ -55,6 +55,7 @@ class StudyForm(TypedDict):
     axes: dict[str, list[Setting]]
     cells: NotRequired[list[Cell]]
     seeds: list[Count]
+    data_seeds: NotRequired[list[Count]]
     metric: str
     pairing: Literal["paired", "independent"]
     learned: NotRequired[Learned]
@@ -68,6 +69,7 @@ class ListedRun(TypedDict):
     id: Id
     cell: Cell
     seed: Count
+    data_seed: NotRequired[Count]
     unplanned: NotRequired[bool]
 
 

@@ -126,10 +126,19 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
         }
         data = f"dataset={name} has inputs of shape {list(dataset.input_shape)}"
         problems += [f"{key} needs images, and {data}: {fix}." for key, (is_set, fix) in needs_images.items() if is_set]
-    drawn = not dataset.has_own_val or config["dataset"]["per_class"] or config["dataset"].get("test_fraction", 0) is not None
-    if "data_seed" in overridden and not drawn:
+    if "data_seed" in overridden and not draws_data(config, dataset):
         problems.append("data_seed: has no effect: the data set has all three splits, and dataset.per_class is null.")
     return problems
+
+
+def draws_data(config: Mapping[str, Any], dataset: Dataset) -> bool:
+    """Whether anything of a run's data comes from its data_seed: the subset, the validation split, or what the data set draws.
+
+    A data set that draws takes `data_seed`; one that reads files draws only if its test split is not a folder or a file.
+    """
+    options = config["dataset"]
+    split = config["val_fraction"] > 0 and not dataset.has_own_val
+    return split or options["per_class"] is not None or ("data_seed" in options and options.get("test_fraction", 0) is not None)
 
 
 def _check_kind(config: Mapping[str, Any], choices: Mapping[str, str], dataset: Dataset) -> list[str]:

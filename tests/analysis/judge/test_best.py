@@ -222,3 +222,22 @@ def test_intervals_and_ranks_have_the_nominal_coverage(paired, equal):
 @pytest.mark.parametrize(("paired", "equal"), [*itertools.product([True, False], repeat=2)])
 def test_each_kind_of_noise_has_the_nominal_coverage(noise, size, paired, equal):
     check(noise, size, 4000, paired, equal)
+
+
+def test_on_several_draws_of_the_data_the_draw_is_the_unit():
+    cells = [{"activation": "relu"}, {"activation": "tanh"}]
+    planned = [{"cell": cell, "data_seed": draw, "seed": seed} for cell in cells for draw in range(6) for seed in range(3)]
+    shifts = np.random.default_rng(0).normal(0, 0.01, (2, 6))
+    found = [
+        {(draw, seed): 0.9 - 0.05 * arm + shifts[arm, draw] + 0.001 * seed for draw in range(6) for seed in range(3)}
+        for arm in range(2)
+    ]
+    (comparison,) = find_best({"pairing": "independent"}, planned, found)
+    assert (comparison.n, comparison.paired) == (6, True)
+    assert comparison.table["status"].tolist() == [CANDIDATE, EXCLUDED]
+    difference = 0.05 + (shifts[0] - shifts[1]).mean()
+    assert comparison.table["estimate"].tolist() == pytest.approx([difference, -difference])
+    found[0][0, 0] = None
+    assert find_best({}, planned, found)[0].table["learned"].tolist() == [6, 5]
+    del found[1][2, 2]
+    assert find_best({}, planned, found)[0].refusal == "cells"  # one of two cells lacks a run

@@ -92,7 +92,7 @@ def test_an_analysis_says_which_runs_learned_and_which_cells_are_bimodal(tmp_pat
     assert found.cells[["learned", "bimodal"]].to_numpy().tolist() == [[3, True], [5, False]]
     page = render_markdown(make_page(found, list(draw(found)), Text("en")))
     assert "| bimodal: 3 of 5 learned, median 82.00, mean 53.80 | 5 |" in page
-    assert "mean over the runs that reached an epoch (n = 5 a band)" in page
+    assert "mean over seeds, of the runs that reached an epoch (n = 5 runs a band)" in page
     folder = make_study(
         tmp_path, {"activation": ["relu", "tanh"]}, accuracy=accuracy, learned={"of_best_cell": 0}, name="other"
     )

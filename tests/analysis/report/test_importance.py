@@ -60,7 +60,7 @@ EMPTY = {"activation": "tanh", "depth": 4}
             {"lost": [0, 2]},
             [
                 "2 of 30 runs have no value (diverged, failed or missing) and are left out",
-                "Not every seed has every cell",
+                "Not all seeds have every cell",
             ],
         ),
         (

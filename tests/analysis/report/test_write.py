@@ -15,10 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from scipy import stats
 
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.diagnose import ADVICE
 from dlexp.analysis.judge.result import Cause
+from dlexp.analysis.read.runs_csv import read_runs
+from dlexp.analysis.report.arrange import mean_over_seeds
 from dlexp.analysis.report.page import make_page
 from dlexp.analysis.report.text import SECTIONS, Text, load_texts
 from dlexp.analysis.report.write import build_report, render_html, render_markdown, replace_report, write_report
@@ -28,6 +31,7 @@ from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "depth": [1, 2, 8]}
 CAUSE_PARTS = ("holds_ranks", "fails_ranks", "interval", "interval_ratio", "failed", "missing", "all_learned", "if_normal")
+CAUSE_PARTS += ("on_one_draw", "on_draws", "over_draws")
 PREDICTION = {"claim": "ReLU wins", "plus": {"activation": "relu"}, "minus": {"activation": "sigmoid"}, "expected": "greater"}
 REFERENCE = {"source": "a paper", "values": [{"activation": "relu", "depth": 1, "value": 0.61, "sd": 0.02, "n": 5}]}
 
@@ -192,6 +196,40 @@ def test_every_text_is_there_in_both_languages():
             assert text.keys() == {"en", "ko"}, key
             assert len({tuple(sorted(re.findall(r"{\w+}", words))) for words in text.values()}) == 1, key
     assert set(SECTIONS) <= load_texts().keys()
+
+
+def test_a_study_over_draws_of_the_data(tmp_path):
+    """Means, intervals, bands and shares are over draws, each the mean over its seeds; runs are told apart by both."""
+
+    def drawn(cell, repeat):
+        draw, seed = repeat
+        return accuracy(cell, seed) + 0.02 * draw * (1 + (cell["activation"] == "relu"))
+
+    def lost(cell, repeat):
+        return "missing" if repeat == (3, 1) and cell == {"activation": "relu", "depth": 1} else "done"
+
+    more = {"predictions": [PREDICTION], "accuracy": drawn, "status": lost, "probes": True}
+    folder = make_study(tmp_path, {**AXES, "depth": [1, 2]}, [0, 1], data_seeds=range(5), **more)
+    result = analyse(folder)
+    runs = result.runs[result.runs["status"] == "done"]
+    for (activation, depth), of_cell in runs.groupby(["activation", "depth"]):
+        means = of_cell.groupby("data_seed")["test/acc"].mean()
+        row = result.cells[(result.cells["activation"] == activation) & (result.cells["depth"] == depth)].iloc[0]
+        interval = stats.ttest_1samp(means, 0).confidence_interval()
+        assert (row["n"], row["draws"]) == (len(of_cell), 5)
+        assert (row["mean"], row["low"], row["high"]) == pytest.approx((means.mean(), *interval))
+    (importance,) = result.factors
+    assert (len(importance.runs), importance.num_runs, importance.balanced) == (20, 39, True)
+    assert result.cells["rank"].notna().all()
+    last = mean_over_seeds(result.curves[result.curves["epoch"] == 12], "val/acc", by_draw=True).iloc[0]
+    assert last["count"] == 5
+    page = build_report(folder).read_text()
+    assert "4 cells × 5 draws of the data × 2 seeds = 40 runs" in page
+    assert "1 (data_seed 3)" in page  # the missing run
+    assert "mean over draws of the data" in page
+    assert "over seeds" not in page
+    assert set(read_runs(folder / "runs.csv")["data_seed"]) == set(range(5))
+    assert "추출한 데이터" in render_html(make_page(result, [], Text("ko", by_draw=True)))
 
 
 def test_a_study_that_was_not_started_has_a_page(tmp_path):

@@ -74,8 +74,8 @@ def identify(overrides: Iterable[str]) -> str:
 def hash_study(name: str, *, all_seeds: bool) -> str:
     """A sha256 over the ids of a study's runs on the CPU: of all seeds, or of the first."""
     study = read_study(name)
-    seeds = study.seeds if all_seeds else study.seeds[:1]
-    commands = (command(study, cell, seed, _on_cpu(study)) for cell in study.all_cells() for seed in seeds)
+    repeats = study.repeats if all_seeds else study.repeats[:1]
+    commands = (command(study, cell, repeat, _on_cpu(study)) for cell in study.all_cells() for repeat in repeats)
     return hashlib.sha256("\n".join(map(identify, commands)).encode()).hexdigest()
 
 

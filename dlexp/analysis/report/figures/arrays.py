@@ -12,7 +12,7 @@ from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.folder import warn_damaged
 from dlexp.analysis.read.tables import TABLES
-from dlexp.analysis.report.arrange import add_cell_names, cell_names, group_by, records, varying_keys
+from dlexp.analysis.report.arrange import add_cell_names, cell_names, group_by, records, show_repeat, varying_keys
 from dlexp.analysis.report.labels import show
 from dlexp.machine.files import open_regular_file
 from dlexp.run.record.checksums import check_file, check_listed_file
@@ -26,11 +26,12 @@ Arrays = Mapping[str, np.ndarray]
 class CellArrays(NamedTuple):
     """The arrays of the run that represents a cell: epoch → arrays; epoch 0 for arrays without one.
 
-    `title` is the name of the cell, and whether this run diverged; `run` is its row of the table of runs.
+    `seed` is that of the run, with the draw of its data where there are several; `title` the name of the cell, and whether this
+    run diverged; `run` its row of the table of runs.
     """
 
     cell: str
-    seed: Any
+    seed: str
     arrays: dict[int, Arrays]
     title: str
     run: Mapping[Any, Any]
@@ -47,10 +48,11 @@ def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
     runs = add_cell_names(runs, varying_keys(result))
     found = []
     for cell in cell_names(result):
-        for run in runs[runs["cell"] == cell].sort_values("seed").to_dict("records"):
+        order = ["data_seed", "seed"] if result.by_draw else "seed"
+        for run in runs[runs["cell"] == cell].sort_values(order).to_dict("records"):
             if arrays := read_arrays(*locate_arrays(result, run, name)):
                 title = f"{cell} (diverged)" if run["status"] == "diverged" else cell
-                found.append(CellArrays(cell, run["seed"], arrays, title, run))
+                found.append(CellArrays(cell, show_repeat(run, by_draw=result.by_draw), arrays, title, run))
                 break
     return found
 
@@ -72,7 +74,7 @@ def best_and_worst(result: StudyResult, found: list[CellArrays], limit: int = 4)
 
 def list_seeds(items: Sequence[CellArrays]) -> str:
     """The distinct seeds of these runs; usually there is only one."""
-    return ", ".join(dict.fromkeys(show(item.seed) for item in items))
+    return ", ".join(dict.fromkeys(item.seed for item in items))
 
 
 def read_arrays(folder: Path, name: str) -> dict[int, Arrays]:

@@ -36,7 +36,7 @@ def draw_importance(result: StudyResult) -> Iterator[DrawnFigure]:
     figure = Figure((6.4, 0.9 + sum(0.6 + 0.3 * len(table) for table in tables)), layout="constrained")
     grid = figure.subplots(len(drawn), 1, squeeze=False, height_ratios=[len(table) + 1 for table in tables])[:, 0]
     for axes, each, table in zip(grid, drawn, tables, strict=True):
-        _draw_bars(axes, table)
+        _draw_bars(axes, table, by_draw=each.by_draw)
         if each.where:
             axes.set_title(_name_part(each), loc="left")
     grid[-1].set_xlabel("share of the variation over runs (%)")
@@ -52,7 +52,7 @@ def _choose_bars(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([effects[:MAX_BARS], table.iloc[-2:]])
 
 
-def _draw_bars(axes: Axes, table: pd.DataFrame) -> None:
+def _draw_bars(axes: Axes, table: pd.DataFrame, *, by_draw: bool) -> None:
     places, shares = np.arange(len(table)), 100 * table["share"]
     colours = [GREY if term in (anova.SEED, anova.RESIDUAL) else COLOURS[0] for term in table["term"]]
     axes.barh(places, shares, color=colours, height=0.62)
@@ -64,7 +64,7 @@ def _draw_bars(axes: Axes, table: pd.DataFrame) -> None:
     effects = len(table) - 2
     points = list(zip(100 * table["noise"][:effects], places, strict=False))
     style.plot_points(axes, points, "|", color=COLOURS[1], ms=11, mew=2, label="expected from noise alone")
-    names = [name_term(term, Text("en")) for term in table["term"]]
+    names = [name_term(term, Text("en", by_draw=by_draw)) for term in table["term"]]
     axes.set_yticks(places, fit_names(names, style.MAX_ROW_NAME, size=10))
     axes.set_ylim(len(table) - 0.5, -0.5)
     axes.set_xlim(left=0)

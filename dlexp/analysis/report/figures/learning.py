@@ -112,7 +112,7 @@ def draw_lines(axes: Axes, result: StudyResult, frame: pd.DataFrame, metric: str
     diverged = set(result.runs.loc[result.runs["status"] == "diverged", "id"])
     for i, (value, colour) in enumerate(zip(values, choose_colours(values), strict=True)):
         rows = frame[frame[line].map(show) == show(value)]
-        mean = mean_over_seeds(rows, metric)
+        mean = mean_over_seeds(rows, metric, by_draw=result.by_draw)
         look: dict[str, Any] = {"linestyle": DASHES[i % len(DASHES)], "label": titles.get(value, show(value)), "lw": 1.6}
         lost = rows[rows["id"].isin(diverged)]
         if len(mean):

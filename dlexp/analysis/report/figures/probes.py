@@ -121,19 +121,19 @@ def draw_gradient_flow(result: StudyResult) -> Iterator[DrawnFigure]:
     titles = title_cells(result)
     for number, batch, figure, grid in make_figures("grad_flow", cells, 3.4, 2.8, sharey=True):
         for axes, cell in zip(grid, batch, strict=True):
-            _draw_first_and_last(axes, frame[frame["cell"] == cell])
+            _draw_first_and_last(axes, frame[frame["cell"] == cell], by_draw=result.by_draw)
             set_title(axes, titles[cell], 32)
         label_rows(grid, "mean |gradient|")
         add_legend(figure)
         yield DrawnFigure(number, figure, "grad_flow", {"modes": list_modes(frame)}, wide=len(batch) > 1)
 
 
-def _draw_first_and_last(axes: Axes, frame: pd.DataFrame) -> None:
+def _draw_first_and_last(axes: Axes, frame: pd.DataFrame, *, by_draw: bool) -> None:
     layers = list(dict.fromkeys(frame["layer"]))
     epochs = frame["epoch"].min(), frame["epoch"].max()
     for label, epoch, colour, marker in zip(("first measured", "last measured"), epochs, COLOURS, "os", strict=False):
         rows = frame[(frame["epoch"] == epoch) & (frame["value"] > 0)]
-        logarithms = mean_over_seeds(rows.assign(value=np.log10(rows["value"])), "value", "layer")
+        logarithms = mean_over_seeds(rows.assign(value=np.log10(rows["value"])), "value", "layer", by_draw=by_draw)
         mean = 10 ** logarithms.set_index("layer").reindex(layers)
         plot_means(axes, range(len(layers)), mean, colour, marker=marker, ms=4, lw=1.5, label=label)
     if (frame["value"] > 0).any():
@@ -154,7 +154,7 @@ def draw_weight_norms(result: StudyResult) -> Iterator[DrawnFigure]:
         layers = [deepest_first[place] for place in spread(len(deepest_first), MAX_LINES)]
         shades = dict(zip(layers, matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(layers))), strict=True))
         for axes, cell in zip(grid, batch, strict=True):
-            _draw_layers_over_epochs(axes, rows[rows["cell"] == cell], shades)
+            _draw_layers_over_epochs(axes, rows[rows["cell"] == cell], shades, by_draw=result.by_draw)
             set_title(axes, titles[cell], 32)
             axes.set_xlabel("epoch")
         label_rows(grid, "L2 norm of the weights")
@@ -165,9 +165,9 @@ def draw_weight_norms(result: StudyResult) -> Iterator[DrawnFigure]:
         yield DrawnFigure(number, figure, "weight_norms", wide=len(batch) > 1)
 
 
-def _draw_layers_over_epochs(axes: Axes, frame: pd.DataFrame, shades: dict[str, np.ndarray]) -> None:
+def _draw_layers_over_epochs(axes: Axes, frame: pd.DataFrame, shades: dict[str, np.ndarray], *, by_draw: bool) -> None:
     for layer, colour in shades.items():
-        mean = mean_over_seeds(frame[frame["layer"] == layer], "value")
+        mean = mean_over_seeds(frame[frame["layer"] == layer], "value", by_draw=by_draw)
         if len(mean):
             plot_means(axes, mean["epoch"], mean, colour, marker="o", ms=3, lw=1.5, label=layer_label(layer))
 
