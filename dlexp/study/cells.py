@@ -42,9 +42,11 @@ class Study:
         pairing: `paired`: arms are compared seed by seed; `independent`: as groups.
         learned: When a run has learned: the share of its own best accuracy that it must keep (`of_own_best`, 0.5 by default),
             and how far it must be on the way from chance to the best cell's median (`of_best_cell`, 0.25); 0 leaves one out.
+        effect: The smallest difference of interest, as a size in the unit of `metric`; a factor where the predictions have a
+            `ratio`. Reports state how many seeds would show it.
         predictions: Contrasts of cells with an expectation. plus - minus is expected to be greater than `margin`, less than
             -`margin`, or between the two (`equal`). If `ratio` is given, plus / minus is expected to be greater than it, less
-            than 1 / ratio, or between the two.
+            than 1 / ratio, or between the two. Each may have an `effect` of its own.
         reference: Published numbers: their source, and a value for each cell.
     """
 
@@ -60,6 +62,7 @@ class Study:
     metric: str = "test/acc"
     pairing: str = "paired"
     learned: dict[str, float] = field(default_factory=dict)
+    effect: float | None = None
     predictions: list[dict[str, Any]] = field(default_factory=list)
     reference: dict[str, Any] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from dlexp.study.cells import ARM
 Content = Mapping[str, Any]
 
 REQUIRED = ("question", "background")
-PREDICTION = ("claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric")
+PREDICTION = ("claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric", "effect")
 LEARNED = ("of_own_best", "of_best_cell")
 NUMBERS = ("value", "sd", "n")  # keys of a published number; the others name its cell
 NOT_IN_A_CELL = {  # key → what to write in its place
@@ -136,7 +136,7 @@ def _check_prediction(place: str, entry: Mapping[Any, Any]) -> Iterator[str]:
             yield from _check_settings(f"{place}: {key}", selector)
     if entry.get("expected", "equal") not in ("greater", "less", "equal"):
         yield f"{place}: expected must be greater, less or equal, got {_show(entry['expected'])}."
-    for key in ("margin", "ratio"):
+    for key in ("margin", "ratio", "effect"):
         yield from _check_number(f"{place}: {key}", entry.get(key, 1))
 
 
@@ -198,6 +198,7 @@ CHECKS: dict[str, Callable[[str, Any], Iterator[str]]] = {
     "metric": _check_text,
     "pairing": _check_text,
     "learned": _check_learned,
+    "effect": _check_number,
     "predictions": _check_predictions,
     "reference": _check_reference,
 }

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlexp.config.values import format_value
+from dlexp.run.record.protocol_form import find_effect
 from dlexp.study.cells import Cell, Study, meets, overrides_of, spell, spell_cell
 from dlexp.study.form import NUMBERS
 from dlexp.study.metrics import describe_unknown, is_rate
@@ -32,6 +33,7 @@ def find_contradictions(study: Study) -> Iterator[str]:
             yield f"predictions: the claim {format_value(prediction['claim'])} comes twice."
         claims.add(prediction["claim"])
         yield from _check_prediction(prediction, study.metric, cells)
+    yield from _find_effect_mistakes(study)
     yield from _check_reference(study, cells)
 
 
@@ -123,6 +125,40 @@ def _check_margin(prediction: Mapping[str, Any], metric: str) -> Iterator[str]:
     least = "above 1 with expected: equal" if prediction["expected"] == "equal" else "at least 1"
     if ratio < 1 or (ratio == 1 and "above" in least):
         yield f"predictions: ratio must be a number {least}, got {format_value(ratio)}."
+
+
+def _find_effect_mistakes(study: Study) -> Iterator[str]:
+    """Differences of interest of which a prediction is not true, or that no prediction uses."""
+    given = {"metric": study.metric, "effect": study.effect}
+    inherit = [each for each in study.predictions if find_effect(each, given) != find_effect(each, {})]
+    if study.effect is not None and not inherit:
+        yield "effect: no prediction uses it: each has its own, is about another metric, or expects equal. Leave it out."
+    if len({each.get("ratio") is None for each in inherit}) > 1:
+        yield "effect: is a factor where predictions have a ratio, and a difference elsewhere. Give each one of its own."
+        return
+    for prediction in study.predictions:
+        effect = find_effect(prediction, given)
+        if effect is not None and ("effect" in prediction or prediction in inherit):
+            yield from _check_effect(effect, prediction, study.metric)
+
+
+def _check_effect(effect: float, prediction: Mapping[str, Any], default_metric: str) -> Iterator[str]:
+    """Check that a prediction is true of its difference of interest."""
+    metric, ratio, claim = prediction.get("metric", default_metric), prediction.get("ratio"), format_value(prediction["claim"])
+    own = "" if "effect" in prediction else " Give that prediction one of its own."
+    place = "effect" if own else "predictions: effect"
+    if is_rate(metric) and ratio is None and effect > 1:
+        points = f"Write {effect / 100:.6g} for {effect:.6g} points."
+        yield f"{place}: {metric} is a rate between 0 and 1, got {effect:.6g}. {points}"
+        return
+    nothing, name, kind = (0, "margin", "a size") if ratio is None else (1, "ratio", "a factor")
+    boundary = max(nothing, prediction.get(name, 0))
+    if prediction["expected"] == "equal":
+        if not nothing <= effect < boundary:
+            yield f"{place}: {claim}: must be {kind} from {nothing} to below the {name} {boundary:.6g}, got {effect:.6g}."
+    elif not effect > boundary:
+        above = f"above the {name} {boundary:.6g}" if boundary > nothing else f"above {nothing}"
+        yield f"{place}: {claim}: must be {kind} {above}, got {effect:.6g}.{own}"
 
 
 def _check_reference(study: Study, cells: list[Cell]) -> Iterator[str]:

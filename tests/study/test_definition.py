@@ -157,6 +157,41 @@ WRONG = {
         {"predictions": [CLAIM | {"margin": 5}]},
         "margin: test/acc is a rate between 0 and 1, got 5. Write 0.05",
     ),
+    "an effect in per cent": ({"effect": "1 %"}, "effect: must be a number, got '1 %'. Write 0.01"),
+    "an effect in points": (
+        {"effect": 5},
+        "study=made: effect: test/acc is a rate between 0 and 1, got 5. Write 0.05 for 5 poi",
+    ),
+    "no effect": ({"effect": 0}, "effect: 'c': must be a size above 0, got 0. Give that prediction one of its own"),
+    "an effect that is null": ({"effect": None}, "effect: must be a number, got null"),
+    "an effect within the margin": (
+        {"effect": 0.01, "predictions": [CLAIM | {"margin": 0.02}]},
+        "effect: 'c': must be a size above the margin 0.02, got 0.01. Give that prediction one of its own",
+    ),
+    "an effect of a prediction within its ratio": (
+        {"predictions": [CLAIM | {"metric": "train/seconds", "ratio": 2, "effect": 1.5}]},
+        "predictions: effect: 'c': must be a factor above the ratio 2, got 1.5.$",
+    ),
+    "a factor below 1": (
+        {"predictions": [CLAIM | {"metric": "train/seconds", "ratio": 1, "effect": 0.5}]},
+        "predictions: effect: 'c': must be a factor above 1, got 0.5",
+    ),
+    "an effect of an equality beyond its margin": (
+        {"predictions": [CLAIM | {"expected": "equal", "margin": 0.02, "effect": 0.02}]},
+        "predictions: effect: 'c': must be a size from 0 to below the margin 0.02, got 0.02",
+    ),
+    "an effect that nothing uses": (
+        {"effect": 0.01, "predictions": [CLAIM | {"metric": "test/loss"}]},
+        "effect: no prediction uses it",
+    ),
+    "an effect that is a factor and a difference": (
+        {
+            "metric": "train/seconds",
+            "effect": 1.1,
+            "predictions": [CLAIM | {"ratio": 1}, CLAIM | {"claim": "d"}],
+        },
+        "effect: is a factor where predictions have a ratio, and a difference elsewhere",
+    ),
     "published per cent": (
         {"reference": {"values": [{"depth": 1, "value": 89.04}]}},
         "reference: value: test/acc is a rate between 0 and 1, got 89.04. Write 0.8904",
@@ -204,6 +239,14 @@ def test_a_file_with_a_mistake_is_refused(changes, message, tmp_path):
     (tmp_path / "made.yaml").write_text(yaml.safe_dump(sound | changes))
     with pytest.raises(ConfigError, match=message):
         read_study(str(tmp_path / "made.yaml"))
+
+
+@pytest.mark.parametrize("effect", [0.01, 1, 5])
+def test_an_effect_may_be_any_size_of_which_the_prediction_is_true(effect, tmp_path):
+    sound = {"question": "q", "background": "b", "axes": {"depth": [1, 2]}, "metric": "test/loss", "effect": effect}
+    equal = CLAIM | {"claim": "d", "expected": "equal", "margin": 0.02, "effect": 0}
+    (tmp_path / "made.yaml").write_text(yaml.safe_dump(sound | {"predictions": [CLAIM, equal]}))
+    assert read_study(str(tmp_path / "made.yaml")).effect == effect
 
 
 def test_an_arm_names_a_cell_and_sets_nothing():

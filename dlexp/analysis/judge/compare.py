@@ -17,7 +17,7 @@ from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.permutation import align, least_p, permutation_p, sign_flip_p
 from dlexp.analysis.judge.reason import nearest_boundary
 from dlexp.analysis.judge.result import Verdict
-from dlexp.analysis.judge.statistics import MIN_SEEDS, Contrast
+from dlexp.analysis.judge.statistics import Contrast
 
 TOST_LEVEL = 0.90  # two one-sided tests at 5 % each are the 90 % interval within the margins
 FAR = 1e100  # a failed run is this far from the others, where only the order counts
@@ -79,10 +79,10 @@ def compare_sides(verdict: Verdict, sides: Sides, noise: float) -> tuple[Verdict
     """
     planned, there = len(sides.cells) * len(sides.repeats), sum(map(len, sides.cells))
     failed = sum(value is None for cell in sides.cells for value in cell.values())
-    verdict = replace(verdict, paired=sides.paired, planned=planned, failed=failed, missing=planned - there)
+    verdict = replace(verdict, planned=planned, failed=failed, missing=planned - there)
     verdict = replace(verdict, by_draw=sides.by_draw, n=_count(sides))
     if not verdict.n:
-        return replace(verdict, cause="no_common_seed", needed=MIN_SEEDS), None
+        return replace(verdict, cause="no_common_seed"), None
     learned = all(value is not None for cell in sides.cells for value in cell.values()) and needs_learning(verdict.metric)
     verdict = replace(verdict, all_learned=learned, probability=_probability(sides, is_rising(verdict.metric), noise))
     verdict, contrast = _contrast_learned(verdict, sides)

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from dlexp.analysis.judge.statistics import LEVEL
-
 PERMUTATIONS = 9_999
 Cells = Sequence[Sequence[float] | np.ndarray]
 
@@ -44,11 +42,6 @@ def least_p(plus: int, minus: int | None = None) -> float:
     """
     count = 2.0**plus if minus is None else float(math.comb(plus + minus, plus))
     return 2 / count if count <= PERMUTATIONS else 2 / (PERMUTATIONS + 1)
-
-
-def needed_pairs(family: int) -> int:
-    """The number of paired seeds from which the exact test can decide one of so many predictions: 6 for one, 8 for five."""
-    return math.ceil(math.log2(2 * family / (1 - LEVEL)) - 1e-9)
 
 
 def align(plus: Cells, minus: Cells) -> tuple[list[float], list[float]]:

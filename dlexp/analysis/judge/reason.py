@@ -4,13 +4,9 @@ import math
 
 from dlexp.analysis.judge.costs import COSTS
 from dlexp.analysis.judge.result import Verdict
-from dlexp.analysis.judge.statistics import MAX_SEEDS, MIN_SEEDS, TINY
+from dlexp.analysis.judge.statistics import MAX_SEEDS, TINY
 
 POINTS = " points"
-WITHOUT_TEST = {
-    "no_cells": "No cell of this protocol matches the prediction.",
-    "no_common_seed": f"n = 0, needs about {MIN_SEEDS}: no {{unit}} has every cell.",
-}
 
 
 def describe_cause(verdict: Verdict) -> str:
@@ -19,13 +15,15 @@ def describe_cause(verdict: Verdict) -> str:
     Args:
         verdict: A verdict whose cause is decided; with `ratio`, its numbers are still logarithms.
     """
-    cause, n, lost = verdict.cause, f"n = {verdict.n}", _describe_lost(verdict)
-    if cause in WITHOUT_TEST:
-        return WITHOUT_TEST[cause].format(unit=verdict.unit)
+    cause, n, lost = verdict.cause, f"n = {verdict.n}{_describe_need(verdict)}", _describe_lost(verdict)
+    if cause == "no_cells":
+        return "No cell of this protocol matches the prediction."
+    if cause == "no_common_seed":
+        return f"{n}: no {verdict.unit} has every cell."
     if cause == "no_runs":
-        return f"{n}, needs about {MIN_SEEDS}: no usable run of {'; '.join(verdict.cells_without_runs)}."
+        return f"{n}: no usable run of {'; '.join(verdict.cells_without_runs)}."
     if cause == "few":
-        return f"{n}, needs about {verdict.needed}{lost}."
+        return f"{n}{lost}."
     if verdict.by_ranks:
         return _describe_ranks(verdict)
     interval = _describe_interval(verdict)
@@ -35,21 +33,34 @@ def describe_cause(verdict: Verdict) -> str:
         normal = "; if differences are normal" if verdict.if_normal else ""
         return f"T{interval[1:]} lies {_describe_place(verdict)} ({n}{agree}{normal})."
     if cause == "wide":
-        return f"{n}, needs about {verdict.needed}: {interval} includes {_format_amount(nearest_boundary(verdict), verdict)}."
-    if cause == "boundary":
-        return f"{n}, no number of {verdict.unit}s up to {MAX_SEEDS} would decide it: {interval} includes the boundary."
+        return f"{n}: {interval} includes {_format_amount(nearest_boundary(verdict), verdict)}."
     if cause == "agree":
-        return _describe_agreement(verdict)
+        return f"{n}: {_describe_agreement(verdict)}."
     if cause == "exact":
         return (
             f"{n}: {interval} would decide, but not the exact {_name_test(verdict)} test, which assumes no distribution "
             f"({_format_p(verdict.p_exact, verdict.p_exact_holm, verdict)})."
         )
-    needs = f"needs about {verdict.needed}" if verdict.needed else f"no number of {verdict.unit}s up to {MAX_SEEDS} would do"
     return (
-        f"{n}, {needs}: {interval} would decide (p = {verdict.p:.2g}), "
+        f"{n}: {interval} would decide (p = {verdict.p:.2g}), "
         f"but not after Holm's correction over {verdict.family} predictions (p = {verdict.p_holm:.2g})."
     )
+
+
+def _describe_need(verdict: Verdict) -> str:
+    """How many seeds or draws an undecided verdict needs, and for which difference; empty where no number follows."""
+    if verdict.need is None:
+        return ""
+    if verdict.need == "least":
+        return f", needs at least {verdict.needed} {verdict.unit}s"
+    if verdict.need == "undeclared":
+        return "; how many it needs follows from the smallest difference of interest (declare `effect: …` in the study)"
+    effect = -(verdict.effect or 0.0) if verdict.expected == "less" else verdict.effect or 0.0
+    power = f"80 % power at a {'ratio' if verdict.ratio else 'difference'} of {_format_amount(effect, verdict)}"
+    if verdict.need == "enough":
+        return f", enough for {power}"
+    about = "more than" if verdict.need == "many" else "about"
+    return f", needs {about} {verdict.needed or MAX_SEEDS} {verdict.unit}s for {power}"
 
 
 def _describe_lost(verdict: Verdict) -> str:
@@ -81,10 +92,9 @@ def _describe_agreement(verdict: Verdict) -> str:
     test = f"the exact {_name_test(verdict)} test" + (
         f" has p = {verdict.p_exact:.4g}" if verdict.p_exact is not None else " is not possible"
     )
-    needs = f", needs about {verdict.needed}" if verdict.needed else ""
     holm = f" ({verdict.p_holm:.2g} after Holm's correction)" if verdict.family > 1 and verdict.p_holm is not None else ""
     what = "ratios" if verdict.ratio else "differences"
-    return f"n = {verdict.n}{needs}: all {what} are equal, so a t test is not possible; {test}{holm}."
+    return f"all {what} are equal, so a t test is not possible; {test}{holm}"
 
 
 def _name_test(verdict: Verdict) -> str:

@@ -14,6 +14,7 @@ from dlexp.analysis.judge.statistics import LEVEL, Rate
 from dlexp.run.record.registrations import Standing
 
 Judgement = Literal["holds", "fails", "undecided"]
+Need = Literal["power", "enough", "many", "undeclared", "least"]  # explained in Verdict
 Cause = Literal[  # explained in Verdict
     "holds",
     "fails",
@@ -24,7 +25,6 @@ Cause = Literal[  # explained in Verdict
     "few",
     "holm",
     "wide",
-    "boundary",
     "agree",
     "exact",
     "ranks",
@@ -43,11 +43,10 @@ class Verdict:
             side, or on the other side; with `by_ranks`, that side ranks higher. Undecided are `no_cells` (no cell matches the
             prediction), `no_runs` (a cell has no usable run), `no_common_seed` (no seed has a usable run in every cell), `few`
             (fewer than five seeds), `holm` (the interval would decide, but not after Holm's correction), `wide` (the interval
-            includes the boundary), `boundary` (so it would for any number of seeds), `agree` (all differences are equal, and
-            the exact test does not decide), `exact` (the t test decides, but not the exact test, which could), `ranks` (runs
-            failed to learn, and the test of ranks does not decide), `bounds` (runs are missing, and the best and the worst
-            case for them do not agree) and `unranked` (runs failed or are missing, and ranks cannot answer the prediction).
-            `undecided` is the cause until another is found.
+            includes the boundary), `agree` (all differences are equal, and the exact test does not decide), `exact` (the t test
+            decides, but not the exact test, which could), `ranks` (runs failed to learn, and the test of ranks does not
+            decide), `bounds` (runs are missing, and the best and the worst case for them do not agree) and `unranked` (runs
+            failed or are missing, and ranks cannot answer the prediction). `undecided` is the cause until another is found.
         reason: The cause as one sentence, with the numbers that decide it or with what is lacking.
         cells_without_runs: The cells that `no_runs` is about, as text.
         estimate: Mean difference, in the metric's unit (rates in [0, 1]); with `ratio`, the geometric mean of plus / minus.
@@ -79,8 +78,14 @@ class Verdict:
         probability: P(plus > minus) over seeds (paired) or over all cross pairs (independent); a failed run is the worst, and
             differences up to the noise that the size of the test set brings count half.
         correlation: Pearson's correlation of the two sides over seeds (paired): how much the pairing helped.
-        needed: Number of seeds at which the interval would decide, at the present difference and deviation, or, of `agree`, at
-            which the exact test can; None if decided, or if above 1000.
+        effect: The smallest difference of interest, as a size in the metric's unit (with `ratio`, a factor of at least 1); None
+            where the study declares none. Of `equal` the difference at which equality shall still be shown, by default none.
+        need: What an undecided verdict says of the number of seeds: `power` (`needed` seeds have 80 % power at `effect`),
+            `enough` (so have those that are there), `many` (more than 1000 would), `undeclared` (there is no `effect`), or
+            `least` (`needed` is the least with which the tests can decide; nothing more is known). None where no number
+            follows: if decided, if ranks decide, or if no cell matches.
+        needed: The number of seeds for `power` and `least`, at Holm's level if no other prediction is decided yet, and at the
+            upper 80 % confidence limit of the deviation, so that it suffices in four of five studies (power.py).
         metric: The metric that is compared.
         expected: `greater`, `less` or `equal`.
         margin: The difference that the prediction requires, in the metric's unit; with `ratio`, the ratio, at least 1.
@@ -122,6 +127,8 @@ class Verdict:
     paired: bool = True
     probability: float | None = None
     correlation: float | None = None
+    effect: float | None = None
+    need: Need | None = None
     needed: int | None = None
     metric: str = "test/acc"
     expected: str = "greater"

@@ -66,13 +66,6 @@ class Contrast:
             return 0.0 if distance > TINY else 1.0
         return float(2 * stats.t.sf(distance / self.se, self.df))
 
-    def seeds_needed(self, boundary: float, level: float = LEVEL) -> int | None:
-        """Number of seeds whose interval would exclude `boundary`: at least five, more than now; None if above 1000."""
-        seeds = np.arange(max(MIN_SEEDS, self.n + 1), MAX_SEEDS + 1)
-        t = stats.t.ppf(0.5 + level / 2, self.df_per_seed * (seeds - 1))
-        enough = t * self.deviation / np.sqrt(seeds) < abs(self.estimate - boundary) - TINY
-        return int(seeds[enough.argmax()]) if enough.any() else None
-
 
 def summarise(values: Sequence[float]) -> Summary:
     """Mean, standard deviation and t interval of a sample without nan."""

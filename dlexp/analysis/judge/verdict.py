@@ -11,10 +11,11 @@ from typing import Any, Literal
 from dlexp.analysis.judge import statistics
 from dlexp.analysis.judge.compare import Sides, compare_sides
 from dlexp.analysis.judge.draws import Outcomes, Spread, list_repeats
-from dlexp.analysis.judge.permutation import needed_pairs
-from dlexp.analysis.judge.reason import describe_cause, nearest_boundary
+from dlexp.analysis.judge.power import ask_for_seeds
+from dlexp.analysis.judge.reason import describe_cause
 from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import LEVEL, MIN_SEEDS, TINY, Contrast
+from dlexp.run.record.protocol_form import find_effect
 
 ALPHA = 1 - LEVEL
 Cell = Mapping[str, Any]
@@ -45,13 +46,16 @@ def judge(
     verdicts = []
     for (verdict, contrast), corrected, exact in zip(compared, p_holm, exact_holm, strict=True):
         verdict = _decide(replace(verdict, p_holm=corrected, p_exact_holm=exact, family=len(compared)), contrast)
+        verdict = ask_for_seeds(verdict, contrast)
         verdict = replace(verdict, reason=describe_cause(verdict))
         verdicts.append(_convert_logarithms(verdict) if verdict.ratio else verdict)
     return verdicts
 
 
 def _convert_logarithms(verdict: Verdict) -> Verdict:
-    known = {name: value for name in ("estimate", "low", "high", "margin") if (value := getattr(verdict, name)) is not None}
+    known = {
+        name: value for name in ("estimate", "low", "high", "margin", "effect") if (value := getattr(verdict, name)) is not None
+    }
     numbers: dict[str, Any] = {name: math.exp(value) for name, value in known.items()}
     if verdict.spread:
         numbers["spread"] = Spread(math.exp(verdict.spread.between), math.exp(verdict.spread.within))
@@ -74,20 +78,21 @@ def _compare(
     """Compute the numbers of a prediction; the contrast is None where no runs that learned can be compared."""
     metric, ratio = prediction.get("metric") or study.get("metric", "test/acc"), prediction.get("ratio")
     margin = float(prediction.get("margin") or 0) if ratio is None else math.log(ratio)
-    verdict = Verdict(
-        prediction["claim"], "undecided", metric=metric, expected=prediction["expected"], margin=margin, ratio=ratio is not None
-    )
+    effect, paired = find_effect(prediction, study), study.get("pairing") != "independent"
+    effect = effect if effect is None or ratio is None else math.log(effect)
+    verdict = Verdict(prediction["claim"], "undecided", metric=metric, expected=prediction["expected"], ratio=ratio is not None)
+    verdict = replace(verdict, margin=margin, effect=effect, paired=paired, by_draw=bool(study.get("data_seeds")))
     chosen = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
     if not all(chosen):
         return replace(verdict, cause="no_cells"), None
     values = [_take_logarithms(cell) for cell in values_of(metric)] if verdict.ratio else values_of(metric)
     if empty := [cells[i] for side in chosen for i in side if not values[i]]:
         names = tuple(" ".join(f"{key}={value}" for key, value in cell.items()) for cell in empty)
-        return replace(verdict, cause="no_runs", cells_without_runs=names, needed=MIN_SEEDS), None
+        return replace(verdict, cause="no_runs", cells_without_runs=names), None
     plus, minus = ([values[i] for i in side] for side in chosen)
     repeats = sorted(set(list_repeats(study)).union(*plus, *minus))
     matched = _are_matched([cells[i] for i in chosen[0]], [cells[i] for i in chosen[1]])
-    sides = Sides(plus, minus, repeats, paired=study.get("pairing") != "independent", matched=matched)
+    sides = Sides(plus, minus, repeats, paired=paired, matched=matched)
     return compare_sides(verdict, sides, 0.0 if verdict.ratio else noise_of(metric))
 
 
@@ -109,19 +114,15 @@ def _decide(verdict: Verdict, contrast: Contrast | None) -> Verdict:
     """Decide the cause of a verdict, and with it the verdict, from its corrected p-values and its interval."""
     if verdict.cause != "undecided":
         return verdict
-    boundary = nearest_boundary(verdict)
-    needed = contrast.seeds_needed(boundary, verdict.level) if contrast else None
     if verdict.n < MIN_SEEDS:
-        return replace(verdict, cause="few", needed=needed or MIN_SEEDS)
+        return replace(verdict, cause="few")
     if verdict.by_ranks:
         return replace(verdict, cause=_decide_ranks(verdict))
     side = _side_of_interval(verdict)
     if side is None:
-        return replace(verdict, cause="wide" if needed else "boundary", needed=needed)
-    if (verdict.p_holm or 0) >= ALPHA and contrast and contrast.se == 0:
-        return replace(verdict, cause="agree", needed=needed_pairs(verdict.family) if verdict.flips_signs else None)
+        return replace(verdict, cause="wide")
     if contrast and (verdict.p_holm or 0) >= ALPHA:
-        return replace(verdict, cause="holm", needed=contrast.seeds_needed(boundary, 1 - (1 - verdict.level) / verdict.family))
+        return replace(verdict, cause="holm" if contrast.se else "agree")
     if not verdict.exact_can_decide:
         return replace(verdict, cause=side, if_normal=True)
     return replace(verdict, cause=side if (verdict.p_exact_holm or 0) < ALPHA else "exact")

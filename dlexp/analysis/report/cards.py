@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.statistics import MAX_SEEDS
 from dlexp.analysis.report.labels import is_rate, show, unit_suffix
 from dlexp.analysis.report.tables import MINUS, format_metric
 from dlexp.analysis.report.text import Text, load_texts
@@ -90,15 +91,25 @@ def _describe_cause_in_korean(verdict: Verdict, text: Text) -> str:
     keys = [] if verdict.low is None or verdict.by_ranks else ["interval_ratio" if verdict.ratio else "interval"]
     by_ranks = verdict.by_ranks and verdict.cause in ("holds", "fails")
     keys += [f"{verdict.cause}_ranks" if by_ranks else verdict.cause]
+    keys += [f"need_{verdict.need}"] if verdict.need else []
     keys += [name for name in ("failed", "missing") if getattr(verdict, name)]
     keys += [name for name in ("all_learned", "if_normal") if getattr(verdict, name)]
     if verdict.draws is not None:
         keys.append("on_one_draw" if verdict.draws == 1 else "over_draws" if verdict.by_draw else "on_draws")
     low, high = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high))
     values: dict[str, Any] = {name: getattr(verdict, name) for name in ("n", "needed", "failed", "missing", "planned", "draws")}
-    values |= {"units": text.units, "low": low, "high": high, "level": f"{100 * verdict.level:.0f}", "p": _format_p(verdict.p)}
-    values["needed"] = "–" if verdict.needed is None else verdict.needed
+    values |= {"what": text("a_ratio" if verdict.ratio else "a_difference"), "most": MAX_SEEDS, "units": text.units}
+    values["effect"] = _format_effect(verdict, text)
+    values |= {"low": low, "high": high, "level": f"{100 * verdict.level:.0f}", "p": _format_p(verdict.p)}
     return " ".join(load_texts()["causes"][key].format(**values) for key in keys)
+
+
+def _format_effect(verdict: Verdict, text: Text) -> str:
+    """The smallest difference of interest, in the predicted direction."""
+    effect = verdict.effect
+    if effect and verdict.expected == "less":
+        effect = 1 / effect if verdict.ratio else -effect
+    return _format_amount(verdict, effect, text) if effect else "0"
 
 
 def _describe_expectation(verdict: Verdict, text: Text) -> str:

@@ -1,12 +1,14 @@
 """The form of protocol.json, in which a study lists its runs. Loads no torch."""
 
-from typing import Annotated, Literal, NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
 from dlexp.run.record.forms import LARGEST, Cell, Count, Id, Number, Setting, Sha256
 
 Change = Annotated[str, Meta(pattern="=")]  # what a command changes in a study: epochs=3
+Effect = Annotated[float, Meta(ge=0, le=LARGEST)]
 
 
 class Prediction(TypedDict):
@@ -19,6 +21,7 @@ class Prediction(TypedDict):
     expected: Literal["greater", "less", "equal"]
     margin: NotRequired[Annotated[float, Meta(ge=0, le=LARGEST)]]
     ratio: NotRequired[Annotated[float, Meta(ge=1, le=LARGEST)]]
+    effect: NotRequired[Effect]
     metric: NotRequired[str]
 
 
@@ -59,6 +62,7 @@ class StudyForm(TypedDict):
     metric: str
     pairing: Literal["paired", "independent"]
     learned: NotRequired[Learned]
+    effect: NotRequired[Effect | None]
     predictions: list[Prediction]
     reference: NotRequired[Reference]
 
@@ -82,3 +86,18 @@ class Protocol(TypedDict):
     changes: list[Change]
     command: str
     runs: list[ListedRun]
+
+
+def find_effect(prediction: Mapping[str, Any], study: Mapping[str, Any]) -> float | None:
+    """The smallest difference of interest of a prediction: a size in the unit of its metric, or, with a ratio, a factor.
+
+    It is the prediction's own `effect`; else, of `equal`, whose margin says what is of interest, no difference; else that of
+    the study if the prediction is about the study's metric; else None.
+    """
+    if prediction.get("effect") is not None:
+        return float(prediction["effect"])
+    if prediction["expected"] == "equal":
+        return 0.0 if prediction.get("ratio") is None else 1.0
+    default = study.get("metric", "test/acc")
+    own = study.get("effect") if (prediction.get("metric") or default) == default else None
+    return None if own is None else float(own)

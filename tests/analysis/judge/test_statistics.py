@@ -70,22 +70,6 @@ def test_correlation_is_pearsons_and_none_where_a_side_does_not_vary():
     assert statistics.correlation(A[:2], B[:2]) is None
 
 
-@pytest.mark.parametrize(
-    "contrast", [statistics.contrast_paired([0.03, -0.02, 0.04]), statistics.contrast_independent([A[:3]], [B[:3]])]
-)
-def test_needed_seeds_are_the_first_whose_interval_keeps_clear(contrast):
-    def half_width(n):
-        return stats.t.ppf(0.975, contrast.df_per_seed * (n - 1)) * contrast.deviation / math.sqrt(n)
-
-    needed = contrast.seeds_needed(0.0)
-    assert half_width(needed) < abs(contrast.estimate) <= half_width(needed - 1)
-
-
-@pytest.mark.parametrize(("differences", "needed"), [([0.1, 0.1, 0.1], 5), ([0.0, 0.0], None), ([0.001, -0.9, 0.9], None)])
-def test_needed_seeds_at_the_edges(differences, needed):
-    assert statistics.contrast_paired(differences).seeds_needed(0.0) == needed
-
-
 @pytest.mark.parametrize("values", [[0.1] * 5, [0.1 + 1e-16, 0.1, 0.1 - 1e-17]])
 def test_seeds_that_agree_make_a_point_and_no_warning(values):
     contrast = statistics.contrast_paired(values)

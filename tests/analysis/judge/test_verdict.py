@@ -12,13 +12,13 @@ CELLS = [{"activation": a, "depth": d} for a in ("relu", "sigmoid") for d in (1,
 RELU = {"claim": "relu", "plus": {"activation": "relu"}, "minus": {"activation": "sigmoid"}, "expected": "greater"}
 
 
-def verdict_of(differences, *, others=(), pairing="paired", cells=CELLS, **prediction):
+def verdict_of(differences, *, others=(), pairing="paired", cells=CELLS, study_effect=0.02, **prediction):
     """The verdict on relu - sigmoid at depth 8, where relu is better by these differences, seed by seed."""
     seeds = range(len(differences))
     relu = {seed: 0.6 + 0.02 * seed + differences[seed] for seed in seeds}
     values = {"relu": relu, "sigmoid": {seed: 0.6 + 0.02 * seed for seed in seeds}}
     first = {**RELU, "where": {"depth": 8}, **prediction}
-    study = {"predictions": [first, *others], "pairing": pairing}
+    study = {"predictions": [first, *others], "pairing": pairing, "effect": study_effect}
     return judge(study, cells, lambda metric: [values[cell["activation"]] for cell in cells])[0]
 
 
@@ -48,7 +48,8 @@ def test_the_interval_decides(differences, prediction, verdict):
     found = verdict_of(differences, **prediction)
     assert found.verdict == verdict
     assert (found.p < 0.05) == (verdict != "undecided")
-    assert (found.needed is None) == (verdict != "undecided" or found.cause == "boundary")
+    assert (found.need is None) == (verdict != "undecided")
+    assert (found.needed is None) == (found.need not in ("power", "least"))
 
 
 @pytest.mark.parametrize("pairing", ["paired", "independent"])
@@ -56,7 +57,9 @@ def test_the_interval_decides(differences, prediction, verdict):
 def test_no_verdict_on_fewer_than_five_seeds(n, pairing):
     found = verdict_of([0.3, 0.31, 0.29, 0.3][:n], pairing=pairing)
     assert (found.verdict, found.cause, found.n) == ("undecided", "few", n)
-    assert found.reason == f"n = {n}, needs about 5."
+    assert found.reason.startswith(f"n = {n}, needs ")
+    found = verdict_of([0.3, 0.31, 0.29, 0.3][:n], pairing=pairing, study_effect=None)
+    assert found.reason == f"n = {n}, needs at least {6 if pairing == 'paired' else 5} seeds."
 
 
 def test_five_equal_differences_have_the_p_of_the_sign_flips():
@@ -154,7 +157,7 @@ def test_pairing_removes_what_the_seeds_share_and_independent_cells_do_not():
     assert verdict_of(differences).verdict == "holds"
     found = verdict_of(differences, pairing="independent")
     assert (found.verdict, found.cause, found.correlation) == ("undecided", "wide", None)
-    assert found.reason.startswith(f"n = 5, needs about {found.needed}: ")
+    assert found.reason.startswith(f"n = 5, needs about {found.needed} seeds for 80 % power at a difference of +2.00 points: ")
     assert verdict_of(differences).correlation == pytest.approx(1, abs=0.01)
 
 
@@ -164,7 +167,9 @@ def test_holms_correction_can_undo_a_verdict():
     found = verdict_of(differences, others=[{**RELU, "plus": {"activation": "tanh"}}] * 5)
     assert (found.verdict, found.cause) == ("undecided", "holm")
     assert (found.p < 0.05, found.p_holm) == (True, pytest.approx(6 * found.p))
-    assert found.needed > 5
+    alone = verdict_of([value - 0.03 for value in differences])  # varies as much, and is undecided without Holm's correction
+    assert (alone.need, found.need) == ("power", "power")
+    assert found.needed > alone.needed > 5
 
 
 def test_a_prediction_that_cannot_be_judged_yet_counts_in_the_correction():
@@ -176,10 +181,42 @@ def test_a_prediction_that_cannot_be_judged_yet_counts_in_the_correction():
     assert second.p_holm == pytest.approx(2 * second.p)
 
 
-def test_a_difference_on_the_boundary_is_never_decided():
-    found = verdict_of([0.1, -0.1, 0.2, -0.2, 0.0])
-    assert (found.verdict, found.cause, found.needed) == ("undecided", "boundary", None)
-    assert found.reason.startswith("n = 5, no number of seeds up to 1000 would")
+UNSURE = [0.03, -0.02, 0.04, 0.01, -0.01]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "need", "words"),
+    [
+        ({}, "power", "needs about 33 seeds for 80 % power at a difference of +2.00 points: "),
+        ({"expected": "less"}, "power", "needs about 33 seeds for 80 % power at a difference of -2.00 points: "),
+        ({"effect": 0.03, "margin": 0.01}, "power", "needs about 33 seeds for 80 % power at a difference of +3.00 points: "),
+        ({"effect": 0.03}, "power", "needs about 16 seeds for 80 % power at a difference of +3.00 points: "),
+        ({"effect": 0.001}, "many", "needs more than 1000 seeds for 80 % power at a difference of +0.10 points: "),
+        ({"expected": "equal", "margin": 0.03}, "power", "seeds for 80 % power at a difference of 0: "),
+        ({"study_effect": None}, "undeclared", "(declare `effect: …` in the study): "),
+        ({"metric": "test/loss"}, "undeclared", "(declare `effect: …` in the study): "),
+    ],
+)
+def test_the_number_of_seeds_is_that_of_the_declared_effect(prediction, need, words):
+    found = verdict_of(UNSURE, **prediction)
+    assert (found.verdict, found.need) == ("undecided", need)
+    assert words in found.reason
+    assert found.reason.count("seeds for") + found.reason.count("declare") == 1
+
+
+def test_the_number_does_not_follow_the_observed_difference():
+    assert verdict_of([value + 0.01 for value in UNSURE]).needed == verdict_of(UNSURE).needed
+
+
+def test_seeds_that_are_enough_are_not_asked_for():
+    found = verdict_of(UNSURE * 4, effect=0.05)
+    assert (found.verdict, found.need, found.needed) == ("undecided", "enough", None)
+    assert found.reason.startswith("n = 20, enough for 80 % power at a difference of +5.00 points: ")
+
+
+def test_the_number_of_an_equivalence_is_larger_where_equality_shall_be_shown_of_a_difference():
+    equal = [verdict_of(UNSURE, expected="equal", margin=0.03, **more) for more in ({}, {"effect": 0.01})]
+    assert equal[0].needed < equal[1].needed
 
 
 @pytest.mark.parametrize(
@@ -189,7 +226,7 @@ def test_a_difference_on_the_boundary_is_never_decided():
 def test_no_verdict_where_a_cell_is_missing(values_of_last, cause, reason):
     values = [dict.fromkeys(range(5), 0.5) for _ in CELLS[:3]] + [values_of_last]
     found = judge({"predictions": [RELU]}, CELLS, lambda metric: values)[0]
-    assert (found.verdict, found.cause, found.n, found.needed) == ("undecided", cause, 0, 5)
+    assert (found.verdict, found.cause, found.n, found.needed) == ("undecided", cause, 0, 6)
     assert reason in found.reason
 
 
@@ -252,7 +289,9 @@ def test_a_ratio_is_reported_as_one_and_is_that_of_logarithms():
     )
     near = ratio_of([1.0, 1.2, 0.9, 1.1, 1.05], ratio=1.1, expected="equal")
     assert "the 90 % interval of the ratio, 0.944 to 1.16, includes 1.1" in near.reason
-    assert ratio_of([1.01, 1.0, 1.02], ratio=1.1, expected="equal").reason.startswith("n = 3, needs about 5")
+    assert ratio_of([1.01, 1.0, 1.02], ratio=1.1, expected="equal").reason.startswith("n = 3, needs about ")
+    less = ratio_of([0.4, 0.7, 0.5, 0.3, 0.6], ratio=1.5, effect=2, expected="less")
+    assert (less.effect, "80 % power at a ratio of 0.5: " in less.reason) == (pytest.approx(2), True)
 
 
 def test_a_ratio_of_independent_arms_is_that_of_their_geometric_means():

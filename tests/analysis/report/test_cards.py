@@ -108,7 +108,40 @@ def test_the_range_of_many_parts_is_named(tmp_path):
 
 def test_a_card_says_that_few_seeds_were_not_tested(tmp_path):
     line = card_of(tmp_path, "en", lambda depth, seed: 0.1 * depth, seeds=range(3))[-1]
-    assert line.endswith("was not tested: that takes at least five seeds, and values that vary.")
+    assert line.endswith("was not tested: there are fewer than five seeds, or values that do not vary.")
+
+
+UNSURE = (0.03, -0.02, 0.04, 0.01, -0.01, 0.02)
+NEED = {
+    "power": (
+        {"effect": 0.02},
+        "seeds for 80 % power at a difference of +2.00 points",
+        "차이가 +2.00 %p일 때 검정력이 80 %가 되려면 시드가 약",
+    ),
+    "many": ({"effect": 0.0001}, "more than 1000 seeds", "시드가 1000개보다 많이"),
+    "enough": (
+        {"effect": 0.2},
+        "enough for 80 % power at a difference of -20.00 points",
+        "차이가 −20.00 %p일 때 검정력이 80 %가 되기에는",
+    ),
+    "undeclared": ({}, "declare `effect: …` in the study", "연구에 `effect: …`를 선언하세요"),
+}
+
+
+@pytest.mark.parametrize("need", NEED)
+def test_a_card_asks_once_for_seeds(tmp_path, need):
+    claim, *words = NEED[need]
+    claim = claim | {"where": {"depth": 2}, "expected": "less" if need == "enough" else "greater"}
+    for lang, word in zip(("en", "ko"), words, strict=True):
+        lines = " ".join(card_of(tmp_path / lang, lang, lambda depth, seed: UNSURE[seed] - 0.006, **claim))
+        assert word in lines
+        assert lines.count("80 %") == (need != "undeclared")
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_card_of_few_seeds_asks_once(tmp_path, lang):
+    lines = " ".join(card_of(tmp_path, lang, lambda depth, seed: UNSURE[seed], seeds=range(3), where={"depth": 2}))
+    assert lines.count({"en": "needs at least 6 seeds", "ko": "시드가 적어도 6개 필요합니다"}[lang]) == 1
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])

@@ -19,7 +19,7 @@ from scipy import stats
 
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.diagnose import ADVICE
-from dlexp.analysis.judge.result import Cause
+from dlexp.analysis.judge.result import Cause, Need
 from dlexp.analysis.read.runs_csv import read_runs
 from dlexp.analysis.report.arrange import mean_over_seeds
 from dlexp.analysis.report.page import make_page
@@ -190,7 +190,7 @@ def test_korean_page_has_korean_headings_and_english_names(result):
 def test_every_text_is_there_in_both_languages():
     korean = {key: load_texts()[key] for key in ("advice", "causes", "metrics")}
     assert korean["advice"].keys() == ADVICE.keys()
-    assert {*get_args(Cause), *CAUSE_PARTS} == korean["causes"].keys()
+    assert {*get_args(Cause), *(f"need_{need}" for need in get_args(Need)), *CAUSE_PARTS} == korean["causes"].keys()
     for key, text in load_texts().items():
         if key not in korean:
             assert text.keys() == {"en", "ko"}, key
