@@ -24,7 +24,7 @@ CONFIGS = [
     *((*IMAGES, f"init={name}") for name in ("orthogonal", "he_normal")),
     (*(text for text in IMAGES if text[:5] not in ("depth", "width")), "model=resnet18", "epochs=1"),
     (*MOONS, "scheduler=cosine", "grad_clip=0.5"),
-    (*MOONS, "scheduler=plateau", "early_stopping.patience=2"),
+    (*MOONS, "scheduler=plateau", "scheduler.patience=0", "epochs=4", "early_stopping.patience=2"),
     (*IMAGES, "precision=bf16", "hardware.channels_last=true"),
     (*MOONS, "probe=[grad_flow,weight_stats]"),
 ]

@@ -26,4 +26,5 @@ def test_a_forced_start_may_be_killed_at_any_operation(stride, in_memory):
     assert [case for case in cases if left(in_memory / case) != whole] == []
     folders = [next((in_memory / case / "adhoc").glob("*-*")) for case in cases]
     assert [folder for folder in folders if list_missing(folder)] == []
-    assert len([folder for folder in folders if (folder / FORCED).exists()]) <= 1  # killed between the summary and its removal
+    # Killed after the summary was in place and before the marker was removed: its folder is brought to the disk meanwhile.
+    assert len([folder for folder in folders if (folder / FORCED).exists()]) <= 3
