@@ -1,122 +1,185 @@
-"""Compare two arms seed by seed, and format the outcome."""
+"""Compare arms by the code of the verdicts: all comparisons of one question are one family of Holm's correction."""
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
-from dlexp.analysis.judge.result import Judgement
-from dlexp.analysis.judge.statistics import LEVEL, TINY, standard_deviation, summarise
-from dlexp.analysis.report.tables import format_metric, format_number
+from dlexp.analysis.judge.compare import Sides, compare_sides
+from dlexp.analysis.judge.draws import Repeat
+from dlexp.analysis.judge.result import Judgement, Verdict
+from dlexp.analysis.judge.statistics import TINY, Contrast, standard_deviation
+from dlexp.analysis.judge.verdict import decide_family, take_logarithms
 
-from .evidence import Sample
+from .evidence import Evidence, Sample
 
 Side = Literal["greater", "less", "unknown"]
+PERMUTATIONS = 9_999
+MAX_CORRELATION = 1 - 1e-12  # of which Fisher's z is finite
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A difference or a ratio of two arms, over the seeds that both have.
+class Comparison:
+    """Two arms, compared seed by seed: is plus greater?
 
     Args:
-        estimate: Mean over seeds; for a ratio the geometric mean.
-        low, high: Its 95 % t interval; nan with fewer than two seeds.
-        n: Number of seeds.
-        ratio: Whether it is a ratio; equal arms then give 1, not 0.
+        plus, minus: One sample, or several whose average over the samples is compared.
+        kind: Whether the difference, the ratio, or the correlation over seeds is asked about.
     """
 
-    estimate: float
-    low: float
-    high: float
-    n: int
-    ratio: bool = False
-
-    @property
-    def side(self) -> Side:
-        """On which side of equality the whole interval lies."""
-        if self.low > self.ratio + TINY:
-            return "greater"
-        return "less" if self.high < self.ratio - TINY else "unknown"
+    plus: tuple[Sample, ...]
+    minus: tuple[Sample, ...]
+    kind: Literal["difference", "ratio", "correlation"] = "difference"
 
 
-def judge_side(found: Difference, expected: Side) -> Judgement:
+@dataclass(frozen=True)
+class Draft:
+    """An answer before its comparisons are decided.
+
+    Args:
+        comparisons: What it compares.
+        write: Returns its sentences, given the verdict on each comparison.
+    """
+
+    comparisons: Sequence[Comparison]
+    write: Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A part of an answer.
+
+    Args:
+        draft: Reads what it needs from the runs; raises NotRunError without them.
+        num_comparisons: How many it makes at most, declared beforehand: the family of the question has this size also while
+            runs are missing.
+    """
+
+    draft: Callable[[Evidence], Draft]
+    num_comparisons: int = 0
+
+
+def on_each(
+    draft: Callable[..., Draft], datasets: Sequence[str], num_comparisons: int = 0, **more: str | float
+) -> list[Finding]:
+    """The same finding on each data set; `more` are arguments of all of them."""
+    return [Finding(partial(draft, dataset=dataset, **more), num_comparisons) for dataset in datasets]
+
+
+def difference(plus: Sample | Sequence[Sample], minus: Sample | Sequence[Sample]) -> Comparison:
+    """The difference of two arms, or of two averages."""
+    sides = [(side,) if isinstance(side, Sample) else tuple(side) for side in (plus, minus)]
+    return Comparison(sides[0], sides[1])
+
+
+def ratio(plus: Sample, minus: Sample) -> Comparison:
+    """The ratio of two arms, computed on logarithms; a value that is not above 0 has none and counts as missing."""
+    return Comparison((plus,), (minus,), "ratio")
+
+
+def correlation(first: Sample, second: Sample) -> Comparison:
+    """Pearson's correlation over seeds."""
+    return Comparison((first,), (second,), "correlation")
+
+
+def judge_family(comparisons: Sequence[Comparison], planned: int) -> list[Verdict]:
+    """Judge the comparisons of one question, which plans so many. A correlation's verdict has it as its estimate."""
+    verdicts = decide_family(
+        [_correlate(each) if each.kind == "correlation" else _compare(each) for each in comparisons], planned
+    )
+    return [
+        _convert_to_correlation(verdict) if each.kind == "correlation" else verdict
+        for each, verdict in zip(comparisons, verdicts, strict=True)
+    ]
+
+
+def _compare(comparison: Comparison) -> tuple[Verdict, Contrast | None]:
+    is_ratio = comparison.kind == "ratio"
+    metric = comparison.plus[0].metric
+    verdict = Verdict("", "undecided", metric=metric, expected="greater", ratio=is_ratio)
+    plus, minus = (
+        [take_logarithms(sample.outcomes) if is_ratio else sample.outcomes for sample in side]
+        for side in (comparison.plus, comparison.minus)
+    )
+    if not all([*plus, *minus]):
+        return replace(verdict, cause="no_runs"), None
+    repeats = sorted({repeat for sample in (*comparison.plus, *comparison.minus) for repeat in sample.repeats})
+    return compare_sides(verdict, Sides(plus, minus, repeats, paired=True, matched=len(plus) == len(minus)), 0.0)
+
+
+def _correlate(comparison: Comparison) -> tuple[Verdict, Contrast | None]:
+    """A correlation by Fisher's z, and the exact test that permutes the pairs; only seeds at which both arms have a number."""
+    first, second = (side[0].numbers for side in (comparison.plus, comparison.minus))
+    seeds = sorted(first.keys() & second.keys())
+    verdict = Verdict("", "undecided", metric="correlation", n=len(seeds), n_learned=len(seeds))
+    a, b = (np.array([values[seed] for seed in seeds], float) for values in (first, second))
+    if len(seeds) < 4 or standard_deviation(a.tolist()) < TINY or standard_deviation(b.tolist()) < TINY:
+        return replace(verdict, cause="no_common_seed"), None
+    error = 1 / math.sqrt(len(seeds) - 3)
+    strength = math.atanh(float(np.clip(stats.pearsonr(a, b).statistic, -MAX_CORRELATION, MAX_CORRELATION)))
+    contrast = Contrast(strength, len(seeds), error, math.inf, error * math.sqrt(len(seeds)))
+    drawn = np.random.default_rng(0)  # the same p for the same runs
+    method = stats.PermutationMethod(n_resamples=PERMUTATIONS, rng=drawn)
+    exact = float(stats.pearsonr(a, b, method=method).pvalue)
+    low, high = contrast.interval()
+    numbers = {"estimate": contrast.estimate, "low": low, "high": high, "p": contrast.p(0.0), "p_exact": exact}
+    return replace(verdict, **numbers, least_p=2 / min(math.factorial(len(seeds)), PERMUTATIONS + 1)), contrast
+
+
+def _convert_to_correlation(verdict: Verdict) -> Verdict:
+    known = {name: value for name in ("estimate", "low", "high") if (value := getattr(verdict, name)) is not None}
+    numbers = {name: math.tanh(value) for name, value in known.items()}
+    return replace(verdict, **numbers)
+
+
+def side_of(found: Verdict) -> Side:
+    """Which arm is greater, where that is decided."""
+    return {"holds": "greater", "fails": "less", "undecided": "unknown"}[found.verdict]
+
+
+def common_side(found: Collection[Verdict]) -> Side:
+    """The side of all of them, where it is decided and the same."""
+    sides = {side_of(verdict) for verdict in found}
+    return sides.pop() if len(sides) == 1 else "unknown"
+
+
+def supports(found: Verdict, expected: Side) -> Judgement:
     """Whether a claim that the arms differ in this direction survives."""
-    return "holds" if found.side == expected else "undecided" if found.side == "unknown" else "fails"
-
-
-def difference(plus: Sample, minus: Sample | float) -> Difference:
-    """The difference of two arms, or of an arm and a number."""
-    pairs = _pairs(plus, minus)
-    summary = summarise([a - b for a, b in pairs])
-    return Difference(summary.mean, summary.low, summary.high, summary.n)
-
-
-def ratio(plus: Sample, minus: Sample) -> Difference:
-    """The ratio of two arms, computed on logarithms; seeds at which a side is not above 0 are left out."""
-    summary = summarise([math.log(a / b) for a, b in _pairs(plus, minus) if a > 0 and b > 0])
-    estimate, low, high = (math.exp(value) for value in (summary.mean, summary.low, summary.high))
-    return Difference(estimate, low, high, summary.n, ratio=True)
-
-
-def _pairs(plus: Sample, minus: Sample | float) -> list[tuple[float, float]]:
-    if isinstance(minus, dict):
-        return [(plus[seed], minus[seed]) for seed in sorted(plus.keys() & minus.keys())]
-    return [(value, minus) for value in plus.values()]
+    side = side_of(found)
+    return "holds" if side == expected else "undecided" if side == "unknown" else "fails"
 
 
 def average(samples: Collection[Sample]) -> Sample:
-    """The mean of several samples, at the seeds that all of them have."""
-    seeds = set.intersection(*(set(sample) for sample in samples))
-    return {seed: float(np.mean([sample[seed] for sample in samples])) for seed in sorted(seeds)}
+    """The mean of several measurements of each run, at the seeds that have all of them."""
+    return _combine(list(samples), lambda values: float(np.mean(values)))
 
 
-def correlation(first: Sample, second: Sample) -> Difference:
-    """Pearson's correlation over seeds with Fisher's interval; nan where a side does not vary, or below four seeds."""
-    a, b = np.array(_pairs(first, second)).T if len(_pairs(first, second)) else np.zeros((2, 0))
-    if len(a) < 4 or standard_deviation(a.tolist()) < TINY or standard_deviation(b.tolist()) < TINY:
-        return Difference(math.nan, math.nan, math.nan, len(a))
-    found = stats.pearsonr(a, b)
-    low, high = found.confidence_interval(LEVEL)
-    return Difference(float(found.statistic), float(low), float(high), len(a))
+def quotient(above: Sample, below: Sample) -> Sample:
+    """One measurement of each run divided by another; runs whose divisor is 0 are left out."""
+    divisors = replace(below, outcomes={repeat: value for repeat, value in below.outcomes.items() if value})
+    return _combine([above, divisors], lambda values: values[0] / values[1])
 
 
-def format_sample(sample: Sample, *, rate: bool = False) -> str:
-    """`97.78 ± 0.88 %`: mean and half-width of its interval."""
-    summary = summarise(list(sample.values()))
-    half = (summary.high - summary.low) / 2
-    return " ± ".join(_format(value, rate=rate) for value in (summary.mean, half)) + (" %" if rate else "")
+def _combine(samples: Sequence[Sample], combine: Callable[[list[float]], float]) -> Sample:
+    known = [{repeat: value for repeat, value in sample.outcomes.items() if value is not None} for sample in samples]
+    common = sorted(set.intersection(*map(set, known)))
+    return replace(samples[0], outcomes={repeat: combine([values[repeat] for values in known]) for repeat in common})
 
 
-def format_rate(sample: Sample) -> str:
-    """A sample of rates in per cent."""
-    return format_sample(sample, rate=True)
+def distance(first: Sample, second: Sample, scale: float = 1.0) -> Sample:
+    """How far two arms are from each other at each seed, times `scale`.
 
-
-def format_gap(found: Difference, *, rate: bool = False) -> str:
-    """`+0.22 points [-0.07 to +0.51; n = 5]`; of a ratio `0.31 times [...]`."""
-    if math.isnan(found.low):
-        return f"no interval [n = {found.n}]"
-    estimate, low, high = (
-        _format(value, rate=rate, signed=not found.ratio) for value in (found.estimate, found.low, found.high)
-    )
-    kind = " times" if found.ratio else " points" if rate else ""
-    return f"{estimate}{kind} [{low} to {high}; n = {found.n}]"
-
-
-def format_points(found: Difference) -> str:
-    """A difference of rates in percentage points."""
-    return format_gap(found, rate=True)
-
-
-def format_percent(value: float) -> str:
-    """A rate in per cent: `97.22 %`."""
-    return f"{format_metric('acc', value)} %"
-
-
-def _format(value: float, *, rate: bool, signed: bool = False) -> str:
-    if rate:
-        return format_metric("acc", round(value, 9) + 0.0, signed=signed)  # + 0.0 removes the minus of -0.0
-    return ("+" if signed and value > 0 else "") + format_number(value)
+    Where one of the two runs failed to learn, the distance is larger than all others: None. Where both did, it is unknown.
+    """
+    outcomes: dict[Repeat, float | None] = {}
+    for repeat in first.outcomes.keys() & second.outcomes.keys():
+        a, b = first.outcomes[repeat], second.outcomes[repeat]
+        if a is not None and b is not None:
+            outcomes[repeat] = scale * abs(a - b)
+        elif a is not None or b is not None:
+            outcomes[repeat] = None
+    return Sample("distance", outcomes, first.repeats)

@@ -1,22 +1,43 @@
-"""Read the numbers of one arm of a study from its runs: one number per seed, from results, curves or probes."""
+"""Read the numbers of one arm of a study from its runs: one outcome per run, from results, curves or probes."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from dlexp.analysis.judge.analyse import analyse
-from dlexp.analysis.judge.cells import FINISHED, matches, select_usable
-from dlexp.analysis.judge.result import StudyResult, Verdict
+from dlexp.analysis.judge.cells import FINISHED, matches
+from dlexp.analysis.judge.draws import Outcomes, Repeat, average_by_block, repeat_of
+from dlexp.analysis.judge.learned import outcomes
+from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.judge.statistics import MIN_SEEDS
 
 Cell = Mapping[str, Any]
-Sample = dict[int, float]  # seed → value; of a study over draws of the data, data_seed → mean over the seeds
 Moment = Literal["first", "last", "mean"]
 
-MIN_SEEDS = 2  # that an interval needs
+
+@dataclass(frozen=True)
+class Sample:
+    """What the runs of one arm have of a metric.
+
+    Args:
+        metric: Its name.
+        outcomes: Seed, or (data_seed, seed) → value; None where the run failed to learn. A run that is missing, or that lacks a
+            measurement, has no entry.
+        repeats: All runs that the study asks for.
+    """
+
+    metric: str
+    outcomes: Outcomes
+    repeats: tuple[Repeat, ...]
+
+    @property
+    def numbers(self) -> dict[int, float]:
+        """The values of the runs that learned, by seed; of a study over draws of the data, the mean of each draw."""
+        return average_by_block({repeat: value for repeat, value in self.outcomes.items() if value is not None})
 
 
 class NotRunError(LookupError):
@@ -42,36 +63,27 @@ class Evidence:
         self.used: dict[str, list[StudyResult]] = {}
 
     def result(self, study: str, dataset: str, table: Literal["runs", "curves", "probes"] = "runs") -> StudyResult:
-        """The first result of a study with two finished runs in every cell on this data set, and their curves or probes.
+        """The first result of a study with five known runs in every cell on this data set, and their curves or probes.
 
         Raises:
             NotRunError: If no result has them.
         """
-        return self._covering(study, [dataset], table)
-
-    def _covering(self, study: str, datasets: Sequence[str], table: str = "runs") -> StudyResult:
-        for result in self.results.get(study, ()):
-            if all(_covers(result, dataset, table) for dataset in datasets):
+        results = self.results.get(study, ())
+        for result in results:
+            if _covers(result, dataset, table):
                 used = self.used.setdefault(study, [])
                 if not any(result is other for other in used):
                     used.append(result)
                 return result
-        results = self.results.get(study, ())
-        missing = (name for name in datasets if not any(_covers(result, name, table) for result in results))
-        dataset = next(missing, datasets[0])
         raise NotRunError(study, dataset, table if any(_covers(result, dataset, "runs") for result in results) else "")
 
-    def _unit_of(self, study: str, dataset: str, table: Literal["runs", "curves", "probes"] = "runs") -> str:
-        """The column of what a sample has a number for."""
-        return "data_seed" if self.result(study, dataset, table).by_draw else "seed"
-
     def values(self, study: str, cell: Cell, metric: str) -> Sample:
-        """A metric of each finished run; the mean at a seed where the cell matches several arms."""
-        runs = self.result(study, cell["dataset"]).runs
-        usable = select_usable(runs[matches(runs, cell)], metric)
-        unit = self._unit_of(study, cell["dataset"])
-        means = usable[metric].astype(float).groupby(usable[unit]).mean() if len(usable) else pd.Series(dtype=float)
-        return self._require_seeds(study, cell, {int(str(seed)): float(mean) for seed, mean in means.items()})
+        """A metric of the runs of one cell, as the verdicts of the study count them."""
+        result = self.result(study, cell["dataset"])
+        places = [place for place, run in enumerate(result.protocol["runs"]) if cell.items() <= run["cell"].items()]
+        planned = [result.protocol["runs"][place] for place in places]
+        (found,) = outcomes(planned, result.runs.iloc[places], metric)
+        return self._require_numbers(study, cell, Sample(metric, found, tuple(map(repeat_of, planned))))
 
     def runs(self, study: str, cell: Cell) -> pd.DataFrame:
         """The finished runs of an arm."""
@@ -82,11 +94,8 @@ class Evidence:
         """A number that `read` computes from a column of each run's curve, which is indexed by epoch from 1."""
         curves = self.result(study, cell["dataset"], "curves").curves
         rows = curves[matches(curves, cell) & (curves["epoch"] > 0)].sort_values("epoch", kind="stable")
-        unit = self._unit_of(study, cell["dataset"], "curves")
-        by_run = {keys: read(run.set_index("epoch")[column].astype(float)) for keys, run in rows.groupby([unit, "seed"])}
-        numbers = pd.Series(by_run, dtype=float)
-        means = numbers[np.isfinite(numbers)].groupby(level=0).mean()
-        return self._require_seeds(study, cell, {int(str(seed)): float(mean) for seed, mean in means.items()})
+        found = {str(identity): read(run.set_index("epoch")[column].astype(float)) for identity, run in rows.groupby("id")}
+        return self._measure(study, cell, column, found)
 
     def last_epoch(self, study: str, cell: Cell) -> int:
         """The last epoch of an arm's runs."""
@@ -103,7 +112,7 @@ class Evidence:
             moment: `first`, `last` or `mean`.
 
         Returns:
-            Layer → seed → value, from input to output.
+            Layer → the sample of its measurements, from input to output.
         """
         probes = self.result(study, cell["dataset"], "probes").probes
         probe, _, what = name.partition("/")
@@ -112,50 +121,41 @@ class Evidence:
             rows = rows[rows["layer"].str.endswith("weight")]
         if moment != "mean":
             rows = rows[rows["epoch"] == getattr(rows["epoch"], {"first": "min", "last": "max"}[moment])()]
-        means = rows.groupby(["layer", self._unit_of(study, cell["dataset"], "probes")], sort=False)["value"].mean().dropna()
+        means = rows.groupby(["layer", "id"], sort=False)["value"].mean()
         found = {
-            layer: {int(seed): float(value) for seed, value in means[layer].items()} for layer in dict.fromkeys(rows["layer"])
+            layer: {str(run): float(value) for run, value in means[layer].items()} for layer in dict.fromkeys(rows["layer"])
         }
         if not found:
             raise NotRunError(study, cell["dataset"])
-        return {layer: self._require_seeds(study, cell, sample) for layer, sample in found.items()}
+        return {layer: self._measure(study, cell, name, values) for layer, values in found.items()}
 
     def published(self, study: str, cell: Cell) -> float:
         """The published number of a cell; nan where there is none."""
         cells = self.result(study, cell["dataset"]).cells
         return float(cells.loc[matches(cells, cell), "reference"].mean())
 
-    def verdict(self, study: str, datasets: Sequence[str], claim: str) -> Verdict:
-        """The study's verdict on the prediction with this claim, which is about these data sets."""
-        found = [verdict for verdict in self._covering(study, datasets).verdicts if verdict.claim == claim]
-        if not found or not found[0].n:
-            raise self._explain_lack(study, datasets[0])
-        return found[0]
+    def _measure(self, study: str, cell: Cell, name: str, found: Mapping[str, float]) -> Sample:
+        """What finished runs measured, by their ids. Without a finite measurement a run could have had any: it is missing."""
+        planned = [run for run in self.result(study, cell["dataset"]).protocol["runs"] if cell.items() <= run["cell"].items()]
+        known = {repeat_of(run): found[run["id"]] for run in planned if math.isfinite(found.get(run["id"], math.nan))}
+        return self._require_numbers(study, cell, Sample(name, known, tuple(map(repeat_of, planned))))
 
-    def _require_seeds(self, study: str, cell: Cell, sample: Sample) -> Sample:
-        if len(sample) < MIN_SEEDS:
-            raise self._explain_lack(study, cell["dataset"])
-        return sample
-
-    def _explain_lack(self, study: str, dataset: str) -> NotRunError:
-        """Why a number is missing that is in the table of runs where the runs have curves: they were not run, or lack these."""
-        covering = [result for result in self.results.get(study, ()) if _covers(result, dataset, "runs")]
+    def _require_numbers(self, study: str, cell: Cell, sample: Sample) -> Sample:
+        """Refuse a sample of which no run has anything: the runs were not made, or their table lacks these columns."""
+        if sample.outcomes:
+            return sample
+        covering = [result for result in self.results.get(study, ()) if _covers(result, cell["dataset"], "runs")]
         from_tables = bool(covering) and all(result.curves.empty for result in covering)
-        return NotRunError(study, dataset, "curves" if from_tables else "")
-
-
-Finding = Callable[[Evidence], str]  # returns one or two sentences of an answer; raises NotRunError without runs
+        raise NotRunError(study, cell["dataset"], "curves" if from_tables else "")
 
 
 def _covers(result: StudyResult, dataset: str, table: str) -> bool:
-    cells = result.cells[matches(result.cells, {"dataset": dataset})]
-    has_rows = matches(getattr(result, table), {"dataset": dataset}).any()
-    return bool(has_rows and len(cells) and (cells["n"] + cells["unusable"] >= MIN_SEEDS).all())  # diverged runs are finished
-
-
-def on_each(finding: Callable[..., str], datasets: Sequence[str]) -> list[Finding]:
-    """The same finding on each data set."""
-    return [partial(finding, dataset=dataset) for dataset in datasets]
+    """Whether a result has enough runs for a verdict in every cell on a data set; failed runs count."""
+    if not matches(getattr(result, table), {"dataset": dataset}).any():
+        return False
+    known = result.runs[matches(result.runs, {"dataset": dataset})]
+    cells = known["learned"].notna().groupby([known[key] for key in result.keys], dropna=False)
+    return bool(cells.sum().ge(MIN_SEEDS).all())
 
 
 def gather(folders: Sequence[Path], studies: Sequence[str]) -> Evidence:

@@ -33,7 +33,7 @@ def accuracy_of(cell: Cell, seed: int, tilt: int) -> float:
 
 
 def make_sheet_study(
-    root: Path, name: str, datasets: Sequence[str], seeds: Sequence[int] = range(5), *, tilt: int = 1, curves: bool = True
+    root: Path, name: str, datasets: Sequence[str], seeds: Sequence[int] | None = None, *, tilt: int = 1, curves: bool = True
 ) -> Path:
     """Write `root/<name>/`: the study's own protocol, and the runs on these data sets.
 
@@ -41,7 +41,7 @@ def make_sheet_study(
         root: The outputs folder.
         name: Of a study of conf/study.
         datasets: That were run.
-        seeds: That were run.
+        seeds: That were run; all that the study asks for, unless given.
         tilt: 1, or -1 for every effect the other way.
         curves: Whether there are run folders, with metrics.csv and probes.csv; else there is the runs.csv made of them.
 
@@ -56,7 +56,7 @@ def make_sheet_study(
     protocol = {"study": asdict(study), "changes": [], "command": f"python train.py study={name}", "runs": runs}
     (folder / "protocol.json").write_text(json.dumps(protocol))
     for cell in (cell for cell in cells if cell["dataset"] in datasets):
-        for seed in seeds:
+        for seed in study.seeds if seeds is None else seeds:
             run = make_run(folder, cell, seed, accuracy=accuracy_of(cell, seed, tilt))
             _change_summary(run / "summary.json", cell, tilt)
             _write_metrics(run / "metrics.csv", cell, seed, tilt)

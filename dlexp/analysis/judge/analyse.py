@@ -18,6 +18,7 @@ from dlexp.analysis.judge.factors import weigh_factors
 from dlexp.analysis.judge.learned import find_learned, outcomes
 from dlexp.analysis.judge.parts import add_averages
 from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.judge.times import fail_censored
 from dlexp.analysis.judge.verdict import judge
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
 from dlexp.analysis.read.folder import DamagedError, flatten
@@ -87,7 +88,7 @@ def analyse(folder: str | Path) -> StudyResult:
         describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
         weigh_factors(study, planned, runs),
-        find_best(study, planned, values_of(metric)),
+        find_best(study, planned, list(map(fail_censored, values_of(metric)))),
         from_tables=table is not None,
         registration=find_standing(folder, study, protocol["changes"], runs.get("started", ())),
     )

@@ -18,6 +18,7 @@ from dlexp.analysis.judge.permutation import align, least_p, permutation_p, sign
 from dlexp.analysis.judge.reason import nearest_boundary
 from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import Contrast
+from dlexp.analysis.judge.times import compare_times, fail_censored, find_horizon, has_censored, restrict
 
 TOST_LEVEL = 0.90  # two one-sided tests at 5 % each are the 90 % interval within the margins
 FAR = 1e100  # a failed run is this far from the others, where only the order counts
@@ -83,6 +84,8 @@ def compare_sides(verdict: Verdict, sides: Sides, noise: float) -> tuple[Verdict
     verdict = replace(verdict, by_draw=sides.by_draw, n=_count(sides))
     if not verdict.n:
         return replace(verdict, cause="no_common_seed"), None
+    if has_censored(sides.cells):
+        return _test_times(verdict, sides)
     learned = all(value is not None for cell in sides.cells for value in cell.values()) and needs_learning(verdict.metric)
     verdict = replace(verdict, all_learned=learned, probability=_probability(sides, is_rising(verdict.metric), noise))
     verdict, contrast = _contrast_learned(verdict, sides)
@@ -167,9 +170,30 @@ def _test_ranks(verdict: Verdict, sides: Sides) -> Verdict:
         return verdict
     rising = is_rising(verdict.metric)
     ranked = rank_sides(sides.plus, sides.minus, sides.repeats, in_blocks=sides.in_blocks, rising=rising)
+    return replace(verdict, p=ranked.p, sign=ranked.sign, agrees=ranked.agrees, least_p=_find_least(sides))
+
+
+def _test_times(verdict: Verdict, sides: Sides) -> tuple[Verdict, Contrast | None]:
+    """The log-rank test of times to a target that not all runs reached, and the difference of their restricted means."""
+    horizon = find_horizon(sides.cells)
+    within = replace(
+        sides, plus=[restrict(cell, horizon) for cell in sides.plus], minus=[restrict(cell, horizon) for cell in sides.minus]
+    )
+    reached = [[fail_censored(cell) for cell in side] for side in (sides.plus, sides.minus)]
+    rates = measure_rate(reached[0], by_draw=sides.by_draw), measure_rate(reached[1], by_draw=sides.by_draw)
+    verdict = replace(verdict, by_ranks=True, horizon=horizon, rates=rates)
+    verdict = replace(verdict, p_rates=compare_rates(*reached, in_blocks=sides.in_blocks))
+    verdict, contrast = _contrast_learned(replace(verdict, probability=_probability(within, False, 0.0)), within)
+    if verdict.margin or verdict.expected == "equal" or not sides.matched:
+        return verdict, contrast
+    ranked = compare_times(sides.plus, sides.minus, sides.repeats, in_blocks=sides.in_blocks)
+    return replace(verdict, p=ranked.p, sign=ranked.sign, agrees=ranked.agrees, least_p=_find_least(sides)), contrast
+
+
+def _find_least(sides: Sides) -> float:
+    """The least p-value of an exact test that counts all planned runs."""
     runs = [len(sides.repeats) * len(side) for side in (sides.plus, sides.minus)]
-    sizes = [sides.num_blocks] if sides.in_blocks else runs
-    return replace(verdict, p=ranked.p, sign=ranked.sign, agrees=ranked.agrees, least_p=least_p(*sizes))
+    return least_p(sides.num_blocks) if sides.in_blocks else least_p(*runs)
 
 
 def _probability(sides: Sides, rising: bool, noise: float) -> float:

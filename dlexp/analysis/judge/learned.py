@@ -16,13 +16,13 @@ import pandas as pd
 
 from dlexp.analysis.judge.cells import COMPLETE, NOT_RUN
 from dlexp.analysis.judge.draws import Repeat, repeat_of
+from dlexp.analysis.judge.times import LENGTHS, measure_times
 
 OF_OWN_BEST = 0.5
 OF_BEST_CELL = 0.25
 LACKING = (*NOT_RUN, "oom")  # statuses of runs of which nothing is known: they could have had any result
-TARGETS = ("convergence_epoch", "document_convergence", "target/epoch", "target/seconds")  # null where it was never reached
 # Metrics that say something only about a run that learned; a time, a size or a count says the same about any finished run.
-QUALITIES = (*TARGETS, "stability", "trend", "best_gap", "document_volatility")
+QUALITIES = (*LENGTHS, "stability", "trend", "best_gap", "document_volatility")
 SCORES = ("acc", "loss", "rmse", "objective")
 
 
@@ -95,7 +95,8 @@ def outcomes(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: s
 
     Where the study draws its data several times, (data_seed, seed) takes the place of the seed.
 
-    A run of which nothing is known, or that lacks a value for another reason, has no entry.
+    A run of which nothing is known, or that lacks a value for another reason, has no entry. A run that did not reach its target
+    has a `Censored` for a metric that is the time until then (times.py).
 
     Args:
         planned: The runs of the protocol.
@@ -103,6 +104,12 @@ def outcomes(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: s
         metric: The metric.
     """
     cells: dict[str, dict[Repeat, float | None]] = {}
+    if metric in LENGTHS:
+        for listed, time in zip(planned, measure_times(runs, metric), strict=True):
+            cell = cells.setdefault(str(listed["cell"]), {})
+            if time is not None:
+                cell[repeat_of(listed)] = time
+        return list(cells.values())
     known = pd.to_numeric(runs[metric], errors="coerce") if metric in runs else pd.Series(math.nan, runs.index)
     for listed, status, learned, value in zip(planned, runs["status"], runs["learned"], known, strict=True):
         cell = cells.setdefault(str(listed["cell"]), {})
@@ -110,7 +117,7 @@ def outcomes(planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame, metric: s
         lacks = pd.isna(value) or status not in COMPLETE
         if learned is None or pd.isna(learned):
             continue
-        if (needs_learning(metric) and not learned) or (status not in COMPLETE) or (lacks and metric in TARGETS):
+        if (needs_learning(metric) and not learned) or (status not in COMPLETE):
             cell[repeat] = None
         elif not lacks:
             cell[repeat] = float(value)

@@ -42,7 +42,8 @@ def _find_averages(
     verdict: Verdict, prediction: Mapping[str, Any], cells: Sequence[Cell], values: Sequence[Outcomes]
 ) -> tuple[Average, ...]:
     sides = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
-    known = [{repeat: value for repeat, value in cell.items() if value is not None} for cell in values]
+    limit = math.inf if verdict.horizon is None else verdict.horizon
+    known = [{repeat: min(float(value), limit) for repeat, value in cell.items() if value is not None} for cell in values]
     if verdict.ratio:
         known = [{repeat: math.log(value) for repeat, value in cell.items() if value > 0} for cell in known]
     if verdict.estimate is None or not all(known[i] for side in sides for i in side):

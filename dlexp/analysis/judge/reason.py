@@ -70,21 +70,33 @@ def _describe_lost(verdict: Verdict) -> str:
 
 
 def _describe_ranks(verdict: Verdict) -> str:
-    """The sentence on a verdict by ranks."""
-    n, lost = f"n = {verdict.n}", _describe_lost(verdict).removeprefix("; ")
+    """The sentence on a verdict by ranks, or by the order of times to a target that not all runs reached."""
+    times, n = verdict.horizon is not None, f"n = {verdict.n}"
+    lost = _describe_reached(verdict) if times else _describe_lost(verdict).removeprefix("; ")
     if verdict.cause == "unranked":
         why = "margin" if verdict.margin else "contrast of cells that differ in several ways"
-        return f"{n}: {lost}, and a {'ratio' if verdict.ratio else why} cannot be decided by ranks."
+        test = "the log-rank test" if times else "ranks"
+        return f"{n}: {lost}, and a {'ratio' if verdict.ratio else why} cannot be decided by {test}."
     if verdict.cause == "bounds":
         return f"{n}: {lost}, and the best and the worst case for the missing runs do not both decide it alike."
-    test = f"exact {_name_test(verdict)} test of the ranks, {_format_p(verdict.p, verdict.p_holm, verdict)}"
+    test = f"{_name_test(verdict)} log-rank test" if times else f"{_name_test(verdict)} test of the ranks"
+    test = f"exact {test}, {_format_p(verdict.p, verdict.p_holm, verdict)}"
     if verdict.cause in ("holds", "fails"):
         both = "; in the best and in the worst case for the missing runs" if verdict.missing else ""
         side = "first" if verdict.sign > 0 else "second"
         size = "larger" if verdict.failed == 0 else "larger, failed runs counted as the worst,"
-        return f"The values of the {side} side are {size} by rank ({n}; {test}; {lost}{both})."
+        larger = f"The {side} side takes longer" if times else f"The values of the {side} side are {size} by rank"
+        return f"{larger} ({n}; {test}; {lost}{both})."
     least = "" if verdict.exact_can_decide else f"; with so few runs it cannot be below {verdict.least_p:.3g}"
-    return f"{n}: {lost}, failed runs count as the worst, and this does not decide ({test}{least})."
+    worst = "" if times else ", failed runs count as the worst"
+    return f"{n}: {lost}{worst}, and this does not decide ({test}{least})."
+
+
+def _describe_reached(verdict: Verdict) -> str:
+    """How many runs, or draws of the data, of each side reached the target."""
+    what = f"{verdict.unit}s" if verdict.by_draw else "runs"
+    first, second = (f"{rate.learned} of {rate.runs} {what}" for rate in verdict.rates or ())
+    return f"the target was reached by {first} on the first side and by {second} on the second{_describe_lost(verdict)}"
 
 
 def _describe_agreement(verdict: Verdict) -> str:

@@ -90,6 +90,10 @@ class Verdict:
         expected: `greater`, `less` or `equal`.
         margin: The difference that the prediction requires, in the metric's unit; with `ratio`, the ratio, at least 1.
         ratio: Whether the two sides are compared as plus / minus. `low` and `high` are then ratios too, computed on logarithms.
+        horizon: Where runs did not reach the target that the metric is the time until (times.py): how long every run was
+            observed, in the metric's unit. `by_ranks` is then true, `estimate` is the difference of the means of
+            min(time, horizon), of all runs, `sign` is 1 where plus takes longer, and `rates` count the runs that reached the
+            target.
         by_draw: Whether the study draws its data several times. The unit is then the draw: `n` counts draws, the difference of
             a draw is the mean over its seeds, and signs are flipped of whole draws.
         draws: The number of draws of the data that the compared runs are on; None where nothing is drawn.
@@ -134,6 +138,7 @@ class Verdict:
     expected: str = "greater"
     margin: float = 0.0
     ratio: bool = False
+    horizon: float | None = None
     by_draw: bool = False
     draws: int | None = None
     spread: Spread | None = None

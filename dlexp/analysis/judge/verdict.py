@@ -15,6 +15,7 @@ from dlexp.analysis.judge.power import ask_for_seeds
 from dlexp.analysis.judge.reason import describe_cause
 from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import LEVEL, MIN_SEEDS, TINY, Contrast
+from dlexp.analysis.judge.times import Censored
 from dlexp.run.record.protocol_form import find_effect
 
 ALPHA = 1 - LEVEL
@@ -37,15 +38,28 @@ def judge(
             None where the run failed to learn. A missing run has no entry.
         noise_of: Returns the difference of a metric that the size of the test set alone explains.
     """
-    compared = [_compare(prediction, study, cells, values_of, noise_of) for prediction in study.get("predictions") or []]
-    # A prediction that cannot be judged yet counts as p = 1, so that the family stays as large as the study declared it.
+    return decide_family([_compare(each, study, cells, values_of, noise_of) for each in study.get("predictions") or []])
+
+
+def decide_family(compared: Sequence[tuple[Verdict, Contrast | None]], size: int | None = None) -> list[Verdict]:
+    """Decide comparisons that form one family, after Holm's correction over all of them.
+
+    Args:
+        compared: What `compare_sides` returns, for each comparison.
+        size: How many comparisons were planned, if more than these. One that cannot be judged yet counts as p = 1, so that the
+            family stays as large as it was declared.
+    """
+    size = max(len(compared), size or 0)
     p_holm, exact_holm = (
-        statistics.correct_holm([getattr(verdict, name) if verdict.n >= MIN_SEEDS else None for verdict, _ in compared])
+        statistics.correct_holm(
+            [getattr(verdict, name) if verdict.n >= MIN_SEEDS else None for verdict, _ in compared]
+            + [None] * (size - len(compared))
+        )
         for name in ("p", "p_exact")
     )
     verdicts = []
-    for (verdict, contrast), corrected, exact in zip(compared, p_holm, exact_holm, strict=True):
-        verdict = _decide(replace(verdict, p_holm=corrected, p_exact_holm=exact, family=len(compared)), contrast)
+    for (verdict, contrast), corrected, exact in zip(compared, p_holm, exact_holm, strict=False):
+        verdict = _decide(replace(verdict, p_holm=corrected, p_exact_holm=exact, family=size), contrast)
         verdict = ask_for_seeds(verdict, contrast)
         verdict = replace(verdict, reason=describe_cause(verdict))
         verdicts.append(_convert_logarithms(verdict) if verdict.ratio else verdict)
@@ -54,7 +68,9 @@ def judge(
 
 def _convert_logarithms(verdict: Verdict) -> Verdict:
     known = {
-        name: value for name in ("estimate", "low", "high", "margin", "effect") if (value := getattr(verdict, name)) is not None
+        name: value
+        for name in ("estimate", "low", "high", "margin", "effect", "horizon")
+        if (value := getattr(verdict, name)) is not None
     }
     numbers: dict[str, Any] = {name: math.exp(value) for name, value in known.items()}
     if verdict.spread:
@@ -85,7 +101,7 @@ def _compare(
     chosen = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
     if not all(chosen):
         return replace(verdict, cause="no_cells"), None
-    values = [_take_logarithms(cell) for cell in values_of(metric)] if verdict.ratio else values_of(metric)
+    values = [take_logarithms(cell) for cell in values_of(metric)] if verdict.ratio else values_of(metric)
     if empty := [cells[i] for side in chosen for i in side if not values[i]]:
         names = tuple(" ".join(f"{key}={value}" for key, value in cell.items()) for cell in empty)
         return replace(verdict, cause="no_runs", cells_without_runs=names), None
@@ -105,9 +121,14 @@ def _are_matched(plus: Sequence[Cell], minus: Sequence[Cell]) -> bool:
     return len(plus) == len(minus) and all(change == changes[0] for change in changes)
 
 
-def _take_logarithms(cell: Outcomes) -> Outcomes:
+def take_logarithms(cell: Outcomes) -> Outcomes:
     """The logarithms of positive values; a value that has none counts as missing."""
-    return {key: None if value is None else math.log(value) for key, value in cell.items() if value is None or value > 0}
+    positive = {repeat: value for repeat, value in cell.items() if value is None or value > 0}
+    logarithms = {repeat: None if value is None else math.log(value) for repeat, value in positive.items()}
+    censored = {repeat for repeat, value in positive.items() if isinstance(value, Censored)}
+    return {
+        repeat: Censored(value) if repeat in censored and value is not None else value for repeat, value in logarithms.items()
+    }
 
 
 def _decide(verdict: Verdict, contrast: Contrast | None) -> Verdict:

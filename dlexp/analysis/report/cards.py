@@ -35,10 +35,14 @@ def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Ca
     if verdict.estimate is not None:
         key = "ratio" if verdict.ratio else "estimate"
         if verdict.by_ranks:
-            key += "_learned" if verdict.low is None else "_learned_interval"
+            key += "_learned" if verdict.horizon is None else "_restricted"
+            key += "" if verdict.low is None else "_interval"
         low, high = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high))
         estimate = _format_amount(verdict, verdict.estimate, text)
-        numbers.append(text(key, estimate=estimate, low=low, high=high, n=verdict.n_learned))
+        horizon = (
+            "" if verdict.horizon is None else format_metric(verdict.metric, verdict.horizon) + unit_suffix(verdict.metric)
+        )
+        numbers.append(text(key, estimate=estimate, low=low, high=high, n=verdict.n_learned, horizon=horizon))
     numbers.append(f"n = {verdict.n}")
     if verdict.p is not None:
         key = "p_value" if verdict.p_holm is None else "p_value_holm"
@@ -69,28 +73,31 @@ def _describe_averages(verdict: Verdict, text: Text) -> list[str]:
             line = text("average_range", key=average.key, low=amounts[0], high=amounts[1], n=len(average.parts))
         end = "untested" if average.p is None else "alone" if average.stands_alone else "not_alone"
         end = "turns" if end == "not_alone" and average.turns(1.0 if verdict.ratio else 0.0) else end
-        learned = [text("average_learned", n=verdict.n_learned)] if verdict.by_ranks else []
+        learned = [text("average_learned", n=verdict.n_learned)] if verdict.by_ranks and verdict.horizon is None else []
         lines.append(" ".join([line, *learned, text(f"average_{end}", what=what, key=average.key, p=_format_p(average.p))]))
     return lines
 
 
 def _describe_rates(verdict: Verdict, text: Text) -> str:
-    """How many runs of each side learned, with intervals in per cent, and the test of their difference."""
+    """How many runs of each side learned, or reached the target, with intervals in per cent, and the test of the difference."""
     rates = verdict.rates or ()
     sides = (
         text("rate", learned=rate.learned, runs=rate.runs, low=f"{100 * rate.low:.0f}", high=f"{100 * rate.high:.0f}")
         for rate in rates
     )
     first, second = sides
-    key = "learned_draws" if verdict.by_draw else "learned_paired" if verdict.paired else "learned_independent"
-    return text(key, plus=first, minus=second, p=_format_p(verdict.p_rates))
+    what = "learned" if verdict.horizon is None else "reached"
+    design = "draws" if verdict.by_draw else "paired" if verdict.paired else "independent"
+    return text(f"{what}_{design}", plus=first, minus=second, p=_format_p(verdict.p_rates))
 
 
 def _describe_cause_in_korean(verdict: Verdict, text: Text) -> str:
     """The sentences on the verdict's cause: text.yaml has one for each cause, for the interval and for lost runs."""
     keys = [] if verdict.low is None or verdict.by_ranks else ["interval_ratio" if verdict.ratio else "interval"]
-    by_ranks = verdict.by_ranks and verdict.cause in ("holds", "fails")
-    keys += [f"{verdict.cause}_ranks" if by_ranks else verdict.cause]
+    ending = "_ranks" if verdict.by_ranks and verdict.cause in ("holds", "fails") else ""
+    if verdict.horizon is not None and verdict.cause in ("holds", "fails", "ranks", "unranked"):
+        ending = "_times"
+    keys += [f"{verdict.cause}{ending}"]
     keys += [f"need_{verdict.need}"] if verdict.need else []
     keys += [name for name in ("failed", "missing") if getattr(verdict, name)]
     keys += [name for name in ("all_learned", "if_normal") if getattr(verdict, name)]

@@ -12,6 +12,7 @@ from dlexp.analysis.judge.costs import COSTS, is_cost
 from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.draws import Repeat, Values, average_sides, repeats_of
 from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.judge.times import LENGTHS
 from dlexp.analysis.report.arrange import axis_values, cell_name, describe_lost, records, spell_cell, varying_keys
 from dlexp.analysis.report.labels import key_label, show
 from dlexp.analysis.report.tables import Table, format_metric, format_number
@@ -69,8 +70,10 @@ def compute_speed_ups(result: StudyResult) -> list[SpeedUp]:
     partners = {spell_cell(row, others): row for row in rows if show(row[key]) == first}
     logarithms: dict[tuple[str, ...], dict[Repeat, float]] = {}
     usable = select_usable(result.runs, metric)
+    # Without the runs that did not reach a target, a cell would seem faster than it is.
+    partial = {spell_cell(row, result.keys) for row in rows if metric in LENGTHS and row["unusable"] > 0}
     for run, repeat in zip(records(usable), repeats_of(usable, by_draw=result.by_draw), strict=True):
-        if run[metric] > 0:
+        if run[metric] > 0 and spell_cell(run, result.keys) not in partial:
             logarithms.setdefault(spell_cell(run, result.keys), {})[repeat] = math.log(run[metric])
     found = []
     for row in rows:

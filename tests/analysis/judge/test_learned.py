@@ -1,5 +1,3 @@
-import math
-
 import pandas as pd
 import pytest
 
@@ -62,15 +60,12 @@ def test_the_best_cell_is_one_of_the_same_data_set():
     [
         ("test/acc", {0: 0.9, 1: None, 2: None}),
         ("train/seconds", {0: 5.0, 1: 6.0, 2: None}),  # a run that failed to learn has its time; one that diverged has none
-        ("convergence_epoch", {0: 3.0, 1: None, 2: None}),
-        ("target/seconds", {0: None, 1: None, 2: None}),  # never reached
         ("test/rmse", {1: None, 2: None}),  # no value, and for no reason that is known
     ],
 )
 def test_the_outcomes_of_a_cell(metric, values):
     runs = pd.DataFrame({"status": ["done", "done", "diverged", "missing"], "learned": [True, False, False, None]})
     runs = runs.assign(**{"test/acc": [0.9, 0.1, 0.8, None], "train/seconds": [5.0, 6.0, 1.0, None]})
-    runs = runs.assign(**{"convergence_epoch": [3.0, 1.0, None, None], "target/seconds": math.nan})
     planned = [{"cell": {"depth": 1}, "seed": seed} for seed in range(4)]
     assert outcomes(planned, runs, metric) == [values]
 

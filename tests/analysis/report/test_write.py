@@ -31,7 +31,7 @@ from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "depth": [1, 2, 8]}
 CAUSE_PARTS = ("holds_ranks", "fails_ranks", "interval", "interval_ratio", "failed", "missing", "all_learned", "if_normal")
-CAUSE_PARTS += ("on_one_draw", "on_draws", "over_draws")
+CAUSE_PARTS += ("on_one_draw", "on_draws", "over_draws", "holds_times", "fails_times", "ranks_times", "unranked_times")
 PREDICTION = {"claim": "ReLU wins", "plus": {"activation": "relu"}, "minus": {"activation": "sigmoid"}, "expected": "greater"}
 REFERENCE = {"source": "a paper", "values": [{"activation": "relu", "depth": 1, "value": 0.61, "sd": 0.02, "n": 5}]}
 
