@@ -13,7 +13,7 @@ from dlexp.analysis.read.folder import warn_damaged
 from dlexp.analysis.read.text import find_table, read_table_text
 from dlexp.run.record.checksums import check_file
 
-TEXT_COLUMNS = ("id", "probe", "mode", "layer", "name")
+TEXT_COLUMNS = ("probe", "mode", "layer", "name")
 WHOLE_COLUMNS = ("epoch", "step")
 
 
@@ -78,8 +78,12 @@ class _Part(NamedTuple):
         return self.columns[name] if name in self.columns else [self.fields.get(name, math.nan)] * self.num_rows
 
 
-def read_columns(path: Path) -> dict[str, Sequence[Any]]:
-    """The columns of a csv file of numbers and names, plain or gzipped; none if it has no complete row.
+def read_columns(path: Path, texts: Sequence[str] = TEXT_COLUMNS) -> dict[str, Sequence[Any]]:
+    """The columns of a csv file of numbers and texts, plain or gzipped; none if it has no complete row.
+
+    Args:
+        path: The file.
+        texts: The columns of texts.
 
     Raises:
         ValueError: If it is not such a file.
@@ -91,11 +95,11 @@ def read_columns(path: Path) -> dict[str, Sequence[Any]]:
     if bad := next((i for i, line in enumerate(lines, 2) if len(line) != len(header)), None):
         raise ValueError(f"line {bad} has not the header's {len(header)} fields")
     columns = zip(*lines, strict=True)  # none without lines
-    return {name: _parse_column(name, column) for name, column in zip(header, columns, strict=bool(lines))}
+    return {name: _parse_column(name, column, texts) for name, column in zip(header, columns, strict=bool(lines))}
 
 
-def _parse_column(name: str, column: Sequence[str]) -> Sequence[Any]:
-    if name in TEXT_COLUMNS:
+def _parse_column(name: str, column: Sequence[str], texts: Sequence[str]) -> Sequence[Any]:
+    if name in texts:
         return column
     if name in WHOLE_COLUMNS:
         return [int(cell) for cell in column]

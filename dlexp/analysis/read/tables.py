@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlexp.analysis.read.concatenate import build_frame, read_columns
+from dlexp.analysis.read.concatenate import TEXT_COLUMNS, build_frame, read_columns
 from dlexp.analysis.read.folder import warn_damaged
 from dlexp.run.record.checksums import check_listed_file
 
@@ -72,7 +72,7 @@ def read_parts(folder: Path, name: str, fields: Mapping[str, Mapping[str, Any]])
     for path in _find_parts(folder, name):
         try:
             check_listed_file(path)
-            parts.append(pd.DataFrame(read_columns(path)))
+            parts.append(pd.DataFrame(read_columns(path, ("id", *TEXT_COLUMNS))))
         except (OSError, ValueError, csv.Error) as error:
             warn_damaged(path, error)
     if not parts:
