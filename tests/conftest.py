@@ -65,7 +65,8 @@ def _has_gpu():
 def pytest_runtest_setup(item):
     sample, marker = item.config.getoption("--slow-sample"), item.get_closest_marker("slow")
     if sample is not None and marker is not None:
-        end = time.monotonic() - item.config.stash[START] + marker.kwargs.get("seconds", 0)
+        seconds = next(iter([*marker.args, *marker.kwargs.values()]), 0)
+        end = time.monotonic() - item.config.stash[START] + seconds
         if end > sample:
             pytest.skip(NO_TIME)
 

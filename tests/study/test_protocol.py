@@ -324,7 +324,7 @@ def test_a_study_lists_its_draws(tmp_path):
         list_runs("dataset=mnist", "val_fraction=0")
 
 
-@pytest.mark.slow(300)
+@pytest.mark.slow(seconds=300)
 def test_the_difference_on_moons_over_draws_is_the_one_in_docs(tmp_path):
     """docs/studies.md: Sigmoid - ReLU over 16 draws of three seeds, with the settings of activation_2d."""
     base = {key: value for key, value in read_study("activation_2d").base.items() if not key.startswith("probe")}

@@ -126,7 +126,7 @@ def test_cells_that_share_no_seed_cannot_be_separated_from_it():
     assert not can_separate_seeds(runs[runs["seed"] == 0], 2)
 
 
-@pytest.mark.slow(60)
+@pytest.mark.slow(seconds=60)
 @pytest.mark.parametrize("seeds", [5, 10])
 def test_intervals_cover_the_share_of_the_true_effects(seeds):
     effects = np.array([[0, 0, 0], [1, 1, 3], [2, 2, 6.0]])

@@ -157,7 +157,7 @@ def test_intervals_cover_where_draws_differ():
     assert of_runs < 0.8
 
 
-@pytest.mark.slow(30)
+@pytest.mark.slow(seconds=30)
 @pytest.mark.parametrize("pairing", ["paired", "independent"])
 @pytest.mark.parametrize("between", [0.0, 1.0])
 @pytest.mark.parametrize("sizes", [(3,) * 5, (3,) * 16, (1, 2, 3, 4, 5), (1, 1, 1, 1, 5, 5, 5, 5)])
@@ -167,7 +167,7 @@ def test_intervals_cover_whatever_the_draws(sizes, between, pairing):
     assert covered >= 1 - allow(400)
 
 
-@pytest.mark.slow(90)
+@pytest.mark.slow(seconds=90)
 def test_a_mixed_model_is_too_narrow_for_few_draws():
     """Why draws with unequal numbers of seeds are not weighed by a mixed model: its 95 % intervals are normal ones."""
     repeats = [(draw, seed) for draw in range(5) for seed in range(draw + 1)]

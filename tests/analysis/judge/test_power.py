@@ -48,7 +48,7 @@ def share_of_holds(expected, seeds, deviation, family, *, paired, studies):
         ("greater", 2.0, True, 5, 100),
         ("greater", 2.0, False, 1, 100),
         *(
-            pytest.param(expected, size, *design, studies, marks=pytest.mark.slow(300))
+            pytest.param(expected, size, *design, studies, marks=pytest.mark.slow(seconds=300))
             for expected, size, studies in (("greater", 2.0, 10_000), ("greater", 0.9, 3_000), ("equal", 1.25, 3_000))
             for design in DESIGNS
         ),
@@ -69,7 +69,10 @@ def test_the_number_is_the_least_whose_verdicts_have_the_power(expected, size, p
     ("pilots", "size", "studies"),
     [
         (10, 0.3, 60),
-        *(pytest.param(*cell, marks=pytest.mark.slow(300)) for cell in ((5, 0.4, 3_000), (10, 0.4, 3_000), (10, 0.9, 150))),
+        *(
+            pytest.param(*cell, marks=pytest.mark.slow(seconds=300))
+            for cell in ((5, 0.4, 3_000), (10, 0.4, 3_000), (10, 0.9, 150))
+        ),
     ],
 )
 def test_in_four_of_five_studies_the_number_has_the_power(pilots, size, studies, paired, family):

@@ -92,7 +92,7 @@ def test_a_sample_of_mutated_files_is_answered(name, tmp_path):
     assert accepted < total
 
 
-@pytest.mark.slow(600)
+@pytest.mark.slow(seconds=600)
 @pytest.mark.parametrize("name", studies())
 def test_every_mutated_file_is_answered(name, tmp_path):
     accepted, total = fuzz(name, tmp_path, 0)
