@@ -33,7 +33,7 @@ def _format_times(sample: Sample) -> str:
     horizon = find_horizon([sample.outcomes])
     summary = summarise(list(average_by_block(restrict(sample.outcomes, horizon)).values()))
     reached = sum(value is not None for value in fail_censored(sample.outcomes).values())
-    count = say("reached_runs", reached=reached, runs=len(sample.outcomes), horizon=format_number(horizon))
+    count = say("reached_runs", num_reached=reached, runs=len(sample.outcomes), horizon=format_number(horizon))
     return f"{format_number(summary.mean)} ± {format_number((summary.high - summary.low) / 2)} [{count}]"
 
 

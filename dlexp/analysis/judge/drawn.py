@@ -10,9 +10,6 @@ from dlexp.analysis.judge.cells import NOT_RUN
 from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.verdict import select
 
-# Data sets that come with their test split. Runs from before `data_drawn` was recorded say no more than their data set's name.
-WITH_OWN_TEST = ("mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder")
-
 
 def add_draws(
     verdicts: Sequence[Verdict], study: Mapping[str, Any], planned: Sequence[Mapping[str, Any]], runs: pd.DataFrame
@@ -43,12 +40,14 @@ def _count_draws(runs: pd.DataFrame) -> int:
 
 
 def _is_drawn(run: Mapping[Any, Any]) -> bool:
-    """Whether anything of a run's data came from its data_seed."""
+    """Whether anything of a run's data came from its data_seed.
+
+    Older runs recorded no more than validation split and subset; whether their test split was drawn is not known of them.
+    """
     recorded, share = run.get("data_drawn"), run.get("val_fraction")
     if recorded is not None and pd.notna(recorded):
         return bool(recorded)
-    from_training = bool(pd.notna(share) and share > 0) or bool(pd.notna(run.get("dataset.per_class")))
-    return from_training or run.get("dataset") not in WITH_OWN_TEST
+    return bool(pd.notna(share) and share > 0) or bool(pd.notna(run.get("dataset.per_class")))
 
 
 def describe_draws(verdict: Verdict) -> str:

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 from dlexp.analysis import analyse
@@ -15,19 +17,32 @@ def first_verdict(root, axes, *, edit=None, **more):
     return analyse(folder).verdicts[0]
 
 
+def set_drawn(summary, *, drawn=True):
+    summary["data_drawn"] = drawn
+
+
 @pytest.mark.parametrize(
     ("axes", "more", "draws"),
     [
-        ({}, {}, 1),  # digits: split
+        ({}, {"edit": set_drawn}, 1),
+        ({}, {}, None),  # an older run
         ({"dataset": ["mnist"], "val_fraction": [0.1]}, {}, 1),
         ({"dataset": ["mnist"], "val_fraction": [0]}, {}, None),
-        ({"dataset": ["moons"], "val_fraction": [0]}, {}, 1),
-        ({"dataset": ["image_folder"], "val_fraction": [0.1]}, {"edit": lambda s: s.update(data_drawn=False)}, None),
-        ({"dataset": ["mnist"], "val_fraction": [0]}, {"edit": lambda s: s.update(data_drawn=True)}, 1),
+        ({"dataset": ["image_folder"], "val_fraction": [0.1]}, {"edit": partial(set_drawn, drawn=False)}, None),
+        ({"dataset": ["mnist"], "val_fraction": [0]}, {"edit": set_drawn}, 1),
         ({}, {"status": lambda cell, seed: "missing"}, None),
-        ({"data_seed": [1, 2]}, {}, 2),
-        ({}, {"data_seeds": range(5), "seeds": [0]}, 5),
-        ({}, {"data_seeds": range(5), "seeds": [0], "status": lambda _, of: "done" if of[0] == 3 else "missing"}, 1),
+        ({"data_seed": [1, 2]}, {"edit": set_drawn}, 2),
+        ({}, {"edit": set_drawn, "data_seeds": range(5), "seeds": [0]}, 5),
+        (
+            {},
+            {
+                "edit": set_drawn,
+                "data_seeds": range(5),
+                "seeds": [0],
+                "status": lambda _, of: "done" if of[0] == 3 else "missing",
+            },
+            1,
+        ),
     ],
 )
 def test_a_verdict_says_on_how_many_draws_it_is(tmp_path, axes, more, draws):

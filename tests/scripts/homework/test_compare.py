@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dlexp.analysis.judge.times import Censored
 from scripts.homework import compare
 from scripts.homework.evidence import Sample
 from scripts.homework.numbers import format_gap, format_sample
@@ -89,3 +90,13 @@ def test_a_mean_says_of_how_many_runs_it_is():
     assert format_sample(sample([0.5] * 5), rate=True) == "50.00 ± 0.00 %"
     assert format_sample(sample({0: 0.5, 1: 0.5, 2: None}), rate=True) == "50.00 ± 0.00 % [2 of 3 runs learned]"
     assert format_sample(sample({0: None})) == "0 of 1 runs learned"
+
+
+def test_times_that_not_all_runs_reached_are_censored():
+    slow, fast = sample({seed: Censored(100) if seed else 60.0 for seed in range(8)}, "convergence_epoch"), sample(range(3, 11))
+    assert format_sample(slow) == "95 ± 11.8 [1 of 8 runs reach it; mean up to 100]"
+    found = judge_one(compare.difference(slow, fast))
+    assert found.verdict == "holds"
+    assert "n = 8; means up to 100, reached by 1/8 and 8/8 runs; decided by the log-rank test, p = 0.00781]" in format_gap(
+        found
+    )
