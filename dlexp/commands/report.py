@@ -88,7 +88,7 @@ def _build(path: Path, given: argparse.Namespace) -> Path:
         places = join_first((show_path(str(item.parent if item.name == PROTOCOL else item)) for item in below), MAX_LISTED)
         raise ConfigError(
             f"expected the folder of a study, which holds {PROTOCOL}"
-            + (": --archive takes no single run." if given.archive else ", or that of a run.")
+            + ("; a single run has no archive." if given.archive else ", or that of a run.")
             + (f" A report can be made of {places}." if below else "")
         )
     if given.archive:

@@ -10,7 +10,7 @@ ARM = "arm"  # the key that names a cell and sets nothing
 
 
 class Repeat(NamedTuple):
-    """What distinguishes a run from the others of its cell: its seed and, if the study draws its data anew, its data_seed."""
+    """What distinguishes a run from the others of its cell: its seed, and its data_seed if the study has several draws."""
 
     seed: int
     data_seed: int | None = None

@@ -1,4 +1,4 @@
-"""Simulate studies of cells whose means are known, and count how often what is said about the best cell is true.
+"""Simulate studies of cells whose means are known, and count how often the statements about the best cell are true.
 
 `python -m tests.analysis.simulate_best 1000` prints a table for 1000 studies a row.
 """
@@ -41,10 +41,10 @@ SIZES = ((3, 5), (5, 10), (12, 5), (12, 20))  # cells, seeds
 
 
 class Rates(NamedTuple):
-    """Of all studies, in how many all intervals are right, the best cell is kept, and all rank intervals are right."""
+    """Of all studies, in how many all intervals are right, the best cell is not excluded, and all rank intervals are right."""
 
     intervals: float
-    kept: float
+    best_included: float
     ranks: float
 
 
@@ -71,11 +71,11 @@ def simulate(noise: str, size: tuple[int, int], studies: int, *, paired: bool, e
 
 def main(studies: int) -> None:
     """Print a row for each design."""
-    print("noise              cells seeds paired equal  intervals  kept  ranks")
+    print("noise              cells seeds paired equal  intervals  included  ranks")
     for noise, size, paired, equal in itertools.product(NOISES, SIZES, (True, False), (True, False)):
         rates = simulate(noise, size, studies, paired=paired, equal=equal)
         design = f"{noise:18} {size[0]:5} {size[1]:5} {paired!s:6} {equal!s:5}"
-        print(f"{design}  {rates.intervals:9.3f} {rates.kept:5.3f} {rates.ranks:6.3f}", flush=True)
+        print(f"{design}  {rates.intervals:9.3f} {rates.best_included:9.3f} {rates.ranks:6.3f}", flush=True)
 
 
 if __name__ == "__main__":

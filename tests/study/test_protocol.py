@@ -266,9 +266,9 @@ def test_a_report_that_cannot_be_written_ends_in_a_sentence_with_5_and_the_runs_
     opened = Path.open
     monkeypatch.setattr(Path, "open", refuse)
     assert attempt(lambda: run(root, "seed=0", "activation=relu").code) == 5
-    said = capsys.readouterr().err
-    assert f"the report cannot be written ([Errno {number}] {os.strerror(number)}" in said
-    assert "All runs are recorded: dlexp report" in said
+    message = capsys.readouterr().err
+    assert f"the report cannot be written ([Errno {number}] {os.strerror(number)}" in message
+    assert "All runs are recorded: dlexp report" in message
     assert report.main([str(folder)]) == 5
     (run_folder,) = [path.parent for path in root.glob("activation_2d/*/summary.json")]
     assert report.main([str(run_folder)]) == 5

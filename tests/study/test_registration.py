@@ -124,8 +124,8 @@ def test_a_damaged_file_is_named_by_all_that_read_it_and_not_written_over(comman
     command = edit(command, "greater", "less")
     capsys.readouterr()
     assert main(command) == 2
-    assert "registrations.json: its content is not what was written" in (said := capsys.readouterr().err)
-    assert "Nothing was registered. Put a copy of this file that is whole in its place, or move it away" in said
+    assert "registrations.json: its content is not what was written" in (message := capsys.readouterr().err)
+    assert "Nothing was registered. Put a copy of this file that is whole in its place, or move it away" in message
     assert path.read_text() == damaged
     assert plan.main(command) == 0
     assert "whether the study was registered is not known" in " ".join(capsys.readouterr().out.split())

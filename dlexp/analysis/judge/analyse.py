@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -49,26 +49,8 @@ def analyse(folder: str | Path) -> StudyResult:
     folder = Path(folder)
     protocol = _read_protocol(folder / "protocol.json")
     study, planned = protocol["study"], protocol["runs"]
-    keys = list(dict.fromkeys([*study.get("axes", {}), *(key for run in planned for key in run["cell"])]))
-    damaged: dict[str, str] = {}
-    here = Path(os.path.abspath(folder))  # `.` has no name
-    folders = list_single_folders(here.parent if here.name.startswith("with-") else here, damaged)
-    found = {run.id: run for run in read_run_folders(folders, damaged)}
-    listed = [found[run["id"]] for run in planned if run["id"] in found]
-    table = None if folders or damaged else find_table(folder / "runs.csv")
-    loaded = read_runs(table) if table else build_runs(listed)
-    runs = _build_planned(planned, keys, loaded, damaged)
-    names = ["id", *(["data_seed"] if study.get("data_seeds") else []), "seed", *keys]
-    fields = {row["id"]: {name: row[name] for name in names} for row in runs.to_dict("records")}
-    if table:  # the columns of curves were computed from all epochs, of which tables/ need not have each
-        curves, probes = (read_parts(folder / TABLES, name, fields) for name in (CURVES, PROBES))
-        runs = _add_curve_columns(runs, curves.iloc[:0])
-    else:
-        curves = concatenate_csv((run.path / "metrics.csv", fields[run.id]) for run in listed)
-        probes = concatenate_csv((run.path / "probes.csv", fields[run.id]) for run in listed)
-        runs = _add_curve_columns(runs, curves)
-    probes = add_mode(probes)
-    runs = runs.assign(learned=find_learned(runs, keys, study.get("learned")))
+    read = _read_runs(folder, protocol)
+    runs = read.runs.assign(learned=find_learned(read.runs, read.keys, study.get("learned")))
     cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
 
     def values_of(metric: str) -> list[dict[Repeat, float | None]]:
@@ -79,18 +61,60 @@ def analyse(folder: str | Path) -> StudyResult:
     return StudyResult(
         folder,
         protocol,
-        keys,
+        read.keys,
         runs,
-        add_reference(aggregate(runs, keys, metric), study.get("reference")),
+        add_reference(aggregate(runs, read.keys, metric), study.get("reference")),
         add_draws(add_averages(judged, study, cells, values_of), study, planned, runs),
-        _ensure_columns(curves, [*names, "epoch", "step", "lr", "train/loss", "seconds"]),
-        _ensure_columns(probes, [*names, "epoch", "probe", "mode", "layer", "name", "value"]),
-        describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
+        read.curves,
+        read.probes,
+        read.other,
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
         weigh_factors(study, planned, runs),
         find_best(study, planned, list(map(fail_censored, values_of(metric)))),
-        from_tables=table is not None,
+        from_tables=read.from_tables,
         registration=find_standing(folder, study, protocol["changes"], runs.get("started", ())),
+    )
+
+
+class _Read(NamedTuple):
+    """The fields of `StudyResult` of these names, as they are read; `runs` without `learned`."""
+
+    keys: list[str]
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    probes: pd.DataFrame
+    other: pd.DataFrame
+    from_tables: bool
+
+
+def _read_runs(folder: Path, protocol: Mapping[str, Any]) -> _Read:
+    """Read the runs of a protocol from their folders, or, where there are none, from runs.csv and tables/."""
+    study, planned = protocol["study"], protocol["runs"]
+    keys = list(dict.fromkeys([*study.get("axes", {}), *(key for run in planned for key in run["cell"])]))
+    damaged: dict[str, str] = {}
+    here = Path(os.path.abspath(folder))  # `.` has no name
+    folders = list_single_folders(here.parent if here.name.startswith("with-") else here, damaged)
+    found = {run.id: run for run in read_run_folders(folders, damaged)}
+    listed = [found[run["id"]] for run in planned if run["id"] in found]
+    table = None if folders or damaged else find_table(folder / "runs.csv")
+    runs = _build_planned(planned, keys, read_runs(table) if table else build_runs(listed), damaged)
+    names = ["id", *(["data_seed"] if study.get("data_seeds") else []), "seed", *keys]
+    fields = {row["id"]: {name: row[name] for name in names} for row in runs.to_dict("records")}
+    if table:
+        curves, probes = (read_parts(folder / TABLES, name, fields) for name in (CURVES, PROBES))
+    else:
+        curves, probes = (
+            concatenate_csv((run.path / name, fields[run.id]) for run in listed) for name in ("metrics.csv", "probes.csv")
+        )
+    # Of a table, the columns of curves were computed from all epochs, of which tables/ need not have each.
+    runs = _add_curve_columns(runs, curves.iloc[:0] if table else curves)
+    return _Read(
+        keys,
+        runs,
+        _ensure_columns(curves, [*names, "epoch", "step", "lr", "train/loss", "seconds"]),
+        _ensure_columns(add_mode(probes), [*names, "epoch", "probe", "mode", "layer", "name", "value"]),
+        describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
+        table is not None,
     )
 
 

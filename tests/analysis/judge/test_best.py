@@ -1,4 +1,4 @@
-"""Which cells may be the best, and what is said of cells of which runs failed or are missing."""
+"""Which cells may be the best, and what is stated of cells of which runs failed or are missing."""
 
 import itertools
 import math

@@ -196,9 +196,9 @@ def test_few_verdicts_on_arms_that_are_alike_are_wrong(request, paired, n, reach
 @pytest.mark.parametrize("pairing", ["paired", "independent"])
 def test_a_slower_arm_is_found_slower(pairing):
     random = np.random.default_rng(3)
-    said = [
+    verdicts = [
         study_of(*draw_arms(random, 12, paired=pairing == "paired", slower=6, reached=0.9), pairing=pairing).verdict
         for _ in range(40)
     ]
-    assert said.count("holds") > 25
-    assert "fails" not in said
+    assert verdicts.count("holds") > 25
+    assert "fails" not in verdicts

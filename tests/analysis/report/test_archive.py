@@ -84,11 +84,11 @@ def test_a_report_from_the_archive_is_that_from_the_runs(made, archive, tmp_path
     build_report(folder)
     assert_alike(read_figures(archive), read_figures(folder))
     assert {"learning.png", "confusion.png", "worst_errors_1.png"} <= set(read_figures(archive))
-    ours, theirs = ((place / "report.md").read_text() for place in (archive, folder))
+    archived, original = ((place / "report.md").read_text() for place in (archive, folder))
     text = Text("en")
-    assert text("from_tables", epochs=100).split(".")[0] in ours
-    assert text("made_by_table") in ours
-    assert text("made_by_table") not in theirs
+    assert text("from_tables", epochs=100).split(".")[0] in archived
+    assert text("made_by_table") in archived
+    assert text("made_by_table") not in original
     one, other = analyse(archive), analyse(folder)
     assert one.verdicts == other.verdicts
     assert (one.from_tables, other.from_tables) == (True, False)
@@ -167,6 +167,6 @@ def test_the_command_writes_an_archive(made, tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(target / "report.md")
     assert zipfile.is_zipfile(next((target / TABLES).glob("*.npz")))
     assert main([str(next(made[0].glob("activation=*"))), "--archive", str(target)]) == 2
-    assert "takes no single run" in capsys.readouterr().err
+    assert "a single run has no archive" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([str(made[0]), str(made[0]), "--archive", str(target)])

@@ -199,7 +199,7 @@ def test_every_text_is_there_in_both_languages():
 
 
 def test_a_study_over_draws_of_the_data(tmp_path):
-    """Means, intervals, bands and shares are over draws, each the mean over its seeds; runs are told apart by both."""
+    """Means, intervals, bands and shares are over draws, each the mean over its seeds; both distinguish a run."""
 
     def drawn(cell, repeat):
         draw, seed = repeat

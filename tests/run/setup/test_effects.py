@@ -26,8 +26,8 @@ def test_the_largest_power_of_two(count, expected):
 
 @pytest.mark.parametrize("size", [46, 64, 10**7])
 def test_a_batch_size_beyond_the_examples_is_refused_with_what_says_the_same(size, tmp_path):
-    said = refusal(*FEW, f"batch_size={size}", root=tmp_path)
-    assert said == f"batch_size={size}: there are only 45 training examples. batch_size=full means the same."
+    message = refusal(*FEW, f"batch_size={size}", root=tmp_path)
+    assert message == f"batch_size={size}: there are only 45 training examples. batch_size=full means the same."
     assert refusal(*FEW, "batch_size=45", root=tmp_path) == refusal(*FEW, "batch_size=full", root=tmp_path) == ""
 
 
@@ -60,10 +60,10 @@ SCHEDULES = [
 
 @pytest.mark.parametrize(("length", "schedule", "instead"), SCHEDULES)
 def test_a_schedule_that_never_changes_the_rate_is_refused(length, schedule, instead, tmp_path):
-    said = refusal(*MOONS, length, *schedule.split(), root=tmp_path)
-    assert said.startswith(schedule.split()[0])
-    assert "has no effect in a run of " in said
-    assert "scheduler=constant means the same." in said
+    message = refusal(*MOONS, length, *schedule.split(), root=tmp_path)
+    assert message.startswith(schedule.split()[0])
+    assert "has no effect in a run of " in message
+    assert "scheduler=constant means the same." in message
     assert refusal(*MOONS, length, "scheduler=constant", root=tmp_path) == ""
     kept = () if instead.startswith("scheduler=") else schedule.split()
     assert refusal(*MOONS, length, *kept, instead, root=tmp_path) == ""
@@ -94,9 +94,9 @@ IMAGES = ("dataset=digits", "model=mlp", "depth=1", "width=8", "norm=none", "bat
 
 
 def test_a_scale_that_is_another_by_a_second_name_is_refused(tmp_path):
-    said = refusal(*IMAGES, "dataset.scale=minmax", root=tmp_path)
-    assert said.startswith("dataset.scale=minmax: in these data the smallest value is 0")
-    assert said.endswith("dataset.scale=unit means the same.")
+    message = refusal(*IMAGES, "dataset.scale=minmax", root=tmp_path)
+    assert message.startswith("dataset.scale=minmax: in these data the smallest value is 0")
+    assert message.endswith("dataset.scale=unit means the same.")
     assert refusal(*IMAGES, "dataset.scale=unit", root=tmp_path) == ""
     assert refusal(*MOONS, "dataset.scale=minmax", root=tmp_path) == ""
 
@@ -112,9 +112,9 @@ WARMUPS = [
 @pytest.mark.parametrize(("option", "keys"), WARMUPS)
 def test_a_warmup_without_a_step_is_refused_with_what_says_the_same(option, keys, tmp_path):
     first, *others = keys.split()
-    said = refusal(*SHORT, f"scheduler={option}", first, *others, root=tmp_path)
-    assert said.startswith(f"{first.replace('1e-9', '1e-09')} has no effect in a run of 9 steps")
-    assert said.endswith("scheduler.warmup_fraction=0 means the same. One step is scheduler.warmup_fraction=0.11.")
+    message = refusal(*SHORT, f"scheduler={option}", first, *others, root=tmp_path)
+    assert message.startswith(f"{first.replace('1e-9', '1e-09')} has no effect in a run of 9 steps")
+    assert message.endswith("scheduler.warmup_fraction=0 means the same. One step is scheduler.warmup_fraction=0.11.")
     assert refusal(*SHORT, f"scheduler={option}", "scheduler.warmup_fraction=0.11", *others, root=tmp_path) == ""
     assert refusal(*SHORT, f"scheduler={option}", "scheduler.warmup_fraction=0", root=tmp_path) == ""
 
@@ -131,8 +131,8 @@ def test_a_default_warmup_without_a_step_acts_as_none_and_says_so(tmp_path, caps
 
 
 def test_the_start_of_a_default_warmup_without_a_step_is_refused(tmp_path):
-    said = refusal(*SHORT[:-1], "epochs=2", "scheduler=linear", "scheduler.start_factor=0.5", root=tmp_path)
-    assert said.startswith("scheduler.start_factor has no effect in a run of 2 steps")
+    message = refusal(*SHORT[:-1], "epochs=2", "scheduler=linear", "scheduler.start_factor=0.5", root=tmp_path)
+    assert message.startswith("scheduler.start_factor has no effect in a run of 2 steps")
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_an_initialisation_from_more_images_than_there_are(tmp_path):
         "model.widths=[4,8]",
     )
     speednet += ("init=dirac_whitening",)
-    said = refusal(*speednet, "init.num_examples=100", root=tmp_path)
-    assert said == "init.num_examples=100: there are only 54 training examples. init.num_examples=54 means the same."
+    message = refusal(*speednet, "init.num_examples=100", root=tmp_path)
+    assert message == "init.num_examples=100: there are only 54 training examples. init.num_examples=54 means the same."
     assert gather_facts(prepare(*speednet, root=tmp_path)).notes == (
         "init.num_examples=5000 is the default, and there are 54 training examples: all of them are used.",
     )
