@@ -91,7 +91,8 @@ class Importance:
             found = summarise(means.tolist())
             values = {key: self.levels[key][code] for key, code in zip(pair, codes, strict=True)}
             rows.append(values | {"n": found.n, "mean": found.mean, "low": found.low, "high": found.high})
-        return pd.DataFrame(rows)
+        levels = {key: pd.Series([row[key] for row in rows], dtype=object) for key in pair}  # null stays null beside numbers
+        return pd.DataFrame(rows).assign(**levels)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,21 @@ def test_a_missing_pair_is_a_gap(tmp_path):
     assert np.isnan(drawn.figure.axes[0].containers[1].lines[0].get_ydata()).tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("levels", [[None, 0.1, 1], [None, 1, 2], [None, "a"], [True, False], [None, 3]])
+def test_a_factor_may_have_null_as_a_level(levels, tmp_path):
+    def by_place(cell, seed):
+        place = levels.index(cell["grad_clip"])
+        return 0.5 + (0.05 if cell["activation"] == "relu" else -0.05) * place + 0.02 * noisy(cell, seed)
+
+    result = study(tmp_path, {"activation": ["relu", "tanh"], "grad_clip": levels}, accuracy=by_place)
+    (drawn,) = draw_interactions(result)
+    lines = [container.lines[0].get_ydata() for container in drawn.figure.axes[0].containers]
+    assert sum(map(len, lines)) == 2 * len(levels)
+    means = result.factors[0].average_over_others(("grad_clip", "activation"))
+    assert list(dict.fromkeys(means["grad_clip"])) == levels
+    assert sorted(np.concatenate(lines)) == pytest.approx(sorted(100 * means["mean"]))
+
+
 def test_nothing_is_drawn_without_interaction_or_without_factors(tmp_path):
     added = study(tmp_path / "a", accuracy=lambda cell, seed: 0.3 + 0.1 * cell["depth"] + 0.01 * seed)
     assert len(list(draw_importance(added))) == 1
