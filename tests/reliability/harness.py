@@ -67,12 +67,19 @@ def finish(overrides: list[str], root: Path, *, seed: int, faults: int, numbers:
 
 
 def fork(overrides: list[str], root: Path, before: Callable[[], None] = lambda: None) -> int:
-    """Start the run in a fork, which calls `before` first; it ends as train.py does, and stderr goes to ROOT.err."""
+    """Start the run in a fork, which calls `before` first; it ends as train.py does, and stderr goes to ROOT.err.
+
+    Until the run listens to signals, SIGINT ends the fork as the other signals do, and raises nothing in this function.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return child
     code = 1
     try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         root.parent.mkdir(parents=True, exist_ok=True)
         errors = os.open(root.with_name(f"{root.name}.err"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(errors, 2)
