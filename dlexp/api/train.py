@@ -4,6 +4,7 @@ import shlex
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,12 +112,17 @@ def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> 
     runs = compose_runs(study, request)
     with borrowing_process(lab):
         from dlexp.api.display import choose_display
+        from dlexp.study.look_by_look import run_by_looks
         from dlexp.study.protocol import run_study
         from dlexp.study.sweep import check_cells, count_due
 
-        checked = check_cells(runs, study.name)
-        display = choose_display(progress, count_due(checked.runs))
-        ended = run_study(study, request, checked, f"{show_command('train')} {shlex.join(typed)}", display)
+        command = f"{show_command('train')} {shlex.join(typed)}"
+        if request.schedule:
+            show = partial(choose_display, progress)
+            ended, checked = run_by_looks(study, request, request.schedule.looks, runs, command, show)
+        else:
+            checked = check_cells(runs, study.name)
+            ended = run_study(study, request, checked, command, choose_display(progress, count_due(checked.runs)))
         swept = _make_sweep(checked, lab, ended.report)
     if ended.not_replaced:
         warnings.warn(ended.not_replaced, stacklevel=3)

@@ -44,11 +44,15 @@ def _command(arguments: list[str]) -> int:
             raise ConfigError(f"A study is many runs: {show_command('plan')} study=... lists them.")
         study, request = read_command(overrides)
         runs = compose_runs(study, request)
-        from dlexp.study.protocol import run_study  # loads torch: not before the configs have passed
+        from dlexp.study.look_by_look import run_by_looks  # loads torch: not before the configs have passed
+        from dlexp.study.protocol import run_study
         from dlexp.study.sweep import check_cells
 
         typed = f"{show_command('train')} {shlex.join(arguments)}"
-        ended = run_study(study, request, check_cells(runs, study.name), typed)
+        if request.schedule:
+            ended, _ = run_by_looks(study, request, request.schedule.looks, runs, typed)
+        else:
+            ended = run_study(study, request, check_cells(runs, study.name), typed)
         if ended.not_replaced:
             print(ended.not_replaced, file=sys.stderr)
         print(f"Report: {ended.report}")

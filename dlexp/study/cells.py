@@ -36,6 +36,10 @@ class Study:
         seeds: The seeds of each cell.
         data_seeds: The draws of the data: every seed of every cell is run on each of them. If it is empty, there is one: that
             of the setting `data_seed`.
+        looks: The numbers of seeds (or, with `data_seeds`, of draws) at which the study is judged, increasing; the last is that
+            of all. If it is empty, the study is judged once.
+        bounds: How strict the looks are: `obrien_fleming`, the default, strict at first, or `pocock`, all alike
+            (analysis/judge/bounds.py).
         metric: The metric to compare, such as `test/acc`, or a cost, such as `train/seconds` or `memory.allocated`
             (analysis/judge/costs.py): of a cost the report also states the speed-up of each cell over the cell with the
             first value of the first key, or of `arm`.
@@ -59,6 +63,8 @@ class Study:
     cells: list[Cell] = field(default_factory=list)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     data_seeds: list[int] = field(default_factory=list)
+    looks: list[int] = field(default_factory=list)
+    bounds: str = ""
     metric: str = "test/acc"
     pairing: str = "paired"
     learned: dict[str, float] = field(default_factory=dict)
@@ -75,6 +81,11 @@ class Study:
     def repeats(self) -> list[Repeat]:
         """The runs of each cell, seeds first: an interrupted study has whole seeds, on all draws of the data."""
         return list_repeats(self.seeds, self.data_seeds)
+
+    @property
+    def units(self) -> list[int]:
+        """What looks count: the draws of the data, or else the seeds."""
+        return self.data_seeds or self.seeds
 
     def all_cells(self) -> list[Cell]:
         """The product of the axes, then the listed cells."""

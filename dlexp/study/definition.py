@@ -62,6 +62,8 @@ def _read_study(name: str, path: Path) -> Study:
     content = read(path)
     if problems := list(find_wrong_forms(content)):
         raise ConfigError(*(f"study={name}: {problem}" for problem in problems))
+    if content.get("looks") and not content.get("data_seeds"):
+        content = {"seeds": list(range(content["looks"][-1])), **content}
     study = Study(name=name, **content)
     if problems := list(dict.fromkeys(find_contradictions(study))):
         raise ConfigError(*(f"study={name}: {problem}" for problem in problems))

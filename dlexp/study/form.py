@@ -13,6 +13,8 @@ Content = Mapping[str, Any]
 
 REQUIRED = ("question", "background")
 PREDICTION = ("claim", "plus", "minus", "where", "expected", "margin", "ratio", "metric", "effect")
+BOUNDS = ("obrien_fleming", "pocock")
+MIN_LOOK, MAX_LOOK = 5, 1000  # seeds at a look
 LEARNED = ("of_own_best", "of_best_cell")
 NUMBERS = ("value", "sd", "n")  # keys of a published number; the others name its cell
 NOT_IN_A_CELL = {  # key → what to write in its place
@@ -108,6 +110,23 @@ def _check_seeds(place: str, value: Any) -> Iterator[str]:
             yield f"{place}: must be whole numbers, at least 0, got {_show(seed)}.{unquoted}"
 
 
+def _check_looks(place: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, list) or not value:
+        yield f"{place}: must be a list of numbers of seeds, such as [5, 10, 20], got {_show(value)}.{_suggest_list(value)}"
+        return
+    for n in value:
+        if not isinstance(n, int) or isinstance(n, bool) or not MIN_LOOK <= n <= MAX_LOOK:
+            yield f"{place}: must be numbers of seeds from {MIN_LOOK}, which a verdict needs, to {MAX_LOOK}, got {_show(n)}."
+            return
+    if value != sorted(set(value)):
+        yield f"{place}: must increase, such as [5, 10, 20], got {value}."
+
+
+def _check_bounds(place: str, value: Any) -> Iterator[str]:
+    if value not in BOUNDS:
+        yield f"{place}: must be {' or '.join(BOUNDS)}, got {_show(value)}.{nearest_option(_show(value), BOUNDS)}"
+
+
 def _check_predictions(place: str, value: Any) -> Iterator[str]:
     if not isinstance(value, list):
         yield f"{place}: must be a list, got {_show(value)}."
@@ -195,6 +214,8 @@ CHECKS: dict[str, Callable[[str, Any], Iterator[str]]] = {
     "cells": _check_cells,
     "seeds": _check_seeds,
     "data_seeds": _check_seeds,
+    "looks": _check_looks,
+    "bounds": _check_bounds,
     "metric": _check_text,
     "pairing": _check_text,
     "learned": _check_learned,

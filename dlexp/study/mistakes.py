@@ -19,6 +19,11 @@ def find_contradictions(study: Study) -> Iterator[str]:
         return
     if study.pairing not in ("paired", "independent"):
         yield f"pairing: must be paired or independent, got {study.pairing}."
+    if study.looks and study.looks[-1] != len(study.units):
+        units = "data_seeds" if study.data_seeds else "seeds"
+        yield f"looks: the last must be {len(study.units)}, the number of {units}, got {study.looks[-1]}."
+    if study.bounds and not study.looks:
+        yield "bounds: only with looks, the numbers of seeds at which the study is judged."
     yield from _find_twice(study)
     yield from _find_set_draws(study)
     yield from _find_equal_cells(study)

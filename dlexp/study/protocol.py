@@ -25,6 +25,7 @@ from dlexp.study.definition import CHANGED
 from dlexp.study.request import Request, command
 from dlexp.study.sweep import Checked, sweep, write_json
 
+OBRIEN_FLEMING = "obrien_fleming"  # the bounds of looks that a command asks for
 HASH_DIGITS = 8  # at the end of the report's folder; with 12, its name would be that of a run
 
 
@@ -92,12 +93,14 @@ class Listing(NamedTuple):
         changed: What the command changes.
         folder: The study's own, or one beside the runs where something is changed.
         runs: Every run that belongs to the study.
+        plan: The looks of a study whose file has none, as the protocol holds them; or nothing.
     """
 
     study: Study
     changed: list[str]
     folder: Path
     runs: "list[_Listed]"
+    plan: dict[str, Any]
 
 
 def write_protocol(study: Study, request: Request, typed: str) -> Path:
@@ -115,9 +118,10 @@ def write_protocol(study: Study, request: Request, typed: str) -> Path:
         ConfigError: If two cells are the same run.
         DiskError: If the disk is full or cannot be written.
     """
-    study, changed, folder, runs = list_runs(study, request)
+    study, changed, folder, runs, plan = list_runs(study, request)
     content = {
         "study": asdict(study),
+        **plan,
         "changes": changed,
         "command": typed,
         "runs": [listed.describe(study) for listed in runs],
@@ -131,18 +135,21 @@ def list_runs(study: Study, request: Request) -> Listing:
     """List the runs that belong to a study under the changes of a command.
 
     Seeds and draws of the data that the file does not list belong to it, too, and are marked: those that the command asks for,
-    and those that an earlier command has run.
+    and those that an earlier command has run. With `seeds=auto`, what comes only after the present look does not belong to it
+    yet.
 
     Raises:
         ConfigError: If two cells are the same run.
     """
     own, study = study, request.apply_to(study)
-    runs = [_Listed(study, cell, repeat, request.changes) for cell in study.all_cells() for repeat in study.repeats]
+    repeats = [repeat for repeat in study.repeats if not request.schedule or repeat in request.repeats]
+    runs = [_Listed(study, cell, repeat, request.changes) for cell in study.all_cells() for repeat in repeats]
     _check_distinct(runs)
     parent, changed = runs[0].run.study_folder, list_changes(own, request)
     folder = locate_report(parent, changed)
-    runs += _list_unplanned(study, request, parent, folder / PROTOCOL)
-    return Listing(study, changed, folder, runs)
+    earlier = _read_earlier(folder / PROTOCOL)
+    runs += _list_unplanned(study, request, parent, earlier)
+    return Listing(study, changed, folder, runs, _find_plan(study, request, earlier))
 
 
 def list_changes(study: Study, request: Request) -> list[str]:
@@ -176,12 +183,13 @@ class _Listed:
         return {"id": self.run.identity, "cell": self.cell, **self.repeat.settings, **marked}
 
 
-def _list_unplanned(study: Study, request: Request, parent: Path, earlier: Path) -> Iterator[_Listed]:
+def _list_unplanned(study: Study, request: Request, parent: Path, earlier: Mapping[str, Any]) -> Iterator[_Listed]:
     """The runs with seeds or on draws that the file does not list: requested now, or requested before and begun."""
     pairs = [(cell, repeat) for repeat in request.repeats if repeat not in study.repeats for cell in request.cells]
     yield from (_Listed(study, cell, repeat, request.changes) for cell, repeat in pairs)
     cells = study.all_cells()
-    for cell, repeat in _read_unplanned(earlier):
+    unplanned = [run for run in earlier.get("runs", []) if run.get("unplanned")]
+    for cell, repeat in [(run["cell"], Repeat(run["seed"], run.get("data_seed"))) for run in unplanned]:
         draws_alike = (repeat.data_seed is None) == (not study.data_seeds)  # else the file has changed since
         if cell in cells and draws_alike and repeat not in study.repeats and (cell, repeat) not in pairs:
             listed = _Listed(study, cell, repeat, request.changes)
@@ -189,19 +197,27 @@ def _list_unplanned(study: Study, request: Request, parent: Path, earlier: Path)
                 yield listed
 
 
-def _read_unplanned(path: Path) -> list[tuple[Cell, Repeat]]:
-    """Cell, seed and draw of each unplanned run that an earlier protocol lists; none, and a notice, where it is damaged."""
+def _find_plan(study: Study, request: Request, earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """The looks of a study whose file has none: those that the command asks for, or an earlier one has asked for."""
+    if study.looks:
+        return {}
+    if request.schedule:
+        return {"plan": {**request.schedule._asdict(), "bounds": OBRIEN_FLEMING}}
+    return {"plan": earlier["plan"]} if "plan" in earlier else {}
+
+
+def _read_earlier(path: Path) -> Mapping[str, Any]:
+    """An earlier protocol; empty, and a notice, where it is damaged."""
     try:
-        unplanned = [run for run in plain_json.read(path, Protocol)["runs"] if run.get("unplanned")]
-        return [(run["cell"], Repeat(run["seed"], run.get("data_seed"))) for run in unplanned]
+        return plain_json.read(path, Protocol)
     except FileNotFoundError:
-        return []
+        return {}
     except plain_json.FormError as error:
         notify(
             f"{path.parent}: {error}. A new one replaces it; seeds that only the damaged one listed are no longer part of the "
             "study."
         )
-        return []
+        return {}
 
 
 def _check_distinct(runs: list[_Listed]) -> None:

@@ -19,6 +19,7 @@ from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 from dlexp.study.cells import Cell, Repeat, Study, list_repeats, meets, overrides_of, spell
 from dlexp.study.definition import read_study
+from dlexp.study.looks import MAX_SEEDS, SEEDS, Schedule, read_schedule
 
 FIXED_DATA = "dataset.data_seed: draws the same data in every run, and data_seed has several values: leave one of the two out."
 
@@ -33,6 +34,7 @@ class Request:
         data_seeds: The draws of the data on which each seed is run; empty if the study does not vary them.
         changes: Key → text of the value, set in every run. They make the protocol differ from the file.
         axes: Axis → the values of the command, of which the file lacks some. They make the protocol differ, too.
+        schedule: With `seeds=auto`, at which numbers of seeds the study is judged, and all seeds that may be added.
     """
 
     cells: list[Cell]
@@ -40,11 +42,17 @@ class Request:
     changes: dict[str, str]
     axes: dict[str, list[Any]] = field(default_factory=dict)
     data_seeds: list[int] = field(default_factory=list)
+    schedule: Schedule | None = None
 
     @property
     def repeats(self) -> list[Repeat]:
         """The runs of each cell."""
         return list_repeats(self.seeds, self.data_seeds)
+
+    def until(self, looked: int) -> "Request":
+        """The part up to a look of the schedule: so many seeds, or draws of the data."""
+        units = self.schedule.units[:looked] if self.schedule else []
+        return replace(self, data_seeds=units) if self.data_seeds else replace(self, seeds=units)
 
     def apply_to(self, study: Study) -> Study:
         """The study with the values that the command gives to its axes, and with draws of the data if it lists none."""
@@ -87,11 +95,13 @@ def narrow(study: Study, overrides: Sequence[str]) -> Request:
     """Find the cells, seeds and changes that the overrides of a command (without `study=`) request.
 
     Raises:
-        ConfigError: If a key that is no axis has several values, or if a key comes twice.
+        ConfigError: If a key that is no axis has several values, if a key comes twice, or if `seeds=auto` is not possible.
     """
     command = [parse(text) for text in overrides]
     given = {item.key: item for item in command}
     keys = [item.key for item in command]
+    schedule = read_schedule(study, given)
+    given = {key: item for key, item in given.items() if key not in (SEEDS, MAX_SEEDS)}
     problems = [f"{item.text}: {item.key} is set twice." for i, item in enumerate(command) if item.key in keys[i + 1 :]]
     repeated = [key for key in ("seed", "data_seed") if _is_repeated(key, study, given)]
     problems += [
@@ -122,7 +132,8 @@ def narrow(study: Study, overrides: Sequence[str]) -> Request:
     changes = {key: item.value_text for key, item in given.items() if key not in narrowed and key not in repeated}
     chosen = {key: given[key].values for key in repeated if key in given}
     seeds, data_seeds = chosen.get("seed", study.seeds), chosen.get("data_seed", study.data_seeds)
-    return Request(cells, seeds, changes, changed_axes, data_seeds)
+    request = Request(cells, seeds, changes, changed_axes, data_seeds, schedule)
+    return request.until(schedule.looks[-1]) if schedule else request
 
 
 def _find_value_mistakes(item: Override, study: Study) -> Iterator[str]:

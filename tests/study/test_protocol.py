@@ -15,7 +15,7 @@ from dlexp.run.plan import plan
 from dlexp.run.record.layout import RUN_FOLDER_NAME
 from dlexp.study.definition import read_study
 from dlexp.study.metrics import METRICS
-from dlexp.study.protocol import _read_unplanned, check_metrics, name_folder, run_study, write_protocol
+from dlexp.study.protocol import _read_earlier, check_metrics, name_folder, run_study, write_protocol
 from dlexp.study.request import compose_runs, read_command
 from dlexp.study.sweep import Checked, check_cells
 from dlexp.training.single_learner import SingleLearner
@@ -224,9 +224,9 @@ def test_a_report_that_cannot_be_written_after_the_runs_is_a_sentence(one_run, t
 
 def test_an_earlier_protocol_that_is_damaged_is_named_before_it_is_replaced(tmp_path, capsys):
     path = tmp_path / "protocol.json"
-    assert (_read_unplanned(path), capsys.readouterr().err) == ([], "")
+    assert (_read_earlier(path), capsys.readouterr().err) == ({}, "")
     path.write_text('{"runs": []}')
-    assert _read_unplanned(path) == []
+    assert _read_earlier(path) == {}
     assert (
         "protocol.json: study is missing. A new one replaces it; seeds that only the damaged one listed"
         in capsys.readouterr().err

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dlexp.analysis.judge.best import find_best
-from dlexp.analysis.judge.cells import FINISHED, add_reference, aggregate
+from dlexp.analysis.judge.cells import FINISHED, NOT_RUN, add_reference, aggregate
 from dlexp.analysis.judge.curves import evaluated_split, measure_curves
 from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diagnose, has_learned
 from dlexp.analysis.judge.drawn import add_draws
-from dlexp.analysis.judge.draws import Repeat
 from dlexp.analysis.judge.factors import weigh_factors
 from dlexp.analysis.judge.learned import find_learned, outcomes
+from dlexp.analysis.judge.look import Look
+from dlexp.analysis.judge.looks import find_first, find_looks, judge_by_looks, read_plan
 from dlexp.analysis.judge.parts import add_averages
-from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.judge.result import StudyResult, Verdict
 from dlexp.analysis.judge.times import fail_censored
 from dlexp.analysis.judge.verdict import judge
 from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
@@ -28,6 +29,7 @@ from dlexp.analysis.read.runs_csv import read_runs
 from dlexp.analysis.read.tables import CURVES, PROBES, TABLES, read_parts
 from dlexp.analysis.read.text import find_table
 from dlexp.config import plain_json
+from dlexp.run.record.look_log import read_log
 from dlexp.run.record.protocol_form import Protocol
 from dlexp.run.record.registrations import find_standing
 
@@ -51,28 +53,26 @@ def analyse(folder: str | Path) -> StudyResult:
     study, planned = protocol["study"], protocol["runs"]
     read = _read_runs(folder, protocol)
     runs = read.runs.assign(learned=find_learned(read.runs, read.keys, study.get("learned")))
-    cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
-
-    def values_of(metric: str) -> list[dict[Repeat, float | None]]:
-        return outcomes(planned, runs, metric)
-
     metric = study.get("metric", "test/acc")
-    judged = judge(study, cells, values_of, lambda metric: _measure_noise(runs, metric))
+    log = _read_log(folder)
+    verdicts, looks = _judge(protocol, read.keys, runs, log)
     return StudyResult(
         folder,
         protocol,
         read.keys,
         runs,
         add_reference(aggregate(runs, read.keys, metric), study.get("reference")),
-        add_draws(add_averages(judged, study, cells, values_of), study, planned, runs),
+        verdicts,
         read.curves,
         read.probes,
         read.other,
         sorted(runs["code"].dropna().unique()) if "code" in runs else [],
         weigh_factors(study, planned, runs),
-        find_best(study, planned, list(map(fail_censored, values_of(metric)))),
+        find_best(study, planned, list(map(fail_censored, outcomes(planned, runs, metric)))),
         from_tables=read.from_tables,
         registration=find_standing(folder, study, protocol["changes"], runs.get("started", ())),
+        looks=looks,
+        log=log,
     )
 
 
@@ -123,6 +123,40 @@ def _read_protocol(path: Path) -> dict[str, Any]:
         return plain_json.read(path, Protocol)
     except plain_json.FormError as error:
         raise DamagedError(f"{path.parent}: {error}.") from error
+
+
+def _judge(
+    protocol: Mapping[str, Any], keys: list[str], runs: pd.DataFrame, log: Sequence[Mapping[str, Any]]
+) -> tuple[list[Verdict], list[Look]]:
+    """The verdicts, and the looks at which they were judged."""
+    study, planned = protocol["study"], protocol["runs"]
+    plan, family = read_plan(protocol), len(study.get("predictions") or ())
+    if not family:
+        return [], []
+    cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
+
+    def judge_at(part: Mapping[str, Any], look: Look) -> list[Verdict]:
+        chosen = runs[plan.unit].isin(look.units)  # also what counts as learned depends on no run of a later look
+        learned = find_learned(runs[chosen], keys, study.get("learned")).reindex(runs.index)
+        seen = runs.assign(learned=learned, status=runs["status"].where(chosen, "missing"))
+        found = judge(
+            part, cells, lambda metric: outcomes(planned, seen, metric), lambda metric: _measure_noise(runs, metric), look
+        )
+        return add_draws(add_averages(found, part, cells, lambda metric: outcomes(planned, seen, metric)), part, planned, seen)
+
+    begun = set(runs.loc[~runs["status"].isin(NOT_RUN), plan.unit])
+    looks, first = find_looks(plan, begun, log, family), find_first(plan, begun, family)
+    return judge_by_looks(study, judge_at, looks, first, plan.unit)
+
+
+def _read_log(folder: Path) -> list[dict[str, Any]]:
+    try:
+        return read_log(folder)
+    except plain_json.FormError as error:
+        raise DamagedError(
+            f"{folder}: {error}. Without it, earlier looks at this study are not known: restore it from a copy, or move it "
+            "away to begin a new one."
+        ) from error
 
 
 def _build_planned(

@@ -20,7 +20,6 @@ from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import Contrast
 from dlexp.analysis.judge.times import compare_times, fail_censored, find_horizon, has_censored, restrict
 
-TOST_LEVEL = 0.90  # two one-sided tests at 5 % each are the 90 % interval within the margins
 FAR = 1e100  # a failed run is this far from the others, where only the order counts
 
 
@@ -106,7 +105,7 @@ def _count(sides: Sides) -> int:
 
 
 def _contrast_learned(verdict: Verdict, sides: Sides) -> tuple[Verdict, Contrast | None]:
-    """The contrast of the runs that learned, with its 95 % interval."""
+    """The contrast of the runs that learned, with its interval."""
     cells = [_take_numbers(cell) for cell in sides.cells]
     plus, minus = cells[: len(sides.plus)], cells[len(sides.plus) :]
     if sides.in_blocks:
@@ -123,8 +122,9 @@ def _contrast_learned(verdict: Verdict, sides: Sides) -> tuple[Verdict, Contrast
     verdict = replace(verdict, estimate=contrast.estimate, n_learned=contrast.n)
     if contrast.n < 2:
         return verdict, contrast
-    low, high = contrast.interval()
-    return replace(verdict, low=low, high=high), contrast
+    level = 1 - verdict.alpha
+    low, high = contrast.interval(level)
+    return replace(verdict, low=low, high=high, level=level), contrast
 
 
 def _test_means(verdict: Verdict, sides: Sides, contrast: Contrast) -> Verdict:
@@ -140,9 +140,10 @@ def _test_means(verdict: Verdict, sides: Sides, contrast: Contrast) -> Verdict:
         return replace(verdict, p=1.0 if exact is None else exact)
     p = contrast.p(boundary)
     if verdict.expected == "equal" and abs(contrast.estimate) < verdict.margin:
-        low, high = contrast.interval(TOST_LEVEL)
+        level = 1 - 2 * verdict.alpha  # two one-sided tests are this interval within the margins
+        low, high = contrast.interval(level)
         exact = None if exact is None else exact / 2
-        return replace(verdict, p=p / 2, p_exact=exact, low=low, high=high, level=TOST_LEVEL)
+        return replace(verdict, p=p / 2, p_exact=exact, low=low, high=high, level=level)
     return replace(verdict, p=p)
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from dlexp.analysis.judge.permutation import PERMUTATIONS, least_p
 from dlexp.analysis.judge.result import Verdict
-from dlexp.analysis.judge.statistics import LEVEL, MAX_SEEDS, MIN_SEEDS, TINY, Contrast
+from dlexp.analysis.judge.statistics import ALPHA, MAX_SEEDS, MIN_SEEDS, TINY, Contrast
 
 POWER = 0.80
 CONFIDENCE = 0.80  # of the upper limit of the standard deviation
@@ -50,8 +50,9 @@ class Aim:
 def ask_for_seeds(verdict: Verdict, contrast: Contrast | None) -> Verdict:
     """Add to an undecided verdict how many seeds it needs: `need` and `needed`.
 
-    Holm's level is alpha divided by the size of the family, as if no other prediction were decided. The power is then reached
-    whatever becomes of the others; more seeds are runs of the whole study, so that all its predictions are tested again.
+    Holm's level is alpha, of the last look that is planned, divided by the size of the family, as if no other prediction were
+    decided. The power is then reached whatever becomes of the others; more seeds are runs of the whole study, so that all its
+    predictions are tested again.
 
     Args:
         verdict: With its cause; of a ratio, its numbers are logarithms.
@@ -59,24 +60,24 @@ def ask_for_seeds(verdict: Verdict, contrast: Contrast | None) -> Verdict:
     """
     if verdict.cause not in ASKING:
         return verdict
-    least = least_seeds(verdict.family, paired=verdict.flips_signs)
+    least = least_seeds(verdict.family, paired=verdict.flips_signs, alpha=verdict.last_alpha)
     if contrast is None or math.isnan(contrast.deviation) or verdict.by_ranks:
         return replace(verdict, need="least", needed=least)
     if verdict.effect is None:
         few = verdict.n < least and verdict.cause in ("few", "agree")
         return replace(verdict, need="least", needed=least) if few else replace(verdict, need="undeclared")
     far = verdict.margin + verdict.effect if verdict.expected == "equal" else None
-    aim = Aim(abs(verdict.effect - verdict.margin), far, (1 - LEVEL) / verdict.family, verdict.flips_signs)
+    aim = Aim(abs(verdict.effect - verdict.margin), far, verdict.last_alpha / verdict.family, verdict.flips_signs)
     needed = count_seeds(aim, limit_deviation(contrast), contrast.df_per_seed, least=least)
     if needed is None:
         return replace(verdict, need="many")
     return replace(verdict, need="enough") if needed <= verdict.n else replace(verdict, need="power", needed=needed)
 
 
-def least_seeds(family: int, *, paired: bool) -> int:
+def least_seeds(family: int, *, paired: bool, alpha: float = ALPHA) -> int:
     """The number of seeds from which both tests can decide one of so many predictions; five if the exact test never can."""
     for seeds in range(MIN_SEEDS, PERMUTATIONS.bit_length() + 1):  # p of more seeds is not smaller
-        if (least_p(seeds) if paired else least_p(seeds, seeds)) * family < 1 - LEVEL:
+        if (least_p(seeds) if paired else least_p(seeds, seeds)) * family < alpha:
             return seeds
     return MIN_SEEDS
 

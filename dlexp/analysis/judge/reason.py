@@ -121,7 +121,17 @@ def _format_p(p: float | None, corrected: float | None, verdict: Verdict) -> str
 def _describe_interval(verdict: Verdict) -> str:
     low, high = (_format_amount(value or 0.0, verdict) for value in (verdict.low, verdict.high))
     what = ("ratio" if verdict.ratio else "difference") + (" between runs that learn" if verdict.all_learned else "")
-    return f"the {100 * verdict.level:.0f} % interval of the {what}, {low.removesuffix(POINTS)} to {high},"
+    return f"the {format_level(verdict.level)} % interval of the {what}, {low.removesuffix(POINTS)} to {high},"
+
+
+def format_level(level: float) -> str:
+    """The level of an interval in per cent, with three digits of the rest to 100.
+
+    >>> format_level(0.95), format_level(0.9805590), format_level(0.99992838)
+    ('95', '98.06', '99.99284')
+    """
+    rest = 100 * (1 - level)
+    return f"{100 * level:.{max(0, 2 - math.floor(math.log10(rest) + 1e-9))}f}".rstrip("0").rstrip(".")
 
 
 def nearest_boundary(verdict: Verdict) -> float:

@@ -10,7 +10,8 @@ from dlexp.analysis.judge.best import Comparison
 from dlexp.analysis.judge.draws import Spread
 from dlexp.analysis.judge.factors import Importance
 from dlexp.analysis.judge.heterogeneity import Average
-from dlexp.analysis.judge.statistics import LEVEL, Rate
+from dlexp.analysis.judge.look import Look
+from dlexp.analysis.judge.statistics import ALPHA, Rate
 from dlexp.run.record.registrations import Standing
 
 Judgement = Literal["holds", "fails", "undecided"]
@@ -52,8 +53,12 @@ class Verdict:
         estimate: Mean difference, in the metric's unit (rates in [0, 1]); with `ratio`, the geometric mean of plus / minus.
             Only of runs that learned.
         low, high: Its t interval.
-        level: The level of that interval: 0.95, or 0.90 where equivalence is tested by two one-sided tests at 5 %.
-        p: p-value of the test that decides: of the margin's nearest boundary by t, below 0.05 if and only if the interval
+        level: The level of that interval: 0.95, or 0.90 where equivalence is tested by two one-sided tests at 5 %. At a look it
+            is 1 - `alpha`, or 1 - 2 `alpha`: a repeated interval, which covers at 95 % (90 %) over all looks.
+        alpha: What a corrected p-value must be below: 0.05, or the level of the look.
+        last_alpha: The same of the last look that is planned, at which `needed` seeds have their power.
+        look: The look at which it was judged: the first that decided it, or else the last; None if none was reached yet.
+        p: p-value of the test that decides: of the margin's nearest boundary by t, below `alpha` if and only if the interval
             excludes it; or of the ranks.
         p_holm: The same after Holm's correction over all predictions of the study. Predictions with fewer than five seeds have
             none, and count in the correction as 1.
@@ -120,6 +125,9 @@ class Verdict:
     sign: int = 0
     agrees: bool = True
     level: float = 0.95
+    alpha: float = ALPHA
+    last_alpha: float = ALPHA
+    look: Look | None = None
     n: int = 0
     n_learned: int = 0
     planned: int = 0
@@ -161,8 +169,8 @@ class Verdict:
 
     @property
     def exact_can_decide(self) -> bool:
-        """Whether an exact p-value of so many runs can be below 5 % after Holm's correction."""
-        return self.least_p * self.family < 1 - LEVEL
+        """Whether an exact p-value of so many runs can be below `alpha` after Holm's correction."""
+        return self.least_p * self.family < self.alpha
 
 
 @dataclass(frozen=True)
@@ -195,6 +203,8 @@ class StudyResult:
         codes: The distinct digests of the code that made the runs.
         factors: How much each factor matters, of each data set or of the whole study; empty with fewer than two factors.
         comparisons: Which cells may be the best, on each data set that has at least two.
+        looks: The looks at which the verdicts were judged.
+        log: The entries of the log of looks (dlexp/run/record/look_log.py), before those of this report.
         from_tables: Whether there are no run folders, and all was read from runs.csv and tables/.
         registration: Whether the study was registered before its first run, and whether it has changed since.
     """
@@ -213,6 +223,8 @@ class StudyResult:
     comparisons: list[Comparison] = field(default_factory=list)
     from_tables: bool = False
     registration: Standing = Standing()
+    looks: list[Look] = field(default_factory=list)
+    log: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def best(self) -> pd.DataFrame:

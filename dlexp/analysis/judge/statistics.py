@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+ALPHA = 0.05  # the error rate of a verdict, and of all looks at a study together
 MIN_SEEDS = 5  # that a verdict needs
 MAX_SEEDS = 1000  # up to which the number of seeds needed is computed
 TINY = 1e-12  # a smaller deviation is a rounding error

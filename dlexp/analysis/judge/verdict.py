@@ -11,14 +11,14 @@ from typing import Any, Literal
 from dlexp.analysis.judge import statistics
 from dlexp.analysis.judge.compare import Sides, compare_sides
 from dlexp.analysis.judge.draws import Outcomes, Spread, list_repeats
+from dlexp.analysis.judge.look import Look
 from dlexp.analysis.judge.power import ask_for_seeds
 from dlexp.analysis.judge.reason import describe_cause
 from dlexp.analysis.judge.result import Verdict
-from dlexp.analysis.judge.statistics import LEVEL, MIN_SEEDS, TINY, Contrast
+from dlexp.analysis.judge.statistics import ALPHA, MIN_SEEDS, TINY, Contrast
 from dlexp.analysis.judge.times import Censored
 from dlexp.run.record.protocol_form import find_effect
 
-ALPHA = 1 - LEVEL
 Cell = Mapping[str, Any]
 OutcomesOf = Callable[[str], Sequence[Outcomes]]
 
@@ -28,6 +28,7 @@ def judge(
     cells: Sequence[Cell],
     values_of: OutcomesOf,
     noise_of: Callable[[str], float] = lambda metric: 0.0,
+    look: Look | None = None,
 ) -> list[Verdict]:
     """Judge the study's predictions, in their order.
 
@@ -37,8 +38,10 @@ def judge(
         values_of: Returns the outcomes of a metric, for each cell in the same order: seed, or (data_seed, seed), → value, or
             None where the run failed to learn. A missing run has no entry.
         noise_of: Returns the difference of a metric that the size of the test set alone explains.
+        look: The look at whose level it is judged; by default at 5 %.
     """
-    return decide_family([_compare(each, study, cells, values_of, noise_of) for each in study.get("predictions") or []])
+    begun = [(each, _begin(each, study, look)) for each in study.get("predictions") or []]
+    return decide_family([_compare(verdict, each, cells, values_of, noise_of, study) for each, verdict in begun])
 
 
 def decide_family(compared: Sequence[tuple[Verdict, Contrast | None]], size: int | None = None) -> list[Verdict]:
@@ -84,20 +87,35 @@ def select(cells: Sequence[Cell], selector: Cell | list[Cell], where: Cell) -> l
     return [i for i, cell in enumerate(cells) if any(selector.items() <= cell.items() for selector in selectors)]
 
 
+def _begin(prediction: Mapping[str, Any], study: Mapping[str, Any], look: Look | None) -> Verdict:
+    """The verdict of a prediction before anything is compared; with a ratio, its margin and effect are logarithms."""
+    ratio = prediction.get("ratio")
+    margin, effect = float(prediction.get("margin") or 0), find_effect(prediction, study)
+    return Verdict(
+        prediction["claim"],
+        "undecided",
+        metric=prediction.get("metric") or study.get("metric", "test/acc"),
+        expected=prediction["expected"],
+        ratio=ratio is not None,
+        margin=margin if ratio is None else math.log(ratio),
+        effect=effect if effect is None or ratio is None else math.log(effect),
+        paired=study.get("pairing") != "independent",
+        by_draw=bool(study.get("data_seeds")),
+        alpha=look.level if look else ALPHA,
+        last_alpha=look.last_level if look else ALPHA,
+    )
+
+
 def _compare(
+    verdict: Verdict,
     prediction: Mapping[str, Any],
-    study: Mapping[str, Any],
     cells: Sequence[Cell],
     values_of: OutcomesOf,
     noise_of: Callable[[str], float],
+    study: Mapping[str, Any],
 ) -> tuple[Verdict, Contrast | None]:
     """Compute the numbers of a prediction; the contrast is None where no runs that learned can be compared."""
-    metric, ratio = prediction.get("metric") or study.get("metric", "test/acc"), prediction.get("ratio")
-    margin = float(prediction.get("margin") or 0) if ratio is None else math.log(ratio)
-    effect, paired = find_effect(prediction, study), study.get("pairing") != "independent"
-    effect = effect if effect is None or ratio is None else math.log(effect)
-    verdict = Verdict(prediction["claim"], "undecided", metric=metric, expected=prediction["expected"], ratio=ratio is not None)
-    verdict = replace(verdict, margin=margin, effect=effect, paired=paired, by_draw=bool(study.get("data_seeds")))
+    metric = verdict.metric
     chosen = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
     if not all(chosen):
         return replace(verdict, cause="no_cells"), None
@@ -108,7 +126,7 @@ def _compare(
     plus, minus = ([values[i] for i in side] for side in chosen)
     repeats = sorted(set(list_repeats(study)).union(*plus, *minus))
     matched = _are_matched([cells[i] for i in chosen[0]], [cells[i] for i in chosen[1]])
-    sides = Sides(plus, minus, repeats, paired=paired, matched=matched)
+    sides = Sides(plus, minus, repeats, paired=verdict.paired, matched=matched)
     return compare_sides(verdict, sides, 0.0 if verdict.ratio else noise_of(metric))
 
 
@@ -142,11 +160,11 @@ def _decide(verdict: Verdict, contrast: Contrast | None) -> Verdict:
     side = _side_of_interval(verdict)
     if side is None:
         return replace(verdict, cause="wide")
-    if contrast and (verdict.p_holm or 0) >= ALPHA:
+    if contrast and (verdict.p_holm or 0) >= verdict.alpha:
         return replace(verdict, cause="holm" if contrast.se else "agree")
     if not verdict.exact_can_decide:
         return replace(verdict, cause=side, if_normal=True)
-    return replace(verdict, cause=side if (verdict.p_exact_holm or 0) < ALPHA else "exact")
+    return replace(verdict, cause=side if (verdict.p_exact_holm or 0) < verdict.alpha else "exact")
 
 
 def _decide_ranks(verdict: Verdict) -> Literal["holds", "fails", "bounds", "ranks", "unranked"]:
@@ -155,7 +173,7 @@ def _decide_ranks(verdict: Verdict) -> Literal["holds", "fails", "bounds", "rank
         return "unranked"
     if not verdict.agrees:
         return "bounds"
-    if verdict.p_holm >= ALPHA:
+    if verdict.p_holm >= verdict.alpha:
         return "bounds" if verdict.missing and not verdict.failed else "ranks"
     return "holds" if (verdict.sign > 0) == (verdict.expected == "greater") else "fails"
 

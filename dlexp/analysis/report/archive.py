@@ -20,6 +20,7 @@ from dlexp.config.plain_json import MAX_BYTES, FormError
 from dlexp.errors import ConfigError
 from dlexp.machine.files import Content, make_own_folder, read_regular_file, write_set
 from dlexp.run.record.checksums import SUMS_FILE, list_sums
+from dlexp.run.record.look_log import LOOKS, format_log, read_log
 from dlexp.run.record.registrations import REGISTRATIONS, read_registrations
 
 STORED = (".md", ".png")  # report.html and the SVG figures are larger, and can be made again
@@ -52,10 +53,11 @@ def archive_report(folder: Path, target: Path, lang: str = "en", *, replace: boo
     if not replace:
         check_knows_no_less(dataclasses.replace(result, folder=target), [])
         _check_registrations(folder, target)
+        _check_log(result, target)
     _write_tables(result, target, text("unfinished"))
     archived = analyse(target)
     contents = make_files(archived, list(draw(archived)), text)
-    stored = {path: content for path, content in contents.items() if path.suffix in STORED and path.name != "runs.csv"}
+    stored = {path: content for path, content in contents.items() if path.suffix in STORED or path.name == LOOKS}
     replace_report(stored, text, keep_figures=False)
     return target / "report.md"
 
@@ -73,6 +75,21 @@ def _check_registrations(folder: Path, target: Path) -> None:
         raise LessKnownError(
             f"{target}: the archive there was not replaced, because {REGISTRATIONS} there has {len(lost)} registrations that "
             f"{folder} lacks."
+        )
+
+
+def _check_log(result: StudyResult, target: Path) -> None:
+    """Check that no look is lost where the archive knows some."""
+    if not result.log:
+        return  # those of the archive stay
+    try:
+        lost = [each for each in read_log(target) if each not in result.log]
+    except FormError:
+        lost = []  # the damaged file is replaced by one that is whole
+    if lost:
+        raise LessKnownError(
+            f"{target}: the archive there was not replaced, because {LOOKS} there has {len(lost)} looks that {result.folder} "
+            "lacks."
         )
 
 
@@ -94,6 +111,8 @@ def _write_tables(result: StudyResult, target: Path, unfinished: str) -> None:
     contents[target / "protocol.json"] = (result.folder / "protocol.json").read_bytes()
     if (registrations := result.folder / REGISTRATIONS).exists():
         contents[target / REGISTRATIONS] = read_regular_file(registrations, MAX_BYTES)
+    if result.log:
+        contents[target / LOOKS] = format_log(result.log)
     contents[target / "report.md"] = f"{unfinished}\n"
     write_set(
         contents,

@@ -1,11 +1,12 @@
 """Describe each verdict of a study on a card: the word, the claim, the reason, and the numbers that decide it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dlexp.analysis.judge.reason import format_level
 from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import MAX_SEEDS
 from dlexp.analysis.report.labels import is_rate, show, unit_suffix
@@ -25,8 +26,15 @@ class Card:
     lines: list[str]
 
 
-def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Card:
-    """Describe a prediction's verdict, its reason, and the interval that decides it."""
+def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text, look: Sequence[str] = ()) -> Card:
+    """Describe a prediction's verdict, its reason, and the interval that decides it.
+
+    Args:
+        verdict: The verdict.
+        prediction: What the study predicts.
+        text: The report's texts.
+        look: Lines on the look that the verdict is from.
+    """
     lines = [verdict.reason if text.lang == "en" else _describe_cause_in_korean(verdict, text)]
     lines.append(
         f"{text.metric(verdict.metric)}: {_describe_contrast(prediction, text)} · {_describe_expectation(verdict, text)}"
@@ -58,7 +66,7 @@ def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text) -> Ca
         key = "spread_ratio" if verdict.ratio else "spread"
         numbers.append(text(key, between=between.removeprefix("+"), within=within.removeprefix("+")))
     rates = [_describe_rates(verdict, text)] if verdict.rates else []
-    shown = [*lines, " · ".join(numbers), *rates, *_describe_averages(verdict, text)]
+    shown = [*lines, *look, " · ".join(numbers), *rates, *_describe_averages(verdict, text)]
     return Card(verdict.verdict, text(verdict.verdict), verdict.claim, shown)
 
 
@@ -107,7 +115,7 @@ def _describe_cause_in_korean(verdict: Verdict, text: Text) -> str:
     values: dict[str, Any] = {name: getattr(verdict, name) for name in ("n", "needed", "failed", "missing", "planned", "draws")}
     values |= {"what": text("a_ratio" if verdict.ratio else "a_difference"), "most": MAX_SEEDS, "units": text.units}
     values["effect"] = _format_effect(verdict, text)
-    values |= {"low": low, "high": high, "level": f"{100 * verdict.level:.0f}", "p": _format_p(verdict.p)}
+    values |= {"low": low, "high": high, "level": format_level(verdict.level), "p": _format_p(verdict.p)}
     return " ".join(load_texts()["causes"][key].format(**values) for key in keys)
 
 

@@ -10,7 +10,7 @@ from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.tables import MAX_EPOCHS
-from dlexp.analysis.report import best, details, importance, registration, speedup, tables
+from dlexp.analysis.report import best, details, importance, looks, registration, speedup, tables
 from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, spell_cell, varying_keys
 from dlexp.analysis.report.cards import Card, make_card
 from dlexp.analysis.report.figures import Picture
@@ -80,7 +80,8 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
     sections = [
         section(
             "verdicts",
-            cards=[make_card(*pair, text) for pair in zip(result.verdicts, study["predictions"], strict=True)],
+            looks.build_table(result, text),
+            cards=_make_cards(result, text),
             paragraphs=_list_verdict_notes(result, text),
         ),
         section(
@@ -115,12 +116,17 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
     return Page(text.lang, study["name"], study["question"], background, summary, _list_warnings(result, text), shown)
 
 
+def _make_cards(result: StudyResult, text: Text) -> list[Card]:
+    pairs = zip(result.verdicts, result.protocol["study"]["predictions"], strict=True)
+    return [make_card(verdict, each, text, looks.describe_look(verdict, result, text)) for verdict, each in pairs]
+
+
 def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
     registered = registration.list_notes(result, text)
     if not result.verdicts:
         return [text("no_predictions"), *registered]
     kind = "draws" if result.by_draw else result.protocol["study"]["pairing"]
-    notes = [*registered, text(f"verdicts_note_{kind}")]
+    notes = [*registered, text(f"verdicts_note_{kind}"), *looks.describe_plan(result, text)]
     return notes + ([text("verdicts_note_ratio")] if any(verdict.ratio for verdict in result.verdicts) else [])
 
 
@@ -167,6 +173,7 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
         added = {run[key] for run in result.protocol["runs"] if run.get("unplanned") and key in run}
         if unplanned := sorted(added.difference(study.get(f"{key}s") or ())):
             warnings.append(text(name, seeds=", ".join(map(str, unplanned))))
+    warnings += looks.list_warnings(result, text)
     if not runs["status"].isin(FINISHED).any():
         warnings.append(text("nothing_yet"))
     elif result.cells["n"].sum() == 0:

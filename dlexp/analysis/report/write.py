@@ -11,12 +11,14 @@ from dlexp.analysis import analyse
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.runs_csv import format_runs
 from dlexp.analysis.report.figures import Picture, draw
+from dlexp.analysis.report.looks import log_looks
 from dlexp.analysis.report.page import Page, make_page
 from dlexp.analysis.report.replace import PAGES, check_knows_no_less
 from dlexp.analysis.report.text import Text
 from dlexp.machine.files import Content, make_own_folder, write_set
 from dlexp.machine.printing import replace_controls
 from dlexp.run.record.checksums import SUMS_FILE, list_sums
+from dlexp.run.record.look_log import LOOKS, format_log
 
 HTML = "report.html"
 
@@ -58,13 +60,15 @@ def write_report(result: StudyResult, text: Text, *, replace: bool = False) -> P
 
 
 def make_files(result: StudyResult, pictures: Sequence[Picture], text: Text) -> dict[Path, Content]:
-    """The files of a report: path → content."""
+    """The files of a report: path → content. The looks of now are part of its log."""
+    result = log_looks(result)
     text, figures = Text(text.lang, by_draw=result.by_draw), result.folder / "figures"
     page = make_page(result, pictures, text)
     drawn: dict[Path, Content] = {figures / f"{picture.name}.png": picture.png for picture in pictures}
     drawn |= {figures / f"{picture.name}.svg": picture.svg for picture in pictures}
     tables: dict[Path, Content] = {result.folder / "runs.csv": format_runs(result.runs)}
     tables[result.folder / "best.csv"] = format_runs(result.best)
+    tables |= {result.folder / LOOKS: format_log(result.log)} if result.log else {}
     return drawn | tables | {result.folder / "report.md": render_markdown(page), result.folder / HTML: render_html(page)}
 
 

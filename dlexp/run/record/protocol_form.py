@@ -5,10 +5,13 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from dlexp.run.record.forms import LARGEST, Cell, Count, Id, Number, Setting, Sha256
+from dlexp.run.record.forms import LARGEST, Cell, Count, Id, Number, Positive, Setting, Sha256
 
 Change = Annotated[str, Meta(pattern="=")]  # what a command changes in a study: epochs=3
 Effect = Annotated[float, Meta(ge=0, le=LARGEST)]
+Bounds = Literal["obrien_fleming", "pocock"]
+Sizes = Annotated[list[Positive], Meta(min_length=1)]  # numbers of seeds at which a study is judged
+Unit = Literal["seed", "data_seed"]
 
 
 class Prediction(TypedDict):
@@ -59,12 +62,23 @@ class StudyForm(TypedDict):
     cells: NotRequired[list[Cell]]
     seeds: list[Count]
     data_seeds: NotRequired[list[Count]]
+    looks: NotRequired[list[Positive]]
+    bounds: NotRequired[Bounds | Literal[""]]
     metric: str
     pairing: Literal["paired", "independent"]
     learned: NotRequired[Learned]
     effect: NotRequired[Effect | None]
     predictions: list[Prediction]
     reference: NotRequired[Reference]
+
+
+class PlanForm(TypedDict):
+    """When a study without `looks` is judged, because it was run with `seeds=auto`: after so many of these seeds or draws."""
+
+    unit: Unit
+    units: list[Count]
+    looks: Sizes
+    bounds: Bounds
 
 
 class ListedRun(TypedDict):
@@ -83,6 +97,7 @@ class Protocol(TypedDict):
     schema: NotRequired[Count]
     checksum: NotRequired[Sha256]
     study: StudyForm
+    plan: NotRequired[PlanForm]
     changes: list[Change]
     command: str
     runs: list[ListedRun]

@@ -11,13 +11,15 @@ from dlexp.run.record.checksums import SUMS_FILE, find_changed, is_needed, is_th
 from dlexp.run.record.clear import PAGE
 from dlexp.run.record.forms import Manifest, Measurements, read_summary_file
 from dlexp.run.record.layout import CONFIG, PROTOCOL, SUMMARY, SWEEPS, find_run_folders, is_run_folder
+from dlexp.run.record.look_log import LOOKS, LookLog
 from dlexp.run.record.protocol_form import Protocol
 from dlexp.run.record.registrations import REGISTRATIONS, Registrations
 from dlexp.run.record.states import list_states, read_state_bytes
 
 MAX_BYTES = 2**28  # of a JSON file; a large study's protocol has a hundredth of it
 TUNED = "tuned.json"
-OF_REPORTS = {PROTOCOL: Protocol, REGISTRATIONS: Registrations}  # JSON files in the folder of a report, with their forms
+# JSON files in the folder of a report, with their forms.
+OF_REPORTS = {PROTOCOL: Protocol, REGISTRATIONS: Registrations, LOOKS: LookLog}
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Verified:
 
 
 def verify_tree(root: Path) -> Iterator[Verified]:
-    """Verify every run at or below a folder, and the protocols, registrations and manifests beside them.
+    """Verify every run at or below a folder, and the protocols, registrations, logs of looks and manifests beside them.
 
     Raises:
         OSError: If the folder cannot be read.
@@ -63,7 +65,7 @@ def verify_tree(root: Path) -> Iterator[Verified]:
 
 
 def _find_study_files(root: Path, pass_over: Callable[[OSError], None]) -> Iterator[Path]:
-    """The protocols, registrations, manifests and lists of sums at or below a folder, without what lies in folders of runs."""
+    """The JSON files of studies and the lists of sums at or below a folder, without what lies in folders of runs."""
     for place, folders, files in os.walk(root, onerror=pass_over):
         folders[:] = [name for name in folders if not name.startswith(".") and not is_run_folder(Path(place, name))]
         is_sweeps = os.path.basename(place) == SWEEPS

@@ -32,8 +32,9 @@ from dlexp.errors import CheckpointError, ConfigError, DatasetError
 from dlexp.machine.memory import Memory
 from dlexp.run.record.checkpoint import newest
 from dlexp.run.record.folder import read_summary
+from dlexp.run.record.look_log import read_log
 from dlexp.run.record.registrations import read_registrations
-from dlexp.study.protocol import _read_unplanned
+from dlexp.study.protocol import _read_earlier
 from dlexp.study.sweep import _read_finished
 from dlexp.trained import inputs
 
@@ -67,7 +68,8 @@ READERS = {
     "given.tsv": lambda path: inputs._load_frame(path, "given.tsv"),
     "dlexp.toml": lambda path: read_lab(path.parent),
     "summary.json": lambda path: read_summary(path.parent),
-    "protocol.json": _read_unplanned,
+    "protocol.json": _read_earlier,
+    "looks.json": lambda path: read_log(path.parent),
     "registrations.json": lambda path: read_registrations(path.parent),
     "sweep.json": lambda path: _read_finished(path, []),
     "step-1.json": _make_state,
