@@ -67,7 +67,7 @@ def list_seeds(protocol):
 
 
 def list_looks(folder):
-    return [(len(entry["seeds"]), entry["planned"], *entry["decisions"].values()) for entry in read_log(folder)]
+    return [(len(entry["units"]), entry["planned"], *entry["decisions"].values()) for entry in read_log(folder)]
 
 
 def test_seeds_are_added_until_all_is_decided_by_the_command_and_by_the_api(tmp_path, monkeypatch, capsys):
@@ -77,7 +77,7 @@ def test_seeds_are_added_until_all_is_decided_by_the_command_and_by_the_api(tmp_
     assert "Look at 5 seeds: 1 of 1 predictions are decided.\nReport: outputs/clear/report.html\n" in capsys.readouterr().out
     protocol = json.loads((folder / "protocol.json").read_text())
     assert list_seeds(protocol) == list(range(5))
-    assert protocol["plan"] == {"looks": [5, 6], "seeds": list(range(6)), "bounds": "obrien_fleming"}
+    assert protocol["plan"] == {"unit": "seed", "units": list(range(6)), "looks": [5, 6], "bounds": "obrien_fleming"}
     assert list_looks(folder) == [(5, True, "holds")]
     assert len(list(folder.glob("*/summary.json"))) == 10
     swept = dlexp.sweep(f"study={path}", "seeds=auto", "max_seeds=6", progress=False)
@@ -126,6 +126,23 @@ def test_seeds_added_after_a_report_are_no_plan(tmp_path):
     assert "the plan was made or changed after a look at the results" in page
     start(path, "seed=6")
     assert list_looks(folder)[2] == (7, False, "undecided")
+
+
+@pytest.mark.slow(seconds=20)
+def test_draws_of_the_data_are_added_with_all_their_seeds(tmp_path, capsys):
+    path = write(tmp_path, "drawn", NEVER, "seeds: [3, 4]\ndata_seeds: [0, 1, 2, 3, 4]")
+    protocol, folder = start(path, "seeds=auto", "max_seeds=6")
+    shown = capsys.readouterr().out
+    assert "Look at 5 draws of the data: 0 of 1 predictions are decided. The next look is at 6 draws of the data.\n" in shown
+    assert [(run["data_seed"], run["seed"]) for run in protocol["runs"] if run.get("unplanned")] == [
+        (5, 3),
+        (5, 3),
+        (5, 4),
+        (5, 4),
+    ]
+    assert list_looks(folder) == [(5, True, "undecided"), (6, True, "undecided")]
+    assert read_log(folder)[1]["unit"] == "data_seed"
+    assert "Judged at the last look, at 6 draws of the data (of 5, 6)" in (folder / "report.md").read_text()
 
 
 @pytest.mark.slow(seconds=20)

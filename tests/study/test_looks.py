@@ -28,7 +28,9 @@ def test_a_study_with_looks_has_the_seeds_of_the_last(tmp_path):
     study = read_study(str(write(tmp_path, "looks: [5, 10]\nbounds: pocock")))
     assert (study.looks, study.bounds, study.seeds) == ([5, 10], "pocock", list(range(10)))
     study = read_study(str(write(tmp_path, "looks: [5, 6]\nseeds: [3, 1, 4, 5, 9, 2]", "other")))
-    assert (study.looks, study.bounds, study.seeds) == ([5, 6], "obrien_fleming", [3, 1, 4, 5, 9, 2])
+    assert (study.looks, study.bounds, study.seeds) == ([5, 6], "", [3, 1, 4, 5, 9, 2])
+    study = read_study(str(write(tmp_path, "looks: [5, 6]\nseeds: [7, 8]\ndata_seeds: [1, 2, 3, 4, 5, 6]", "drawn")))
+    assert (study.units, study.seeds) == (list(range(1, 7)), [7, 8])
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_a_study_with_looks_has_the_seeds_of_the_last(tmp_path):
         ("looks: [5, 10]\nseeds: [0, 1, 2, 3, 4]", "looks: the last must be 5, the number of seeds, got 10"),
         ("looks: [5, 10]\nbounds: pococks", "bounds: must be obrien_fleming or pocock, got pococks. Did you mean pocock?"),
         ("bounds: pocock", "bounds: only with looks"),
+        ("looks: [5, 10]\ndata_seeds: [0, 1, 2]", "looks: the last must be 3, the number of data_seeds, got 10"),
         ("look: [5, 10]", "look: no such key"),
     ],
 )
@@ -70,7 +73,8 @@ def test_wrong_looks_are_refused_with_what_would_work(more, message, tmp_path):
 def test_seeds_auto_takes_the_looks_of_the_study_or_the_usual_ones(more, typed, looks, seeds, tmp_path):
     path = write(tmp_path, PREDICTIONS + more)
     _, request = read_command([f"study={path}", "seeds=auto", *typed, "optimizer.lr=0.1"])
-    assert (*request.schedule,) == (looks, seeds)
+    assert request.schedule.looks == looks
+    assert request.schedule.units[: looks[-1]] == seeds
     assert (request.seeds, request.changes, len(request.cells)) == (seeds, {}, 1)
 
 
@@ -79,7 +83,8 @@ def test_seeds_auto_takes_the_looks_of_the_study_or_the_usual_ones(more, typed, 
     [
         (["seeds=3"], "seeds=3: seeds takes auto, which adds seeds until all is decided; seed=0,1,2 chooses seeds"),
         (["seeds=0,1"], "seeds=0,1: seeds takes auto"),
-        (["seeds=auto", "seed=0,1"], "seeds=auto: adds seeds by itself: leave seed=0,1 out"),
+        (["seeds=auto", "seed=0,1"], "seeds=auto: chooses by itself what is run: leave seed=0,1 out"),
+        (["seeds=auto", "data_seed=1,2"], "seeds=auto: chooses by itself what is run: leave data_seed=1,2 out"),
         (["max_seeds=10"], "max_seeds=10: limits seeds=auto, which the command does not have"),
         (["seeds=auto", "max_seeds=3"], "max_seeds=3: must be at least 5, the number of seeds at the first look"),
         (["seeds=auto", "max_seeds=many"], "max_seeds=many: must be a whole number, such as max_seeds=20"),
@@ -98,3 +103,11 @@ def test_a_wrong_command_is_refused_with_what_would_work(typed, message, tmp_pat
 def test_without_predictions_nothing_can_be_decided(tmp_path):
     with pytest.raises(ConfigError, match="tiny has no predictions that could be decided"):
         narrow(read_study(str(write(tmp_path))), ["seeds=auto"])
+
+
+def test_a_study_that_draws_its_data_several_times_adds_draws(tmp_path):
+    path = write(tmp_path, PREDICTIONS + "seeds: [7, 8]\ndata_seeds: [0, 1, 2]")
+    _, request = read_command([f"study={path}", "seeds=auto", "max_seeds=6"])
+    assert request.schedule == ("data_seed", list(range(6)), [5, 6])
+    assert (request.seeds, request.data_seeds, request.until(5).data_seeds) == ([7, 8], list(range(6)), list(range(5)))
+    assert len(request.until(5).repeats) == 10

@@ -232,3 +232,10 @@ def _list_levels(cells: Iterable[Cell], keys: Sequence[str]) -> dict[str, list[A
 def _spell(cell: Cell, keys: Iterable[str]) -> tuple[str, ...]:
     """What tells cells apart: null is not the same as a key that is not there, nor true the same as 1."""
     return tuple(json.dumps(cell[key]) if key in cell else "" for key in keys)
+
+
+def join_tables(factors: Sequence[Importance]) -> pd.DataFrame:
+    """Their tables as one: `dataset` (where each has its own), `term` as text, `df, share, low, high, noise`."""
+    tables = [each.table.assign(**each.where, term=each.table["term"].map(" × ".join)) for each in factors if each.max_order]
+    columns = [*dict.fromkeys(key for each in factors for key in each.where), "term", "df", "share", "low", "high", "noise"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dlexp.analysis.judge.best import Comparison
 from dlexp.analysis.judge.draws import Spread
-from dlexp.analysis.judge.factors import Importance
+from dlexp.analysis.judge.factors import Importance, join_tables
 from dlexp.analysis.judge.heterogeneity import Average
 from dlexp.analysis.judge.look import Look
 from dlexp.analysis.judge.statistics import ALPHA, Rate
@@ -244,16 +244,4 @@ class StudyResult:
     @property
     def importance(self) -> pd.DataFrame:
         """The tables of `factors` as one: `dataset` (where each has its own), `term` as text, `df, share, low, high, noise`."""
-        tables = [
-            each.table.assign(**each.where, term=each.table["term"].map(" × ".join)) for each in self.factors if each.max_order
-        ]
-        columns = [
-            *dict.fromkeys(key for each in self.factors for key in each.where),
-            "term",
-            "df",
-            "share",
-            "low",
-            "high",
-            "noise",
-        ]
-        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+        return join_tables(self.factors)

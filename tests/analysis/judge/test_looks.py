@@ -9,6 +9,7 @@ from dlexp.analysis.judge.look import Look
 from dlexp.analysis.judge.looks import Plan, find_first, find_looks, judge_by_looks, list_decisions, read_plan
 from dlexp.analysis.judge.verdict import judge as judge_study
 from tests.analysis.simulate import allow
+from tests.analysis.simulate_looks import count_wrong
 
 TEN, TWENTY = tuple(range(10)), tuple(range(20))
 PLANNED = Plan(TWENTY, (5, 10, 20), "pocock")
@@ -148,20 +149,11 @@ def test_equivalence_at_a_look_is_two_one_sided_tests_at_its_level():
     assert (verdict.verdict, verdict.level) == ("holds", 0.96)
 
 
-def count_wrong(studies, family, bounds, common):
-    """Studies without an effect of which a look decides a prediction, by t tests alone, with Holm's correction at each look."""
-    random = np.random.default_rng(family)
-    drawn = random.standard_normal((studies, family, 20)) + common * random.standard_normal((studies, 1, 20))
-    wrong = np.zeros(studies, bool)
-    for n, level in zip((5, 10, 20), find_levels([5, 10, 20], bounds, family), strict=True):
-        wrong |= stats.ttest_1samp(drawn[..., :n], 0, axis=2).pvalue.min(1) < level / family  # the first rejection of Holm's
-    return int(wrong.sum())
-
-
 @pytest.mark.parametrize("bounds", ["obrien_fleming", "pocock"])
-@pytest.mark.parametrize(("family", "common"), [(1, 0), (5, 0), (5, 1)])
-def test_all_looks_and_predictions_together_err_in_five_per_cent(family, common, bounds):
-    assert count_wrong(20_000, family, bounds, common) / 20_000 <= allow(20_000)
+@pytest.mark.parametrize(("family", "common", "paired"), [(1, 0, True), (5, 0, True), (5, 1, True), (5, 0, False)])
+def test_all_looks_and_predictions_together_err_in_five_per_cent(family, common, paired, bounds):
+    levels = find_levels([5, 10, 20], bounds, family)
+    assert count_wrong(20_000, family, levels, paired=paired, common=common)[-1] / 20_000 <= allow(20_000)
 
 
 @pytest.mark.slow(seconds=240)

@@ -5,9 +5,12 @@ import pytest
 
 from dlexp.analysis import analyse
 from dlexp.analysis.read.folder import DamagedError
+from dlexp.analysis.report.archive import archive_report
+from dlexp.analysis.report.replace import LessKnownError
 from dlexp.analysis.report.write import build_report
 from dlexp.commands import report, verify
 from dlexp.run.record.look_log import LOOKS, format_log, read_log
+from dlexp.run.record.registrations import show_date
 from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "tanh"]}
@@ -22,7 +25,8 @@ def accuracy(cell, seed):
 @pytest.fixture(autouse=True, scope="module")
 def _no_figures():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dlexp.analysis.report.write.draw", lambda result: [])
+        for module in ("write", "archive"):
+            patch.setattr(f"dlexp.analysis.report.{module}.draw", lambda result: [])
         yield
 
 
@@ -94,16 +98,15 @@ def test_what_an_earlier_look_decided_stays_when_seeds_are_added(tmp_path):
     assert len(read_log(folder)) == 1  # nothing was left to be judged
 
 
-def test_a_study_whose_file_changed_after_a_look_is_said_to_have_changed(tmp_path):
+def test_a_change_of_the_study_after_a_look_is_named(tmp_path):
     folder = make(tmp_path, range(10))
     build_report(folder)
     assert "has changed" not in read_page(folder)
     build_report(make(tmp_path, range(10), question="Another one?"))
     page = read_page(folder)
-    assert (
-        f"The study's file has changed since an earlier look at its results, at 10 seeds ({read_log(folder)[0]['time']})"
-        in page
-    )
+    (entry,) = read_log(folder)
+    said = f"The study's file has changed since an earlier look at its results, at 10 seeds ({show_date(entry['time'])})"
+    assert said in page
 
 
 def test_planned_looks_are_logged_and_named_on_the_cards(tmp_path):
@@ -190,3 +193,21 @@ def test_a_folder_that_cannot_be_written_is_answered_with_a_sentence(reported, t
     assert shown.err.count("\n") == 1
     assert "Permission denied" in shown.err
     assert (folder / LOOKS).read_bytes() == before
+
+
+def test_an_archive_has_the_log_and_loses_no_look(reported, tmp_path):
+    folder, archive = shutil.copytree(reported, tmp_path / "made_up"), tmp_path / "archive"
+    (folder / LOOKS).unlink()
+    archive_report(folder, archive)  # of runs without a report: this one is the first
+    archive_report(folder, archive)
+    first = read_log(archive)
+    assert [len(entry["units"]) for entry in first] == [5]
+    shutil.copy(archive / LOOKS, folder / LOOKS)
+    build_report(make(tmp_path, range(10), listed=range(5)))
+    archive_report(folder, archive)
+    assert read_log(archive) == read_log(folder) != first
+    assert analyse(archive).verdicts == analyse(folder).verdicts
+    assert verify.main([str(archive)]) == 0
+    (folder / LOOKS).write_text(format_log(first))
+    with pytest.raises(LessKnownError, match="looks.json there has 1 looks that"):
+        archive_report(folder, archive)
