@@ -29,9 +29,10 @@ def dead_and_accuracy(evidence: Evidence, dataset: str) -> Draft:
     dead, accuracy = mean_share(evidence, cell, "dead", "last"), evidence.values(STUDY, cell, "test/acc")
 
     def write(found: Verdict) -> str:
+        unit = f"{found.unit}s"
         if found.estimate is None:
-            return say("no_correlation", dataset=dataset, dead=format_rate(dead), n=found.n)
-        values = {"dead": format_rate(dead), "accuracy": format_rate(accuracy), "correlation": format_gap(found)}
+            return say("no_correlation", dataset=dataset, dead=format_rate(dead), n=found.n, unit=unit)
+        values = {"unit": unit, "dead": format_rate(dead), "accuracy": format_rate(accuracy), "correlation": format_gap(found)}
         return say("dead_and_accuracy", side_of(found), dataset=dataset, **values)
 
     return Draft([correlation(dead, accuracy)], write)

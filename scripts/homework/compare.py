@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from dlexp.analysis.judge.compare import Sides, compare_sides
-from dlexp.analysis.judge.draws import Repeat
+from dlexp.analysis.judge.draws import Repeat, is_by_draw
 from dlexp.analysis.judge.result import Judgement, Verdict
 from dlexp.analysis.judge.statistics import TINY, Contrast, standard_deviation
 from dlexp.analysis.judge.verdict import decide_family, take_logarithms
@@ -24,11 +24,11 @@ MAX_CORRELATION = 1 - 1e-12  # of which Fisher's z is finite
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms, compared seed by seed: is plus greater?
+    """Two arms, compared seed by seed, or draw by draw: is plus greater?
 
     Args:
         plus, minus: One sample, or several whose average over the samples is compared.
-        kind: Whether the difference, the ratio, or the correlation over seeds is asked about.
+        kind: Whether the difference, the ratio, or the correlation is asked about.
     """
 
     plus: tuple[Sample, ...]
@@ -82,7 +82,7 @@ def ratio(plus: Sample, minus: Sample) -> Comparison:
 
 
 def correlation(first: Sample, second: Sample) -> Comparison:
-    """Pearson's correlation over seeds."""
+    """Pearson's correlation over seeds, or over draws of the data."""
     return Comparison((first,), (second,), "correlation")
 
 
@@ -112,22 +112,26 @@ def _compare(comparison: Comparison) -> tuple[Verdict, Contrast | None]:
 
 
 def _correlate(comparison: Comparison) -> tuple[Verdict, Contrast | None]:
-    """A correlation by Fisher's z, and the exact test that permutes the pairs; only seeds at which both arms have a number."""
+    """A correlation by Fisher's z, and the exact test that permutes the pairs.
+
+    Only seeds, or draws of the data, at which both arms have a number count.
+    """
     first, second = (side[0].numbers for side in (comparison.plus, comparison.minus))
-    seeds = sorted(first.keys() & second.keys())
-    verdict = Verdict("", "undecided", metric="correlation", n=len(seeds), n_learned=len(seeds))
-    a, b = (np.array([values[seed] for seed in seeds], float) for values in (first, second))
-    if len(seeds) < 4 or standard_deviation(a.tolist()) < TINY or standard_deviation(b.tolist()) < TINY:
+    blocks = sorted(first.keys() & second.keys())
+    by_draw = is_by_draw(comparison.plus[0].repeats)
+    verdict = Verdict("", "undecided", metric="correlation", n=len(blocks), n_learned=len(blocks), by_draw=by_draw)
+    a, b = (np.array([values[seed] for seed in blocks], float) for values in (first, second))
+    if len(blocks) < 4 or standard_deviation(a.tolist()) < TINY or standard_deviation(b.tolist()) < TINY:
         return replace(verdict, cause="no_common_seed"), None
-    error = 1 / math.sqrt(len(seeds) - 3)
+    error = 1 / math.sqrt(len(blocks) - 3)
     strength = math.atanh(float(np.clip(stats.pearsonr(a, b).statistic, -MAX_CORRELATION, MAX_CORRELATION)))
-    contrast = Contrast(strength, len(seeds), error, math.inf, error * math.sqrt(len(seeds)))
+    contrast = Contrast(strength, len(blocks), error, math.inf, error * math.sqrt(len(blocks)))
     drawn = np.random.default_rng(0)  # the same p for the same runs
     method = stats.PermutationMethod(n_resamples=PERMUTATIONS, rng=drawn)
     exact = float(stats.pearsonr(a, b, method=method).pvalue)
     low, high = contrast.interval()
     numbers = {"estimate": contrast.estimate, "low": low, "high": high, "p": contrast.p(0.0), "p_exact": exact}
-    return replace(verdict, **numbers, least_p=2 / min(math.factorial(len(seeds)), PERMUTATIONS + 1)), contrast
+    return replace(verdict, **numbers, least_p=2 / min(math.factorial(len(blocks)), PERMUTATIONS + 1)), contrast
 
 
 def _convert_to_correlation(verdict: Verdict) -> Verdict:

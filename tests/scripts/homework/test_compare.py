@@ -81,6 +81,14 @@ def test_a_correlation_has_fishers_interval_and_none_where_nothing_varies():
     assert judge_one(compare.correlation(sample(drawn[0]), sample(np.ones(12)))).estimate is None
 
 
+def test_a_correlation_over_draws_is_that_of_their_means():
+    drawn = np.random.default_rng(0).normal(size=(2, 6, 3))
+    arms = [{(draw, seed): arm[draw, seed] for draw in range(6) for seed in range(3)} for arm in drawn]
+    found = judge_one(compare.correlation(*(sample(arm, seeds=sorted(arm)) for arm in arms)))
+    assert (found.n, found.unit) == (6, "draw")
+    assert found.estimate == pytest.approx(stats.pearsonr(*drawn.mean(axis=2)).statistic)
+
+
 def test_a_failed_run_is_farther_than_all_others_and_two_of_them_are_at_an_unknown_distance():
     found = compare.distance(sample({0: 3.0, 1: None, 2: None}), sample({0: 1.0, 1: 1.0, 2: None}), scale=0.5)
     assert found.outcomes == {0: 1.0, 1: None}
