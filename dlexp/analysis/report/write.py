@@ -20,7 +20,7 @@ from dlexp.machine.printing import replace_controls
 from dlexp.run.record.checksums import SUMS_FILE, list_sums
 from dlexp.run.record.look_log import LOOKS, format_log
 
-HTML = "report.html"
+HTML, BEST = "report.html", "best.csv"
 
 
 def build_report(folder: Path, lang: str = "en", *, replace: bool = False) -> Path:
@@ -67,7 +67,7 @@ def make_files(result: StudyResult, pictures: Sequence[Picture], text: Text) -> 
     drawn: dict[Path, Content] = {figures / f"{picture.name}.png": picture.png for picture in pictures}
     drawn |= {figures / f"{picture.name}.svg": picture.svg for picture in pictures}
     tables: dict[Path, Content] = {result.folder / "runs.csv": format_runs(result.runs)}
-    tables[result.folder / "best.csv"] = format_runs(result.best)
+    tables[result.folder / BEST] = format_runs(result.best)
     tables |= {result.folder / LOOKS: format_log(result.log)} if result.log else {}
     return drawn | tables | {result.folder / "report.md": render_markdown(page), result.folder / HTML: render_html(page)}
 

@@ -93,6 +93,7 @@ def test_a_report_from_the_archive_is_that_from_the_runs(made, archive, tmp_path
     assert one.verdicts == other.verdicts
     assert (one.from_tables, other.from_tables) == (True, False)
     assert one.cells.to_csv() == other.cells.to_csv()
+    assert (archive / "best.csv").read_text() == (folder / "best.csv").read_text()  # the page refers to it
     before = (archive / "report.md").read_text(), read_figures(archive)
     build_report(archive)
     assert ((archive / "report.md").read_text(), read_figures(archive)) == before
