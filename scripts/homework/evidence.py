@@ -1,7 +1,7 @@
 """Read the numbers of one arm of a study from its runs: one outcome per run, from results, curves or probes."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,8 @@ from dlexp.analysis.judge.draws import Outcomes, Repeat, average_by_block, repea
 from dlexp.analysis.judge.learned import outcomes
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.statistics import MIN_SEEDS
+from dlexp.config import plain_json
+from dlexp.run.record.protocol_form import Protocol
 
 Cell = Mapping[str, Any]
 Moment = Literal["first", "last", "mean"]
@@ -76,6 +78,12 @@ class Evidence:
                     used.append(result)
                 return result
         raise NotRunError(study, dataset, table if any(_covers(result, dataset, "runs") for result in results) else "")
+
+    def covering(self, study: str, datasets: Collection[str]) -> "Evidence":
+        """The results of a study that cover all of these data sets, so that arms on one are repeated as those on another."""
+        found = Evidence({study: [result for result in self.results.get(study, ()) if _covers_all(result, datasets)]})
+        found.used = self.used
+        return found
 
     def values(self, study: str, cell: Cell, metric: str) -> Sample:
         """A metric of the runs of one cell, as the verdicts of the study count them."""
@@ -158,11 +166,24 @@ def _covers(result: StudyResult, dataset: str, table: str) -> bool:
     return bool(cells.sum().ge(MIN_SEEDS).all())
 
 
+def _covers_all(result: StudyResult, datasets: Collection[str]) -> bool:
+    return all(_covers(result, dataset, "runs") for dataset in datasets)
+
+
 def gather(folders: Sequence[Path], studies: Sequence[str]) -> Evidence:
-    """Analyse these studies below each of these folders, where there is a protocol.json."""
-    return Evidence(
-        {
-            study: [analyse(folder / study) for folder in folders if (folder / study / "protocol.json").exists()]
-            for study in studies
-        }
-    )
+    """Analyse these studies below each of these folders, where there is a protocol.json.
+
+    A study that was run on several draws of the data by its command (`data_seed=0,1,...`) comes before its own protocol.
+    """
+    return Evidence({study: [result for folder in folders for result in _analyse_study(folder / study)] for study in studies})
+
+
+def _analyse_study(folder: Path) -> list[StudyResult]:
+    over_draws = [analyse(path.parent) for path in sorted(folder.glob("with-*/protocol.json")) if _changes_draws(path)]
+    return over_draws + ([analyse(folder)] if (folder / "protocol.json").exists() else [])
+
+
+def _changes_draws(protocol: Path) -> bool:
+    """Whether the draws of the data are all that a command changed in a study."""
+    changes = plain_json.read(protocol, Protocol)["changes"]
+    return all(change.startswith("data_seed=") for change in changes)

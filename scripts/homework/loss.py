@@ -122,6 +122,7 @@ def without_softmax(evidence: Evidence, dataset: str) -> Draft:
 
 def bare_on_both(evidence: Evidence) -> Draft:
     """The study's prediction that the bare outputs are worse, on the average of both data sets."""
+    evidence = evidence.covering(STUDY, DATASETS)
     sides = [[evidence.values(STUDY, {**arm, "dataset": name}, "test/acc") for name in DATASETS] for arm in (BARE, MSE)]
 
     def write(found: Verdict) -> str:

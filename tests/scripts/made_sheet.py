@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from dlexp.analysis import load_runs, write_runs
@@ -33,9 +33,16 @@ def accuracy_of(cell: Cell, seed: int, tilt: int) -> float:
 
 
 def make_sheet_study(
-    root: Path, name: str, datasets: Sequence[str], seeds: Sequence[int] | None = None, *, tilt: int = 1, curves: bool = True
+    root: Path,
+    name: str,
+    datasets: Sequence[str],
+    seeds: Sequence[int] | None = None,
+    *,
+    tilt: int = 1,
+    curves: bool = True,
+    data_seeds: Sequence[int] = (),
 ) -> Path:
-    """Write `root/<name>/`: the study's own protocol, and the runs on these data sets.
+    """Write `root/<name>/`: the protocol of a study, on one draw of the data unless others are given, and its runs.
 
     Args:
         root: The outputs folder.
@@ -44,27 +51,37 @@ def make_sheet_study(
         seeds: That were run; all that the study asks for, unless given.
         tilt: 1, or -1 for every effect the other way.
         curves: Whether there are run folders, with metrics.csv and probes.csv; else there is the runs.csv made of them.
+        data_seeds: Draws that the command asks for: the protocol is then in the folder of its changes.
 
     Returns:
-        The study's folder.
+        The folder of the protocol.
     """
-    study = read_study(name)
-    cells = study.all_cells()
-    runs = [{"id": identity(cell, seed), "cell": cell, "seed": seed} for cell in cells for seed in study.seeds]
-    folder = root / name
+    study = replace(read_study(name), data_seeds=list(data_seeds))
+    draws = [{"data_seed": drawn} for drawn in data_seeds] or [{}]
+    runs = [
+        {"id": identity(cell, seed, **draw), "cell": cell, **draw, "seed": seed}
+        for cell in study.all_cells()
+        for draw in draws
+        for seed in study.seeds
+    ]
+    changes = [f"data_seed={','.join(map(str, data_seeds))}"] if data_seeds else []
+    folder = root / name / "/".join(f"with-{change}-12345678" for change in changes)
     folder.mkdir(parents=True)
-    protocol = {"study": asdict(study), "changes": [], "command": f"python train.py study={name}", "runs": runs}
+    command = " ".join(["python train.py", f"study={name}", *changes])
+    protocol = {"study": asdict(study), "changes": changes, "command": command, "runs": runs}
     (folder / "protocol.json").write_text(json.dumps(protocol))
-    for cell in (cell for cell in cells if cell["dataset"] in datasets):
-        for seed in study.seeds if seeds is None else seeds:
-            run = make_run(folder, cell, seed, accuracy=accuracy_of(cell, seed, tilt))
+    for listed in runs:
+        cell, seed = listed["cell"], listed["seed"]
+        if cell["dataset"] in datasets and seed in (study.seeds if seeds is None else seeds):
+            draw = {key: listed[key] for key in ("data_seed",) if key in listed}
+            run = make_run(root / name, cell, seed, accuracy=accuracy_of(cell, seed, tilt), **draw)
             _change_summary(run / "summary.json", cell, tilt)
             _write_metrics(run / "metrics.csv", cell, seed, tilt)
             _write_probes(run / "probes.csv", cell, seed, tilt)
     if not curves:
-        write_runs(load_runs(folder), folder / "runs.csv")
-        for run in folder.glob("*=*"):
-            shutil.rmtree(run)
+        write_runs(load_runs(root / name), folder / "runs.csv")
+        for path in {summary.parent for summary in (root / name).glob("*/summary.json")}:
+            shutil.rmtree(path)
     return folder
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from scripts.homework import activations, compare, loss, optimizers
 from scripts.homework.evidence import Evidence, NotRunError, gather
-from scripts.homework.page import FINDINGS, STUDIES, answer_questions, render_markdown
+from scripts.homework.page import FINDINGS, STUDIES, answer_questions, list_sources, render_markdown
 from scripts.homework.words import judge_claim, load_texts
 from tests import ROOT
 from tests.scripts.made_sheet import accuracy_of, make_sheet_study
@@ -141,6 +141,17 @@ def test_runs_csv_answers_questions_that_need_no_curves(tmp_path, roots):
     assert line == f"- {load_texts()['page']['no_curves']} `{command}`"
     both = by_question(gather([tmp_path, roots[1]], STUDIES))
     assert both["adam_starts_fast"].sentences
+
+
+def test_draws_of_the_data_come_before_the_runs_on_one_draw(tmp_path):
+    make_sheet_study(tmp_path, "loss", loss.DATASETS, tilt=-1)
+    make_sheet_study(tmp_path, "loss", ["digits"], data_seeds=range(5))
+    evidence = gather([tmp_path], STUDIES)
+    drawn, single = (evidence.values("loss", {**loss.CE, "dataset": name}, "test/acc") for name in ("digits", "fashion_mnist"))
+    assert (len(drawn.outcomes), set(drawn.numbers)) == (25, set(range(5)))
+    assert len(single.outcomes) == 5
+    assert "5 draws" in " ".join(by_question(evidence)["mse_slower"].sentences)
+    assert [source.draws for source in list_sources(evidence)] == ["5", "1"]
 
 
 def test_four_seeds_are_no_evidence(tmp_path):
