@@ -92,17 +92,20 @@ def _format_iqm(row: Mapping[Any, Any]) -> list[str]:
 
 
 def describe(result: StudyResult, text: Text) -> list[str]:
-    """A paragraph on each data set: which cells may be the best, and which of the others could not be judged, and why."""
-    paragraphs = []
-    for comparison in result.comparisons:
-        if comparison.refusal:
-            sentences = [text(f"best_refused_{comparison.refusal}", n=comparison.n)]
-        else:
-            sentences = _list_sentences(result, comparison, text)
-        paragraphs.append(text("importance_about", what=_describe(comparison, text), sentences=" ".join(sentences)))
+    """A paragraph on each data set, on all of them, and on how the cells were compared."""
+    paragraphs = [describe_comparison(result, comparison, text) for comparison in result.comparisons]
     overall = compare_over_datasets(result.comparisons)
     paragraphs += [_describe_ranks(overall, text)] if overall and overall.ranks else []
     return paragraphs + _list_notes(result, text)
+
+
+def describe_comparison(result: StudyResult, comparison: Comparison, text: Text) -> str:
+    """Which cells may be the best on one data set, and which of the others could not be judged, and why."""
+    if comparison.refusal:
+        sentences = [text(f"best_refused_{comparison.refusal}", n=comparison.n)]
+    else:
+        sentences = _list_sentences(result, comparison, text)
+    return text("importance_about", what=_describe(comparison, text), sentences=" ".join(sentences))
 
 
 def _list_notes(result: StudyResult, text: Text) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlexp.analysis.judge.heterogeneity import Average
 from dlexp.analysis.judge.reason import format_level
 from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import MAX_SEEDS
@@ -39,18 +40,7 @@ def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text, look:
     lines.append(
         f"{text.metric(verdict.metric)}: {_describe_contrast(prediction, text)} · {_describe_expectation(verdict, text)}"
     )
-    numbers = []
-    if verdict.estimate is not None:
-        key = "ratio" if verdict.ratio else "estimate"
-        if verdict.by_ranks:
-            key += "_learned" if verdict.horizon is None else "_restricted"
-            key += "" if verdict.low is None else "_interval"
-        low, high = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high))
-        estimate = _format_amount(verdict, verdict.estimate, text)
-        horizon = (
-            "" if verdict.horizon is None else format_metric(verdict.metric, verdict.horizon) + unit_suffix(verdict.metric)
-        )
-        numbers.append(text(key, estimate=estimate, low=low, high=high, n=verdict.n_learned, horizon=horizon))
+    numbers = [describe_estimate(verdict, text)] if verdict.estimate is not None else []
     numbers.append(f"n = {verdict.n}")
     if verdict.p is not None:
         key = "p_value" if verdict.p_holm is None else "p_value_holm"
@@ -70,19 +60,41 @@ def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text, look:
     return Card(verdict.verdict, text(verdict.verdict), verdict.claim, shown)
 
 
+def describe_estimate(verdict: Verdict, text: Text) -> str:
+    """The difference or ratio in the metric's unit: `difference +1.22 points`; of ranks, among which runs, and its interval."""
+    key = "ratio" if verdict.ratio else "estimate"
+    if verdict.by_ranks:
+        key += "_learned" if verdict.horizon is None else "_restricted"
+        key += "" if verdict.low is None else "_interval"
+    low, high, estimate = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high, verdict.estimate))
+    horizon = "" if verdict.horizon is None else format_metric(verdict.metric, verdict.horizon) + unit_suffix(verdict.metric)
+    return text(key, estimate=estimate, low=low, high=high, n=verdict.n_learned, horizon=horizon)
+
+
+def list_dependences(verdict: Verdict, text: Text) -> list[str]:
+    """A sentence for each axis that the difference was shown to depend on, so that its average does not stand alone."""
+    return [_describe_dependence(average, verdict, text) for average in verdict.averages if not average.stands_alone]
+
+
+def _describe_dependence(average: Average, verdict: Verdict, text: Text) -> str:
+    """Whether the difference depends on an axis that it is an average over."""
+    end = "untested" if average.p is None else "alone" if average.stands_alone else "not_alone"
+    end = "turns" if end == "not_alone" and average.turns(1.0 if verdict.ratio else 0.0) else end
+    what = text("a_ratio" if verdict.ratio else "a_difference")
+    return text(f"average_{end}", what=what, key=average.key, p=_format_p(average.p))
+
+
 def _describe_averages(verdict: Verdict, text: Text) -> list[str]:
     """For each axis that the difference is an average over: its parts, and whether it depends on the axis."""
-    what, lines = text("a_ratio" if verdict.ratio else "a_difference"), []
+    lines = []
     for average in verdict.averages:
         parts = average.parts if len(average.parts) <= MAX_PARTS else average.ends
         amounts = [f"{show(part.level)}: {_format_amount(verdict, part.estimate, text)}" for part in parts]
         line = text("average", key=average.key, parts="; ".join(amounts))
         if len(parts) < len(average.parts):
             line = text("average_range", key=average.key, low=amounts[0], high=amounts[1], n=len(average.parts))
-        end = "untested" if average.p is None else "alone" if average.stands_alone else "not_alone"
-        end = "turns" if end == "not_alone" and average.turns(1.0 if verdict.ratio else 0.0) else end
         learned = [text("average_learned", n=verdict.n_learned)] if verdict.by_ranks and verdict.horizon is None else []
-        lines.append(" ".join([line, *learned, text(f"average_{end}", what=what, key=average.key, p=_format_p(average.p))]))
+        lines.append(" ".join([line, *learned, _describe_dependence(average, verdict, text)]))
     return lines
 
 

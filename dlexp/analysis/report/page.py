@@ -111,7 +111,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         for item in sections
         if item.name not in hidden and (item.cards or item.paragraphs or item.tables or item.pictures or item.code)
     ]
-    summary = f"{_describe_counts(result, text)} {text('made_by_table' if result.from_tables else 'made_by')}"
+    summary = f"{describe_counts(result, text)} {text('made_by_table' if result.from_tables else 'made_by')}"
     background = to_text(study.get("background"))
     return Page(text.lang, study["name"], study["question"], background, summary, _list_warnings(result, text), shown)
 
@@ -150,7 +150,8 @@ def _list_best_cells(result: StudyResult, text: Text) -> list[str]:
     return [text("best_cell", cell=cell_name(row, keys), value=_format_best(metric, row, text)) for row in best]
 
 
-def _describe_counts(result: StudyResult, text: Text) -> str:
+def describe_counts(result: StudyResult, text: Text) -> str:
+    """How many cells, seeds and runs a study has, and what became of the runs."""
     seeds = result.runs["seed"].nunique()
     groups = {"finished": FINISHED, "diverged": ["diverged"], "failed": FAILED, "missing": NOT_RUN}
     counts = {name: int(result.runs["status"].isin(group).sum()) for name, group in groups.items()}

@@ -1,0 +1,1 @@
+"""The page of results: its sentences, and how it is laid out."""
