@@ -112,17 +112,18 @@ def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> 
     runs = compose_runs(study, request)
     with borrowing_process(lab):
         from dlexp.api.display import choose_display
+        from dlexp.study.choice import check_compared
         from dlexp.study.look_by_look import run_by_looks
-        from dlexp.study.protocol import run_study
-        from dlexp.study.sweep import check_cells, count_due
+        from dlexp.study.run import run_study
+        from dlexp.study.sweep import check_cells
 
-        command = f"{show_command('train')} {shlex.join(typed)}"
+        command, show = f"{show_command('train')} {shlex.join(typed)}", partial(choose_display, progress)
         if request.schedule:
-            show = partial(choose_display, progress)
             ended, checked = run_by_looks(study, request, request.schedule.looks, runs, command, show)
         else:
             checked = check_cells(runs, study.name)
-            ended = run_study(study, request, checked, command, choose_display(progress, count_due(checked.runs)))
+            ended = run_study(study, request, checked, command, show)
+            checked = check_compared(study, request)[0] if study.tune else checked
         swept = _make_sweep(checked, lab, ended.report)
     if ended.not_replaced:
         warnings.warn(ended.not_replaced, stacklevel=3)

@@ -14,7 +14,7 @@ from dlexp.errors import ConfigError
 from dlexp.run.display import make_display, origin_lines, results_table
 from dlexp.run.record.layout import SUMMARY
 from dlexp.study.definition import read_study, studies
-from dlexp.study.request import compose_runs, read_command
+from dlexp.study.request import compose_runs, narrow, number_runs, read_command
 
 if TYPE_CHECKING:
     from dlexp.run.plan import PlannedRun
@@ -49,7 +49,7 @@ def main(overrides: list[str]) -> int:
 def all_studies() -> tuple[Table, str]:
     """Each study with its number of runs, and how one is started."""
     rows = [
-        {"study": s.name, "runs": len(s.all_cells()) * len(s.repeats), "question": s.question}
+        {"study": s.name, "runs": sum(number_runs(s, narrow(s, []))), "question": s.question}
         for s in map(read_study, studies())
     ]
     last = f"{len(rows)} studies. Run one: {show_command('train')} study=<name>"
@@ -62,21 +62,26 @@ def one_study(overrides: list[str]) -> tuple[Table, str]:
     study, request = read_command(overrides)
     configs = compose_runs(study, request)
     from dlexp.run.plan import plan  # loads torch; a wrong command is refused before
+    from dlexp.study.choice import compose_compared
     from dlexp.study.registration import describe_registration
 
-    runs = [plan(composed, study.name) for composed in configs]
+    configs += compose_compared(study, request)[0] if study.tune else []
+    runs, counts = [plan(composed, study.name) for composed in configs], number_runs(study, request)
     summaries = [run.read_summary() for run in runs]
     pairs = list(zip(runs, summaries, strict=True))
     took = {run.identity: seconds(summary) for run, summary in pairs if summary and "seconds" in summary}
     codes, environments = [run.describe_other_code() for run in runs], [run.describe_other_environment() for run in runs]
     origins = [code or environment for code, environment in zip(codes, environments, strict=True)]
     rows = [row(*pair, took, origin) for pair, origin in zip(pairs, origins, strict=True)]
-    counts = Counter(entry["status"] for entry in rows)
-    due = [run for run in runs if run.must_run()]
-    last = f"{len(rows)} runs: {', '.join(f'{count} {status}' for status, count in counts.most_common())}."
-    if due and took:
-        expected = sum(estimate(run, runs, took) for run in due)
-        last += f" The {len(due)} due will take about {expected / 60:.1f} minutes, going by the {len(took)} done."
+    due, unchosen = [run for run in runs if run.must_run()], sum(counts) - len(runs)
+    rows += [{"run": f"{unchosen} runs with settings that the search chooses", "status": "to do"}] if unchosen else []
+    statuses = Counter({"to do": unchosen}) + Counter(entry["status"] for entry in rows[: len(runs)])
+    last = f"{sum(counts)} runs: {', '.join(f'{count} {status}' for status, count in statuses.most_common())}."
+    if counts[0]:
+        last += f" {counts[0]} are of the search, {counts[1]} of the comparison."
+    if (due or unchosen) and took:
+        expected = sum(estimate(run, runs, took) for run in due) + unchosen * mean(took.values())
+        last += f" The {len(due) + unchosen} due will take about {expected / 60:.1f} minutes, going by the {len(took)} done."
     registered = describe_registration(study, request, runs[0].study_folder)
     lines = [*([registered] if registered else []), last, *origin_lines(codes, environments)]
     return results_table(rows, ["run", "status", "seconds"]), "\n".join(lines)

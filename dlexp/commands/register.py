@@ -5,6 +5,7 @@ from dlexp.commands.lab import choose_lab
 from dlexp.config.entry import show_command, show_uses
 from dlexp.errors import ConfigError
 from dlexp.study.request import compose_runs, names_study, read_command
+from dlexp.study.search import read_search
 
 USES = {
     "study=depth_activation": "the study as its file is now",
@@ -42,9 +43,11 @@ def _command(arguments: list[str]) -> int:
         return 0
     content = registration["study"]
     draws = f" on each of {len(request.data_seeds)} draws of the data" if request.data_seeds else ""
+    search = read_search(study)
+    tuned = f", each tuned in {len(search.trials)} trials," if search else ""
     print(
         f"{study.name}: {len(content['predictions'])} predictions over {len(request.cells)} cells and {len(request.seeds)} "
-        f"seeds{draws} registered on {show(registration)}."
+        f"seeds{draws}{tuned} registered on {show(registration)}."
     )
     if earlier:
         differs = ", ".join(list_differing_keys(earlier, content))

@@ -13,7 +13,7 @@ from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 from dlexp.run.display import make_display, results_table
 from dlexp.study.definition import studies
-from dlexp.study.request import compose_runs, read_command
+from dlexp.study.request import compose_runs, number_runs, read_command
 
 USES = {
     "": "every study whose name ends in _published",
@@ -56,7 +56,9 @@ def count_runs(names: Sequence[str], changes: Sequence[str]) -> dict[str, int]:
     sizes, problems = {}, []
     for name in names:
         try:
-            sizes[name] = len(compose_runs(*read_command([f"study={name}", *changes])))
+            study, request = read_command([f"study={name}", *changes])
+            compose_runs(study, request)
+            sizes[name] = sum(number_runs(study, request))
         except ConfigError as error:
             problems += error.problems
     if problems:

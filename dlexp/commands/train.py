@@ -45,7 +45,7 @@ def _command(arguments: list[str]) -> int:
         study, request = read_command(overrides)
         runs = compose_runs(study, request)
         from dlexp.study.look_by_look import run_by_looks  # loads torch: not before the configs have passed
-        from dlexp.study.protocol import run_study
+        from dlexp.study.run import run_study
         from dlexp.study.sweep import check_cells
 
         typed = f"{show_command('train')} {shlex.join(arguments)}"

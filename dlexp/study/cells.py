@@ -33,6 +33,8 @@ class Study:
         when: Condition, such as `norm=gn` → key → value, set in the runs of the cells that meet the condition.
         axes: Key → values; the cells are their product.
         cells: Further cells, listed one by one; the key `arm` names a cell.
+        tune: Settings that are tuned for each cell before the comparison: key → values; and, as `trials`, `seeds` and `metric`,
+            how many of their combinations are tried, with which seeds, and what they are judged by (search.py).
         seeds: The seeds of each cell.
         data_seeds: The draws of the data: every seed of every cell is run on each of them. If it is empty, there is one: that
             of the setting `data_seed`.
@@ -61,6 +63,7 @@ class Study:
     when: dict[str, Cell] = field(default_factory=dict)
     axes: dict[str, list[Any]] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
+    tune: dict[str, Any] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     data_seeds: list[int] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)

@@ -16,6 +16,7 @@ PREDICTION = ("claim", "plus", "minus", "where", "expected", "margin", "ratio", 
 BOUNDS = ("obrien_fleming", "pocock")
 MIN_LOOK, MAX_LOOK = 5, 1000  # seeds at a look
 LEARNED = ("of_own_best", "of_best_cell")
+NOT_TUNED = ("trials", "seeds", "metric")  # keys of `tune` that are no settings
 NUMBERS = ("value", "sd", "n")  # keys of a published number; the others name its cell
 NOT_IN_A_CELL = {  # key → what to write in its place
     "seed": "write `seeds`, a list, which are those of every cell",
@@ -76,6 +77,21 @@ def _check_axes(place: str, value: Any) -> Iterator[str]:
             yield f"{axis}: has no values: give some, or leave the axis out."
         elif any(item != item for item in values):
             yield f"{axis}: must be values, got .nan."
+
+
+def _check_tune(place: str, value: Any) -> Iterator[str]:
+    """The values of each tuned setting; how many trials there are, with which seeds, and what they are judged by."""
+    yield from _check_map(place, value)
+    if not isinstance(value, Mapping):
+        return
+    settings, trials = {key: item for key, item in value.items() if key not in NOT_TUNED}, value.get("trials", 2)
+    yield from _check_axes(place, settings)
+    if not settings:
+        yield f"{place}: has no settings: write each with a list of values, such as optimizer.lr: [0.01, 0.1]."
+    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 2:
+        yield f"{place}: trials: must be a whole number, at least 2, got {_show(trials)}."
+    yield from _check_seeds(f"{place}: seeds", value.get("seeds", [0]))
+    yield from _check_text(f"{place}: metric", value.get("metric", "-"))
 
 
 def _suggest_list(value: Any) -> str:
@@ -212,6 +228,7 @@ CHECKS: dict[str, Callable[[str, Any], Iterator[str]]] = {
     "when": _check_when,
     "axes": _check_axes,
     "cells": _check_cells,
+    "tune": _check_tune,
     "seeds": _check_seeds,
     "data_seeds": _check_seeds,
     "looks": _check_looks,

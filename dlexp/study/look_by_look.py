@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dlexp.config.compose import Composed
 from dlexp.run.display import Display, make_display
 from dlexp.study.cells import Study
-from dlexp.study.protocol import Ended, run_study
-from dlexp.study.request import Request
-from dlexp.study.sweep import Checked, check_cells, count_due
+from dlexp.study.choice import check_compared
+from dlexp.study.request import Request, compose_runs
+from dlexp.study.run import Ended, is_finished, run_study
+from dlexp.study.sweep import Checked, check_cells
 
 
 def run_by_looks(
@@ -31,24 +32,28 @@ def run_by_looks(
         choose_display: Makes the display for a number of runs.
 
     Returns:
-        How it ended, and the runs up to the last look that was reached. The code is 1 if a run of any look failed.
+        How it ended, and the runs of the comparison up to the last look that was reached. The code is 1 if a run of any look
+        failed.
 
     Raises:
         ConfigError: As `check_cells` and `run_study`; DatasetError and DiskError, too.
     """
 
-    def select(begun: int, looked: int) -> list[Composed]:
-        """The runs of what is added from one look to the next."""
-        repeats = set(request.until(looked).repeats) - set(request.until(begun).repeats if begun else ())
+    def select(begun: int, looked: int) -> Checked:
+        """The runs of what is added from one look to the next; where the study tunes, those of the search."""
+        if study.tune:
+            searched = begun > 0 and not request.data_seeds  # more seeds of a cell are no reason to search again
+            return Checked([], []) if searched else check_cells(compose_runs(study, request.between(begun, looked)), study.name)
+        repeats = set(request.between(begun, looked).repeats)
         of_run = [repeat for repeat in request.repeats for _ in request.cells]  # in the order of compose_runs
-        return [run for run, repeat in zip(runs, of_run, strict=True) if repeat in repeats]
+        return check_cells([run for run, repeat in zip(runs, of_run, strict=True) if repeat in repeats], study.name)
 
-    done = [not count_due(check_cells(select(0, n), study.name).runs) for n in looks]
+    done = [is_finished(study, request.until(n), select(0, n)) for n in looks]
     begun = code = 0
     for place in range(max(0, sum(done) - 1), len(looks)):
         n = looks[place]
-        checked = check_cells(select(begun, n), study.name)  # those of an earlier look are not run again by force=true
-        ended = run_study(study, request.until(n), checked, typed, choose_display(count_due(checked.runs)))
+        checked = select(begun, n)  # those of an earlier look are not run again by force=true
+        ended = run_study(study, request.until(n), checked, typed, choose_display, request.between(begun, n))
         begun, code = n, max(code, ended.code)
         undecided, total = _count_undecided(ended)
         last = not undecided or place == len(looks) - 1
@@ -58,7 +63,8 @@ def run_by_looks(
             display.say(f"Look at {n} {what}: {total - undecided} of {total} predictions are decided.{coming}")
         if last:
             break
-    return ended._replace(code=code), check_cells(select(0, begun), study.name)
+    compared = check_compared(study, request.until(begun))[0] if study.tune else select(0, begun)
+    return ended._replace(code=code), compared
 
 
 def _count_undecided(ended: Ended) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from dlexp.config.overrides import Override
 from dlexp.errors import ConfigError
 from dlexp.study.cells import Study
 from dlexp.study.form import MAX_LOOK, MIN_LOOK
+from dlexp.study.search import read_search
 
 DEFAULT_LOOKS = (5, 10, 20)  # of a study whose file has none
 SEEDS, MAX_SEEDS = "seeds", "max_seeds"  # keys of a command that are no settings
@@ -46,7 +47,9 @@ def read_schedule(study: Study, given: Mapping[str, Override]) -> Schedule | Non
         looks = [n for n in study.looks if limit is None or n <= limit]
         return Schedule(unit, study.units, looks)
     last = DEFAULT_LOOKS[-1] if limit is None else limit
-    others = (number for number in itertools.count() if number not in study.units)
+    search = read_search(study)
+    taken = {*study.units, *(search.seeds if search and unit == "seed" else ())}
+    others = (number for number in itertools.count() if number not in taken)
     units = [*study.units, *itertools.islice(others, last)][:last]
     return Schedule(unit, units, [*(n for n in DEFAULT_LOOKS if n < last), last])
 

@@ -9,6 +9,7 @@ from dlexp.run.record.protocol_form import find_effect
 from dlexp.study.cells import Cell, Study, meets, overrides_of, spell, spell_cell
 from dlexp.study.form import NUMBERS
 from dlexp.study.metrics import describe_unknown, is_rate
+from dlexp.study.search import find_tune_mistakes, list_tuned
 
 
 def find_contradictions(study: Study) -> Iterator[str]:
@@ -25,6 +26,7 @@ def find_contradictions(study: Study) -> Iterator[str]:
     if study.bounds and not study.looks:
         yield "bounds: only with looks, the numbers of seeds at which the study is judged."
     yield from _find_twice(study)
+    yield from find_tune_mistakes(study)
     yield from _find_set_draws(study)
     yield from _find_equal_cells(study)
     for condition in study.when:
@@ -43,9 +45,11 @@ def find_contradictions(study: Study) -> Iterator[str]:
 
 
 def _find_twice(study: Study) -> Iterator[str]:
-    """Values of an axis, seeds and draws of the data that come twice. Each run would count twice."""
-    repeated = [("seeds", study.seeds), ("data_seeds", study.data_seeds)]
-    for place, values in [*((f"axes: {key}", values) for key, values in study.axes.items()), *repeated]:
+    """Values of an axis or of a search, seeds and draws of the data that come twice. Each run would count twice."""
+    listed = {f"axes: {key}": values for key, values in study.axes.items()}
+    listed |= {f"tune: {key}": values for key, values in list_tuned(study).items()}
+    listed |= {"seeds": study.seeds, "data_seeds": study.data_seeds, "tune: seeds": study.tune.get("seeds", [])}
+    for place, values in listed.items():
         seen: set[str] = set()
         for value in values:
             if (name := _normalise(value)) in seen:

@@ -60,8 +60,9 @@ def register(study: Study, request: Request) -> Registered:
     listed = list_runs(study, request)
     content, path = _describe(listed.study), listed.folder / REGISTRATIONS
     identity = hash_study(content, listed.changed)
-    parent = listed.runs[0].run.study_folder
-    begun = sum(find_run_folder(parent, each.run.identity) is not None for each in listed.runs)
+    tried = listed.searched.runs if listed.searched else []
+    identities = [each.identity for each in listed.runs] + [each.run.identity for each in tried]
+    begun = sum(find_run_folder(listed.parent, identity) is not None for identity in identities)
     with disk.writing(path):
         listed.folder.mkdir(parents=True, exist_ok=True)
         with locking_folder(listed.folder, LOCK_SECONDS):

@@ -4,22 +4,22 @@ The runs of a study are commands that a user could have typed, so they pass all 
 """
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dlexp.config.check import check_all
+from dlexp.config.check import check_all, refuse
 from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_command
 from dlexp.config.lookup import look_up
-from dlexp.config.overrides import Override, parse
-from dlexp.config.suggestion import nearest_option
-from dlexp.config.values import make_printable
+from dlexp.config.overrides import parse
 from dlexp.errors import ConfigError
-from dlexp.study.cells import Cell, Repeat, Study, list_repeats, meets, overrides_of, spell
+from dlexp.study.cells import Cell, Repeat, Study, list_repeats, meets, overrides_of, spell, spell_cell
 from dlexp.study.definition import read_study
 from dlexp.study.looks import MAX_SEEDS, SEEDS, Schedule, read_schedule
+from dlexp.study.search import describe_missing_validation, read_search
+from dlexp.study.typed import find_tuned_keys, find_value_mistakes, is_repeated
 
 FIXED_DATA = "dataset.data_seed: draws the same data in every run, and data_seed has several values: leave one of the two out."
 
@@ -54,6 +54,15 @@ class Request:
         units = self.schedule.units[:looked] if self.schedule else []
         return replace(self, data_seeds=units) if self.data_seeds else replace(self, seeds=units)
 
+    def between(self, begun: int, looked: int) -> "Request":
+        """The part that is added from one look of the schedule to a later one."""
+        later = self.until(looked)
+        return (
+            replace(later, data_seeds=later.data_seeds[begun:])
+            if self.data_seeds
+            else replace(later, seeds=later.seeds[begun:])
+        )
+
     def apply_to(self, study: Study) -> Study:
         """The study with the values that the command gives to its axes, and with draws of the data if it lists none."""
         study = replace(study, data_seeds=study.data_seeds or self.data_seeds)
@@ -85,12 +94,6 @@ def read_command(overrides: Sequence[str]) -> tuple[Study, Request]:
     return study, narrow(study, [override.typed for override in command if override.key != "study"])
 
 
-def _is_repeated(key: str, study: Study, given: Mapping[str, Override]) -> bool:
-    """Whether a command chooses seeds or draws of the data by this key; else `data_seed` is a setting like any other."""
-    listed = study.data_seeds or (key in given and len(given[key].values) > 1)
-    return key == "seed" or (key == "data_seed" and key not in study.keys and bool(listed))
-
-
 def narrow(study: Study, overrides: Sequence[str]) -> Request:
     """Find the cells, seeds and changes that the overrides of a command (without `study=`) request.
 
@@ -103,15 +106,16 @@ def narrow(study: Study, overrides: Sequence[str]) -> Request:
     schedule = read_schedule(study, given)
     given = {key: item for key, item in given.items() if key not in (SEEDS, MAX_SEEDS)}
     problems = [f"{item.text}: {item.key} is set twice." for i, item in enumerate(command) if item.key in keys[i + 1 :]]
-    repeated = [key for key in ("seed", "data_seed") if _is_repeated(key, study, given)]
+    repeated = [key for key in ("seed", "data_seed") if is_repeated(key, study, given)]
     problems += [
         f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed', 'data_seed'])}."
         for key, item in given.items()
         if len(item.values) > 1 and key not in (*study.keys, *repeated)
     ]
     problems += [
-        line for key, item in given.items() if key in (*study.keys, *repeated) for line in _find_value_mistakes(item, study)
+        line for key, item in given.items() if key in (*study.keys, *repeated) for line in find_value_mistakes(item, study)
     ]
+    problems += find_tuned_keys(study, given)
     if "data_seed" in repeated:
         set_elsewhere = {**study.base, **dict.fromkeys(study.keys), **given, **dict(ChainMap(*study.when.values()))}
         problems += [FIXED_DATA] if "dataset.data_seed" in set_elsewhere else []
@@ -136,26 +140,6 @@ def narrow(study: Study, overrides: Sequence[str]) -> Request:
     return request.until(schedule.looks[-1]) if schedule else request
 
 
-def _find_value_mistakes(item: Override, study: Study) -> Iterator[str]:
-    """What is wrong with the values of a key that distinguishes the cells, or with the seeds."""
-    if len({spell(value) for value in item.values}) < len(item.values):
-        yield f"{item.text}: the same value comes twice."
-    for value in item.values:
-        shown = make_printable(spell(value))
-        if item.key in ("seed", "data_seed") and item.key not in study.keys:
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                yield f"{item.text}: seeds are whole numbers, at least 0, got {shown}."
-        elif item.key not in study.axes and value not in (listed := _list_values(study, item.key)):
-            known = list(dict.fromkeys(map(spell, listed)))
-            near = nearest_option(shown, known)
-            yield f"{item.text}: no cell of {study.name} has {item.key}={shown}, but {', '.join(known)}.{near}"
-
-
-def _list_values(study: Study, key: str) -> list[Any]:
-    """The values of a key in the listed cells."""
-    return [cell[key] for cell in study.cells if key in cell]
-
-
 def command(study: Study, cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> tuple[str, ...]:
     """The overrides of one run: the cell wins over `when`, `when` over `base`, and what a command changes over all."""
     added: Cell = {}
@@ -170,24 +154,76 @@ def label(cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> tuple[str, 
 
 
 def compose_runs(study: Study, request: Request) -> list[Composed]:
-    """Compose and check the config of each requested run. The seed varies slowest: an interrupted study has whole seeds.
+    """Compose and check the config of each run that a command begins with: those of the search if the study tunes, else all.
 
-    The cells that are not requested are checked, too: the report lists them.
+    The seed varies slowest: an interrupted study has whole seeds. The cells that are not requested are checked, too: the report
+    lists them.
 
     Raises:
         ConfigError: With everything that is wrong with any of them.
     """
-    requested = [(cell, repeat) for repeat in request.repeats for cell in request.cells]
     study = request.apply_to(study)
-    others = [(cell, study.repeats[0]) for cell in study.all_cells() if cell not in request.cells]
-    commands = [command(study, cell, repeat, request.changes) for cell, repeat in requested + others]
+    others = [cell for cell in study.all_cells() if cell not in request.cells]
+    if not (search := read_search(study)):
+        requested = [(cell, repeat) for repeat in request.repeats for cell in request.cells]
+        return _compose(study, requested, [(cell, study.repeats[0]) for cell in others], request.changes)
+    requested = [
+        ({**cell, **trial}, repeat)
+        for repeat in list_repeats(search.seeds, request.data_seeds)
+        for trial in search.trials
+        for cell in request.cells
+    ]
+    first = list_repeats(search.seeds, study.data_seeds)[0]
+    checked = [({**cell, **trial}, first) for trial in search.trials for cell in others]
+    checked += [({**request.cells[0], **search.trials[0]}, repeat) for repeat in request.repeats]  # the seeds
+    return _compose(study, requested, checked, request.changes)
+
+
+def compose_chosen(study: Study, request: Request, chosen: Mapping[tuple[str, int | None], Cell]) -> list[Composed]:
+    """Compose the runs of the comparison, of each cell with the settings that its search has chosen.
+
+    Args:
+        study: As its file describes it.
+        request: What the command asks of it.
+        chosen: Cell (as `spell_cell` has it) and draw of the data → settings. Runs without any are left out.
+    """
+    requested = [
+        ({**cell, **chosen[key]}, repeat)
+        for repeat in request.repeats
+        for cell in request.cells
+        if (key := (spell_cell(cell), repeat.data_seed)) in chosen
+    ]
+    return _compose(request.apply_to(study), requested, [], request.changes)
+
+
+def number_runs(study: Study, request: Request) -> tuple[int, int]:
+    """How many runs a command asks for: of the search, and of the comparison."""
+    search = read_search(study)
+    draws, tried = max(1, len(request.data_seeds)), len(search.trials) * len(search.seeds) if search else 0
+    return len(request.cells) * tried * draws, len(request.cells) * len(request.repeats)
+
+
+Run = tuple[Cell, Repeat]
+
+
+def _compose(study: Study, requested: list[Run], others: list[Run], changes: Mapping[str, str]) -> list[Composed]:
+    """Compose the requested runs, and check them and the others."""
+    commands = [command(study, cell, repeat, changes) for cell, repeat in requested + others]
     problems: dict[str, None] = {}
     for overrides in commands:
-        replaceable = {parse(text).key for text in overrides} - request.changes.keys()
+        replaceable = {parse(text).key for text in overrides} - changes.keys()
         problems |= dict.fromkeys(look_up(overrides, multirun=False, replaceable=replaceable))
     if problems:
         raise ConfigError(*problems)
-    labels = [label(cell, repeat, request.changes) for cell, repeat in requested + others]
+    labels = [label(cell, repeat, changes) for cell, repeat in requested + others]
     composed = [compose(overrides, name) for overrides, name in zip(commands, labels, strict=True)]
+    _check_validation(composed, study)
     check_all(composed)
     return composed[: len(requested)]
+
+
+def _check_validation(composed: list[Composed], study: Study) -> None:
+    """Check that a study which tunes holds examples out in every run."""
+    if study.tune:
+        found = [(problem, run) for run in composed if (problem := describe_missing_validation(run.tree))]
+        refuse([(f"study={study.name}: {problem}", run) for problem, run in found], len(composed))

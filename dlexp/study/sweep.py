@@ -39,13 +39,14 @@ class Checked(NamedTuple):
     metrics: frozenset[str] = frozenset()
 
 
-def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
+def sweep(cells: Checked, command: str, display: Display | None = None, split: str = "test") -> int:
     """Run the cells of a sweep that are not finished, one after the other, and report on all.
 
     Args:
         cells: The cells, in the order in which they run.
         command: The command as typed, for the manifest and for the line that explains how to retry.
         display: Shows the runs; by default the one that suits standard output.
+        split: The split whose metrics the table of results shows.
 
     Returns:
         The exit code: 1 if a run failed, now or before, else 0.
@@ -55,8 +56,7 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
     """
     runs, unsupported, _ = cells
     swept = list_swept_keys(runs)
-    identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
-    manifest = runs[0].study_folder / SWEEPS / f"{identity}.json"
+    manifest = _locate_manifest(runs)
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
     forced = any(run.config["force"] for run in runs)
     finished = _read_finished(manifest, runs) if forced else []
@@ -70,7 +70,7 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
         try:
             for run in runs:
                 due = run.must_run() and run.identity not in finished
-                rows.append(_complete(run, display, due=due) | {key: _value(run, key) for key in swept})
+                rows.append(_complete(run, display, split, due=due) | {key: _value(run, key) for key in swept})
                 if forced and due and rows[-1]["outcome"] == "done":
                     finished.append(run.identity)
                     write_json(manifest, listed | {"started": folder.now(), "finished": finished})
@@ -80,6 +80,16 @@ def sweep(cells: Checked, command: str, display: Display | None = None) -> int:
             interrupted = {"finished": finished} if forced and len(rows) < len(runs) else {}
             write_json(manifest, listed | {"counts": counts, "ended": folder.now()} | interrupted)
     return int(any(row["outcome"] == "failed" for row in rows))
+
+
+def goes_on(runs: Sequence[PlannedRun]) -> bool:
+    """Whether a sweep of these runs with force=true goes on from an interrupted start."""
+    return bool(runs) and bool(_read_finished(_locate_manifest(runs), runs))
+
+
+def _locate_manifest(runs: Sequence[PlannedRun]) -> Path:
+    identity = hashlib.sha256("/".join(run.identity for run in runs).encode()).hexdigest()[:12]
+    return runs[0].study_folder / SWEEPS / f"{identity}.json"
 
 
 def _read_finished(manifest: Path, runs: Sequence[PlannedRun]) -> list[str]:
@@ -140,7 +150,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         write_whole(path, json.dumps(plain_json.seal(content), indent=1) + "\n")
 
 
-def _complete(run: PlannedRun, display: Display, *, due: bool) -> Row:
+def _complete(run: PlannedRun, display: Display, split: str, *, due: bool) -> Row:
     """Run one cell if it is due.
 
     Returns:
@@ -174,9 +184,9 @@ def _complete(run: PlannedRun, display: Display, *, due: bool) -> Row:
         status = (code or environment).partition(":")[0] or f"{status} before"
     metrics = summary["metrics"]
     # Without a loss there is no accuracy either, though older runs recorded one.
-    known = metrics.get("test/loss") is not None
-    tests = {name: value for name, value in metrics.items() if known and name.startswith("test/")}
-    row = {"status": status, "outcome": "done" if fresh else "skipped", **tests, "seconds": sum(summary["seconds"].values())}
+    known = metrics.get(f"{split}/loss") is not None
+    scores = {name: value for name, value in metrics.items() if known and name.startswith(f"{split}/")}
+    row = {"status": status, "outcome": "done" if fresh else "skipped", **scores, "seconds": sum(summary["seconds"].values())}
     row |= {"code": code, "environment": environment}
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})
 
@@ -193,9 +203,10 @@ def _value(run: PlannedRun, key: str) -> str:
 
 def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, command: str, display: Display) -> None:
     """Print the table, and last the counts and what to do next."""
-    tests = [name for name in ("test/acc", "test/rmse", "test/loss") if any(name in row for row in rows)]
+    scores = [f"{split}/{name}" for split in ("test", "val") for name in ("acc", "rmse", "loss")]
+    scores = [name for name in scores if any(name in row for row in rows)]
     reason = ["reason"] if any("reason" in row for row in rows) else []
-    display.table(results_table(rows, [*swept, *tests, "seconds", "status", *reason]))
+    display.table(results_table(rows, [*swept, *scores, "seconds", "status", *reason]))
     counts = Counter(row["outcome"] for row in rows)
     parts = [f"{counts[outcome]} {outcome}" for outcome in ("done", "skipped", "failed", "held")]
     diverged = sum(row["status"].startswith("diverged") for row in rows)

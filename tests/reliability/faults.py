@@ -25,8 +25,8 @@ from dlexp.commands.attempt import attempt
 from dlexp.config.compose import compose
 from dlexp.run.record.verify import verify_run
 from dlexp.study.definition import read_study
-from dlexp.study.protocol import run_study
 from dlexp.study.request import compose_runs, narrow
+from dlexp.study.run import run_study
 from dlexp.study.sweep import check_cells, sweep
 from tests.reliability.harness import train
 from tests.runs import only_last

@@ -9,8 +9,8 @@ from dlexp.commands.train import main as train
 from dlexp.commands.verify import main as verify
 from dlexp.run.record.look_log import read_log
 from dlexp.study.look_by_look import run_by_looks
-from dlexp.study.protocol import run_study
 from dlexp.study.request import compose_runs, read_command
+from dlexp.study.run import run_study
 from dlexp.study.sweep import check_cells
 
 STUDY = """

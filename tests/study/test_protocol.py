@@ -15,8 +15,9 @@ from dlexp.run.plan import plan
 from dlexp.run.record.layout import RUN_FOLDER_NAME
 from dlexp.study.definition import read_study
 from dlexp.study.metrics import METRICS
-from dlexp.study.protocol import _read_earlier, check_metrics, name_folder, run_study, write_protocol
+from dlexp.study.protocol import _read_earlier, name_folder, write_protocol
 from dlexp.study.request import compose_runs, read_command
+from dlexp.study.run import check_metrics, run_study
 from dlexp.study.sweep import Checked, check_cells
 from dlexp.training.single_learner import SingleLearner
 

@@ -9,32 +9,30 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dlexp.analysis.judge.best import find_best
-from dlexp.analysis.judge.cells import FINISHED, NOT_RUN, add_reference, aggregate
-from dlexp.analysis.judge.curves import evaluated_split, measure_curves
-from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diagnose, has_learned
+from dlexp.analysis.judge.cells import NOT_RUN, add_reference, aggregate
 from dlexp.analysis.judge.drawn import add_draws
 from dlexp.analysis.judge.factors import weigh_factors
 from dlexp.analysis.judge.learned import find_learned, outcomes
 from dlexp.analysis.judge.look import Look
 from dlexp.analysis.judge.looks import find_first, find_looks, judge_by_looks, read_plan
 from dlexp.analysis.judge.parts import add_averages
+from dlexp.analysis.judge.planned import add_curve_columns, build_planned
 from dlexp.analysis.judge.result import StudyResult, Verdict
 from dlexp.analysis.judge.times import fail_censored
+from dlexp.analysis.judge.tuning import Tuning, build_trials, read_trials, read_tuning
+from dlexp.analysis.judge.untuned import explain_untuned
 from dlexp.analysis.judge.verdict import judge
-from dlexp.analysis.read.concatenate import build_frame, concatenate_csv, holds_whole_numbers
-from dlexp.analysis.read.folder import DamagedError, flatten
+from dlexp.analysis.read.concatenate import concatenate_csv
+from dlexp.analysis.read.folder import DamagedError, RunFolder
 from dlexp.analysis.read.load import add_mode, build_runs, list_single_folders, read_run_folders
 from dlexp.analysis.read.outside_protocol import describe_outside_runs
-from dlexp.analysis.read.runs_csv import read_runs
+from dlexp.analysis.read.runs_csv import TRIALS, read_runs
 from dlexp.analysis.read.tables import CURVES, PROBES, TABLES, read_parts
 from dlexp.analysis.read.text import find_table
 from dlexp.config import plain_json
 from dlexp.run.record.look_log import read_log
-from dlexp.run.record.protocol_form import Protocol
+from dlexp.run.record.protocol_form import Protocol, check_protocol
 from dlexp.run.record.registrations import find_standing
-
-CURVE_COLUMNS = ["diagnosis", "advice", "diagnosed_epoch", "convergence_epoch", "stability", "trend", "best_gap"]
-CURVE_COLUMNS += ["document_convergence", "document_volatility"]
 
 
 def analyse(folder: str | Path) -> StudyResult:
@@ -70,10 +68,16 @@ def analyse(folder: str | Path) -> StudyResult:
         weigh_factors(study, planned, runs),
         find_best(study, planned, list(map(fail_censored, outcomes(planned, runs, metric)))),
         from_tables=read.from_tables,
-        registration=find_standing(folder, study, protocol["changes"], runs.get("started", ())),
+        registration=find_standing(folder, study, protocol["changes"], _list_starts(runs, read.tuning)),
         looks=looks,
         log=log,
+        tuning=read.tuning,
     )
+
+
+def _list_starts(runs: pd.DataFrame, tuning: Tuning | None) -> list[Any]:
+    """When each run was started, those of the search included."""
+    return [time for table in (runs, *([tuning.runs] if tuning else [])) for time in table.get("started", ())]
 
 
 class _Read(NamedTuple):
@@ -85,6 +89,7 @@ class _Read(NamedTuple):
     probes: pd.DataFrame
     other: pd.DataFrame
     from_tables: bool
+    tuning: Tuning | None
 
 
 def _read_runs(folder: Path, protocol: Mapping[str, Any]) -> _Read:
@@ -97,7 +102,7 @@ def _read_runs(folder: Path, protocol: Mapping[str, Any]) -> _Read:
     found = {run.id: run for run in read_run_folders(folders, damaged)}
     listed = [found[run["id"]] for run in planned if run["id"] in found]
     table = None if folders or damaged else find_table(folder / "runs.csv")
-    runs = _build_planned(planned, keys, read_runs(table) if table else build_runs(listed), damaged)
+    runs = build_planned(planned, keys, read_runs(table) if table else build_runs(listed), damaged)
     names = ["id", *(["data_seed"] if study.get("data_seeds") else []), "seed", *keys]
     fields = {row["id"]: {name: row[name] for name in names} for row in runs.to_dict("records")}
     if table:
@@ -106,21 +111,38 @@ def _read_runs(folder: Path, protocol: Mapping[str, Any]) -> _Read:
         curves, probes = (
             concatenate_csv((run.path / name, fields[run.id]) for run in listed) for name in ("metrics.csv", "probes.csv")
         )
+    tuning = _read_tuning(folder, protocol, None if table else (found, damaged))
+    own = {*fields, *(run["id"] for run in protocol.get("search", {}).get("runs", ()))}
     # Of a table, the columns of curves were computed from all epochs, of which tables/ need not have each.
-    runs = _add_curve_columns(runs, curves.iloc[:0] if table else curves)
+    runs = add_curve_columns(runs, curves.iloc[:0] if table else curves)
     return _Read(
         keys,
         runs,
         _ensure_columns(curves, [*names, "epoch", "step", "lr", "train/loss", "seconds"]),
         _ensure_columns(add_mode(probes), [*names, "epoch", "probe", "mode", "layer", "name", "value"]),
-        describe_outside_runs(listed, [run for run in found.values() if run.id not in fields]),
+        describe_outside_runs(listed, [run for run in found.values() if run.id not in own]),
         table is not None,
+        tuning,
     )
+
+
+def _read_tuning(
+    folder: Path, protocol: Mapping[str, Any], found: tuple[Mapping[str, RunFolder], Mapping[str, str]] | None
+) -> Tuning | None:
+    """Judge the searches of a study that tunes: from run folders and the messages on damaged ones, or from trials.csv."""
+    if not (search := protocol.get("search")):
+        return None
+    table = find_table(folder / TRIALS)
+    if found:
+        runs = read_trials(search, *found)
+    else:
+        runs = build_trials(search, read_runs(table) if table else pd.DataFrame(columns=["id"]), pd.DataFrame(), {})
+    return read_tuning(search, runs, protocol["study"].get("learned"))
 
 
 def _read_protocol(path: Path) -> dict[str, Any]:
     try:
-        return plain_json.read(path, Protocol)
+        return check_protocol(plain_json.read(path, Protocol))
     except plain_json.FormError as error:
         raise DamagedError(f"{path.parent}: {error}.") from error
 
@@ -146,7 +168,8 @@ def _judge(
 
     begun = set(runs.loc[~runs["status"].isin(NOT_RUN), plan.unit])
     looks, first = find_looks(plan, begun, log, family), find_first(plan, begun, family)
-    return judge_by_looks(study, judge_at, looks, first, plan.unit)
+    verdicts, looks = judge_by_looks(study, judge_at, looks, first, plan.unit)
+    return explain_untuned(verdicts, study["predictions"], planned), looks
 
 
 def _read_log(folder: Path) -> list[dict[str, Any]]:
@@ -159,60 +182,10 @@ def _read_log(folder: Path) -> list[dict[str, Any]]:
         ) from error
 
 
-def _build_planned(
-    planned: Sequence[Mapping[str, Any]], keys: list[str], loaded: pd.DataFrame, damaged: Mapping[str, str]
-) -> pd.DataFrame:
-    """Build one row per run of the protocol, in its order, with the cell values that the protocol has."""
-    rows = {row["id"]: row for row in loaded.to_dict("records")}
-    merged: list[dict[Any, Any]] = [
-        rows.get(run["id"], {"status": "missing", "folder": None, "reason": damaged.get(run["id"])})
-        | {name: run[name] for name in ("id", "data_seed", "seed", "unplanned") if name in run}
-        | {key: flatten(run["cell"].get(key)) for key in keys}
-        for run in planned
-    ]
-    listed = [name for name in ("data_seed", "seed", "unplanned") if any(name in run for run in planned)]
-    columns = dict.fromkeys(["id", *listed, "status", "folder", "reason", *keys, *loaded.columns])
-    return build_frame(merged, columns, {*keys, *(name for name in loaded.columns if holds_whole_numbers(loaded[name]))})
-
-
 def _measure_noise(runs: pd.DataFrame, metric: str) -> float:
     """The binomial sd of a rate on the test set; 0 for other metrics."""
     noises = aggregate(runs, [], metric)["noise"] if len(runs) else pd.Series(dtype=float)
     return float(noises.iloc[0]) if len(noises) and noises.notna().all() else 0.0
-
-
-def _add_curve_columns(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Add what is computed from the curves of finished runs; null for other runs."""
-    if curves.empty:
-        return runs.reindex(columns=list(dict.fromkeys([*runs.columns, *CURVE_COLUMNS])))
-    by_run = {str(identity): curve for identity, curve in curves.groupby("id", sort=False)}
-    rows = [
-        analyse_curve(by_run[run["id"]], run) if run["status"] in FINISHED and run["id"] in by_run else {}
-        for run in runs.to_dict("records")
-    ]
-    return pd.concat([runs, pd.DataFrame(rows, columns=CURVE_COLUMNS, index=runs.index)], axis=1)
-
-
-def analyse_curve(curve: pd.DataFrame, run: Mapping[Any, Any]) -> dict[str, Any]:
-    """Diagnose a finished run and measure its curves.
-
-    Args:
-        curve: The run's metrics.csv.
-        run: Its status and, where it recorded them, `chance` and `num_test_examples`.
-
-    Returns:
-        A value for each of `CURVE_COLUMNS`.
-    """
-    recorded = {name: float(run[name]) for name in ("chance", "num_test_examples") if pd.notna(run.get(name))}
-    num_examples = recorded.get("num_test_examples", DEFAULT_TEST_EXAMPLES)
-    diagnosis = diagnose(curve, status=run["status"], chance=recorded.get("chance"), num_examples=num_examples)
-    trained = curve[curve["epoch"] > 0].sort_values("epoch")
-    split = evaluated_split(trained) or "train"
-    losses = trained[f"{split}/loss"].to_numpy(float)
-    accuracy = trained[f"{split}/acc"].to_numpy(float) if f"{split}/acc" in trained else losses[:0]
-    learned = diagnosis.name not in UNLEARNED and has_learned(accuracy, recorded.get("chance"), num_examples)
-    numbers = measure_curves(losses, accuracy, learned=learned)
-    return {"diagnosis": diagnosis.name, "advice": diagnosis.advice, "diagnosed_epoch": diagnosis.epoch, **numbers}
 
 
 def _ensure_columns(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from dlexp.analysis.judge.factors import Importance, join_tables
 from dlexp.analysis.judge.heterogeneity import Average
 from dlexp.analysis.judge.look import Look
 from dlexp.analysis.judge.statistics import ALPHA, Rate
+from dlexp.analysis.judge.tuning import Tuning
 from dlexp.run.record.registrations import Standing
 
 Judgement = Literal["holds", "fails", "undecided"]
@@ -182,11 +183,10 @@ class StudyResult:
         protocol: The content of protocol.json.
         keys: The keys of the cells, in the order of the axes.
         runs: One row per run of the protocol: `id, seed, status, folder, reason`, `data_seed` where the study draws its data
-            several times, the cell's keys, every column of `load_runs`,
-            columns computed from the curves: `diagnosis, advice, diagnosed_epoch, convergence_epoch, stability, trend,
-            best_gap, document_convergence, document_volatility`, and `learned` (learned.py). `status` is `missing` (and
-            `folder` null) where the run was never started or its folder is damaged (`reason` says which), `interrupted` where
-            it was cut off or is running.
+            several times, the cell's keys, every column of `load_runs`, columns computed from the curves: `diagnosis, advice,
+            diagnosed_epoch, convergence_epoch, stability, trend, best_gap, document_convergence, document_volatility`, and
+            `learned` (learned.py). `status` is `missing` (and `folder` null) where the run was never started or its folder is
+            damaged (`reason` says which), `interrupted` where it was cut off or is running.
         cells: One row per cell, in the order of the protocol: the keys, `n, diverged, failed, missing, unusable, mean, sd, low,
             high, draws, median, noise, rank, learned, bimodal, reference, reference_sd, reference_n`. `n` counts finished runs
             that have the metric, also diverged ones if they have it, unless it is a cost (costs.py); `failed` counts failed
@@ -207,6 +207,7 @@ class StudyResult:
         log: The entries of the log of looks (dlexp/run/record/look_log.py), before those of this report.
         from_tables: Whether there are no run folders, and all was read from runs.csv and tables/.
         registration: Whether the study was registered before its first run, and whether it has changed since.
+        tuning: The searches of a study that tunes its cells. No run of theirs is in `runs`.
     """
 
     folder: Path
@@ -225,6 +226,7 @@ class StudyResult:
     registration: Standing = Standing()
     looks: list[Look] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
+    tuning: Tuning | None = None
 
     @property
     def best(self) -> pd.DataFrame:

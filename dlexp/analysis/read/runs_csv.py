@@ -14,6 +14,7 @@ from dlexp.analysis.read.text import read_table_text
 from dlexp.machine.files import write_whole
 from dlexp.run.record.checksums import check_listed_file
 
+TRIALS = "trials.csv"  # the runs of a study's search; of the same form as runs.csv
 TEXT_COLUMNS = {
     "id",
     "study",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.read.runs_csv import format_runs
+from dlexp.analysis.read.runs_csv import TRIALS, format_runs
 from dlexp.analysis.read.tables import CURVES, MAX_PART_BYTES, PROBES, TABLES, format_parts, thin_epochs
 from dlexp.analysis.report.arrange import mark_absent
 from dlexp.analysis.report.figures import draw
@@ -23,6 +23,7 @@ from dlexp.run.record.checksums import SUMS_FILE, list_sums
 from dlexp.run.record.look_log import LOOKS, format_log, read_log
 from dlexp.run.record.registrations import REGISTRATIONS, read_registrations
 
+RUNS = "runs.csv"
 KINDS, NAMES = (".md", ".png"), (BEST, LOOKS)  # report.html and the SVG figures are larger, and can be made again
 
 
@@ -94,20 +95,22 @@ def _check_log(result: StudyResult, target: Path) -> None:
 
 
 def _write_tables(result: StudyResult, target: Path, unfinished: str) -> None:
-    """Write protocol.json, the table of runs and tables/; until the report is made, its page says that it is unfinished."""
+    """Write protocol.json, the tables of runs and tables/; until the report is made, its page says that it is unfinished."""
     fields = ["id", "data_seed", "seed", *result.keys]
     tables: dict[str, Content] = {}
     for name, frame in ((CURVES, result.curves), (PROBES, result.probes)):
         tables |= format_parts(name, thin_epochs(frame), fields)
     for name, path in _list_shown_arrays(mark_absent(result)):
         tables[name] = read_regular_file(path, MAX_UNPACKED_BYTES)
-    runs = format_runs(result.runs).encode()
-    packed = len(runs) > MAX_PART_BYTES
     make_own_folder(target / TABLES)
-    there = [*(target / TABLES).iterdir(), *(target / name for name in ("runs.csv", "runs.csv.gz"))]
+    names = [f"{name}{ending}" for name in (RUNS, TRIALS) for ending in ("", ".gz")]
+    there = [*(target / TABLES).iterdir(), *(target / name for name in names)]
     contents: dict[Path, Content] = {target / TABLES / name: content for name, content in tables.items()}
     contents[target / TABLES / SUMS_FILE] = list_sums(tables)
-    contents[target / ("runs.csv.gz" if packed else "runs.csv")] = gzip.compress(runs, mtime=0) if packed else runs
+    for name, frame in [(RUNS, result.runs), *([(TRIALS, result.tuning.runs)] if result.tuning else [])]:
+        runs = format_runs(frame).encode()
+        packed = len(runs) > MAX_PART_BYTES
+        contents[target / f"{name}{'.gz' if packed else ''}"] = gzip.compress(runs, mtime=0) if packed else runs
     contents[target / "protocol.json"] = (result.folder / "protocol.json").read_bytes()
     if (registrations := result.folder / REGISTRATIONS).exists():
         contents[target / REGISTRATIONS] = read_regular_file(registrations, MAX_BYTES)

@@ -27,14 +27,14 @@ class Card:
     lines: list[str]
 
 
-def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text, look: Sequence[str] = ()) -> Card:
+def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text, notes: Sequence[str] = ()) -> Card:
     """Describe a prediction's verdict, its reason, and the interval that decides it.
 
     Args:
         verdict: The verdict.
         prediction: What the study predicts.
         text: The report's texts.
-        look: Lines on the look that the verdict is from.
+        notes: Lines on the look that the verdict is from, and on how its cells were tuned.
     """
     lines = [verdict.reason if text.lang == "en" else _describe_cause_in_korean(verdict, text)]
     lines.append(
@@ -56,7 +56,7 @@ def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text, look:
         key = "spread_ratio" if verdict.ratio else "spread"
         numbers.append(text(key, between=between.removeprefix("+"), within=within.removeprefix("+")))
     rates = [_describe_rates(verdict, text)] if verdict.rates else []
-    shown = [*lines, *look, " · ".join(numbers), *rates, *_describe_averages(verdict, text)]
+    shown = [*lines, *notes, " · ".join(numbers), *rates, *_describe_averages(verdict, text)]
     return Card(verdict.verdict, text(verdict.verdict), verdict.claim, shown)
 
 

@@ -51,7 +51,7 @@ def build_broken(result: StudyResult, text: Text) -> Table | None:
         [
             *group,
             ", ".join(show_repeat(run, by_draw=result.by_draw) for run in alike),
-            ", ".join(to_text(run["id"]) for run in alike),
+            ", ".join(to_text(run["id"]) for run in alike if not to_text(run.get("untuned"))),
         ]
         for group, alike in groups.items()
     ]

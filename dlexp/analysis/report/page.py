@@ -10,7 +10,7 @@ from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.tables import MAX_EPOCHS
-from dlexp.analysis.report import best, details, importance, looks, registration, speedup, tables
+from dlexp.analysis.report import best, details, importance, looks, registration, speedup, tables, tuning
 from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, spell_cell, varying_keys
 from dlexp.analysis.report.cards import Card, make_card
 from dlexp.analysis.report.figures import Picture
@@ -92,6 +92,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
             title="results_reference" if result.cells["reference"].notna().any() else "results",
             paragraphs=_list_best_cells(result, text),
         ),
+        section("tuning", tuning.build_table(result, text), paragraphs=tuning.describe(result, text)),
         section("best", *best.build_tables(result, text), paragraphs=best.describe(result, text)),
         section("factors", *importance.build_tables(result, text), paragraphs=importance.describe(result, text)),
         section("learning", details.build_convergence(result, text), details.build_advice(result, text)),
@@ -118,7 +119,10 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
 
 def _make_cards(result: StudyResult, text: Text) -> list[Card]:
     pairs = zip(result.verdicts, result.protocol["study"]["predictions"], strict=True)
-    return [make_card(verdict, each, text, looks.describe_look(verdict, result, text)) for verdict, each in pairs]
+    return [
+        make_card(verdict, each, text, looks.describe_look(verdict, result, text) + tuning.describe_card(result, each, text))
+        for verdict, each in pairs
+    ]
 
 
 def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
@@ -174,7 +178,7 @@ def _list_warnings(result: StudyResult, text: Text) -> list[str]:
         added = {run[key] for run in result.protocol["runs"] if run.get("unplanned") and key in run}
         if unplanned := sorted(added.difference(study.get(f"{key}s") or ())):
             warnings.append(text(name, seeds=", ".join(map(str, unplanned))))
-    warnings += looks.list_warnings(result, text)
+    warnings += looks.list_warnings(result, text) + tuning.list_warnings(result, text)
     if not runs["status"].isin(FINISHED).any():
         warnings.append(text("nothing_yet"))
     elif result.cells["n"].sum() == 0:

@@ -1,11 +1,12 @@
 """Keep a report from being replaced by one that knows less: because run folders were deleted, or are not on this machine."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.folder import DamagedError
-from dlexp.analysis.read.runs_csv import read_runs
+from dlexp.analysis.read.runs_csv import TRIALS, read_runs
 from dlexp.analysis.read.text import find_table
 
 PAGES = ("report.html", "report.md")
@@ -29,9 +30,11 @@ def check_knows_no_less(result: StudyResult, drawn: Iterable[str]) -> None:
     if not any((result.folder / page).exists() for page in PAGES):
         return
     lacks = []
-    missing = result.runs.loc[result.runs["status"] == "missing", "id"]
-    if gone := len(_read_finished(result).intersection(missing)):
-        lacks.append(f"{gone} runs that it shows as finished")
+    searched = [(TRIALS, result.tuning.runs, "runs of the search")] if result.tuning else []
+    for name, runs, what in (("runs.csv", result.runs, "runs"), *searched):
+        missing = runs.loc[runs["status"] == "missing", "id"]
+        if gone := len(_read_finished(result.folder / name).intersection(missing)):
+            lacks.append(f"{gone} {what} that it shows as finished")
     if result.from_tables:
         stems = {path.stem for kind in ("png", "svg") for path in (result.folder / "figures").glob(f"*.{kind}")}
         figures = sorted(stems.difference(drawn))
@@ -43,9 +46,9 @@ def check_knows_no_less(result: StudyResult, drawn: Iterable[str]) -> None:
         )
 
 
-def _read_finished(result: StudyResult) -> set[str]:
-    """The ids of the runs that the table of the earlier report has as finished."""
-    table = find_table(result.folder / "runs.csv")
+def _read_finished(path: Path) -> set[str]:
+    """The ids of the runs that a table of the earlier report has as finished."""
+    table = find_table(path)
     if table is None:
         return set()
     try:

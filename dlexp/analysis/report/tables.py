@@ -133,9 +133,16 @@ def build_setup(result: StudyResult, text: Text) -> Table:
     rows = [[key, value] for key, value in shared.items()]
     for key in result.keys:
         rows.append([key, ", ".join(dict.fromkeys(show(value) for value in result.cells[key] if value is not ABSENT))])
+    tune = study.get("tune") or {}
+    rows += [[key, text("tuned", listed=", ".join(map(show, tune[key])))] for key in tune if key in _list_tuned(result)]
     rows += [["data_seed", ", ".join(map(show, study["data_seeds"]))]] if result.by_draw and "data_seed" not in shared else []
     rows.append([text("seed"), ", ".join(map(show, study.get("seeds", [])))])
+    rows += [[text("seed_of_search"), ", ".join(map(show, result.tuning.seeds))]] if result.tuning else []
     return Table(text("caption_setup"), [text("setting"), text("value")], rows)
+
+
+def _list_tuned(result: StudyResult) -> list[str]:
+    return result.tuning.keys if result.tuning else []
 
 
 def shorten(table: Table, text: Text, note: str = "more_rows") -> Table:

@@ -1,4 +1,4 @@
-"""Write the report of a study: report.html, report.md, runs.csv, best.csv and figures, from its run folders alone."""
+"""Write the report of a study from its run folders alone: report.html, report.md, runs.csv, best.csv, trials.csv, figures."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.result import StudyResult
-from dlexp.analysis.read.runs_csv import format_runs
+from dlexp.analysis.read.runs_csv import TRIALS, format_runs
 from dlexp.analysis.report.figures import Picture, draw
 from dlexp.analysis.report.looks import log_looks
 from dlexp.analysis.report.page import Page, make_page
@@ -68,6 +68,7 @@ def make_files(result: StudyResult, pictures: Sequence[Picture], text: Text) -> 
     drawn |= {figures / f"{picture.name}.svg": picture.svg for picture in pictures}
     tables: dict[Path, Content] = {result.folder / "runs.csv": format_runs(result.runs)}
     tables[result.folder / BEST] = format_runs(result.best)
+    tables |= {result.folder / TRIALS: format_runs(result.tuning.runs)} if result.tuning else {}
     tables |= {result.folder / LOOKS: format_log(result.log)} if result.log else {}
     return drawn | tables | {result.folder / "report.md": render_markdown(page), result.folder / HTML: render_html(page)}
 

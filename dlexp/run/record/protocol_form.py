@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
+from dlexp.config.plain_json import FormError
 from dlexp.run.record.forms import LARGEST, Cell, Count, Id, Number, Positive, Setting, Sha256
 
 Change = Annotated[str, Meta(pattern="=")]  # what a command changes in a study: epochs=3
@@ -50,6 +51,14 @@ class Learned(TypedDict):
     of_best_cell: NotRequired[Annotated[float, Meta(ge=0, lt=1)]]
 
 
+class Tune(TypedDict):
+    """The search of a study: beside these keys it has the tuned settings, each with its values."""
+
+    trials: NotRequired[Positive]
+    seeds: NotRequired[list[Count]]
+    metric: NotRequired[str]
+
+
 class StudyForm(TypedDict):
     """A study in its protocol.json."""
 
@@ -60,6 +69,7 @@ class StudyForm(TypedDict):
     when: NotRequired[dict[str, Cell]]
     axes: dict[str, list[Setting]]
     cells: NotRequired[list[Cell]]
+    tune: NotRequired[Tune]
     seeds: list[Count]
     data_seeds: NotRequired[list[Count]]
     looks: NotRequired[list[Positive]]
@@ -82,13 +92,45 @@ class PlanForm(TypedDict):
 
 
 class ListedRun(TypedDict):
-    """A run that a protocol lists."""
+    """A run that a protocol lists. If it is `untuned`, it has no settings yet, and its id is that of no run.
+
+    The search of its cell is then `unfinished`, or `unusable`, because no trial has learned.
+    """
 
     id: Id
     cell: Cell
     seed: Count
     data_seed: NotRequired[Count]
     unplanned: NotRequired[bool]
+    untuned: NotRequired[Literal["unfinished", "unusable"]]
+
+
+class TriedRun(TypedDict):
+    """A run of the search that a protocol lists: the cell for which it tries the combination at this place in `trials`."""
+
+    id: Id
+    cell: Cell
+    trial: Count
+    seed: Count
+    data_seed: NotRequired[Count]
+
+
+class Choice(TypedDict):
+    """The trial that the search has chosen for a cell, on one draw of the data if the study has several."""
+
+    cell: Cell
+    data_seed: NotRequired[Count]
+    trial: Count
+
+
+class SearchForm(TypedDict):
+    """The search of a study with `tune`: its combinations, its runs, and what it has chosen so far."""
+
+    metric: str
+    seeds: list[Count]
+    trials: list[Cell]
+    runs: list[TriedRun]
+    choices: list[Choice]
 
 
 class Protocol(TypedDict):
@@ -100,7 +142,25 @@ class Protocol(TypedDict):
     plan: NotRequired[PlanForm]
     changes: list[Change]
     command: str
+    search: NotRequired[SearchForm]
     runs: list[ListedRun]
+
+
+def check_protocol(protocol: dict[str, Any]) -> dict[str, Any]:
+    """Check what the form cannot: that the runs and the choices of a search are of trials that it lists. Returns the protocol.
+
+    Raises:
+        FormError: If one is not.
+    """
+    if not (search := protocol.get("search")):
+        return protocol
+    if len({tuple(trial) for trial in search["trials"]}) > 1:
+        raise FormError("protocol.json: search.trials are not all of the same settings")
+    for name in ("runs", "choices"):
+        for place, listed in enumerate(search[name]):
+            if listed["trial"] >= len(search["trials"]):
+                raise FormError(f"protocol.json: search.{name}[{place}].trial is not that of one of its trials")
+    return protocol
 
 
 def find_effect(prediction: Mapping[str, Any], study: Mapping[str, Any]) -> float | None:

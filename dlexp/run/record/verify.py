@@ -12,7 +12,7 @@ from dlexp.run.record.clear import PAGE
 from dlexp.run.record.forms import Manifest, Measurements, read_summary_file
 from dlexp.run.record.layout import CONFIG, PROTOCOL, SUMMARY, SWEEPS, find_run_folders, is_run_folder
 from dlexp.run.record.look_log import LOOKS, LookLog
-from dlexp.run.record.protocol_form import Protocol
+from dlexp.run.record.protocol_form import Protocol, check_protocol
 from dlexp.run.record.registrations import REGISTRATIONS, Registrations
 from dlexp.run.record.states import list_states, read_state_bytes
 
@@ -118,7 +118,10 @@ def _verify_json(path: Path, form: type) -> Verified:
     """Verify the form of a JSON file, and the sum that it holds of itself."""
     found = Verified(path)
     try:
-        found.summed = SUM_KEY in plain_json.read(path, form, MAX_BYTES)
+        content = plain_json.read(path, form, MAX_BYTES)
+        found.summed = SUM_KEY in content
+        if form is Protocol:
+            check_protocol(content)
     except FileNotFoundError as error:  # it was removed meanwhile
         found.problems.append(f"cannot be read ({error.strerror})")
     except FormError as error:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from dlexp.analysis import DamagedRunWarning, aggregate, analyse, load_runs, write_runs
-from dlexp.analysis.judge.analyse import analyse_curve
+from dlexp.analysis.judge.planned import analyse_curve
 from tests.analysis.made import make_run, make_study
 
 AXES = {"activation": ["relu", "sigmoid"], "depth": [1, 8]}

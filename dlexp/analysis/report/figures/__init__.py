@@ -6,12 +6,13 @@ from typing import Any
 
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import mark_absent
-from dlexp.analysis.report.figures import best, factors, learning, main, predictions, probes, profiles, rates, speed
+from dlexp.analysis.report.figures import best, budget, factors, learning, main, predictions, probes, profiles, rates, speed
 from dlexp.analysis.report.figures.style import DrawnFigure, drawing, render
 
 SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[DrawnFigure]]]] = [
     ("results", main.draw_main_figure),
     ("results", speed.draw_speed_ups),
+    ("tuning", budget.draw_budgets),
     ("best", best.draw_against_best),
     ("best", profiles.draw_profiles),
     ("best", best.draw_critical_difference),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlexp.analysis.judge.analyse import analyse_curve
+from dlexp.analysis.judge.planned import analyse_curve
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.figures import make_picture, predictions, probes
 from dlexp.analysis.report.figures.style import DrawnFigure, drawing
