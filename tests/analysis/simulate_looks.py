@@ -1,65 +1,56 @@
-"""Simulate studies without any effect that are looked at several times, and count those in which a prediction is decided.
+"""When simulated studies are looked at, and at which levels."""
 
-`python -m tests.analysis.simulate_looks 100000` prints a table for 100,000 studies a line. Each prediction is judged by a t
-test, paired or of independent arms (Welch's), with Holm's correction at each look. A study is wrong if any look decides any of
-its predictions.
-"""
+from typing import Any, NamedTuple
 
-import itertools
-import sys
-from collections.abc import Iterator, Sequence
+from dlexp.analysis.judge.bounds import OBRIEN_FLEMING, POCOCK
+from dlexp.analysis.judge.look import Look
+from dlexp.analysis.judge.looks import Plan, find_looks
+from dlexp.analysis.judge.statistics import ALPHA
 
-import numpy as np
-from scipy import stats
-
-from dlexp.analysis.judge.bounds import OBRIEN_FLEMING, POCOCK, find_levels
-
-AT_ONCE = 10_000  # simulated studies that are in memory at once
 LOOKS = (5, 10, 20)
 
 
-def count_wrong(studies: int, family: int, levels: Sequence[float], *, paired: bool = True, common: float = 0.0) -> list[int]:
-    """The number of wrong studies after each of the looks at 5, 10 and 20 seeds.
+class Seen(NamedTuple):
+    """At which numbers of seeds a study is looked at, with which bounds, and whether this keeps its error at 5 %."""
 
-    Args:
-        studies: How many are simulated.
-        family: Predictions of a study.
-        levels: The level of each look.
-        paired: Whether arms are compared seed by seed.
-        common: The standard deviation of what the differences of one seed have in common, in units of the rest.
-    """
-    random, counts = np.random.default_rng(family), np.zeros(len(LOOKS), int)
-    for done in range(0, studies, AT_ONCE):
-        size = (min(AT_ONCE, studies - done), family, LOOKS[-1])
-        arms = [random.standard_normal(size) for _ in range(1 if paired else 2)]
-        arms[0] += common * random.standard_normal((size[0], 1, size[2]))
-        wrong = np.zeros(size[0], bool)
-        for place, (n, level) in enumerate(zip(LOOKS, levels, strict=True)):
-            seen = [arm[..., :n] for arm in arms]
-            found = stats.ttest_1samp(*seen, 0, axis=2) if paired else stats.ttest_ind(*seen, axis=2, equal_var=False)
-            wrong |= found.pvalue.min(1) < level / family  # the first prediction that Holm's procedure decides
-            counts[place] += wrong.sum()
-    return counts.tolist()
+    looks: tuple[int, ...]
+    bounds: str = OBRIEN_FLEMING
+    planned: bool = True
 
 
-def list_levels(family: int) -> Iterator[tuple[str, list[float]]]:
-    """How a study may be looked at, and the level of each look."""
-    yield "5 % at each look", [0.05] * len(LOOKS)
-    for bounds in (OBRIEN_FLEMING, POCOCK):
-        yield f"planned, {bounds}", find_levels(LOOKS, bounds, family)
-    unplanned = [find_levels(LOOKS[:place], POCOCK, family)[-1] for place in range(2, len(LOOKS) + 1)]
-    yield "5 % at the first, unplanned then", [0.05, *unplanned]
+AT_ONCE, UNPLANNED = "5 % at each of 5, 10, 20", "5, then 10 and 20 unplanned"
+PLANS = {
+    "5": Seen((5,)),
+    "10": Seen((10,)),
+    "20": Seen((20,)),
+    "5, 10, 20 by O'Brien and Fleming": Seen(LOOKS),
+    "5, 10, 20 by Pocock": Seen(LOOKS, POCOCK),
+    AT_ONCE: Seen(LOOKS, planned=False),
+    UNPLANNED: Seen(LOOKS, planned=False),
+}
+EVERYWHERE = tuple(PLANS)[:4]  # the others are simulated where there are no differences
 
 
-def main(studies: int) -> None:
-    """Print the rates after each look, in per cent."""
-    print(f"| looks | predictions | pairing | {' | '.join(f'{n} seeds' for n in LOOKS)} |\n|{' --- |' * 6}")
-    for family, paired in itertools.product((1, 5), (True, False)):
-        for name, levels in list_levels(family):
-            wrong = count_wrong(studies, family, levels, paired=paired)
-            rates = " | ".join(f"{100 * count / studies:.1f}" for count in wrong)
-            print(f"| {name} | {family} | {'paired' if paired else 'independent'} | {rates} |", flush=True)
+def list_looks(name: str, family: int) -> list[Look]:
+    """The looks of one of `PLANS`, of a study with so many predictions, with their levels."""
+    looks, bounds, planned = PLANS[name]
+    seeds = tuple(range(looks[-1]))
+    if planned:
+        return find_looks(Plan(seeds, looks, bounds), seeds, [], family)
+    if name == AT_ONCE:
+        return [Look(seeds[:n], ALPHA) for n in looks]
+    return _add_unplanned(Plan(seeds[: looks[0]], looks[:1], explicit=False), family)
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+def _add_unplanned(plan: Plan, family: int) -> list[Look]:
+    """The looks of a study to which seeds are added again and again."""
+    log: list[dict[str, Any]] = []
+    looks: list[Look] = []
+    for n in LOOKS:
+        looks = find_looks(plan, range(n), log, family)
+        last = looks[-1]
+        log.append(
+            {"unit": plan.unit, "units": list(last.units), "level": last.level, "planned": last.planned}
+            | {"looks": list(plan.looks), "bounds": plan.bounds}
+        )
+    return looks

@@ -79,8 +79,7 @@ def compare_sides(verdict: Verdict, sides: Sides, noise: float) -> tuple[Verdict
     """
     planned, there = len(sides.cells) * len(sides.repeats), sum(map(len, sides.cells))
     failed = sum(value is None for cell in sides.cells for value in cell.values())
-    verdict = replace(verdict, planned=planned, failed=failed, missing=planned - there)
-    verdict = replace(verdict, by_draw=sides.by_draw, n=_count(sides))
+    verdict = replace(verdict, planned=planned, failed=failed, missing=planned - there, by_draw=sides.by_draw, n=_count(sides))
     if not verdict.n:
         return replace(verdict, cause="no_common_seed"), None
     if has_censored(sides.cells):
@@ -119,12 +118,12 @@ def _contrast_learned(verdict: Verdict, sides: Sides) -> tuple[Verdict, Contrast
         return verdict, None
     else:
         contrast = statistics.contrast_independent(*([list(cell.values()) for cell in side] for side in (plus, minus)))
-    verdict = replace(verdict, estimate=contrast.estimate, n_learned=contrast.n)
-    if contrast.n < 2:
-        return verdict, contrast
+    estimate, n = contrast.estimate, contrast.n
+    if n < 2:
+        return replace(verdict, estimate=estimate, n_learned=n), contrast
     level = 1 - verdict.alpha
     low, high = contrast.interval(level)
-    return replace(verdict, low=low, high=high, level=level), contrast
+    return replace(verdict, estimate=estimate, n_learned=n, low=low, high=high, level=level), contrast
 
 
 def _test_means(verdict: Verdict, sides: Sides, contrast: Contrast) -> Verdict:
@@ -135,16 +134,16 @@ def _test_means(verdict: Verdict, sides: Sides, contrast: Contrast) -> Verdict:
     boundary = nearest_boundary(verdict)
     exact = _exact_p(sides, boundary)
     least = least_p(verdict.n) if sides.in_blocks else least_p(*(sum(map(len, side)) for side in (sides.plus, sides.minus)))
-    verdict = replace(verdict, p_exact=exact, least_p=1.0 if exact is None else least)
+    least = 1.0 if exact is None else least
     if contrast.se == 0:
-        return replace(verdict, p=1.0 if exact is None else exact)
+        return replace(verdict, p=1.0 if exact is None else exact, p_exact=exact, least_p=least)
     p = contrast.p(boundary)
     if verdict.expected == "equal" and abs(contrast.estimate) < verdict.margin:
         level = 1 - 2 * verdict.alpha  # two one-sided tests are this interval within the margins
         low, high = contrast.interval(level)
         exact = None if exact is None else exact / 2
-        return replace(verdict, p=p / 2, p_exact=exact, low=low, high=high, level=level)
-    return replace(verdict, p=p)
+        return replace(verdict, p=p / 2, p_exact=exact, least_p=least, low=low, high=high, level=level)
+    return replace(verdict, p=p, p_exact=exact, least_p=least)
 
 
 def _exact_p(sides: Sides, boundary: float) -> float | None:

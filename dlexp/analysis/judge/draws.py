@@ -8,7 +8,7 @@ unequal numbers of seeds enters it without bias.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,9 @@ def list_repeats(study: Mapping[str, Any]) -> list[Repeat]:
     return [(data_seed, seed) for data_seed in drawn for seed in seeds] if drawn else list(seeds)
 
 
-def is_by_draw(repeats: Sequence[Repeat]) -> bool:
-    """Whether runs are on several draws of the data, which are then the unit."""
-    return any(isinstance(repeat, tuple) for repeat in repeats)
+def is_by_draw(repeats: Iterable[Repeat]) -> bool:
+    """Whether runs are on several draws of the data, which are then the unit; the repeats of a study are of one kind."""
+    return isinstance(next(iter(repeats), None), tuple)
 
 
 def block_of(repeat: Repeat) -> int:
@@ -58,6 +58,8 @@ def block_of(repeat: Repeat) -> int:
 
 def average_by_block(values: Values) -> dict[int, float]:
     """The mean of each block, in ascending order: a draw of the data over its seeds, or a seed."""
+    if not is_by_draw(values):
+        return {block_of(seed): values[seed] for seed in sorted(values)}
     return {block: float(np.mean(found)) for block, found in _group(values).items()}
 
 
@@ -86,6 +88,11 @@ def _group(values: Values) -> dict[int, list[float]]:
     return blocks
 
 
+def _average(values: Sequence[float]) -> float:
+    """The mean. Most sides have one cell, and numpy needs microseconds for each call."""
+    return values[0] if len(values) == 1 else float(np.mean(values))
+
+
 def average_sides(
     plus: Sequence[Values], minus: Sequence[Values], *, paired: bool
 ) -> tuple[list[int], list[float], list[float]]:
@@ -106,7 +113,7 @@ def average_sides(
     means = [average_by_block(cell) for cell in cells]
     blocks = sorted(set.intersection(*map(set, means)))
     sides = (means[: len(plus)], means[len(plus) :])
-    first, second = ([float(np.mean([cell[block] for cell in side])) for block in blocks] for side in sides)
+    first, second = ([_average([cell[block] for cell in side]) for block in blocks] for side in sides)
     return blocks, first, second
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.95
 ALPHA = 0.05  # the error rate of a verdict, and of all looks at a study together
@@ -57,7 +57,7 @@ class Contrast:
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """The t interval; a single point where all seeds agree."""
-        half = float(stats.t.ppf(0.5 + level / 2, self.df)) * self.se if self.se else 0.0
+        half = float(special.stdtrit(self.df, 0.5 + level / 2)) * self.se if self.se else 0.0
         return self.estimate - half, self.estimate + half
 
     def p(self, boundary: float) -> float:
@@ -65,7 +65,7 @@ class Contrast:
         distance = abs(self.estimate - boundary)
         if self.se == 0:
             return 0.0 if distance > TINY else 1.0
-        return float(2 * stats.t.sf(distance / self.se, self.df))
+        return float(2 * special.stdtr(self.df, -distance / self.se))
 
 
 def summarise(values: Sequence[float]) -> Summary:

@@ -68,7 +68,8 @@ def describe_estimate(verdict: Verdict, text: Text) -> str:
         key += "" if verdict.low is None else "_interval"
     low, high, estimate = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high, verdict.estimate))
     horizon = "" if verdict.horizon is None else format_metric(verdict.metric, verdict.horizon) + unit_suffix(verdict.metric)
-    return text(key, estimate=estimate, low=low, high=high, n=verdict.n_learned, horizon=horizon)
+    level = format_level(verdict.level)
+    return text(key, estimate=estimate, low=low, high=high, level=level, n=verdict.n_learned, horizon=horizon)
 
 
 def list_dependences(verdict: Verdict, text: Text) -> list[str]:

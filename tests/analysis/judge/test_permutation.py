@@ -45,3 +45,29 @@ def test_aligned_runs_do_not_differ_by_their_cell():
     plus, minus = permutation.align([A, [a + 5 for a in A]], [B, [b + 5 for b in B]])
     assert np.ptp(plus + minus) < 0.2
     assert np.mean(plus) - np.mean(minus) == pytest.approx(np.mean(A) - np.mean(B))
+
+
+@pytest.mark.parametrize("seeds", [5, 9, 14, 20])
+def test_the_permutations_are_those_of_scipy(seeds):
+    random = np.random.default_rng(seeds)
+    plus, minus = random.normal(0.1, 1, seeds), random.normal(0, 1, seeds + 1)
+    options = {"n_resamples": permutation.PERMUTATIONS, "vectorized": True}
+    flipped = stats.permutation_test((plus,), np.mean, permutation_type="samples", rng=np.random.default_rng(0), **options)
+    assert permutation.sign_flip_p(plus.tolist()) == flipped.pvalue
+
+    def difference(first, second, axis):
+        return first.mean(axis) - second.mean(axis)
+
+    permuted = stats.permutation_test((plus, minus), difference, rng=np.random.default_rng(0), **options)
+    assert permutation.permutation_p(plus.tolist(), minus.tolist()) == permuted.pvalue
+
+
+@pytest.mark.parametrize("seeds", [5, 8, 14])
+def test_equal_means_are_equal_although_they_are_rounded(seeds):
+    """Accuracies are multiples of one part in the number of test examples; as whole numbers nothing is rounded."""
+    random = np.random.default_rng(seeds)
+    for _ in range(20):
+        plus, minus = random.binomial(100, 0.9, seeds), random.binomial(100, 0.88, seeds)
+        rates = (plus / 100).tolist(), (minus / 100).tolist()
+        assert permutation.permutation_p(*rates) == permutation.permutation_p(plus.tolist(), minus.tolist())
+        assert permutation.sign_flip_p(np.subtract(*rates).tolist()) == permutation.sign_flip_p((plus - minus).tolist())

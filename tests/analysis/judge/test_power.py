@@ -9,12 +9,7 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 from dlexp.analysis.judge import power, statistics
 from dlexp.analysis.judge.permutation import least_p
 from dlexp.analysis.judge.power import Aim, count_seeds, least_seeds
-from dlexp.analysis.judge.verdict import judge
-
-CLAIM = {"claim": "a", "plus": {"arm": "a"}, "minus": {"arm": "b"}, "expected": "greater"}
-CELLS = [{"arm": "a"}, {"arm": "b"}]
-EFFECT = 0.1  # as large as the deviations below are multiples of
-DESIGNS = list(itertools.product((True, False), (1, 5)))  # paired or not, predictions
+from tests.analysis.simulate_power import EFFECT, ESTIMATED, KNOWN, Estimated, Known, count_enough, count_holds
 
 
 def aim_at(expected, family, *, paired):
@@ -22,74 +17,42 @@ def aim_at(expected, family, *, paired):
     return Aim(EFFECT, EFFECT if expected == "equal" else None, 0.05 / family, paired)
 
 
-def draw(random, seeds, deviation, *, paired, difference=EFFECT):
-    """The outcomes of both arms, whose contrast has this deviation."""
-    shared = random.normal(0.5, deviation, seeds) if paired else 0.5
-    spread = deviation / math.sqrt(2)
-    values = [random.normal(mean, spread, seeds) + shared for mean in (difference, 0)]
-    return [dict(enumerate(arm.tolist())) for arm in values]
-
-
-def share_of_holds(expected, seeds, deviation, family, *, paired, studies):
-    """The share of simulated studies whose first prediction holds; of the others there are no runs, so that none is decided."""
-    prediction = CLAIM | {"expected": expected, "margin": EFFECT if expected == "equal" else 0.0}
-    others = [CLAIM | {"minus": {"arm": "none"}}] * (family - 1)
-    study = {"predictions": [prediction, *others], "pairing": "paired" if paired else "independent"}
-    random, holds = np.random.default_rng(seeds), 0
-    for _ in range(studies):
-        drawn = draw(random, seeds, deviation, paired=paired, difference=0 if expected == "equal" else EFFECT)
-        holds += judge(study, CELLS, lambda metric, drawn=drawn: drawn)[0].verdict == "holds"
-    return holds / studies
+def allow_below(studies):
+    """3.5 standard errors of a share of 80 %."""
+    return 3.5 * math.sqrt(0.8 * 0.2 / studies)
 
 
 @pytest.mark.parametrize(
-    ("expected", "size", "paired", "family", "studies"),
+    ("known", "studies"),
     [
-        ("greater", 2.0, True, 5, 100),
-        ("greater", 2.0, False, 1, 100),
-        *(
-            pytest.param(expected, size, *design, studies, marks=pytest.mark.slow(seconds=300))
-            for expected, size, studies in (("greater", 2.0, 10_000), ("greater", 0.9, 3_000), ("equal", 1.25, 3_000))
-            for design in DESIGNS
-        ),
+        (Known("greater", 2.0, "paired", 5), 100),
+        (Known("greater", 2.0, "independent", 1), 100),
+        *(pytest.param(known, 3_000, marks=pytest.mark.slow(seconds=30)) for known in KNOWN),
     ],
 )
-def test_the_number_is_the_least_whose_verdicts_have_the_power(expected, size, paired, family, studies):
-    """The deviation is known; `size` is the effect in deviations."""
-    deviation, least = EFFECT / size, least_seeds(family, paired=paired)
-    needed = count_seeds(aim_at(expected, family, paired=paired), deviation, 1 if paired else 2, least=least)
-    slack = 3.5 * math.sqrt(0.8 * 0.2 / studies)
-    assert share_of_holds(expected, needed, deviation, family, paired=paired, studies=studies) >= 0.8 - slack
-    if needed > least:
-        assert share_of_holds(expected, needed - 1, deviation, family, paired=paired, studies=studies) < 0.8 + slack
+def test_the_number_is_the_least_whose_verdicts_have_the_power(known, studies):
+    """The deviation is known."""
+    needed = known.count_seeds()
+    assert count_holds(known, needed, studies) / studies >= 0.8 - allow_below(studies)
+    if needed > known.find_least():
+        assert count_holds(known, needed - 1, studies) / studies < 0.8 + allow_below(studies)
 
 
-@pytest.mark.parametrize(("paired", "family"), DESIGNS)
 @pytest.mark.parametrize(
-    ("pilots", "size", "studies"),
+    ("case", "studies"),
     [
-        (10, 0.3, 60),
         *(
-            pytest.param(*cell, marks=pytest.mark.slow(seconds=300))
-            for cell in ((5, 0.4, 3_000), (10, 0.4, 3_000), (10, 0.9, 150))
+            (Estimated(Known("greater", 0.3, *design), 10), 60)
+            for design in itertools.product(("paired", "independent"), (1, 5))
         ),
+        *(pytest.param(case, 200, marks=pytest.mark.slow(seconds=40)) for case in ESTIMATED),
     ],
 )
-def test_in_four_of_five_studies_the_number_has_the_power(pilots, size, studies, paired, family):
-    """The deviation is estimated from so many pilot seeds."""
-    deviation, least = EFFECT / size, least_seeds(family, paired=paired)
-    aim = aim_at("greater", family, paired=paired)
-    needed = count_seeds(aim, deviation, 1 if paired else 2, least=least)
-    random, enough = np.random.default_rng(family), 0
-    for _ in range(studies):
-        first, second = (list(arm.values()) for arm in draw(random, pilots, deviation, paired=paired))
-        if paired:
-            contrast = statistics.contrast_paired(np.subtract(first, second).tolist())
-        else:
-            contrast = statistics.contrast_independent([first], [second])
-        stated = count_seeds(aim, power.limit_deviation(contrast), contrast.df_per_seed, least=least)
-        enough += stated is None or stated >= needed
-    assert enough / studies >= 0.8 - 3.5 * math.sqrt(0.8 * 0.2 / studies)
+def test_in_four_of_five_studies_the_number_has_the_power(case, studies):
+    """The deviation is estimated from the seeds that there are."""
+    named, enough = count_enough(case, studies)
+    assert named > 0.8 * studies
+    assert enough / named >= 0.8 - allow_below(named)
 
 
 @pytest.mark.parametrize("size", [0.3, 0.45])

@@ -1,4 +1,3 @@
-import itertools
 import math
 
 import numpy as np
@@ -6,7 +5,6 @@ import pytest
 from scipy import stats
 
 from dlexp.analysis.judge.verdict import judge, select
-from tests.analysis.simulate import DESIGNS, allow, count_wrong
 
 CELLS = [{"activation": a, "depth": d} for a in ("relu", "sigmoid") for d in (1, 8)]
 RELU = {"claim": "relu", "plus": {"activation": "relu"}, "minus": {"activation": "sigmoid"}, "expected": "greater"}
@@ -313,18 +311,3 @@ def test_a_difference_of_costs_has_its_unit():
 
 def test_a_study_without_predictions_has_no_verdicts():
     assert judge({}, CELLS, lambda metric: []) == []
-
-
-@pytest.mark.parametrize("name", DESIGNS)
-@pytest.mark.parametrize(
-    ("n", "family", "studies"),
-    [
-        (5, 5, 12),
-        (20, 1, 8),
-        *(pytest.param(*cell, 400, marks=pytest.mark.slow) for cell in itertools.product((5, 20), (1, 5))),
-    ],
-)
-def test_no_more_verdicts_are_wrong_than_allowed_where_runs_fail_or_are_missing(name, n, family, studies):
-    for paired in (True, False):
-        wrong, _ = count_wrong(name, n, family, paired=paired, studies=studies)
-        assert wrong / studies <= allow(studies)

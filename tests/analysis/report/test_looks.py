@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -107,6 +108,15 @@ def test_a_change_of_the_study_after_a_look_is_named(tmp_path):
     (entry,) = read_log(folder)
     said = f"The study's file has changed since an earlier look at its results, at 10 seeds ({show_date(entry['time'])})"
     assert said in page
+
+
+def test_the_interval_among_runs_that_learned_has_the_level_of_its_look(tmp_path):
+    def fail(cell, seed):
+        return 0.1 if (cell["activation"], seed) == ("tanh", 3) else accuracy(cell, seed)
+
+    build_report(make(tmp_path, range(10), listed=range(20), accuracy=fail, looks=[5, 10, 20]))
+    (shown,) = re.findall(r"among runs that learned [^(]+\((.+?) % interval", read_page(tmp_path / "made_up"))
+    assert shown == "99.501"
 
 
 def test_planned_looks_are_logged_and_named_on_the_cards(tmp_path):
