@@ -94,7 +94,7 @@ def test_a_sweep_leaves_the_folders_that_the_command_leaves(tmp_path, monkeypatc
 def test_a_study_gives_its_runs_and_its_report(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     few = {"dataset": "moons", "activation": "relu,tanh", "model.widths": [[8]], "epochs": 1}
-    ran = dlexp.sweep("study=activation_2d", seed=[0], **few)
+    ran = dlexp.sweep("study=activation_2d", seed=[0], data_seed=[0], **few)
     assert len(ran) == 2
     assert ran.report.read_text().startswith("<!DOCTYPE html>")
     assert repr(dlexp.analyse(ran.report.parent)).startswith("activation_2d: ")
@@ -311,10 +311,10 @@ def test_files_that_are_left_out_are_named_by_the_command_and_not_by_a_call(tmp_
 def test_a_report_that_a_call_does_not_replace_is_named_in_a_warning(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     few = {"dataset": "moons", "activation": "relu", "model.widths": [[8]], "epochs": 1}
-    first = dlexp.sweep("study=activation_2d", seed=[0], **few)
+    first = dlexp.sweep("study=activation_2d", seed=[0], data_seed=[0], **few)
     monkeypatch.setattr("dlexp.analysis.report.write.build_report", refuse_to_replace)
     with pytest.warns(UserWarning, match="it knows more.*--replace"):
-        again = dlexp.sweep("study=activation_2d", seed=[0], **few)
+        again = dlexp.sweep("study=activation_2d", seed=[0], data_seed=[0], **few)
     assert again.report.samefile(first.report)
     assert capsys.readouterr() == ("", "")
 

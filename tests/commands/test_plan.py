@@ -7,7 +7,7 @@ from dlexp.run.plan import plan
 from dlexp.study.request import compose_runs, read_command
 from tests.runs import change_model, edit_summary
 
-STUDY = ("study=activation_2d", "dataset=moons", "activation=relu", "seed=0", "epochs=2", "hardware=cpu")
+STUDY = ("study=activation_2d", "dataset=moons", "activation=relu", "seed=0", "data_seed=0", "epochs=2", "hardware=cpu")
 
 
 @pytest.fixture

@@ -21,23 +21,23 @@ from dlexp.study.run import check_metrics, run_study
 from dlexp.study.sweep import Checked, check_cells
 from dlexp.training.single_learner import SingleLearner
 
-TINY = ("study=activation_2d", "dataset=moons", "epochs=2", "model.widths=[8]")
+TINY = ("study=activation_2d_published", "dataset=moons", "epochs=2", "model.widths=[8]")
 FOLDER = "with-epochs=2-model.widths=-8-"  # and 8 digits of a hash
 
 
 def run(root, *overrides):
     study, request = read_command([*TINY, *overrides, f"output_dir={root}"])
     checked = check_cells(compose_runs(study, request), study.name)
-    return run_study(study, request, checked, "python train.py study=activation_2d ...")
+    return run_study(study, request, checked, "python train.py study=activation_2d_published ...")
 
 
 def folder_of_report(root):
-    (folder,) = root.glob(f"activation_2d/{FOLDER}????????")
+    (folder,) = root.glob(f"activation_2d_published/{FOLDER}????????")
     return folder
 
 
 def summaries(root):
-    return sorted(path.parent.name for path in root.glob("activation_2d/*/summary.json"))
+    return sorted(path.parent.name for path in root.glob("activation_2d_published/*/summary.json"))
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +77,12 @@ def test_a_report_is_written_beside_the_protocol(one_run):
     ("overrides", "message"),
     [
         (["study=moons"], "study=moons: no such study"),
-        (["study=activation_2d,loss"], "study: give one"),
-        (["study=activation_2d", "lr=1,2"], "activation_2d has no axis lr"),
-        (["study=activation_2d", "lr=1"], "Did you mean optimizer.lr"),
-        (["study=activation_2d", "activation=rely"], "Did you mean relu"),
-        (["study=activation_2d", "epochs=0"], "epochs: must be"),
-        (["study=activation_2d", "model=convnet", "model.widths=[8]"], "model=convnet needs images"),
+        (["study=activation_2d_published,loss"], "study: give one"),
+        (["study=activation_2d_published", "lr=1,2"], "activation_2d_published has no axis lr"),
+        (["study=activation_2d_published", "lr=1"], "Did you mean optimizer.lr"),
+        (["study=activation_2d_published", "activation=rely"], "Did you mean relu"),
+        (["study=activation_2d_published", "epochs=0"], "epochs: must be"),
+        (["study=activation_2d_published", "model=convnet", "model.widths=[8]"], "model=convnet needs images"),
     ],
 )
 def test_a_refusal_says_why_and_leaves_nothing(overrides, message, tmp_path):
@@ -99,13 +99,15 @@ def protocol(root, *overrides):
 
 
 def test_other_values_of_an_axis_make_a_report_of_their_own(tmp_path):
-    own, _ = protocol(tmp_path, "study=activation_2d", "activation=relu")
-    folder, content = protocol(tmp_path, "study=activation_2d", "activation=gelu,relu", "dataset=moons")
-    assert own == tmp_path / "activation_2d"
+    own, _ = protocol(tmp_path, "study=activation_2d_published", "activation=relu")
+    folder, content = protocol(tmp_path, "study=activation_2d_published", "activation=gelu,relu", "dataset=moons")
+    assert own == tmp_path / "activation_2d_published"
     assert folder.name.startswith("with-activation=gelu-relu-")
     assert content["changes"] == ["activation=gelu,relu"]
     assert {run["cell"]["activation"] for run in content["runs"]} == {"gelu", "relu"}
-    assert len({run["cell"]["dataset"] for run in content["runs"]}) == len(read_study("activation_2d").axes["dataset"])
+    assert len({run["cell"]["dataset"] for run in content["runs"]}) == len(
+        read_study("activation_2d_published").axes["dataset"]
+    )
 
 
 def test_a_value_of_a_listed_cell_is_no_other_value(tmp_path):
@@ -131,7 +133,7 @@ def test_more_seeds_than_the_file_lists_belong_to_the_comparison_and_are_marked(
     again = run(tmp_path, "activation=relu", "seed=0,18")  # a seed that was run stays, one that never was does not
     found = [entry["seed"] for entry in json.loads((again.report.parent / "protocol.json").read_text())["runs"]]
     assert {17, 18} <= set(found)
-    for folder in tmp_path.glob("activation_2d/*seed=17*"):
+    for folder in tmp_path.glob("activation_2d_published/*seed=17*"):
         shutil.rmtree(folder)
     study, request = read_command([*TINY, f"output_dir={tmp_path}"])
     folder = write_protocol(study, request, "typed")
@@ -164,7 +166,7 @@ def test_a_cell_that_is_not_requested_is_checked_too(tmp_path):
     ],
 )
 def test_a_metric_that_no_run_has_is_refused(metric, known):
-    study = replace(read_study("activation_2d"), metric=metric)
+    study = replace(read_study("activation_2d_published"), metric=metric)
     with pytest.raises(ConfigError, match=f"no run of this study has {metric}"):
         check_metrics(study, Checked([], [], frozenset(known)))
     check_metrics(replace(study, metric="memory.allocated"), Checked([], [], frozenset(known)))
@@ -240,7 +242,7 @@ def test_a_study_whose_folder_is_moved_away_says_so_and_the_same_command_goes_on
     def move(self, *batch):
         done.append(None)
         if len(done) == 2:
-            (tmp_path / "activation_2d").rename(tmp_path / "moved")
+            (tmp_path / "activation_2d_published").rename(tmp_path / "moved")
         return step(self, *batch)
 
     monkeypatch.setattr(SingleLearner, "step", move)
@@ -271,7 +273,7 @@ def test_a_report_that_cannot_be_written_ends_in_a_sentence_with_5_and_the_runs_
     assert f"the report cannot be written ([Errno {number}] {os.strerror(number)}" in message
     assert "All runs are recorded: dlexp report" in message
     assert report.main([str(folder)]) == 5
-    (run_folder,) = [path.parent for path in root.glob("activation_2d/*/summary.json")]
+    (run_folder,) = [path.parent for path in root.glob("activation_2d_published/*/summary.json")]
     assert report.main([str(run_folder)]) == 5
     assert capsys.readouterr().err.count(os.strerror(number)) == 2
     changed = [path.name for path, content in before.items() if path.read_bytes() != content]

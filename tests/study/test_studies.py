@@ -69,7 +69,8 @@ def test_the_file_reads_as_it_should(name):
     assert len(sentence_ends.findall(study.background)) == 3
     assert len(study.predictions) >= 2
     first = (CONF / "study" / f"{name}.yaml").read_text().splitlines()[0]
-    assert first == f"# {len(study.all_cells())} cells, {len(study.seeds)} seeds: python train.py study={name}"
+    draws = f" on {len(study.data_seeds)} draws of the data" if study.data_seeds else ""
+    assert first == f"# {len(study.all_cells())} cells, {len(study.seeds)} seeds{draws}: python train.py study={name}"
 
 
 @every_study
