@@ -71,7 +71,15 @@ def test_python_and_the_commands_find_each_others_runs(start, tmp_path):
 
 
 def test_a_study_is_planned_trained_and_reported_twice(start, tmp_path):
-    command = ("study=activation_2d", "seed=0", "epochs=2", "activation=relu,sigmoid", "dataset=moons", "hardware=cpu")
+    command = (
+        "study=activation_2d",
+        "seed=0",
+        "data_seed=0",
+        "epochs=2",
+        "activation=relu,sigmoid",
+        "dataset=moons",
+        "hardware=cpu",
+    )
     assert "2 runs: 2 to do." in start("plan", *command).stdout
     done = start("train", *command)
     assert done.returncode == 0, done.stderr
