@@ -187,10 +187,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _work(job: tuple[Case, int]) -> dict[str, Any]:
-    case, part = job
+def _work(job: tuple[Case, int, int]) -> dict[str, Any]:
+    case, studies, part = job
     begun = time.process_time()
-    counts = simulate(case, PART, part)
+    counts = simulate(case, studies, part)
     return {**case._asdict(), "part": part, **counts._asdict(), "cpu_seconds": round(time.process_time() - begun, 1)}
 
 
@@ -198,7 +198,7 @@ def main(studies: int, path: Path) -> None:
     """Simulate what the file lacks."""
     done = {(*(row[name] for name in Case._fields), row["part"]) for row in read_rows(path)}
     jobs = itertools.product(range(math.ceil(studies / PART)), list_cases())
-    run_cases([(case, part) for part, case in jobs if (*case, str(part)) not in done], _work, path)
+    run_cases([(case, min(PART, studies), part) for part, case in jobs if (*case, str(part)) not in done], _work, path)
 
 
 if __name__ == "__main__":

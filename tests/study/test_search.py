@@ -75,7 +75,7 @@ def test_the_seed_of_a_search_is_one_that_no_run_of_the_comparison_has(tmp_path)
     assert narrow(study, ["seed=7"]).seeds == [7]
 
 
-REFUSED = {  # tune, other keys of the file → what is said
+REFUSED = {  # tune, other keys of the file → the message
     "no map": ("[0.1]", {}, "tune: must be a map, key: value, got [0.1]."),
     "nothing": ("{}", {}, "tune: has no settings: write each with a list of values, such as optimizer.lr: [0.01, 0.1]."),
     "no list": (
@@ -170,7 +170,7 @@ def test_a_wrong_search_is_refused_with_what_would_work(tune, keys, message, tmp
     assert refused.value.problems == [f"study=tiny: {message}"]
 
 
-COMMANDS = {  # tune, settings of all runs, what is typed → what is said
+COMMANDS = {  # tune, settings of all runs, what is typed → the message
     "a tuned key": (
         RATES,
         "",

@@ -1,8 +1,8 @@
-"""Judge a study look by look: find which looks there were and their levels, and keep what an earlier look has decided.
+"""Judge a study look by look: find the looks and their levels. What a look decides, later looks do not judge again.
 
-The verdict of each look is computed anew from the runs of its seeds, so it does not depend on when a report was made. The log
-of looks (dlexp/run/record/look_log.py) is needed for those that nobody planned. Of a study that draws its data several times
-the draws are added, and not the seeds.
+Every report computes the verdicts of all looks, each from the runs of its seeds, so it does not matter when reports were made.
+The log of looks (dlexp/run/record/look_log.py) is needed for those that nobody planned. A study that draws its data several
+times adds draws from look to look, and not seeds.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -37,6 +37,17 @@ class Plan:
         """Whether an entry of the log of looks was made under this plan."""
         return (tuple(entry["looks"]), entry["bounds"], entry["unit"]) == (self.looks, self.bounds, self.unit)
 
+    def describe(self, look: Look) -> dict[str, Any]:
+        """A look under this plan, with the names that the log of looks has."""
+        return {
+            "unit": self.unit,
+            "units": list(look.units),
+            "level": look.level,
+            "planned": look.planned,
+            "looks": list(self.looks),
+            "bounds": self.bounds,
+        }
+
 
 def read_plan(protocol: Mapping[str, Any]) -> Plan:
     """The plan of a study, from its protocol.json."""
@@ -55,10 +66,10 @@ def find_looks(plan: Plan, begun: Collection[int], log: Sequence[Mapping[str, An
 
     A look of the plan is reached when a run of its last seed, or of a later one, has ended. A look is unplanned if seeds were
     added beyond the plan, or if the plan was made or changed after an earlier look. Its level is that of as many looks as there
-    were so far, with equal levels (Pocock's); earlier ones keep theirs.
+    were so far, with equal levels (Pocock's); the levels of earlier looks do not change.
 
     Args:
-        plan: The plan of now.
+        plan: The present plan.
         begun: The seeds, or draws, of which runs have ended.
         log: The entries of the log of looks, in their order.
         family: The number of predictions.
@@ -141,6 +152,6 @@ def judge_by_looks(
 
 
 def list_decisions(verdicts: Sequence[Verdict], looks: Sequence[Look], at: Look) -> dict[str, str]:
-    """Claim → `holds`, `fails` or `undecided`, as it was at one of the looks."""
+    """Claim → its verdict after one of the looks: `holds`, `fails` or `undecided`."""
     until = looks[: looks.index(at) + 1]
     return {verdict.claim: verdict.verdict if verdict.look in until else "undecided" for verdict in verdicts}

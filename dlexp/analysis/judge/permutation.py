@@ -1,7 +1,7 @@
 """Exact tests that assume no distribution: sign flips of paired differences, permutations of independent runs.
 
 All permutations are tried where there are at most 9,999; else 9,999 are drawn, and p is one part in 10,000 or more. They are
-those of scipy's `permutation_test` with a fixed seed, kept for the next test of as many runs: a report has many tests.
+those of scipy's `permutation_test` with a fixed seed. They are stored, because a report has many tests of as many runs.
 """
 
 import itertools

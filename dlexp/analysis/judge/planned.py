@@ -1,4 +1,4 @@
-"""The table of the runs that a protocol lists, whatever became of them, with what is computed from their curves."""
+"""The table of the runs that a protocol lists, missing and failed ones included, with what is computed from their curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -51,8 +51,8 @@ def ask_for_seeds(verdict: Verdict, contrast: Contrast | None) -> Verdict:
     """Add to an undecided verdict how many seeds it needs: `need` and `needed`.
 
     Holm's level is alpha, of the last look that is planned, divided by the size of the family, as if no other prediction were
-    decided. The power is then reached whatever becomes of the others; more seeds are runs of the whole study, so that all its
-    predictions are tested again.
+    decided. The power is then reached whether or not the others are decided; more seeds are runs of the whole study, so that
+    all its predictions are tested again.
 
     Args:
         verdict: With its cause; of a ratio, its numbers are logarithms.

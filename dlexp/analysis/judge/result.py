@@ -207,7 +207,7 @@ class StudyResult:
         log: The entries of the log of looks (dlexp/run/record/look_log.py), before those of this report.
         from_tables: Whether there are no run folders, and all was read from runs.csv and tables/.
         registration: Whether the study was registered before its first run, and whether it has changed since.
-        tuning: The searches of a study that tunes its cells. No run of theirs is in `runs`.
+        tuning: The searches of a study that tunes its cells. Their runs are not in `runs`.
     """
 
     folder: Path

@@ -185,7 +185,7 @@ def _judge(
 
 
 def _read_scores(runs: pd.DataFrame, metric: str) -> pd.Series:
-    """The metric of each run: of the weights that it kept, where it restored those of its best epoch."""
+    """The metric of each run; of a run that restored the weights of its best epoch, the metric of these weights."""
     nothing = pd.Series(math.nan, runs.index)
     last, best, epoch, restored = (
         pd.to_numeric(runs.get(name, nothing)) for name in (metric, f"best/{metric}", "best/epoch", "restored_epoch")

@@ -12,19 +12,10 @@ from dlexp.run.record.registrations import SHOWN_DIGITS, hash_study, show_date
 
 
 def log_looks(result: StudyResult) -> StudyResult:
-    """The result with the looks of now in its log."""
+    """Add the present looks to the log of a result."""
     plan = read_plan(result.protocol)
     now = [
-        {
-            "unit": plan.unit,
-            "units": list(look.units),
-            "level": look.level,
-            "planned": look.planned,
-            "looks": list(plan.looks),
-            "bounds": plan.bounds,
-            "study": _hash(result),
-            "decisions": list_decisions(result.verdicts, result.looks, look),
-        }
+        plan.describe(look) | {"study": _hash(result), "decisions": list_decisions(result.verdicts, result.looks, look)}
         for look in result.looks
     ]
     return replace(result, log=add_looks(result.log, now))

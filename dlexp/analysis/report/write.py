@@ -60,7 +60,7 @@ def write_report(result: StudyResult, text: Text, *, replace: bool = False) -> P
 
 
 def make_files(result: StudyResult, pictures: Sequence[Picture], text: Text) -> dict[Path, Content]:
-    """The files of a report: path → content. The looks of now are part of its log."""
+    """The files of a report: path → content. The present looks are added to its log."""
     result = log_looks(result)
     text, figures = Text(text.lang, by_draw=result.by_draw), result.folder / "figures"
     page = make_page(result, pictures, text)

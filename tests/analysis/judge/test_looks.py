@@ -15,17 +15,6 @@ PLANNED = Plan(TWENTY, (5, 10, 20), "pocock")
 ONCE = Plan(TEN, (10,), explicit=False)
 
 
-def logged(look, plan):
-    return {
-        "unit": plan.unit,
-        "units": list(look.units),
-        "level": look.level,
-        "planned": look.planned,
-        "looks": list(plan.looks),
-        "bounds": plan.bounds,
-    }
-
-
 def sizes(looks):
     return [(look.n, look.planned) for look in looks]
 
@@ -40,7 +29,7 @@ def sizes(looks):
         (ONCE, range(9), []),
         (ONCE, TEN, [10]),
         (ONCE, range(15), [15]),  # no report was made before: all seeds are one look
-        (Plan((0, 1, 2), (3,), explicit=False), range(3), []),  # too few for a verdict, so that none was spent
+        (Plan((0, 1, 2), (3,), explicit=False), range(3), []),  # too few for a verdict, so that there was no look
         (Plan((0, 1, 2), (3,), explicit=False), range(5), [5]),
     ],
 )
@@ -53,19 +42,19 @@ def test_a_look_is_reached_when_its_last_seed_has_run(plan, begun, found):
 
 
 def test_seeds_added_after_a_look_are_unplanned_looks_at_the_level_of_so_many():
-    log = [logged(Look(TEN, 0.05), ONCE)]
+    log = [ONCE.describe(Look(TEN, 0.05))]
     assert find_looks(ONCE, TEN, log, 1) == [Look(TEN, 0.05)]
     first, second = find_looks(ONCE, TWENTY, log, 1)
     assert (first, sizes([second])) == (Look(TEN, 0.05), [(20, False)])
     assert second.level == find_levels([10, 20], "pocock")[1]
-    log.append(logged(second, ONCE))
+    log.append(ONCE.describe(second))
     assert find_looks(ONCE, TWENTY, log, 1) == [first, second]  # a report made twice is one look
     third = find_looks(ONCE, range(30), log, 1)[2]
     assert (third.n, third.planned, third.level) == (30, False, find_levels([10, 20, 30], "pocock")[2])
 
 
 def test_other_seeds_of_the_same_number_are_a_further_look():
-    log = [logged(Look(TEN, 0.05), ONCE), logged(Look((*TEN, 10), 0.03, planned=False), ONCE)]
+    log = [ONCE.describe(Look(TEN, 0.05)), ONCE.describe(Look((*TEN, 10), 0.03, planned=False))]
     *_, last = find_looks(ONCE, (*TEN, 11), log, 1)
     assert (last.units, last.planned) == ((*TEN, 11), False)
     assert last.level == find_levels([10, 11, 12], "pocock")[2]
@@ -74,7 +63,7 @@ def test_other_seeds_of_the_same_number_are_a_further_look():
 def test_a_plan_that_is_made_after_a_look_is_not_a_plan():
     """The seeds of a study's file are made more, or seeds=auto comes after a report at 5 %."""
     first = Look(tuple(range(5)), 0.05)
-    log = [logged(first, Plan(first.units, (5,), explicit=False))]
+    log = [Plan(first.units, (5,), explicit=False).describe(first)]
     for plan in (ONCE, PLANNED, Plan(TWENTY, (5, 10, 20))):
         looks = find_looks(plan, TEN, log, 1)
         assert (looks[0], sizes(looks[1:])) == (first, [(10, False)])

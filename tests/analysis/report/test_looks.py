@@ -57,7 +57,7 @@ def test_a_report_made_twice_of_the_same_runs_is_one_look(tmp_path):
     assert (entry["level"], entry["planned"], entry["decisions"]) == (0.05, True, {"ReLU is better": "undecided"})
     assert build_report(folder).read_bytes() == first
     assert read_log(folder) == [entry]
-    assert "look" not in read_page(folder)  # nothing is to be said of the only one
+    assert "look" not in read_page(folder)  # a single planned look is not listed
     assert LOOKS in (folder / "SHA256SUMS").read_text()
     assert verify.main([str(tmp_path)]) == 0
 
