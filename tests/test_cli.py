@@ -116,11 +116,21 @@ def test_data_that_cannot_be_had_ends_with_7(tmp_path):
 
 
 def test_a_sweep(tmp_path):
-    axes = ("norm=bn,gn", "hydra.sweeper.params.seed='0,1'")
-    code, out, err = train("-m", *MOONS, *axes, cwd=tmp_path)
+    together = ("optimizer.lr=log(1e-3,0.1,3)", "zip=[norm,optimizer.lr]", "exclude=[{norm: ln}]", "skip=without_effect")
+    axes = ("norm=bn,gn,ln", "hydra.sweeper.params.seed='0,1'")
+    code, out, err = train("-m", *MOONS, *axes, *together, cwd=tmp_path)
     assert (code, err) == (0, "")
     assert out.rstrip().endswith("4 runs: 4 done, 0 skipped, 0 failed, 0 held.")
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("exc", "exclude="), ("norm=", "norm=bn norm=gn norm=in norm=ln norm=none norm=rms")]
+)
+def test_a_shell_completes_keys_and_options(typed, completed):
+    process = Command(str(TRAIN), "-sc", "query=bash", environment={"COMP_LINE": f"python train.py {typed}"})
+    assert process.communicate() == (f"{completed}\n", "")
+    assert process.returncode == 0
 
 
 def test_two_sweeps_started_together_share_the_work(tmp_path):

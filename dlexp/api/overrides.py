@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from dlexp.config.grid import GRID
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 
@@ -17,7 +18,8 @@ def write_overrides(arguments: Sequence[object], settings: Mapping[str, Any], *,
     Args:
         arguments: Overrides as they would be typed.
         settings: Key → value. A text is written as it would be typed, so that `"bn,gn"` is two values.
-        sweeps: Whether a list, a range or an array holds the values of a sweep. Otherwise it is one value.
+        sweeps: Whether a list, a range or an array holds the values of a sweep. Otherwise it is one value; so are those of
+            `zip` and `exclude`.
 
     Raises:
         ConfigError: If a value is of a type that no setting has.
@@ -31,7 +33,7 @@ def write_overrides(arguments: Sequence[object], settings: Mapping[str, Any], *,
             raise ConfigError(f"{make_printable(repr(argument))}: expected a text such as depth=8, got {_kind(argument)}.")
         written.append(argument)
     for key, value in settings.items():
-        if sweeps and (values := _list_values(value)) is not None:
+        if sweeps and key not in GRID and (values := _list_values(value)) is not None:
             if not values:
                 raise ConfigError(f"{key}: expected at least one value, got none.")
             text = ",".join(_write(item, key) for item in values)

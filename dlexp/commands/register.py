@@ -30,7 +30,7 @@ def _command(arguments: list[str]) -> int:
         return 0
     overrides = choose_lab(arguments)
     if not names_study(overrides):
-        raise ConfigError(f"study: name the study to register: {show_command('register')} study=<name>.")
+        raise ConfigError(f"study: name the study to register: {show_command('register')} study=NAME.")
     study, request = read_command(overrides)
     compose_runs(study, request)  # what cannot run is refused before torch is loaded
     from dlexp.run.record.registrations import list_differing_keys

@@ -12,10 +12,10 @@ from dlexp.config.check import find_problems
 from dlexp.config.check_config import check
 from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_command
-from dlexp.config.flags import read_flags, show, write_flags
+from dlexp.config.flags import check_completion, read_flags, show, write_flags
 from dlexp.config.help import help_text
 from dlexp.config.options import CONF, current_lab
-from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_params
+from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_params, write_out
 from dlexp.errors import ConfigError
 from dlexp.run import signals
 from dlexp.study.request import compose_runs, names_study, read_command
@@ -39,6 +39,8 @@ def _command(arguments: list[str]) -> int:
         return _help(arguments)
     flags = read_flags(choose_lab(arguments))
     overrides = flags.overrides
+    if flags.shell_completion:
+        return _run_hydra([*write_flags(flags), *check_completion(overrides)])
     if names_study(overrides):
         if flags.cfg or flags.info:
             raise ConfigError(f"A study is many runs: {show_command('plan')} study=... lists them.")
@@ -63,7 +65,7 @@ def _command(arguments: list[str]) -> int:
     if flags.cfg:
         return _show_config(flags, expand(replace_sweeper_params(overrides)), sweeps)
     if sweeps or flags.by_hydra:
-        return _run_hydra([*write_flags(flags), *replace_sweeper_params(overrides)])
+        return _run_hydra([*write_flags(flags), *map(write_out, replace_sweeper_params(overrides))])
     composed = compose(overrides)
     if problems := check(composed):
         raise ConfigError(*problems)

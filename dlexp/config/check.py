@@ -4,11 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from dlexp.config.check_config import check
+from dlexp.config.check_config import check, find_settings_without_effect
 from dlexp.config.compose import Composed, compose
+from dlexp.config.entry import show_overrides
+from dlexp.config.grid import GRID, SKIP, WITHOUT_EFFECT, read_grid
 from dlexp.config.lookup import find_mistakes, look_up
-from dlexp.config.overrides import expand, sample_cells
+from dlexp.config.options import default_choices, default_lists, list_groups, option_keys
+from dlexp.config.overrides import expand, parse, sample_cells
+from dlexp.config.values import join_first, make_printable
 from dlexp.errors import ConfigError
+from dlexp.machine.notices import notify
 
 MAX_CELLS = 12  # of a refused sweep that are composed and checked as well
 
@@ -50,9 +55,54 @@ def compose_sweep(overrides: Sequence[str]) -> list[Composed]:
     Raises:
         ConfigError: With each problem once, and the number of cells that have it.
     """
-    cells = [compose(cell) for cell in expand(overrides)]
+    command = [parse(text) for text in overrides]
+    swept = {override.key for override in command if len(override.values) > 1} - {*GRID}
+    typed = expand(overrides)
+    if read_grid({override.key: override.value for override in command if override.key in GRID}).skip:
+        varying = swept - {"seed", "data_seed"}
+        names = [" ".join(text for text in cell if parse(text).key in varying) for cell in typed]
+        found = list(map(find_without_effect, typed))
+        if all(found):
+            raise ConfigError(f"{SKIP}={WITHOUT_EFFECT}: leaves nothing of this sweep.", *dict.fromkeys(found))
+        left_out = {(name, reason): None for name, reason in zip(names, found, strict=True) if reason}  # once for all seeds
+        report_left_out(list(left_out))
+        typed = [cell for cell, reason in zip(typed, found, strict=True) if not reason]
+    cells = [compose(cell, swept=swept) for cell in typed]
     check_all(cells)
     return cells
+
+
+def find_without_effect(cell: Sequence[str]) -> str:
+    """Why a setting of a cell has no effect, one line; empty if each has one.
+
+    Args:
+        cell: Overrides of one value each, in which `look_up` finds nothing beside `skip=without_effect`.
+    """
+    command = [parse(text) for text in cell]
+    chosen = {group: [option] for group, option in default_choices().items()} | default_lists()
+    for override in command:
+        if override.key in chosen:
+            chosen[override.key] = override.value if override.key in list_groups() else [override.value]
+    for override in command:
+        group, below, name = override.key.partition(".")
+        options = chosen.get(group, [])
+        if below and group in chosen and not any(override.key in option_keys(group, option) for option in options):
+            listed = f"[{','.join(options)}]" if group in list_groups() else options[0]
+            return f"{override.key}: has no effect with {group}={listed}, which has no {name}."
+    return next(iter(find_settings_without_effect(compose(cell))), "")
+
+
+def report_left_out(found: Sequence[tuple[str, str]]) -> None:
+    """Print which cells of a sweep `skip=without_effect` leaves out, a line for each reason.
+
+    Args:
+        found: The name of each of these cells, and why it is left out.
+    """
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for name, reason in found:
+        reasons[reason].append(make_printable(name))
+    for reason, names in reasons.items():
+        notify(f"Left out: {join_first(names)}: {make_printable(reason)}")
 
 
 def check_all(cells: Sequence[Composed]) -> None:
@@ -75,7 +125,10 @@ def refuse(problems: Iterable[tuple[str, Composed]], total: int) -> None:
         found[problem].append(cell)
     lines = []
     for problem, cells in found.items():
-        where = f" (in {len(cells)} of {total} runs; first: {' '.join(cells[0].command)})" if len(cells) < total else ""
+        where = ""
+        if len(cells) < total:
+            skip = f"; {SKIP}={WITHOUT_EFFECT} leaves them out" if problem in find_settings_without_effect(cells[0]) else ""
+            where = f" (in {len(cells)} of {total} runs; first: {show_overrides(cells[0].command)}{skip})"
         lines.append(problem + where)
     if lines:
         raise ConfigError(*lines)

@@ -7,7 +7,7 @@ from typing import Any
 from dlexp.config.compose import Composed
 from dlexp.config.options import FIXED, groups, list_groups, template
 from dlexp.config.ranges import Rule, fits_float32, option_ranges, rule_for
-from dlexp.config.rules import Settings, check_rules
+from dlexp.config.rules import Settings, check_rules, find_without_effect
 from dlexp.config.values import (
     Tree,
     find_private_keys,
@@ -28,17 +28,29 @@ def check(composed: Composed) -> list[str]:
     Returns:
         One line each: config path, what was expected, what came. Where keys or code are not those of conf/, only that.
     """
+    settings, problems = _read_settings(composed)
+    return problems + check_rules(settings) if settings else problems
+
+
+def find_settings_without_effect(composed: Composed) -> list[str]:
+    """The settings of a config that have no effect beside the others: those of the lines of `check` that say so."""
+    settings, _ = _read_settings(composed)
+    return find_without_effect(settings) if settings else []
+
+
+def _read_settings(composed: Composed) -> tuple[Settings | None, list[str]]:
+    """What the rules check, and what is wrong before; None where keys or code are not those of conf/."""
     tree = composed.tree
     if foreign := list(_foreign_choices(composed.choices, tree)):
-        return foreign
+        return None, foreign
     expected = template(composed.choices, {group: tree.get(group) or () for group in list_groups()})
     if foreign := list(_foreign(tree, expected, tree)):
-        return foreign
+        return None, foreign
     values, problems = _check_ranges(composed, expected)
     overridden = composed.overridden_keys
     untouched = {path: default for path, default in leaves(expected) if path not in overridden}
     references = find_references(tree) | find_references(untouched)  # a resolved tree has no references left
-    return problems + check_rules(Settings(values, overridden, composed.choices, frozenset(references)))
+    return Settings(values, overridden, composed.choices, frozenset(references)), problems
 
 
 def _foreign_choices(choices: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ A command goes through look_up, compose and check. What conf/ offers is in optio
 overrides.py, which keys exist in lookup.py, and what a config must satisfy in check.py, ranges.py and rules.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,12 +24,14 @@ class Composed:
         choices: Group → option.
         overrides: Those of the command, without those of `hydra.`.
         label: The overrides that distinguish the run from the others of its study; empty: all.
+        swept: The keys in which the runs of its sweep differ.
     """
 
     tree: Tree
     choices: dict[str, str]
     overrides: tuple[Override, ...] = ()
     label: tuple[Override, ...] = ()
+    swept: frozenset[str] = frozenset()
 
     @property
     def command(self) -> list[str]:
@@ -51,12 +53,13 @@ class Composed:
         return {key: resolve(value, self.tree) for key, value in self.tree.items()}
 
 
-def compose(overrides: Sequence[str] = (), label: Sequence[str] = ()) -> Composed:
+def compose(overrides: Sequence[str] = (), label: Sequence[str] = (), swept: Iterable[str] = ()) -> Composed:
     """Compose the config that a command with these overrides runs, as Hydra would, but within a millisecond.
 
     Args:
         overrides: Must have passed `look_up`, with one value each.
         label: As in `Composed`.
+        swept: As in `Composed`.
     """
     command = [parse(text) for text in overrides]
     command = [override for override in command if override.key.partition(".")[0] != "hydra"]
@@ -67,4 +70,4 @@ def compose(overrides: Sequence[str] = (), label: Sequence[str] = ()) -> Compose
         if override.key not in chosen:
             above, _, name = override.key.rpartition(".")
             (value_at(tree, above) if above else tree)[name] = deepcopy(override.value)
-    return Composed(tree, choices, tuple(command), tuple(map(parse, label)))
+    return Composed(tree, choices, tuple(command), tuple(map(parse, label)), frozenset(swept))

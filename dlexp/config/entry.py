@@ -7,7 +7,9 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+READ_BY_SHELLS = re.compile(r"""[\s(){}<>|&;$`"'*?!#~\\]""")
 
 _entry = "dlexp"  # of this process: `dlexp`, `python -m dlexp` or `scripts`; a notebook has the first
 
@@ -34,6 +36,15 @@ def show_uses(name: str, uses: Mapping[str, str]) -> str:
     """Show ways to use a command, one a line: its arguments → what it then does."""
     width = max(map(len, uses))
     return "\n".join(f"{show_command(name)} {arguments:<{width}}   {effect}" for arguments, effect in uses.items())
+
+
+def show_overrides(overrides: Iterable[str]) -> str:
+    """Overrides as they can be typed in a shell: in quotes where it would read parentheses, braces, spaces or `>` itself.
+
+    >>> show_overrides(["norm=gn", "probe=[grad_flow]", "norm.groups={16: 4}"])
+    "norm=gn probe=[grad_flow] 'norm.groups={16: 4}'"
+    """
+    return " ".join(shlex.quote(text) if READ_BY_SHELLS.search(text) else text for text in overrides)
 
 
 def show_setting(key: str, value: str | float | None) -> str:

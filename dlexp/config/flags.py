@@ -66,6 +66,19 @@ def write_flags(flags: argparse.Namespace) -> list[str]:
     return ["-m"] * flags.multirun + [f"--{name.replace('_', '-')}" for name in names if getattr(flags, name)]
 
 
+def check_completion(words: Sequence[str]) -> Sequence[str]:
+    """Check what stands beside --shell-completion, which Hydra answers: `install=bash`, or what the installed script asks.
+
+    Raises:
+        ConfigError: If it is something else.
+    """
+    known = [f"{action}={shell}" for action in ("install", "uninstall", "query") for shell in ("bash", "zsh", "fish")]
+    if len(words) != 1 or words[0] not in known:
+        command = f'eval "$({show_command("train")} --shell-completion install=bash)"'
+        raise ConfigError(f"--shell-completion: takes one of {', '.join(known)}. In bash, {command} installs it.")
+    return words
+
+
 def _join_values(settings: list[str], arguments: Sequence[str]) -> list[str]:
     """Join what looks like a flag and its value, such as `--lr 0.1`, into one setting, which is refused with the others."""
     for flag in [text for text in settings if text.startswith("-") and "=" not in text]:

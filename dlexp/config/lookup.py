@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from dlexp.config.grid import GRID, SKIP, WITHOUT_EFFECT
+from dlexp.config.grid_mistakes import check_word, count_cells, find_mistakes_between
 from dlexp.config.options import FIXED, default_choices, default_lists, groups, list_groups, option_keys, scalars
 from dlexp.config.overrides import AXIS, MAX_CELLS, Override, is_multirun, parse, sweeper_axes
 from dlexp.config.shared_keys import key_elsewhere, settable_keys
@@ -31,11 +33,13 @@ class _Command(NamedTuple):
     Args:
         chosen: The options that it uses.
         sweeps: Whether it is a sweep.
+        skips: Whether cells in which a setting has no effect are left out.
         trial: The overrides beside the one that is checked; None: nothing is to be suggested.
     """
 
     chosen: Chosen
     sweeps: bool
+    skips: bool
     trial: Trial | None
 
 
@@ -75,24 +79,26 @@ def find_mistakes(
     for position in wrong:
         wrong[position] = [*_explain_unreadable(overrides[position], wrong[position], chosen, trials[position])]
     sweeps = multirun or is_multirun(command.values())
+    skips = any(override.key == SKIP and override.values != [None] for override in command.values())
     first: dict[str, str] = {}
     num_cells = 1
-    for position, override in command.items():
+    for position, factor in count_cells(command):
+        override = command[position]
         if override.key == "hydra.mode" and override.values == ["RUN"] and multirun:
             wrong[position] = [f"{override.text}: contradicts -m: leave one of the two out."]
             continue
-        lines = list(_check_override(override, _Command(chosen, sweeps, trials[position])))
+        lines = list(_check_override(override, _Command(chosen, sweeps, skips, trials[position])))
         for key in (override.key, *sweeper_axes(override)):
             if key in first:
                 lines.append(f"{override.text}: {make_printable(key)} is set twice, here and by {first[key]}.")
             first.setdefault(key, override.text)
-        num_cells *= max(1, len(override.values))
+        num_cells *= factor
         if num_cells > MAX_CELLS:
             lines.append(f"{override.text}: makes a sweep of more than {MAX_CELLS} runs.")
             num_cells = 1
         if lines:
             wrong[position] = lines
-    return dict(sorted(wrong.items()))
+    return dict(sorted((wrong or find_mistakes_between(command)).items()))
 
 
 def _find_chosen(command: Iterable[Override]) -> Chosen:
@@ -147,6 +153,8 @@ def _check_override(override: Override, command: _Command) -> Iterator[str]:
         if command.trial and not command.trial.find_problems([plain]):
             advice = f"write {plain}"
         yield f"{text}: a group has one place: {advice}."
+    elif key in GRID and not (parsed.is_add() or parsed.is_force_add()):
+        yield from check_word(override, sweeps=command.sweeps)
     else:
         check = _check_list if key in list_groups() else _check_option if key in command.chosen else _check_key
         found = list(check(override, command))
@@ -217,12 +225,13 @@ def _check_key(override: Override, command: _Command) -> Iterator[str]:
             yield f"{override.text}: set it on the {kind}: {meant}."
     elif key in FIXED and having:
         yield f"{override.text}: follows from the option: choose another one of {group} ({', '.join(groups()[group])})."
-    elif having and group in list_groups() and not {*having} & {*chosen[group]}:
+    elif having and group in list_groups() and not {*having} & {*chosen[group]} and not command.skips:
         yield f"{override.text}: this {group} is not chosen: add it to {group}=[...]."
-    elif having and lacking and group not in list_groups():
+    elif having and lacking and group not in list_groups() and not command.skips:
         name = key.removeprefix(f"{group}.")
         verb = "have" if having[1:] else "has"
-        yield f"{override.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}."
+        skip = f" {SKIP}={WITHOUT_EFFECT} leaves these cells out." if {*having} & {*chosen[group]} else ""
+        yield f"{override.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}.{skip}"
     elif below := [path for path in known if path.startswith(f"{key}.") and key not in chosen]:
         yield f"{override.text}: its keys are set one by one: {', '.join(below)}."
     elif key not in known:

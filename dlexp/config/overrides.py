@@ -1,15 +1,17 @@
 """Parse the overrides of a command, and split a sweep into its cells. Whether they make sense is checked in lookup.py."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, QuotedString, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, QuotedString, RangeSweep, Sweep
 from hydra.core.override_parser.types import Override as HydraOverride
 
+from dlexp.config.grid import GRID, combine, read_grid
 from dlexp.config.options import groups, per_lab
+from dlexp.config.spacing import SPACED
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 
@@ -54,7 +56,19 @@ class Override(NamedTuple):
 
 @cache
 def _parser() -> OverridesParser:
-    return OverridesParser.create()
+    parser = OverridesParser.create()
+    for name, space in SPACED.items():
+        parser.functions.register(name, _make_axis(space))
+    return parser
+
+
+def _make_axis(space: Callable[..., list[Any]]) -> Callable[..., ChoiceSweep]:
+    """A function of the grammar, of one that lists values."""
+
+    def list_values(*given: Any) -> ChoiceSweep:
+        return ChoiceSweep(list=space(*given))
+
+    return list_values
 
 
 @per_lab
@@ -80,6 +94,8 @@ def parse(typed: str) -> Override:
 def _explain(typed: str, error: Exception) -> str:
     """Explain why an override cannot be parsed, and where parsing stopped if the parser knows."""
     cause = error.__cause__
+    if isinstance(cause, ConfigError):  # of a function of ours
+        return str(cause)
     place = getattr(cause, "startIndex", None)
     if place is None:
         place = getattr(getattr(cause, "offendingToken", None), "column", None)
@@ -97,14 +113,23 @@ def _values(override: HydraOverride, text: str) -> list[Any]:
     if isinstance(found, Glob):
         return found.filter(groups().get(override.key_or_group, []))
     if isinstance(found, IntervalSweep):
-        raise ConfigError(f"{text}: an interval has no list of values: write them out, or use range(start,stop).")
+        space = f"'{override.key_or_group}=lin(0,1,5)'"
+        raise ConfigError(f"{text}: an interval has no list of values: write them out, or use {make_printable(space)}.")
     if isinstance(found, RangeSweep):
         bounds = (found.start, found.stop, found.step)
         if found.step == 0 or not all(isinstance(bound, int) for bound in bounds):  # range(0.1,0.4,0.1) would hold 0.4
-            raise ConfigError(f"{text}: a range takes whole numbers and a step that is not 0: write the values out.")
+            raise ConfigError(f"{text}: a range takes whole numbers and a step that is not 0: use lin(first,last,number).")
+    if _holds_sweep(found.list if isinstance(found, ChoiceSweep) else found):
+        raise ConfigError(f"{text}: a function that lists values stands alone: write the values out.")
     if override.is_sweep_override():
         return [_unquoted(value) for value in itertools.islice(override.sweep_iterator(), MAX_CELLS + 1)]
     return [found]
+
+
+def _holds_sweep(value: Any) -> bool:
+    """Whether a function that lists values is within a list, a map or another list of values."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(isinstance(item, Sweep) or _holds_sweep(item) for item in items)
 
 
 def _unquoted(value: Any) -> Any:
@@ -118,10 +143,24 @@ def _unquoted(value: Any) -> Any:
 def expand(overrides: Sequence[str]) -> list[tuple[str, ...]]:
     """List the cells of a sweep, each a tuple of overrides. The last key varies fastest, as in Hydra's own sweeper.
 
+    Args:
+        overrides: As typed, `zip`, `exclude` and `skip` included, which are in no cell. `skip` leaves none out here.
+
     >>> expand(["norm=bn,gn", "seed=0", "depth=range(1,3)"])[1]
     ('norm=bn', 'seed=0', 'depth=2')
+    >>> expand(["norm=bn,gn", "depth=1,2", "zip=[norm,depth]"])
+    [('norm=bn', 'depth=1'), ('norm=gn', 'depth=2')]
     """
-    return list(itertools.product(*(split(text) for text in overrides)))
+    return list(_iterate_cells(overrides))
+
+
+def _iterate_cells(overrides: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    command = [parse(text) for text in overrides]
+    grid = read_grid({override.key: override.value for override in command if override.key in GRID})
+    texts = {override.key: split(override.typed) for override in command if override.key not in GRID}
+    values = {key: [parse(text).value for text in axis] if grid.exclude else axis for key, axis in texts.items()}
+    for places in combine(values, grid):
+        yield tuple(texts[key][place] for key, place in places.items())
 
 
 def split(typed: str) -> list[str]:
@@ -134,8 +173,17 @@ def split(typed: str) -> list[str]:
     return [typed]
 
 
+def write_out(typed: str) -> str:
+    """An override in Hydra's own grammar: values that a function of ours lists are written out."""
+    is_ours = any(f"{name}(" in typed for name in SPACED) and parse(typed).parsed.is_sweep_override()
+    return f"{parse(typed).key}={','.join(text.partition('=')[2] for text in split(typed))}" if is_ours else typed
+
+
 def sample_cells(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """Cells of a sweep that hold each value of each key at least once."""
+    """Cells of a sweep that hold each value of each key at least once; all cells where `zip` or `exclude` makes them."""
+    if any(parse(text).key in GRID for text in overrides):
+        yield from map(list, _iterate_cells(overrides))
+        return
     axes = [split(text) for text in overrides]
     first = [axis[0] for axis in axes]
     yield first

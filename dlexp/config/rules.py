@@ -192,13 +192,16 @@ def _every_class_has_an_example(s: Settings) -> Iterator[str]:
             yield f"{key}: must be at least dataset.num_classes={classes}, got {s.values[key]}."
 
 
-RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
-    _every_need_is_met,
-    _packages_are_installed,
+EFFECT_RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (  # a setting that breaks one of them has no effect
     _dropout_between_layers_has_two,
     _nothing_is_without_effect,
     _shared_keys_are_referred_to,
     _data_seed_is_used,
+)
+RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
+    _every_need_is_met,
+    _packages_are_installed,
+    *EFFECT_RULES,
     _a_metric_is_watched,
     _held_out_examples_are_evaluated,
     _learning_rate_can_fall,
@@ -212,3 +215,8 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
 def check_rules(settings: Settings) -> list[str]:
     """Apply all rules, in their order. Returns one line for each problem."""
     return [problem for rule in RULES for problem in rule(settings)]
+
+
+def find_without_effect(settings: Settings) -> list[str]:
+    """The settings that have no effect beside the others, a line for each, as `check_rules` words it."""
+    return [problem for rule in EFFECT_RULES for problem in rule(settings)]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
+from dlexp.config.entry import show_overrides
 from dlexp.config.options import groups, list_groups, option_keys
 from dlexp.config.overrides import Override
 from dlexp.config.trial import Trial
@@ -147,4 +148,6 @@ def _unique(meanings: Iterable[Settings]) -> list[Settings]:
 
 def _show(settings: Settings) -> str:
     parts = (text.partition("=") for text in settings)
-    return make_printable(" ".join(f"{key}={value if len(value) <= MAX_LENGTH_OF_VALUE else '...'}" for key, _, value in parts))
+    return make_printable(
+        show_overrides(f"{key}={value if len(value) <= MAX_LENGTH_OF_VALUE else '...'}" for key, _, value in parts)
+    )

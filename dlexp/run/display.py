@@ -17,7 +17,7 @@ from dlexp.machine.printing import guard_streams, print_text, put_on_one_line
 from dlexp.run.record.forms import BROKEN
 
 REFRESH_SECONDS = 0.5
-LEFT_ALIGNED = ("status", "reason", "study", "question", "run")  # columns of text
+LEFT_ALIGNED = ("status", "reason", "study", "question", "run", "cell")  # columns of text
 PLAIN_WIDTH = 160  # characters in a line of a table, if there is no terminal
 
 

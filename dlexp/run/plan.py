@@ -81,9 +81,8 @@ class PlannedRun:
     def folder(self) -> Path:
         """The existing folder with the run's id, or the one to create."""
         existing = find_run_folder(self.study_folder, self.identity)
-        return (
-            existing or self.study_folder / f"{slug(self.label if self.composed.label else self.differences)}-{self.identity}"
-        )
+        texts = self.label if self.composed.label else self.differences
+        return existing or self.study_folder / f"{slug(texts, self.composed.swept | {'seed', 'data_seed'})}-{self.identity}"
 
     @cached_property
     def differences(self) -> list[str]:

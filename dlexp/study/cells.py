@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from dlexp.config.grid import Grid, combine
+
 Cell = dict[str, Any]
 ARM = "arm"  # the key that names a cell and sets nothing
 
@@ -32,6 +34,10 @@ class Study:
         base: Key → value, set in every run.
         when: Condition, such as `norm=gn` → key → value, set in the runs of the cells that meet the condition.
         axes: Key → values; the cells are their product.
+        zip: Groups of axes that go together, value by value. Their product with the other axes makes the cells.
+        exclude: Combinations of values of axes that make no cell.
+        skip: `without_effect`: no cell either where a setting would have no effect.
+        skipped: The cells that `skip` leaves out. No key of a file.
         cells: Further cells, listed one by one; the key `arm` names a cell.
         tune: Settings that are tuned for each cell before the comparison: key → values; and, as `trials`, `seeds` and `metric`,
             how many of their combinations are tried, with which seeds, and what they are judged by (search.py).
@@ -62,6 +68,10 @@ class Study:
     base: Cell = field(default_factory=dict)
     when: dict[str, Cell] = field(default_factory=dict)
     axes: dict[str, list[Any]] = field(default_factory=dict)
+    zip: list[list[str]] = field(default_factory=list)
+    exclude: list[Cell] = field(default_factory=list)
+    skip: str = ""
+    skipped: list[Cell] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
     tune: dict[str, Any] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
@@ -91,9 +101,14 @@ class Study:
         return self.data_seeds or self.seeds
 
     def all_cells(self) -> list[Cell]:
-        """The product of the axes, then the listed cells."""
-        product = [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
-        return (product if self.axes else []) + self.cells
+        """The combinations of the axes, then the listed cells."""
+        cells = self.combine_axes() + self.cells
+        return [cell for cell in cells if cell not in self.skipped] if self.skipped else cells
+
+    def combine_axes(self) -> list[Cell]:
+        """The combinations of the axes that `zip` and `exclude` leave."""
+        places = combine(self.axes, Grid(self.zip, self.exclude)) if self.axes else ()
+        return [{key: self.axes[key][place] for key, place in combination.items()} for combination in places]
 
 
 def list_repeats(seeds: Sequence[int], data_seeds: Sequence[int]) -> list[Repeat]:
@@ -109,6 +124,19 @@ def meets(cell: Cell, condition: str) -> bool:
 def overrides_of(values: Mapping[str, Any]) -> dict[str, str]:
     """The keys that a cell, or another map of a study, sets, each with its value as it is typed."""
     return {key: spell(value) for key, value in values.items() if key != ARM}
+
+
+def command(study: Study, cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> tuple[str, ...]:
+    """The overrides of one run: the cell wins over `when`, `when` over `base`, and what a command changes over all."""
+    added: Cell = {}
+    for condition, values in study.when.items():
+        added |= values if meets(cell, condition) else {}
+    return label(study.base | added | cell, repeat, changes)
+
+
+def label(cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> tuple[str, ...]:
+    """The overrides that distinguish one run from the others of its study."""
+    return tuple(f"{key}={text}" for key, text in (overrides_of({**cell, **repeat.settings}) | dict(changes)).items())
 
 
 def spell(value: Any) -> str:

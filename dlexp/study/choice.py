@@ -9,8 +9,8 @@ from dlexp.config.compose import Composed, compose
 from dlexp.errors import ConfigError
 from dlexp.run.plan import PlannedRun, plan
 from dlexp.run.record.layout import find_run_folder
-from dlexp.study.cells import Cell, Repeat, Study, list_repeats, spell_cell
-from dlexp.study.request import Request, command, compose_chosen
+from dlexp.study.cells import Cell, Repeat, Study, command, list_repeats, spell_cell
+from dlexp.study.request import Request, compose_chosen
 from dlexp.study.search import Search, read_search
 from dlexp.study.sweep import Checked, check_cells
 

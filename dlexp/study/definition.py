@@ -1,8 +1,10 @@
 """Read a study from a file in conf/study/, or from a file of the user. Loads no torch."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from dlexp.config.grid import SKIP, ZIP, read_grid
 from dlexp.config.options import format_place, option_file, options_in, read
 from dlexp.config.suggestion import nearest_option
 from dlexp.config.values import make_printable
@@ -10,8 +12,10 @@ from dlexp.errors import ConfigError
 from dlexp.run.record.identity import slug
 from dlexp.run.record.layout import RUN_FOLDER_NAME
 from dlexp.study.cells import Study
-from dlexp.study.form import find_wrong_forms
-from dlexp.study.mistakes import find_contradictions
+from dlexp.study.form import NOT_TUNED, find_wrong_forms
+from dlexp.study.listing import list_values
+from dlexp.study.mistakes import find_contradictions, find_grid_mistakes
+from dlexp.study.skip import find_without_effect
 
 RESERVED = ("adhoc", "reference")  # names of other folders in outputs/
 CHANGED = "with-"  # prefix of the report's folder if a command changed the study
@@ -64,7 +68,19 @@ def _read_study(name: str, path: Path) -> Study:
         raise ConfigError(*(f"study={name}: {problem}" for problem in problems))
     if content.get("looks") and not content.get("data_seeds"):
         content = {"seeds": list(range(content["looks"][-1])), **content}
-    study = Study(name=name, **content)
+    axes = {key: list_values(key, values) for key, values in content.get("axes", {}).items()}
+    tune = {key: values if key in NOT_TUNED else list_values(key, values) for key, values in content.get("tune", {}).items()}
+    study = Study(
+        name=name, **{**content, "axes": axes, "tune": tune, **({ZIP: read_grid(content).together} if ZIP in content else {})}
+    )
+    if problems := list(find_grid_mistakes(study)):
+        raise ConfigError(*(f"study={name}: {problem}" for problem in problems))
+    if study.skip:
+        found = list(find_without_effect(study, {}))
+        if found and all(reason for _, reason in found):
+            reasons = dict.fromkeys(reason for _, reason in found)
+            raise ConfigError(f"study={name}: {SKIP}: leaves none of the {len(found)} cells.", *reasons)
+        study = replace(study, skipped=[cell for cell, reason in found if reason])
     if problems := list(dict.fromkeys(find_contradictions(study))):
         raise ConfigError(*(f"study={name}: {problem}" for problem in problems))
     return study

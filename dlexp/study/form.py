@@ -5,9 +5,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from dlexp.config.grid import GRID
+from dlexp.config.grid_mistakes import find_wrong_forms as find_wrong_grid
 from dlexp.config.suggestion import nearest_option
 from dlexp.config.values import format_value, make_printable
 from dlexp.study.cells import ARM
+from dlexp.study.listing import find_wrong_listing, is_listing
 
 Content = Mapping[str, Any]
 
@@ -21,6 +24,7 @@ NUMBERS = ("value", "sd", "n")  # keys of a published number; the others name it
 NOT_IN_A_CELL = {  # key → what to write in its place
     "seed": "write `seeds`, a list, which are those of every cell",
     "study": "a study cannot run another one",
+    **dict.fromkeys(GRID, "write it beside `axes`: it is about all cells"),
 }
 
 
@@ -71,7 +75,9 @@ def _check_axes(place: str, value: Any) -> Iterator[str]:
     yield from _check_settings(place, value)
     for key, values in value.items() if isinstance(value, Mapping) else ():
         axis = f"{place}: {_show(key)}"
-        if not isinstance(values, list):
+        if is_listing(values):
+            yield from (f"{place}: {line}" for line in find_wrong_listing(str(key), values))
+        elif not isinstance(values, list):
             yield f"{axis}: must be a list of values, got {_show(values)}.{_suggest_list(values)}"
         elif not values:
             yield f"{axis}: has no values: give some, or leave the axis out."
@@ -99,10 +105,11 @@ def _suggest_list(value: Any) -> str:
     if isinstance(value, Mapping):
         return ""
     text = make_printable(str(value))
-    if numbers := re.fullmatch(r"range\((-?\d{1,6}),\s*(-?\d{1,6})\)", text):
-        listed = [str(number) for number in range(int(numbers[1]), int(numbers[2]))]
-        return f" Write [{', '.join(listed)}]." if 0 < len(listed) <= 10 else " Write its numbers as a list."
     return f" Write [{', '.join(part.strip() for part in text.split(','))}]."
+
+
+def _check_grid(place: str, value: Any) -> Iterator[str]:
+    yield from (f"{place}: {line}" for line in find_wrong_grid(place, value))
 
 
 def _check_cells(place: str, value: Any) -> Iterator[str]:
@@ -227,6 +234,7 @@ CHECKS: dict[str, Callable[[str, Any], Iterator[str]]] = {
     "base": _check_settings,
     "when": _check_when,
     "axes": _check_axes,
+    **dict.fromkeys(GRID, _check_grid),
     "cells": _check_cells,
     "tune": _check_tune,
     "seeds": _check_seeds,

@@ -6,7 +6,7 @@ from dlexp.config.compose import Composed
 from dlexp.run.display import Display, make_display
 from dlexp.study.cells import Study
 from dlexp.study.choice import check_compared
-from dlexp.study.request import Request, compose_runs
+from dlexp.study.request import Request, compose_first
 from dlexp.study.run import Ended, is_finished, run_study
 from dlexp.study.sweep import Checked, check_cells
 
@@ -43,7 +43,9 @@ def run_by_looks(
         """The runs of what is added from one look to the next; where the study tunes, those of the search."""
         if study.tune:
             searched = begun > 0 and not request.data_seeds  # more seeds of a cell are no reason to search again
-            return Checked([], []) if searched else check_cells(compose_runs(study, request.between(begun, looked)), study.name)
+            return (
+                Checked([], []) if searched else check_cells(compose_first(study, request.between(begun, looked)), study.name)
+            )
         repeats = set(request.between(begun, looked).repeats)
         of_run = [repeat for repeat in request.repeats for _ in request.cells]  # in the order of compose_runs
         return check_cells([run for run, repeat in zip(runs, of_run, strict=True) if repeat in repeats], study.name)

@@ -1,15 +1,16 @@
 """Find what contradicts itself in a study's file: cells that are one, selectors of no cell, published numbers in per cent."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dlexp.config.grid import EXCLUDE, ZIP, Grid, normalise
+from dlexp.config.grid_mistakes import find_exclude_mistakes, find_zip_mistakes
 from dlexp.config.values import format_value
 from dlexp.run.record.protocol_form import find_effect
 from dlexp.study.cells import Cell, Study, meets, overrides_of, spell, spell_cell
 from dlexp.study.form import NUMBERS
 from dlexp.study.metrics import describe_unknown, is_rate
-from dlexp.study.search import find_tune_mistakes, list_tuned
+from dlexp.study.search import find_tune_mistakes, find_tuned_axes, list_tuned
 
 
 def find_contradictions(study: Study) -> Iterator[str]:
@@ -26,7 +27,6 @@ def find_contradictions(study: Study) -> Iterator[str]:
     if study.bounds and not study.looks:
         yield "bounds: only with looks, the numbers of seeds at which the study is judged."
     yield from _find_twice(study)
-    yield from find_tune_mistakes(study)
     yield from _find_set_draws(study)
     yield from _find_equal_cells(study)
     for condition in study.when:
@@ -40,6 +40,8 @@ def find_contradictions(study: Study) -> Iterator[str]:
             yield f"predictions: the claim {format_value(prediction['claim'])} comes twice."
         claims.add(prediction["claim"])
         yield from _check_prediction(prediction, study.metric, cells)
+        if study.exclude or study.skipped:
+            yield from _find_unlike_sides(prediction, study)
     yield from _find_effect_mistakes(study)
     yield from _check_reference(study, cells)
 
@@ -70,11 +72,18 @@ def _find_set_draws(study: Study) -> Iterator[str]:
 
 def _normalise(value: Any) -> str:
     """A value as text that is equal for equal settings: 1, 1.0 and '1' are typed in the same way, or mean the same."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, list | Mapping):
-        return json.dumps(value, sort_keys=True, default=str)
-    return spell(value)
+    return normalise(value) if isinstance(value, float | list | Mapping) else spell(value)
+
+
+def find_grid_mistakes(study: Study) -> Iterator[str]:
+    """What is wrong with `tune`, and with `zip` and `exclude` beside the axes: without it, a study has cells and trials."""
+    grid = Grid(study.zip, study.exclude)
+    yield from find_tune_mistakes(study)
+    tuned = list(find_tuned_axes(grid, study))
+    if lines := tuned or [f"{ZIP}: {line}" for line in find_zip_mistakes(grid, study.axes)]:
+        yield from lines
+    else:
+        yield from (f"{EXCLUDE}: {line}" for line in find_exclude_mistakes(grid, study.axes))
 
 
 def _find_equal_cells(study: Study) -> Iterator[str]:
@@ -117,6 +126,23 @@ def _check_prediction(prediction: Mapping[str, Any], default_metric: str, cells:
         if cell in sides[1]:
             yield f"predictions: {format_value(prediction['claim'])}: {spell_cell(cell)} is on both sides, plus and minus."
             break
+
+
+def _find_unlike_sides(prediction: Mapping[str, Any], study: Study) -> Iterator[str]:
+    """Sides that would be means over other combinations of the other axes, because some are left out."""
+    where, sides = prediction.get("where", {}), (prediction["plus"], prediction["minus"])
+    if any(isinstance(side, list) for side in sides) or sides[0].keys() != sides[1].keys():
+        return  # chosen cell by cell
+    fixed = {*sides[0], *(key for group in study.zip if not sides[0].keys().isdisjoint(group) for key in group)}
+    selected = [[cell for cell in study.all_cells() if (where | side).items() <= cell.items()] for side in sides]
+    others = [[{key: cell[key] for key in cell if key not in fixed} for cell in side] for side in selected]
+    for own, other in (others, others[::-1]) if all(selected) else ():
+        if lacking := [rest for rest in own if rest not in other]:
+            yield (
+                f"predictions: {format_value(prediction['claim'])}: compares means over unlike cells, because a combination is "
+                f"left out: only one side has {spell_cell(lacking[0])}. Choose cells that both sides have by `where`."
+            )
+            return
 
 
 def _check_margin(prediction: Mapping[str, Any], metric: str) -> Iterator[str]:

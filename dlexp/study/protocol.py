@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from dlexp.config import plain_json
 from dlexp.config.compose import compose
+from dlexp.config.grid import EXCLUDE, SKIP, WITHOUT_EFFECT, ZIP
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
 from dlexp.machine.notices import notify
@@ -16,11 +17,12 @@ from dlexp.run.plan import NOT_IN_LABEL, PlannedRun, plan
 from dlexp.run.record.identity import slug
 from dlexp.run.record.layout import PROTOCOL, find_run_folder
 from dlexp.run.record.protocol_form import Protocol
-from dlexp.study.cells import Cell, Repeat, Study, spell, spell_cell
+from dlexp.study.cells import Cell, Repeat, Study, command, spell, spell_cell
 from dlexp.study.choice import Searched, find_parent, list_searched
 from dlexp.study.definition import CHANGED
-from dlexp.study.request import Request, command
+from dlexp.study.request import Request
 from dlexp.study.search import read_search
+from dlexp.study.select import spell_groups
 from dlexp.study.sweep import write_json
 
 OBRIEN_FLEMING = "obrien_fleming"  # the bounds of looks that a command asks for
@@ -111,6 +113,9 @@ def list_changes(study: Study, request: Request) -> list[str]:
     """What a command changes in a study, as its file describes it; as it can be typed."""
     changed = [f"{key}={value}" for key, value in request.changes.items() if key not in NOT_IN_LABEL]
     changed += [f"{key}={','.join(map(spell, values))}" for key, values in request.axes.items()]
+    changed += [f"{ZIP}={spell_groups(request.grid)}"] if request.grid.together else []
+    changed += [f"{EXCLUDE}={spell(list(map(dict, request.grid.exclude)))}"] if request.grid.exclude else []
+    changed += [f"{SKIP}={WITHOUT_EFFECT}"] if request.left_out and not study.skip else []
     drawn = request.apply_to(study).data_seeds
     return changed + ([f"data_seed={','.join(map(spell, drawn))}"] if drawn != study.data_seeds else [])
 

@@ -9,16 +9,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dlexp.config.check import check_all, refuse
+from dlexp.config.check import check_all, refuse, report_left_out
 from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_command
+from dlexp.config.grid import GRID, SKIP, WITHOUT_EFFECT, Grid, read_grid
+from dlexp.config.grid_mistakes import check_word
 from dlexp.config.lookup import look_up
 from dlexp.config.overrides import parse
 from dlexp.errors import ConfigError
-from dlexp.study.cells import Cell, Repeat, Study, list_repeats, meets, overrides_of, spell, spell_cell
+from dlexp.study.cells import Cell, Repeat, Study, command, label, list_repeats, spell_cell
 from dlexp.study.definition import read_study
 from dlexp.study.looks import MAX_SEEDS, SEEDS, Schedule, read_schedule
-from dlexp.study.search import describe_missing_validation, read_search
+from dlexp.study.search import describe_missing_validation, find_tuned_axes, list_tuned, read_search
+from dlexp.study.select import select_cells
+from dlexp.study.skip import find_without_effect
 from dlexp.study.typed import find_tuned_keys, find_value_mistakes, is_repeated
 
 FIXED_DATA = "dataset.data_seed: draws the same data in every run, and data_seed has several values: leave one of the two out."
@@ -35,6 +39,8 @@ class Request:
         changes: Key → text of the value, set in every run. They make the protocol differ from the file.
         axes: Axis → the values of the command, of which the file lacks some. They make the protocol differ, too.
         schedule: With `seeds=auto`, at which numbers of seeds the study is judged, and all seeds that may be added.
+        grid: `zip` and `exclude` of the command, where it gives an axis other values. They make the protocol differ, too.
+        left_out: The cells that `skip=without_effect` leaves out, each with the reason.
     """
 
     cells: list[Cell]
@@ -43,6 +49,8 @@ class Request:
     axes: dict[str, list[Any]] = field(default_factory=dict)
     data_seeds: list[int] = field(default_factory=list)
     schedule: Schedule | None = None
+    grid: Grid = Grid()
+    left_out: list[tuple[Cell, str]] = field(default_factory=list)
 
     @property
     def repeats(self) -> list[Repeat]:
@@ -65,10 +73,12 @@ class Request:
 
     def apply_to(self, study: Study) -> Study:
         """The study with the values that the command gives to its axes, and with draws of the data if it lists none."""
-        study = replace(study, data_seeds=study.data_seeds or self.data_seeds)
-        product = replace(study, axes=study.axes | self.axes, cells=[])
-        made = product.all_cells()
-        return replace(product, cells=[cell for cell in study.cells if cell not in made])
+        groups, excluded = [*study.zip, *map(list, self.grid.together)], [*study.exclude, *map(dict, self.grid.exclude)]
+        study = replace(study, data_seeds=study.data_seeds or self.data_seeds, zip=groups, exclude=excluded)
+        skip, skipped = (WITHOUT_EFFECT, [cell for cell, _ in self.left_out]) if self.left_out else (study.skip, [])
+        study = replace(study, axes=study.axes | self.axes, skip=skip, skipped=skipped)
+        made = study.combine_axes()
+        return replace(study, cells=[cell for cell in study.cells if cell not in made])
 
 
 def names_study(overrides: Sequence[str]) -> bool:
@@ -86,26 +96,28 @@ def read_command(overrides: Sequence[str]) -> tuple[Study, Request]:
     Raises:
         ConfigError: If there is no such study, or if it has no such axis.
     """
-    command = [parse(text) for text in overrides]
-    names = [value for override in command if override.key == "study" for value in override.values]
+    typed = [parse(text) for text in overrides]
+    names = [value for override in typed if override.key == "study" for value in override.values]
     if len(names) != 1:
         raise ConfigError(f"study: give one; {show_command('reproduce')} runs several, one after the other.")
     study = read_study(str(names[0]))
-    return study, narrow(study, [override.typed for override in command if override.key != "study"])
+    return study, narrow(study, [override.typed for override in typed if override.key != "study"])
 
 
 def narrow(study: Study, overrides: Sequence[str]) -> Request:
     """Find the cells, seeds and changes that the overrides of a command (without `study=`) request.
 
     Raises:
-        ConfigError: If a key that is no axis has several values, if a key comes twice, or if `seeds=auto` is not possible.
+        ConfigError: If a key that is no axis has several values, if a key comes twice, if `zip` or `exclude` does not fit the
+            axes, if nothing is left, or if `seeds=auto` is not possible.
     """
-    command = [parse(text) for text in overrides]
-    given = {item.key: item for item in command}
-    keys = [item.key for item in command]
+    typed = [parse(text) for text in overrides]
+    given = {item.key: item for item in typed}
+    keys = [item.key for item in typed]
     schedule = read_schedule(study, given)
     given = {key: item for key, item in given.items() if key not in (SEEDS, MAX_SEEDS)}
-    problems = [f"{item.text}: {item.key} is set twice." for i, item in enumerate(command) if item.key in keys[i + 1 :]]
+    words = [given.pop(key) for key in GRID if key in given]
+    problems = [f"{item.text}: {item.key} is set twice." for i, item in enumerate(typed) if item.key in keys[i + 1 :]]
     repeated = [key for key in ("seed", "data_seed") if is_repeated(key, study, given)]
     problems += [
         f"{item.text}: {study.name} has no axis {key}. Its axes: {', '.join([*study.keys, 'seed', 'data_seed'])}."
@@ -119,38 +131,30 @@ def narrow(study: Study, overrides: Sequence[str]) -> Request:
     if "data_seed" in repeated:
         set_elsewhere = {**study.base, **dict.fromkeys(study.keys), **given, **dict(ChainMap(*study.when.values()))}
         problems += [FIXED_DATA] if "dataset.data_seed" in set_elsewhere else []
-    if problems:
+    wrong = [line for word in words for line in check_word(word, sweeps=True)]
+    grid = Grid() if wrong else read_grid({word.key: word.value for word in words})
+    if problems := [*problems, *wrong, *find_tuned_axes(grid, study)]:
         raise ConfigError(*dict.fromkeys(problems))
     narrowed = {key: item.values for key, item in given.items() if key in study.keys}
-    axes = {key: narrowed.get(key, values) for key, values in study.axes.items()}
-    listed = [cell for cell in study.cells if all(key in cell and cell[key] in values for key, values in narrowed.items())]
-    only_axes = all(key in study.axes for key in narrowed)  # an axis-made cell has no value for the other keys
-    product = replace(study, axes=axes, cells=[]).all_cells() if only_axes else []
-    cells = product + [cell for cell in listed if cell not in product]
-    if not cells:
-        wanted = " ".join(f"{key}={','.join(map(spell, values))}" for key, values in narrowed.items())
-        raise ConfigError(f"study={study.name}: no cell has {wanted}.")
-    known = study.all_cells()
-    other = [cell for cell in cells if cell not in known]
-    changed_axes = {key: axis for key, axis in axes.items() if other and any(value not in study.axes[key] for value in axis)}
+    axes, cells = select_cells(study, narrowed, grid)
     changes = {key: item.value_text for key, item in given.items() if key not in narrowed and key not in repeated}
     chosen = {key: given[key].values for key in repeated if key in given}
     seeds, data_seeds = chosen.get("seed", study.seeds), chosen.get("data_seed", study.data_seeds)
-    request = Request(cells, seeds, changes, changed_axes, data_seeds, schedule)
+    request = Request(cells, seeds, changes, axes, data_seeds, schedule, grid if axes else Grid())
+    if grid.skip or study.skip:
+        request = _skip(study, request)
     return request.until(schedule.looks[-1]) if schedule else request
 
 
-def command(study: Study, cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> tuple[str, ...]:
-    """The overrides of one run: the cell wins over `when`, `when` over `base`, and what a command changes over all."""
-    added: Cell = {}
-    for condition, values in study.when.items():
-        added |= values if meets(cell, condition) else {}
-    return label(study.base | added | cell, repeat, changes)
-
-
-def label(cell: Cell, repeat: Repeat, changes: Mapping[str, str]) -> tuple[str, ...]:
-    """The overrides that distinguish one run from the others of its study."""
-    return tuple(f"{key}={text}" for key, text in (overrides_of({**cell, **repeat.settings}) | dict(changes)).items())
+def _skip(study: Study, request: Request) -> Request:
+    """The request without the cells in which a setting has no effect."""
+    left_out = [(cell, reason) for cell, reason in find_without_effect(request.apply_to(study), request.changes) if reason]
+    skipped = [cell for cell, _ in left_out]
+    cells = [cell for cell in request.cells if cell not in skipped]
+    if not cells:
+        reasons = dict.fromkeys(reason for cell, reason in left_out if cell in request.cells)
+        raise ConfigError(f"study={study.name}: {SKIP}={WITHOUT_EFFECT} leaves nothing of the cells.", *reasons)
+    return replace(request, cells=cells, left_out=left_out)
 
 
 def compose_runs(study: Study, request: Request) -> list[Composed]:
@@ -159,9 +163,17 @@ def compose_runs(study: Study, request: Request) -> list[Composed]:
     The seed varies slowest: an interrupted study has whole seeds. The cells that are not requested are checked, too: the report
     lists them.
 
+    The cells that `skip` leaves out are printed.
+
     Raises:
         ConfigError: With everything that is wrong with any of them.
     """
+    report_left_out([(spell_cell(cell), reason) for cell, reason in request.left_out])
+    return compose_first(study, request)
+
+
+def compose_first(study: Study, request: Request) -> list[Composed]:
+    """Compose and check the same runs, and print nothing."""
     study = request.apply_to(study)
     others = [cell for cell in study.all_cells() if cell not in request.cells]
     if not (search := read_search(study)):
@@ -216,7 +228,8 @@ def _compose(study: Study, requested: list[Run], others: list[Run], changes: Map
     if problems:
         raise ConfigError(*problems)
     labels = [label(cell, repeat, changes) for cell, repeat in requested + others]
-    composed = [compose(overrides, name) for overrides, name in zip(commands, labels, strict=True)]
+    keys = {*study.keys, *list_tuned(study), *study.repeats[0].settings}
+    composed = [compose(overrides, name, keys) for overrides, name in zip(commands, labels, strict=True)]
     _check_validation(composed, study)
     check_all(composed)
     return composed[: len(requested)]

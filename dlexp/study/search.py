@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dlexp.config.grid import EXCLUDE, ZIP, Grid
 from dlexp.study.cells import Cell, Study
 from dlexp.study.form import NOT_TUNED
 from dlexp.study.metrics import describe_unknown
@@ -111,6 +112,15 @@ def find_tune_mistakes(study: Study) -> Iterator[str]:
         if seed in study.seeds:
             yield f"tune: seeds: {seed} is a seed of the comparison too; the search needs others, such as {FIRST_SEED}."
     yield from _find_metric_mistakes(study)
+
+
+def find_tuned_axes(grid: Grid, study: Study) -> Iterator[str]:
+    """Tuned settings that `zip` or `exclude` takes for axes, one line each."""
+    named = {ZIP: [key for group in grid.together for key in group], EXCLUDE: [key for entry in grid.exclude for key in entry]}
+    for word, keys in named.items():
+        for key in dict.fromkeys(keys):
+            if key in list_tuned(study):
+                yield f"{word}: {key} is no axis: {study.name} tunes it, and all cells get the same trials. Leave it out here."
 
 
 def _find_set_elsewhere(key: str, study: Study) -> Iterator[str]:

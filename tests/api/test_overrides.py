@@ -94,3 +94,12 @@ def test_a_list_holds_the_values_of_a_sweep():
 def test_other_values_are_refused(arguments, settings, message):
     with pytest.raises(ConfigError, match=message):
         write_overrides(arguments, settings, sweeps=True)
+
+
+def test_axes_that_go_together_and_exclusions_are_lists_in_a_sweep_too():
+    settings = {"depth": [1, 2], "zip": ["depth", "optimizer.lr"], "exclude": [{"norm": "bn", "l1": 1e-05}]}
+    assert write_overrides([], settings, sweeps=True) == [
+        "depth=1,2",
+        "zip=[depth,optimizer.lr]",
+        "exclude=[{norm:bn,l1:1e-05}]",
+    ]

@@ -1,6 +1,7 @@
 import pytest
 
-from dlexp.config.flags import read_flags
+from dlexp.config.flags import check_completion, read_flags
+from dlexp.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -16,3 +17,9 @@ from dlexp.config.flags import read_flags
 )
 def test_what_is_no_flag_is_answered_as_a_setting(typed: str, overrides: list[str]) -> None:
     assert read_flags(typed.split()).overrides == overrides
+
+
+@pytest.mark.parametrize("typed", ["", "bash", "query=tcsh", "query=bash depth=2"])
+def test_completion_takes_an_action_and_a_shell_alone(typed: str) -> None:
+    with pytest.raises(ConfigError, match="--shell-completion: takes one of install=bash"):
+        check_completion(typed.split())

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlexp.config.grid import GRID
 from dlexp.config.lookup import look_up
 from dlexp.config.options import default_choices, groups, option_keys, scalars
 from dlexp.config.values import leaves
@@ -60,18 +61,21 @@ MESSAGES = [
 SWEEPS = [
     ("norm=bn,bm,gn", [f"norm=bm: no such option. {NORMS} Did you mean bn?"]),
     ("norm=glob(z*)", [f"norm=glob(z*): matches no option. {NORMS}"]),
-    ("norm=bn,gn norm.groups=4", ["norm.groups=4: norm=bn has no groups; gn has."]),
+    ("norm=bn,gn norm.groups=4", ["norm.groups=4: norm=bn has no groups; gn has. skip=without_effect leaves these cells out."]),
     ("norm=bn,gn norm.eps=0.1", []),
     ("optimizer=momentum,nesterov optimizer.momentum=0.5,0.9", []),
     (
         "depth=interval(1,2)",
-        ["depth=interval(1,2): an interval has no list of values: write them out, or use range(start,stop)."],
+        ["depth=interval(1,2): an interval has no list of values: write them out, or use 'depth=lin(0,1,5)'."],
     ),
     (
         "l1=range(0.1,0.4,0.1)",
-        ["l1=range(0.1,0.4,0.1): a range takes whole numbers and a step that is not 0: write the values out."],
+        ["l1=range(0.1,0.4,0.1): a range takes whole numbers and a step that is not 0: use lin(first,last,number)."],
     ),
-    ("depth=range(1,3,0)", ["depth=range(1,3,0): a range takes whole numbers and a step that is not 0: write the values out."]),
+    (
+        "depth=range(1,3,0)",
+        ["depth=range(1,3,0): a range takes whole numbers and a step that is not 0: use lin(first,last,number)."],
+    ),
     ("depth=range(3,1)", ["depth=range(3,1): no values."]),
     ("depth=1,2,1", ["depth=1,2,1: the same value comes twice."]),
     ("seed=range(0,1000000000)", ["seed=range(0,1000000000): makes a sweep of more than 100000 runs."]),
@@ -97,7 +101,7 @@ def test_a_sweep_is_looked_up_in_every_value(command: str, expected: list[str]) 
     "form", ["~{}", "~{}=1", "{}@x=1", "+{}._target_=x", "{}.no.such.key=1", "{}=${{now:%Y}}", "{}=", "{}={{_args_:[]}}"]
 )
 def test_no_key_can_be_bent(key: str, form: str) -> None:
-    harmless = form == "{}=" and key not in groups()  # an empty text: the range of the key decides
+    harmless = form == "{}=" and key not in [*groups(), *GRID]  # an empty text: the range of the key decides
     assert bool(look_up([form.format(key)], multirun=False)) is not harmless
 
 

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from dlexp.errors import ConfigError
-from dlexp.study.cells import Repeat, spell
+from dlexp.study.cells import Repeat, label, spell
 from dlexp.study.definition import read_study
-from dlexp.study.request import label, narrow
+from dlexp.study.request import narrow
 
 NARROWED = {  # study, what is typed → number of cells
     "nothing": ("depth_activation", "", 16),
@@ -87,7 +87,38 @@ WRONG = {
         {"axes": {"depth": "1,2"}},
         r"axes: depth: must be a list of values, got '1,2'. Write \[1, 2\]",
     ),
-    "a range": ({"axes": {"depth": "range(1,4)"}}, r"got 'range\(1,4\)'. Write \[1, 2, 3\]"),
+    "an empty range": ({"axes": {"depth": "range(4,1)"}}, r"axes: depth=range\(4,1\): lists no values: an axis has 1 to 1000"),
+    "a long range": ({"axes": {"depth": "range(0,10000)"}}, "lists more than 1000 values"),
+    "a bound that log cannot take": (
+        {"axes": {"optimizer.lr": "log(0,1,5)"}},
+        r"axes: optimizer.lr=log\(0,1,5\): log takes bounds above 0, .* got 0 and 1",
+    ),
+    "axes of unequal length that go together": (
+        {"axes": {"depth": [1, 2, 3], "width": [8, 16]}, "zip": ["depth", "width"]},
+        "zip: depth has 3 values, width has 2 values: axes that go together have equally many",
+    ),
+    "an axis that goes together with what is none": (
+        {"zip": ["depth", "widht"]},
+        "zip: widht is no axis here. The axes are depth.",
+    ),
+    "zip of a word": ({"zip": "depth"}, "zip: must be a list of axes that go together, such as .*, got 'depth'"),
+    "an exclusion of nothing": ({"exclude": [{"depth": 9}]}, "exclude: {depth: 9}: depth has no value 9, but 1, 2"),
+    "an exclusion of all": ({"exclude": [{"depth": 1}, {"depth": 2}]}, "exclude: leaves none of the 2 combinations"),
+    "an exclusion that is no list": (
+        {"exclude": {"depth": 1}},
+        "exclude: must be a list of combinations to leave out, .* got {depth: 1}",
+    ),
+    "another word than without_effect": ({"skip": "yes"}, "skip: must be without_effect, got 'yes'"),
+    "a prediction about what is excluded": ({"exclude": [{"depth": 2}], "predictions": [CLAIM]}, "selects no cell"),
+    "sides that are means over unlike cells": (
+        {"axes": {"depth": [1, 2], "norm": ["bn", "gn"]}, "exclude": [{"depth": 2, "norm": "bn"}], "predictions": [CLAIM]},
+        "'c': compares means over unlike cells, .*: only one side has {norm: bn}. Choose cells that both sides have by `where`",
+    ),
+    "a sweep's word in a cell": ({"base": {"zip": ["depth"]}}, "base: zip: write it beside `axes`: it is about all cells"),
+    "nothing that has an effect": (
+        {"axes": {"activation": ["relu", "tanh"]}, "base": {"depth": 0, "norm": "none"}, "skip": "without_effect"},
+        "skip: leaves none of the 2 cells",
+    ),
     "an empty axis": ({"axes": {"depth": [1, 2], "width": []}}, "axes: width: has no values"),
     "an axis with nan": ({"axes": {"depth": [1, 2], "dropout": [float("nan")]}}, "axes: dropout: must be values, got .nan"),
     "a value twice": ({"axes": {"depth": [1, 2, 1]}}, "axes: depth: 1 comes twice"),
@@ -239,6 +270,21 @@ def test_a_file_with_a_mistake_is_refused(changes, message, tmp_path):
     (tmp_path / "made.yaml").write_text(yaml.safe_dump(sound | changes))
     with pytest.raises(ConfigError, match=message):
         read_study(str(tmp_path / "made.yaml"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exclude": [{"depth": 2, "norm": "bn"}], "where": {"norm": "gn"}},
+        {"exclude": [{"depth": 2, "norm": "bn"}, {"depth": 1, "norm": "bn"}]},
+        {"zip": ["depth", "width"], "exclude": [{"norm": "bn"}]},
+    ],
+)
+def test_sides_are_alike_if_the_same_is_left_out_of_both(changes, tmp_path):
+    sound = {"question": "q", "background": "b", "axes": {"depth": [1, 2], "norm": ["bn", "gn"], "width": [8, 16]}}
+    where = {"where": changes.pop("where")} if "where" in changes else {}
+    (tmp_path / "made.yaml").write_text(yaml.safe_dump(sound | changes | {"predictions": [CLAIM | where]}))
+    assert read_study(str(tmp_path / "made.yaml")).predictions
 
 
 @pytest.mark.parametrize("effect", [0.01, 1, 5])

@@ -114,7 +114,7 @@ def test_a_command_that_is_refused_registers_nothing(more, message, command, tmp
 
 def test_a_study_must_be_named(capsys):
     assert main(["epochs=3"]) == 2
-    assert "study: name the study to register: dlexp register study=<name>." in capsys.readouterr().err
+    assert "study: name the study to register: dlexp register study=NAME." in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_named_by_all_that_read_it_and_not_written_over(command, tmp_path, capsys):

@@ -14,9 +14,9 @@ from dlexp.run.execute import gather_facts
 from dlexp.run.plan import plan
 from dlexp.run.setup.effects import check_schedule, choose_batch_size
 from dlexp.run.setup.factories import make_factory
-from dlexp.study.cells import Repeat
+from dlexp.study.cells import Repeat, command
 from dlexp.study.definition import read_study, studies
-from dlexp.study.request import Request, command, compose_runs, narrow
+from dlexp.study.request import Request, compose_runs, narrow
 from tests import ROOT
 from tests.runs import prepare, run
 

@@ -154,3 +154,8 @@ def add_reference(cells: pd.DataFrame, reference: Mapping[str, Any] | None) -> p
         for column, key in REFERENCE_NUMBERS.items():
             cells.loc[selected, column] = float(entry[key]) if entry.get(key) is not None else math.nan
     return cells
+
+
+def find_followers(study: Mapping[str, Any]) -> set[str]:
+    """The keys whose values follow from those of another: of axes that go together all but the first, which stands for them."""
+    return {key for group in study.get("zip") or [] for key in group[1:]}

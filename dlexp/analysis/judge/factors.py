@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dlexp.analysis.judge import anova
-from dlexp.analysis.judge.cells import select_usable
+from dlexp.analysis.judge.cells import find_followers, select_usable
 from dlexp.analysis.judge.costs import is_cost
 from dlexp.analysis.judge.statistics import TINY, summarise
 from dlexp.analysis.read.folder import flatten
@@ -109,7 +109,7 @@ def weigh_factors(study: Mapping[str, Any], planned: Iterable[Mapping[str, Any]]
     """Weigh the factors of a study, of each data set on its own where at least two other factors vary.
 
     Args:
-        study: `metric`, as in protocol.json.
+        study: `metric` and `zip`, as in protocol.json. Axes that go together are one factor, called as the first of them.
         planned: The runs that protocol.json lists: `id`, `cell`, `seed`, `data_seed`.
         runs: A table with the `id`, the status and the metric of runs.
 
@@ -120,9 +120,13 @@ def weigh_factors(study: Mapping[str, Any], planned: Iterable[Mapping[str, Any]]
     usable = select_usable(runs, metric)
     values = dict(zip(usable["id"], usable[metric].astype(float), strict=True)) if len(usable) else {}
     known = {name: value for name, value in values.items() if np.isfinite(value) and (value > 0 or not is_cost(metric))}
+    followers = find_followers(study)
     every = [
         _Run(
-            {key: flatten(value) for key, value in run["cell"].items()}, run["seed"], run.get("data_seed"), known.get(run["id"])
+            {key: flatten(value) for key, value in run["cell"].items() if key not in followers},
+            run["seed"],
+            run.get("data_seed"),
+            known.get(run["id"]),
         )
         for run in planned
     ]

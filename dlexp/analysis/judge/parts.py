@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dlexp.analysis.judge.cells import find_followers
 from dlexp.analysis.judge.draws import Outcomes, Values, average_by_block
 from dlexp.analysis.judge.heterogeneity import Average, Part, compare_independent, compare_paired
 from dlexp.analysis.judge.result import Verdict
@@ -27,20 +28,28 @@ def add_averages(
 
     Args:
         verdicts: One for each of the study's predictions.
-        study: `predictions` and `pairing`, as in protocol.json.
+        study: `predictions`, `pairing` and `zip`, as in protocol.json.
         cells: All cells of the study.
         values_of: Returns a metric's values, for each cell in the same order.
     """
     predictions = study.get("predictions") or []
     pairs = zip(verdicts, predictions, strict=True)
+    followers = find_followers(study)
+    distinct = [{key: value for key, value in cell.items() if key not in followers} for cell in cells]
     return [
-        replace(verdict, averages=_find_averages(verdict, each, cells, values_of(verdict.metric))) for verdict, each in pairs
+        replace(verdict, averages=_find_averages(verdict, each, cells, distinct, values_of(verdict.metric)))
+        for verdict, each in pairs
     ]
 
 
 def _find_averages(
-    verdict: Verdict, prediction: Mapping[str, Any], cells: Sequence[Cell], values: Sequence[Outcomes]
+    verdict: Verdict,
+    prediction: Mapping[str, Any],
+    cells: Sequence[Cell],
+    distinct: Sequence[Cell],
+    values: Sequence[Outcomes],
 ) -> tuple[Average, ...]:
+    """The averages of a prediction; `distinct` are the cells without keys whose values follow from another."""
     sides = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
     limit = math.inf if verdict.horizon is None else verdict.horizon
     known = [{repeat: min(float(value), limit) for repeat, value in cell.items() if value is not None} for cell in values]
@@ -49,7 +58,7 @@ def _find_averages(
     if verdict.estimate is None or not all(known[i] for side in sides for i in side):
         return ()
     found = []
-    for key in dict.fromkeys(key for i in sides[0] for key in cells[i]):
+    for key in dict.fromkeys(key for i in sides[0] for key in distinct[i]):
         levels = [dict.fromkeys(_spell(cells[i], key) for i in side) for side in sides]
         if len(levels[0]) > 1 and set(levels[0]) == set(levels[1]):
             groups = [[[i for i in side if _spell(cells[i], key) == level] for side in sides] for level in levels[0]]

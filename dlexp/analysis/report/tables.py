@@ -135,6 +135,11 @@ def build_setup(result: StudyResult, text: Text) -> Table:
         rows.append([key, ", ".join(dict.fromkeys(show(value) for value in result.cells[key] if value is not ABSENT))])
     tune = study.get("tune") or {}
     rows += [[key, text("tuned", listed=", ".join(map(show, tune[key])))] for key in tune if key in _list_tuned(result)]
+    rows += [["zip", ", ".join(group)] for group in study.get("zip") or []]
+    rows += [
+        ["exclude", ", ".join(f"{key}={show(value)}" for key, value in entry.items())] for entry in study.get("exclude") or []
+    ]
+    rows += [["skip", ", ".join(f"{key}={show(value)}" for key, value in cell.items())] for cell in study.get("skipped") or []]
     rows += [["data_seed", ", ".join(map(show, study["data_seeds"]))]] if result.by_draw and "data_seed" not in shared else []
     rows.append([text("seed"), ", ".join(map(show, study.get("seeds", [])))])
     rows += [[text("seed_of_search"), ", ".join(map(show, result.tuning.seeds))]] if result.tuning else []

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+SLUG_LENGTH, SLUG_BYTES = 80, 240  # with the id, a name stays within the 255 bytes of file systems
 
 # Settings that change neither what a run computes nor how long it takes. (A time is a result too, so the number of loader
 # workers is in the id.) Depth, width and dropout enter the id where a part refers to them, as `model.depth` and so on.
@@ -15,6 +17,9 @@ NOT_IN_ID = frozenset(
         ("force",),
         ("retry",),
         ("stale",),
+        ("zip",),
+        ("exclude",),
+        ("skip",),
         ("profile",),
         ("checkpoint_every",),
         ("data_dir",),
@@ -26,7 +31,7 @@ NOT_IN_ID = frozenset(
 Paths = frozenset[tuple[str, ...]]
 
 # Settings that say which runs a command executes, and nothing about a run.
-NOT_IN_CONFIG_FILE = {"stale"}
+NOT_IN_CONFIG_FILE = {"stale", "zip", "exclude", "skip"}
 
 # Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
 SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {
@@ -138,10 +143,33 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def slug(differences: Sequence[str]) -> str:
-    """A readable name from `key=value` strings: sorted, letters, digits and `.=_-` only, at most 80 characters, 240 bytes."""
-    text = "-".join(sorted(differences)) or "default"
-    safe = "".join(letter if letter.isalnum() or letter in ".=_-" else "-" for letter in text)
-    while "--" in safe:
-        safe = safe.replace("--", "-")
-    return safe[:80].encode()[:240].decode(errors="ignore").strip("-.")
+def slug(differences: Sequence[str], first: Collection[str] = ()) -> str:
+    """A readable name from `key=value` strings: sorted, letters, digits and `.=_-` only, at most 80 characters, 240 bytes.
+
+    Args:
+        differences: The strings.
+        first: Keys that are never cut off: where the name is too long, they come first, and may take up to 240 bytes.
+    """
+    parts = sorted(differences)
+    text = _make_safe(parts) or "default"
+    if len(text) <= SLUG_LENGTH:
+        return _cut(text, SLUG_LENGTH)
+    whole = [part for part in parts if part.partition("=")[0] in first]
+    others = [part for part in parts if part not in whole]
+    limits = (
+        limit for limit in range(SLUG_BYTES, 0, -1) if len(_make_safe(part[:limit] for part in whole).encode()) <= SLUG_BYTES
+    )
+    limit = next(limits, 0)  # of a part, so that each has a place
+    whole = [part[:limit] for part in whole]
+    return _cut(_make_safe([*whole, *others]), max(SLUG_LENGTH, len(_make_safe(whole))))
+
+
+def _make_safe(parts: Iterable[str]) -> str:
+    text = "".join(letter if letter.isalnum() or letter in ".=_-" else "-" for letter in "-".join(parts))
+    while "--" in text:
+        text = text.replace("--", "-")
+    return text
+
+
+def _cut(text: str, length: int) -> str:
+    return text[:length].encode()[:SLUG_BYTES].decode(errors="ignore").strip("-.")

@@ -11,6 +11,7 @@ from dlexp.analysis import analyse
 from dlexp.analysis.judge import anova
 from tests import ROOT
 from tests.analysis.made import make_study, noisy
+from tests.runs import edit_json
 
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 AXES = {"activation": ["relu", "tanh"], "depth": [1, 2, 4]}
@@ -157,3 +158,15 @@ def test_statsmodels_is_loaded_only_where_factors_are_weighed(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=ENV)
     assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+def test_axes_that_go_together_are_one_factor(tmp_path):
+    cells = [{"depth": d, "width": w, "activation": a} for d, w in [(1, 32), (2, 16), (4, 8)] for a in ("relu", "tanh")]
+    axes = {"depth": [1, 2, 4], "width": [32, 16, 8], "activation": ["relu", "tanh"]}
+    claim = {"claim": "c", "plus": {"activation": "relu"}, "minus": {"activation": "tanh"}, "expected": "greater"}
+    folder = make_study(tmp_path, {}, range(5), cells=cells, zip=[["depth", "width"]], predictions=[claim])
+    edit_json(folder / "protocol.json", lambda content: content["study"].update(axes=axes, cells=[]))
+    result = analyse(folder)
+    (about,) = result.factors
+    assert (about.refusal, list(about.levels), about.empty) == ("", ["depth", "activation"], ())
+    assert [average.key for average in result.verdicts[0].averages] == ["depth"]

@@ -13,8 +13,8 @@ from dlexp.config.options import groups, list_groups, traits
 from dlexp.errors import UnsupportedError
 from dlexp.run.plan import path_keys, plan
 from dlexp.run.record.identity import run_id
+from dlexp.study.cells import command
 from dlexp.study.definition import Study, read_study
-from dlexp.study.request import command
 from tests.options import options
 
 FINGERPRINT = "a fingerprint"  # in place of that of the files of a data set of the user, which are not there

@@ -106,3 +106,27 @@ def test_the_fingerprint_of_user_data_is_part_of_the_id():
 )
 def test_slug(differences, expected):
     assert identity.slug(differences) == expected
+
+
+LONG = [f"dataset.some_long_key_{number}=12345" for number in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("differences", "first"),
+    [
+        ([*LONG, "width=8", "seed=3"], ["width", "seed"]),
+        ([*LONG, "seed=3"], [*(text.partition("=")[0] for text in LONG), "seed"]),
+        ([f"model.widths=[{'64,' * 2000}]", "seed=3"], ["model.widths", "seed"]),
+        ([f"data_dir={'é' * 300}", f"output_dir={'ü' * 300}", "seed=3"], ["data_dir", "output_dir", "seed"]),
+    ],
+)
+def test_what_varies_is_never_cut_off(differences, first):
+    found = identity.slug(differences, first)
+    assert [key for key in first if f"{key}=" not in found] == []
+    assert "seed=3" in found
+    assert len(found.encode()) <= 240
+    assert len(identity.slug(differences)) <= 80
+
+
+def test_a_short_slug_is_sorted_whatever_varies():
+    assert identity.slug(["width=8", "seed=3", "depth=2"], ["width"]) == "depth=2-seed=3-width=8"
