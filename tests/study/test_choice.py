@@ -9,6 +9,8 @@ import dlexp
 from dlexp.analysis import analyse
 from dlexp.analysis.report.archive import archive_report
 from dlexp.analysis.report.replace import LessKnownError
+from dlexp.analysis.report.tables import build_setup
+from dlexp.analysis.report.text import Text
 from dlexp.analysis.report.write import build_report
 from dlexp.commands.plan import main as plan
 from dlexp.commands.register import main as register
@@ -235,6 +237,75 @@ def test_parts_of_the_study_are_searched_and_run_as_they_are_asked_for(tmp_path,
     (tmp_path / "tuned.yaml").write_text(STUDY.replace("0.1]", "0.1, 1.0]"))
     assert plan(command) == 0
     assert "Changed since it was registered" in capsys.readouterr().out
+
+
+def test_a_plan_counts_what_the_search_has_not_chosen_yet(copy, capsys):
+    command = [f"study={copy / 'tuned.yaml'}", f"output_dir={copy / 'outputs'}"]
+    first = read_protocol(copy)["search"]["runs"][0]
+    shutil.rmtree(find_run(copy, first["id"]))
+    assert plan(command) == 0
+    shown = capsys.readouterr().out
+    rows = {line.split()[0]: line.split()[1:5] for line in shown.splitlines()[1:3]}
+    assert rows == {"optimizer=sgd": ["2", "3", "0", "0"], "optimizer=adam": ["5", "0", "0", "0"]}
+    assert "10 runs of 2 cells: 7 done, 3 to do. 6 are of the search, 4 of the comparison.\nThe 3 due will take about " in shown
+    assert shown.endswith(" one after the other, going by finished runs of the same cells.\n")
+
+
+def test_a_plan_says_which_cells_will_not_be_compared(copy, capsys):
+    set_losses(copy, "adam", ["diverged"] * 3)
+    first = next(run for run in read_protocol(copy)["search"]["runs"] if run["cell"] == {"optimizer": "adam"})
+    edit_summary(find_run(copy, first["id"]), lambda summary: summary.update(status="failed", reason="no memory"))
+    command = [f"study={copy / 'tuned.yaml'}", f"output_dir={copy / 'outputs'}"]
+    assert plan(command) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "10 runs of 2 cells: 5 done, 1 failed, 2 diverged, 2 untuned. 6 are of the search, 4 of the comparison." in shown
+    assert (
+        "{optimizer: adam}: no trial of its search has learned: no settings are chosen, and its runs are not started." in shown
+    )
+    assert "due" not in shown
+    assert plan([*command, "retry=failed"]) == 0  # then one may be chosen
+    shown = capsys.readouterr().out
+    assert "2 to do" in shown
+    assert "The 3 due will take about " in shown
+    assert "not started" not in shown
+
+
+ZIPPED = {
+    "[sgd, adam]}": "[sgd, adam], grad_clip: [1.0, 2.0], depth: [1, 2]}\nzip: [optimizer, grad_clip]\n"
+    "exclude: [{grad_clip: 2.0, depth: 2}]",
+    "model.widths: [4], ": "",
+    "minus: {optimizer: sgd}": "minus: {optimizer: sgd}, where: {depth: 1}",
+    "[0.001, 0.01, 0.1]": '"log(1e-3,1e-1,2)"',
+}
+
+
+def test_axes_that_go_together_are_tuned_and_compared(tmp_path):
+    text = STUDY
+    for old, new in ZIPPED.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "tuned.yaml").write_text(text)
+    protocol, folder = start(tmp_path)
+    cells = [
+        {"optimizer": "sgd", "grad_clip": 1.0, "depth": 1},
+        {"optimizer": "sgd", "grad_clip": 1.0, "depth": 2},
+        {"optimizer": "adam", "grad_clip": 2.0, "depth": 1},
+    ]
+    assert [run["cell"] for run in protocol["runs"][::2]] == cells
+    assert [run["cell"] for run in protocol["search"]["runs"]] == cells * 2
+    result = analyse(folder)
+    assert [search.cell for search in result.tuning.searches] == cells
+    assert (len(result.runs), len(result.tuning.runs), result.runs["status"].eq("done").all()) == (6, 6, True)
+    setup = {row[0]: row[1] for row in build_setup(result, Text("en")).rows}
+    assert setup["zip"] == "optimizer, grad_clip"
+    assert setup["exclude"] == "grad_clip=2, depth=2"
+    assert "0.001, 0.1" in setup["optimizer.lr"]
+    assert plan([f"study={tmp_path / 'tuned.yaml'}", f"output_dir={tmp_path / 'outputs'}"]) == 0
+    assert register([f"study={tmp_path / 'tuned.yaml'}", f"output_dir={tmp_path / 'outputs'}"]) == 0
+    (registered,) = read_registrations(tmp_path / "outputs/tuned")
+    assert registered["study"]["zip"] == [["optimizer", "grad_clip"]]
+    assert registered["study"]["tune"]["optimizer.lr"] == [0.001, 0.1]
+    assert analyse(folder).registration.state == "after"
 
 
 def test_an_archive_keeps_the_search(copy, tmp_path):

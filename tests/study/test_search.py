@@ -51,6 +51,25 @@ def test_every_cell_gets_the_same_trials_with_seeds_of_their_own(tmp_path):
         ]
 
 
+def test_a_function_lists_the_values(tmp_path):
+    study = read_study(str(write(tmp_path, '{optimizer.lr: "log(1e-3,0.1,3)", grad_clip: "lin(1,2,2)", trials: 4}')))
+    assert study.tune == {"optimizer.lr": [0.001, 0.01, 0.1], "grad_clip": [1, 2], "trials": 4}
+    assert len(read_search(study).trials) == 4
+
+
+def test_combinations_that_are_left_out_are_not_searched(tmp_path):
+    path = write(tmp_path, f"{{{RATES}}}", more="zip: [optimizer, depth]\nexclude: [{optimizer: sgd}]")
+    path.write_text(
+        path.read_text()
+        .replace("adam]}", "adam, momentum], depth: [1, 2, 3]}")
+        .replace("minus: {optimizer: sgd}", "minus: {depth: 2}")
+    )
+    study, request = read_command([f"study={path}", "exclude=[{depth:3}]"])
+    assert [dict(cell) for cell in request.cells] == [{"optimizer": "adam", "depth": 2}, {"optimizer": "adam", "norm": "bn"}]
+    assert number_runs(study, request) == (6, 10)
+    assert len(compose_runs(study, request)) == 6
+
+
 def test_more_trials_are_those_of_before_and_others(tmp_path):
     values = f"weight_decay: {[i / 1000 for i in range(40)]}"
     found = []
@@ -78,6 +97,31 @@ def test_the_seed_of_a_search_is_one_that_no_run_of_the_comparison_has(tmp_path)
 REFUSED = {  # tune, other keys of the file → the message
     "no map": ("[0.1]", {}, "tune: must be a map, key: value, got [0.1]."),
     "nothing": ("{}", {}, "tune: has no settings: write each with a list of values, such as optimizer.lr: [0.01, 0.1]."),
+    "zip of a tuned setting": (
+        f"{{{RATES}}}",
+        {"more": "zip: [optimizer, optimizer.lr]"},
+        "zip: optimizer.lr is no axis: tiny tunes it, and all cells get the same trials. Leave it out here.",
+    ),
+    "exclude of a tuned setting": (
+        f"{{{RATES}}}",
+        {"more": "exclude: [{optimizer: sgd, optimizer.lr: 0.1}]"},
+        "exclude: optimizer.lr is no axis: tiny tunes it, and all cells get the same trials. Leave it out here.",
+    ),
+    "zip as a setting": (
+        f"{{{RATES}, zip: [optimizer.lr, grad_clip]}}",
+        {},
+        "tune: zip: write it beside `axes`: it is about all cells.",
+    ),
+    "a function that lists nothing": (
+        '{optimizer.lr: "log(0,1,5)"}',
+        {},
+        "tune: optimizer.lr=log(0,1,5): log takes bounds above 0, because its values have equal ratios, got 0 and 1.",
+    ),
+    "a function as trials": (
+        f"{{{RATES}, trials: 'range(2,4)'}}",
+        {},
+        "tune: trials: must be a whole number, at least 2, got 'range(2,4)'.",
+    ),
     "no list": (
         "{optimizer.lr: 0.1}",
         {},
@@ -176,6 +220,18 @@ COMMANDS = {  # tune, settings of all runs, what is typed → the message
         "",
         "optimizer.lr=0.1",
         "optimizer.lr=0.1: tiny tunes optimizer.lr: its values are in `tune` in the file of the study.",
+    ),
+    "zip of a tuned key": (
+        RATES,
+        "",
+        "zip=[optimizer,optimizer.lr]",
+        "zip: optimizer.lr is no axis: tiny tunes it, and all cells get the same trials. Leave it out here.",
+    ),
+    "exclude of a tuned key": (
+        RATES,
+        "",
+        "exclude=[{optimizer.lr:0.1}]",
+        "exclude: optimizer.lr is no axis: tiny tunes it, and all cells get the same trials. Leave it out here.",
     ),
     "no such key": ("optimizer.lrr: [1, 2]", "", "", "optimizer.lrr=1: no such key. Did you mean optimizer.lr=1?"),
     "a wrong value": ("optimizer.lr: [0.1, x]", "", "", "optimizer.lr: must be a number above 0, got 'x'"),

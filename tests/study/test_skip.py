@@ -88,3 +88,32 @@ def test_a_prediction_about_them_is_refused(read):
     claim = {"claim": "c", "plus": {"depth": 0}, "minus": {"depth": 1}, "expected": "greater"}
     with pytest.raises(ConfigError, match="predictions.plus: .* selects no cell"):
         read(skip="without_effect", predictions=[claim])
+
+
+def test_a_setting_that_only_another_option_has_is_without_effect(read):
+    base = {"dataset": "moons", "model": "mlp", "hardware": "cpu"}
+    study = read(base=base, axes={"norm": ["none", "gn"], "norm.groups": [1, 2]}, skip="without_effect")
+    assert study.skipped == [{"norm": "none", "norm.groups": groups} for groups in (1, 2)]
+    assert len(compose_runs(study, narrow(study, ["seed=0"]))) == 2
+    wrong = read(base=base, axes={"norm": ["none", "gn"], "norm.grups": [1, 2]}, skip="without_effect")
+    with pytest.raises(ConfigError, match="norm.grups=1: no such key"):
+        compose_runs(wrong, narrow(wrong, []))
+
+
+def test_a_study_that_tunes_leaves_out_what_has_no_effect_in_any_trial(read, capsys):
+    axes = {"norm": ["none", "gn"], "depth": [1, 2]}
+    base = {"dataset": "moons", "model": "mlp", "hardware": "cpu"}
+    study = read(base=base, axes=axes, tune={"norm.groups": [1, 2], "optimizer.lr": [0.01, 0.1]}, skip="without_effect")
+    assert study.skipped == [{"norm": "none", "depth": 1}, {"norm": "none", "depth": 2}]
+    assert len(compose_runs(study, narrow(study, ["depth=1"]))) == 4
+    assert capsys.readouterr().err.count("Left out: ") == 1
+    some = read(base=base, axes={"norm.groups": [1, 2]}, tune={"norm": ["none", "gn"]}, skip="without_effect")
+    assert some.skipped == []
+    with pytest.raises(ConfigError, match="norm.groups"):  # every cell gets the same trials
+        compose_runs(some, narrow(some, []))
+
+
+def test_a_search_that_is_too_large_is_refused_before_its_trials_are_listed(read):
+    values = list(range(1, 1000))
+    with pytest.raises(ConfigError, match="tune: has 997002999 combinations"):
+        read(tune={"batch_size": values, "epochs": values, "model.width": values}, skip="without_effect")
