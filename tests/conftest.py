@@ -1,8 +1,12 @@
-"""Options of the test suite: the number of processes, the slow tests, a timed sample of them, and the installed wheel."""
+"""Options of the test suite: the number of processes, the slow tests, a timed sample of them, and the installed wheel.
+
+And a folder in memory.
+"""
 
 import gc
 import os
 import random
+import tempfile
 import time
 from pathlib import Path
 
@@ -92,3 +96,13 @@ def _one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def in_memory(tmp_path):
+    """A folder in /dev/shm, if that exists, so that hundreds of starts that save at every step need not wait for a disk."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="dlexp-") as folder:
+        yield Path(folder)

@@ -9,6 +9,7 @@ import runpy
 import sys
 import tempfile
 from collections.abc import Mapping
+from multiprocessing import forkserver
 from pathlib import Path
 
 from tests import ROOT
@@ -52,6 +53,8 @@ class Command:
 
 
 def _run(arguments, cwd, environment, out, err):
+    # What the command forks, such as the workers of a sweep, comes from the process from which it was forked itself.
+    forkserver.ensure_running = forkserver._forkserver.ensure_running = lambda: None
     os.environ.update(environment)
     for descriptor, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)

@@ -47,6 +47,8 @@ ELSEWHERE = {
     "zip": "tests/config/test_grid.py: they make the cells of a sweep",
     "exclude": "tests/config/test_grid.py",
     "skip": "tests/config/test_check.py",
+    "jobs": "tests/study/test_workers.py",
+    "jobs_per_gpu": "tests/study/test_jobs.py",
     "hardware.empty_cache_every": "tests/machine/test_device.py",
     "profile": "tests/run/test_profiling.py",
     "checkpoint_every": "tests/reliability",

@@ -1,7 +1,7 @@
 """Show the progress of runs that Python code starts: a bar in a notebook, and elsewhere nothing that was not asked for."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from time import monotonic
 from types import TracebackType
@@ -37,6 +37,10 @@ class Silent:
     def table(self, table: Table) -> None:
         """Show nothing."""
 
+    def split(self, num_jobs: int) -> "Sequence[Silent]":
+        """Show nothing of each job."""
+        return [self] * num_jobs
+
     def __enter__(self) -> "Silent":
         """Show nothing."""
         return self
@@ -56,6 +60,7 @@ class NotebookBar(Silent):
         self.num_runs, self.num_begun, self.num_epochs, self.num_steps, self.step = num_runs, 0, 0, 1, 0
         self.title, self.numbers, self.drawn = "", "", 0.0
         self.output: Any = None
+        self.jobs: list[NotebookBar] = []
 
     def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
         """Start the bar of a run."""
@@ -86,6 +91,11 @@ class NotebookBar(Silent):
         bar = f'<progress value="{self.step}" max="{self.num_steps}" style="width: 16em"></progress>'
         self.output.update(_html(f"{bar} {escape(self.title)}<br><small>{escape(self.numbers)}</small>"))
 
+    def split(self, num_jobs: int) -> "Sequence[NotebookBar]":
+        """A bar for each job."""
+        self.jobs = [NotebookBar().__enter__() for _ in range(num_jobs)]
+        return self.jobs
+
     def __enter__(self) -> "NotebookBar":
         """Make the output in which the bar is drawn."""
         from IPython.display import display
@@ -94,8 +104,9 @@ class NotebookBar(Silent):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        """Remove the bar."""
-        self.output.update(_html(""))
+        """Remove the bar, and those of jobs."""
+        for bar in (self, *self.jobs):
+            bar.output.update(_html(""))
 
 
 def _html(text: str) -> Any:

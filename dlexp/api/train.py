@@ -18,6 +18,8 @@ from dlexp.config.lab import Lab
 from dlexp.config.overrides import parse
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
+from dlexp.study.forks import load_ahead
+from dlexp.study.jobs import refuse_for_one
 from dlexp.study.request import compose_runs, names_study, read_command
 
 if TYPE_CHECKING:  # it loads torch, which a refused call does not need
@@ -49,6 +51,8 @@ def train(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         if swept := [make_printable(text) for text in typed if _has_several_values(text)]:
             raise ConfigError(*(f"{text}: several values: dlexp.sweep trains a run for each." for text in swept))
         composed = compose_run(typed)
+        if problems := refuse_for_one(composed):
+            raise ConfigError(*problems)
     with borrowing_process(chosen):
         from dlexp.api.display import choose_display
         from dlexp.run.execute import execute, gather_facts
@@ -95,6 +99,7 @@ def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         if problems := find_problems(typed, multirun=True):
             raise ConfigError(*problems)
         cells = compose_sweep(typed)
+        load_ahead(cells)
     named = ["--config-dir", str(chosen.conf)] if chosen else []
     command = f"{show_command('train')} {shlex.join(['-m', *typed, *named])}"
     with borrowing_process(chosen):
@@ -110,6 +115,7 @@ def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None 
 def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> Sweep:
     study, request = read_command(typed)
     runs = compose_runs(study, request)
+    load_ahead(runs)
     with borrowing_process(lab):
         from dlexp.api.display import choose_display
         from dlexp.study.choice import check_compared

@@ -18,6 +18,8 @@ from dlexp.config.options import CONF, current_lab
 from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_params, write_out
 from dlexp.errors import ConfigError
 from dlexp.run import signals
+from dlexp.study.forks import load_ahead
+from dlexp.study.jobs import refuse_for_one
 from dlexp.study.request import compose_runs, names_study, read_command
 
 EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
@@ -46,6 +48,7 @@ def _command(arguments: list[str]) -> int:
             raise ConfigError(f"A study is many runs: {show_command('plan')} study=... lists them.")
         study, request = read_command(overrides)
         runs = compose_runs(study, request)
+        load_ahead(runs)
         from dlexp.study.look_by_look import run_by_looks  # loads torch: not before the configs have passed
         from dlexp.study.run import run_study
         from dlexp.study.sweep import check_cells
@@ -67,7 +70,7 @@ def _command(arguments: list[str]) -> int:
     if sweeps or flags.by_hydra:
         return _run_hydra([*write_flags(flags), *map(write_out, replace_sweeper_params(overrides))])
     composed = compose(overrides)
-    if problems := check(composed):
+    if problems := check(composed) or refuse_for_one(composed):
         raise ConfigError(*problems)
     return _train_one(composed)
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from dlexp.machine.console import make_console
 from dlexp.machine.printing import guard_streams, print_text, put_on_one_line
 from dlexp.run.record.forms import BROKEN
+from dlexp.run.side_by_side import Bars, Messages
 
 REFRESH_SECONDS = 0.5
 LEFT_ALIGNED = ("status", "reason", "study", "question", "run", "cell")  # columns of text
@@ -45,6 +46,9 @@ class Display(Protocol):
 
     def table(self, table: Table) -> None:
         """Show a table."""
+
+    def split(self, num_jobs: int) -> "Sequence[Display]":
+        """Displays for runs that are executed at the same time, one for each job. Called once, within the context."""
 
     def __enter__(self) -> "Display":
         """Begin to show."""
@@ -85,6 +89,10 @@ class Plain:
     def table(self, table: Table) -> None:
         """Print the table at a fixed width."""
         make_console(width=PLAIN_WIDTH).print(table)
+
+    def split(self, num_jobs: int) -> Sequence[Display]:
+        """Print the messages of each job, and a line for each run that has ended."""
+        return [Messages(self.say, self.table)] * num_jobs
 
     def __enter__(self) -> "Plain":
         """Do nothing: there is no live display."""
@@ -129,9 +137,8 @@ class Live:
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Move the bar, and show the numbers of the row beside it."""
-        numbers = "  ".join(_format_numbers(row)).replace("train/", "").replace(" examples/s", "/s")
         description = f"epoch {row['epoch']}/{self.num_epochs}"
-        self.progress.update(self.run, completed=row["step"] or 0, description=description, numbers=numbers)
+        self.progress.update(self.run, completed=row["step"] or 0, description=description, numbers=_shorten(row))
 
     def end(self) -> None:
         """Hide the run's bar."""
@@ -146,6 +153,10 @@ class Live:
         """Print above the bars."""
         self.progress.console.print(table)
 
+    def split(self, num_jobs: int) -> Sequence[Display]:
+        """A bar for each job."""
+        return Bars(self.progress, num_jobs, self.say, self.table, _shorten).jobs
+
     def __enter__(self) -> "Live":
         """Start the live display."""
         self.streams = (sys.stdout, sys.stderr)
@@ -155,8 +166,8 @@ class Live:
 
     def __exit__(self, *_: object) -> None:
         """End the live display."""
-        self.progress.update(self.sweep, visible=False)
-        self.progress.update(self.run, visible=False)
+        for bar in self.progress.task_ids:
+            self.progress.update(bar, visible=False)
         self.progress.stop()
         sys.stdout, sys.stderr = self.streams
 
@@ -179,6 +190,11 @@ def _format_numbers(row: Mapping[str, float]) -> list[str]:
     numbers = [f"{name} {format_value(name, row[name])}" for name in row if name.endswith(("/loss", "/acc", "/rmse"))]
     rate = row.get("examples_per_s")
     return numbers + ([f"{rate:,.0f} examples/s"] if rate else [])
+
+
+def _shorten(row: Mapping[str, float]) -> str:
+    """The numbers of a row, for a place beside a bar."""
+    return "  ".join(_format_numbers(row)).replace("train/", "").replace(" examples/s", "/s")
 
 
 def format_value(name: str, value: Any) -> str:
@@ -217,9 +233,9 @@ def origin_lines(codes: Iterable[str], environments: Iterable[str]) -> list[str]
 
 
 def result_line(summary: Mapping[str, Any], folder: Path) -> str:
-    """Describe how a run ended: a failed one with the place of its traceback, a diverged one with the step where it began."""
+    """Describe how a run ended: a failed one with the place of its log, a diverged one with the step where it began."""
     if summary["status"] in BROKEN:
-        return put_on_one_line(f"{summary['status']}: {summary['reason']} (traceback in {folder / 'train.log'})")
+        return put_on_one_line(f"{summary['status']}: {summary['reason']} (see {folder / 'train.log'})")
     tests = [f"{name} {format_value(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
     tests = tests if summary["metrics"].get("test/loss") is not None else ["no test metrics"]
     seconds = f"{sum(summary['seconds'].values()):.1f} s"

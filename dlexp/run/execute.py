@@ -1,13 +1,10 @@
 """One run in the order it happens: gather facts, find its saved state, train, record."""
 
-import os
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
-
-import yaml
-from omegaconf import OmegaConf
 
 from dlexp.config.values import format_value
 from dlexp.contract import Dataset
@@ -16,14 +13,12 @@ from dlexp.errors import CheckpointError, DatasetError, HeldError, MovedError
 from dlexp.machine.device import describe_device
 from dlexp.machine.memory import is_out_of_memory
 from dlexp.run import signals
+from dlexp.run.begin_record import begin_summary, open_record
 from dlexp.run.display import Display
-from dlexp.run.metrics import list_columns
 from dlexp.run.plan import PlannedRun, fingerprint_data
 from dlexp.run.record import checkpoint, disk
 from dlexp.run.record.checkpoint import expected_bytes
-from dlexp.run.record.clear import FORCED
-from dlexp.run.record.folder import Record, SavedFiles
-from dlexp.run.record.identity import NOT_IN_CONFIG_FILE
+from dlexp.run.record.folder import Record
 from dlexp.run.record.lock import Hold, hold
 from dlexp.run.record.place import explain_moved
 from dlexp.run.resume import check_whole, find_saved_state
@@ -32,6 +27,7 @@ from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
 from dlexp.run.setup.factories import forget_data, load_dataset, make_factory, make_probes
 from dlexp.run.setup.facts import Facts, check_facts
 from dlexp.run.setup.lab_modules import find_place, import_parts, users_errors
+from dlexp.run.side_by_side import Messages
 from dlexp.run.trainer import Trainer
 
 MAX_REASON_LENGTH = 2000  # characters of an error's message in the summary; train.log has the whole message
@@ -102,9 +98,33 @@ def execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any] |
         DiskError: If the disk is full or cannot be written. Everything saved before is intact.
         MovedError: If the folder of the run, or its lock, is removed, renamed or replaced while it is executed.
     """
+    with _holding(run, facts) as held:
+        return None if run.read_summary() and not run.must_run() else _execute(run, facts, display, held)
+
+
+def record_failure(run: PlannedRun, facts: Facts, reason: str) -> dict[str, Any]:
+    """Record that a run has failed which could not do so itself, because its process was ended. What was saved stays.
+
+    Returns:
+        The summary as written.
+
+    Raises:
+        HeldError, CheckpointError, ConfigError, DiskError, MovedError: As `execute`.
+    """
+    with _holding(run, facts) as held:
+        check_whole(run)
+        saved = find_saved_state(run, _read_measurements(run), Messages(lambda _: None, lambda _: None))
+        record = open_record(run, facts, saved, held.check)
+        record.log(reason)
+        return record.finish({**begin_summary(run), "status": "failed", "reason": reason, **describe_device(run.device)})
+
+
+@contextmanager
+def _holding(run: PlannedRun, facts: Facts) -> Iterator[Hold]:
+    """Within this context this process holds the run, and a refusal of the disk is a DiskError."""
     try:
         with hold(run.study_folder, run.identity) as held:
-            return None if run.read_summary() and not run.must_run() else _execute(run, facts, display, held)
+            yield held
     except OSError as error:
         if moved := disk.find_gone(error, run.study_folder):
             raise explain_moved(moved, run.folder) from error
@@ -120,13 +140,7 @@ def _execute(run: PlannedRun, facts: Facts, display: Display, held: Hold) -> dic
     saved = find_saved_state(run, measurements, display)
     if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.NUM_STATES):
         display.say(warning)
-    files = SavedFiles(saved.state["rows"], saved.files) if saved else None
-    record = Record(folder, list_columns(run.config, facts), _initial_files(run), run.modules, files, held.check)
-    record.log(run.title)
-    if "SLURM_RESTART_COUNT" in os.environ:
-        record.log(f"SLURM_RESTART_COUNT={os.environ['SLURM_RESTART_COUNT']}")
-    summary: dict[str, Any] = {"id": run.identity, "choices": run.composed.choices, "overrides": run.differences}
-    summary |= {"sources": run.sources} if run.sources else {}
+    record, summary = open_record(run, facts, saved, held.check), begin_summary(run)
     try:
         config = run.config
         if tuning.needs_measurement(config):
@@ -209,15 +223,3 @@ def _report_choices(chosen: tuning.Settings, record: Record, display: Display) -
 
 def _state_bytes(run: PlannedRun, facts: Facts) -> int:
     return expected_bytes(facts.num_parameters, rollback=run.config["on_divergence"] == "rollback")
-
-
-def _initial_files(run: PlannedRun) -> dict[str, str]:
-    """Name and text of the files that a run folder has from the start."""
-    config = {key: value for key, value in run.config.items() if key not in NOT_IN_CONFIG_FILE}
-    return {
-        **({FORCED: "Started with force=true; the next such start goes on.\n"} if run.config["force"] else {}),
-        "config.yaml": yaml.safe_dump(config, sort_keys=False),
-        ".hydra/config.yaml": OmegaConf.to_yaml(run.composed.tree),
-        ".hydra/overrides.yaml": yaml.safe_dump(run.composed.command),
-        ".hydra/hydra.yaml": yaml.safe_dump({"hydra": {"runtime": {"choices": run.composed.choices}}}),
-    }

@@ -31,6 +31,8 @@ NOT_IN_LABEL = {
     "force",
     "retry",
     "stale",
+    "jobs",
+    "jobs_per_gpu",
     "profile",
     "checkpoint_every",
     "data_dir",
@@ -49,6 +51,7 @@ class PlannedRun:
         study: The study that the run is part of, or `adhoc`.
         fingerprint: Hash of the content of the user's own files, if the run reads any.
         sources: The source of what it takes from the lab: path below the lab → hash.
+        modules: The modules of dlexp that can change a number of the run, as they were when it was planned: path → hash.
     """
 
     composed: Composed
@@ -57,6 +60,7 @@ class PlannedRun:
     study: str
     fingerprint: str | None
     sources: dict[str, str]
+    modules: dict[str, str]
 
     @property
     def version(self) -> str:
@@ -106,21 +110,6 @@ class PlannedRun:
         """The summary of an earlier start; None if there was none, or if it was interrupted."""
         folder = find_run_folder(self.study_folder, self.identity)
         return read_summary(folder) if folder else None
-
-    @property
-    def modules(self) -> dict[str, str]:
-        """The modules of dlexp that can change a number of the run: path → hash of its source."""
-        return find_modules(self.config, find_imports_of_dlexp(self.config))
-
-    def note_code(self) -> None:
-        """Read the modules of the run, the versions of the libraries, and the commit, before the run imports anything.
-
-        They are asked for once in a process, so its runs name the code that it executes, whatever is edited or committed until
-        they end. A study plans all its runs before the first.
-        """
-        find_modules(self.config, find_imports_of_dlexp(self.config))
-        describe_libraries()
-        git_commit()
 
     def describe_other_code(self) -> str:
         """How this run was finished, if by code that has changed since; else empty.
@@ -178,9 +167,19 @@ def plan(composed: Composed, study: str = ADHOC) -> PlannedRun:
     _resolve_auto(config)
     fingerprint, sources = fingerprint_data(composed, config), hash_sources(config)
     identity = run_id(config, fingerprint, path_keys(composed), sources)
-    run = PlannedRun(composed, config, identity, study, fingerprint, sources)
-    run.note_code()
-    return run
+    modules = find_modules(config, find_imports_of_dlexp(config))
+    note_code()
+    return PlannedRun(composed, config, identity, study, fingerprint, sources, modules)
+
+
+def note_code() -> None:
+    """Read the versions of the libraries and the commit, before a run imports anything.
+
+    They are asked for once in a process, and so are the modules of dlexp: its runs name the code that it executes, whatever is
+    edited or committed until they end. A study plans all its runs before the first.
+    """
+    describe_libraries()
+    git_commit()
 
 
 def fingerprint_data(composed: Composed, config: Mapping[str, Any]) -> str | None:

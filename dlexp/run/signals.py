@@ -19,12 +19,20 @@ GRACE = 25.0  # seconds from the first signal to a forced end
 
 _requested: signal.Signals | None = None
 _deferred = False
+_is_worker = False
 
 
-def listen() -> None:
-    """Install the handlers for SIGTERM, SIGINT and SIGUSR1."""
+def listen(*, is_worker: bool = False) -> None:
+    """Install the handlers for SIGTERM, SIGINT and SIGUSR1.
+
+    Args:
+        is_worker: Whether this process executes runs for a command. Such a process ignores SIGINT, which a terminal sends to it
+            and to the command: the command asks it to stop. A signal that reaches it in two ways does not end it at once.
+    """
+    global _is_worker
+    _is_worker = is_worker
     for number in SIGNALS:
-        signal.signal(number, _handle)
+        signal.signal(number, signal.SIG_IGN if is_worker and number == signal.SIGINT else _handle)
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -107,13 +115,18 @@ def _end_hanging_process(reader: int) -> None:
     time.sleep(GRACE)
     _requested = _requested or signal.Signals(number)
     message = f"Not ended {GRACE:g} s after {_requested.name}: ended without saving. The same command goes on."
-    print(message, requeue() or "", file=sys.stderr, flush=True)
+    if _is_worker:  # whose streams may lead to a command that has ended
+        print(message, file=sys.__stderr__, flush=True)
+    else:
+        print(message, requeue() or "", file=sys.stderr, flush=True)
     os._exit(RESUMABLE)
 
 
 def _handle(number: int, _: FrameType | None) -> None:
     global _requested
     if _requested is not None:
+        if _is_worker:
+            return
         os._exit(RESUMABLE)
     _requested = signal.Signals(number)
     if not _deferred:

@@ -27,6 +27,11 @@ def is_rate(metric: str) -> bool:
     return metric.endswith("/acc")
 
 
+def is_measured(metric: str) -> bool:
+    """Whether a metric is a time, a speed or an amount of memory, which depends on what else the machine does."""
+    return metric in MACHINE or metric.rpartition("/")[2].partition(".")[0] in ("seconds", "examples_per_s")
+
+
 def describe_unknown(metric: str) -> str:
     """What is wrong with a metric that no run of any study has; empty if there is such a metric."""
     if metric in METRICS:

@@ -19,6 +19,7 @@ from dlexp.config.overrides import parse
 from dlexp.errors import ConfigError
 from dlexp.study.cells import Cell, Repeat, Study, command, label, list_repeats, spell_cell
 from dlexp.study.definition import read_study
+from dlexp.study.jobs import check_jobs
 from dlexp.study.looks import MAX_SEEDS, SEEDS, Schedule, read_schedule
 from dlexp.study.search import describe_missing_validation, find_tuned_axes, list_tuned, read_search
 from dlexp.study.select import select_cells
@@ -232,6 +233,7 @@ def _compose(study: Study, requested: list[Run], others: list[Run], changes: Map
     composed = [compose(overrides, name, keys) for overrides, name in zip(commands, labels, strict=True)]
     _check_validation(composed, study)
     check_all(composed)
+    check_jobs(composed, study)
     return composed[: len(requested)]
 
 

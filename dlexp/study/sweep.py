@@ -1,10 +1,12 @@
-"""Run the runs of one command one after the other, once all of them have passed the checks, and report on them."""
+"""Run the runs of one command, once all of them have passed the checks, and report on them."""
 
 import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,17 +14,19 @@ from dlexp.config import plain_json
 from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
 from dlexp.data.fingerprint import checking_once
-from dlexp.errors import CheckpointError, ConfigError, HeldError, MovedError, UnsupportedError
+from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.files import make_own_folder, write_whole
-from dlexp.run.display import Display, make_display, origin_lines, result_line, results_table
-from dlexp.run.execute import execute, gather_facts
+from dlexp.run.display import Display, make_display, origin_lines, results_table
+from dlexp.run.execute import gather_facts
 from dlexp.run.metrics import list_metrics
 from dlexp.run.plan import ADHOC, PlannedRun, plan
 from dlexp.run.record import disk, folder
 from dlexp.run.record.forms import BROKEN, FINISHED, Manifest
 from dlexp.run.record.layout import SWEEPS
-
-Row = dict[str, Any]
+from dlexp.study.jobs import check_jobs, read_jobs
+from dlexp.study.row import Row, complete
+from dlexp.study.work import Work, fit_into_memory, list_gpus, measure_work, order_runs
+from dlexp.study.workers import complete_at_once
 
 
 class Checked(NamedTuple):
@@ -32,15 +36,17 @@ class Checked(NamedTuple):
         runs: Each run once, even if two cells are the same run.
         unsupported: For each of the other cells, why this machine cannot run it.
         metrics: The names of the metrics that some of these runs have, or will have.
+        work: Id → size, of the runs that are due.
     """
 
     runs: list[PlannedRun]
     unsupported: list[str]
     metrics: frozenset[str] = frozenset()
+    work: Mapping[str, Work] = {}
 
 
 def sweep(cells: Checked, command: str, display: Display | None = None, split: str = "test") -> int:
-    """Run the cells of a sweep that are not finished, one after the other, and report on all.
+    """Run the cells of a sweep that are not finished, one after the other or several at a time, and report on all.
 
     Args:
         cells: The cells, in the order in which they run.
@@ -52,9 +58,11 @@ def sweep(cells: Checked, command: str, display: Display | None = None, split: s
         The exit code: 1 if a run failed, now or before, else 0.
 
     Raises:
+        ConfigError: If the number of runs on each GPU is set, and no run uses one.
         DiskError: If the disk is full or cannot be written.
     """
-    runs, unsupported, _ = cells
+    runs, unsupported = cells.runs, cells.unsupported
+    gpus = list_gpus(runs)
     swept = list_swept_keys(runs)
     manifest = _locate_manifest(runs)
     listed = {"command": command, "runs": [{"id": run.identity, "overrides": run.differences} for run in runs]}
@@ -63,23 +71,53 @@ def sweep(cells: Checked, command: str, display: Display | None = None, split: s
     with disk.writing(manifest):
         make_own_folder(manifest.parent)
     write_json(manifest, listed | {"started": folder.now()} | ({"finished": finished} if forced else {}))
-    rows: list[Row] = []
+    rows: dict[str, Row] = {}
     with display or make_display(count_due(runs)) as display:
         if finished:
             display.say(f"force=true: goes on after the {len(finished)} runs that the interrupted start finished.")
         try:
-            for run in runs:
-                due = run.must_run() and run.identity not in finished
-                rows.append(_complete(run, display, split, due=due) | {key: _value(run, key) for key in swept})
-                if forced and due and rows[-1]["outcome"] == "done":
-                    finished.append(run.identity)
-                    write_json(manifest, listed | {"started": folder.now(), "finished": finished})
+            with closing(_complete_all(cells, list(finished), gpus, display)) as completed:
+                for run, row in completed:
+                    rows[run.identity] = row | {key: _value(run, key) for key in swept}
+                    if forced and row["outcome"] == "done":
+                        finished.append(run.identity)
+                        write_json(manifest, listed | {"started": folder.now(), "finished": finished})
         finally:  # an interrupted sweep reports what it has
-            _report(rows, swept, len(runs), len(unsupported), command, display)
-            counts = Counter(row["outcome"] for row in rows)
+            ordered = [rows[run.identity] for run in runs if run.identity in rows]
+            _report(ordered, split, swept, len(runs), len(unsupported), command, display)
+            counts = Counter(row["outcome"] for row in ordered)
             interrupted = {"finished": finished} if forced and len(rows) < len(runs) else {}
             write_json(manifest, listed | {"counts": counts, "ended": folder.now()} | interrupted)
-    return int(any(row["outcome"] == "failed" for row in rows))
+    return int(any(row["outcome"] == "failed" for row in rows.values()))
+
+
+def _complete_all(
+    cells: Checked, finished: Sequence[str], gpus: Sequence[str], display: Display
+) -> Generator[tuple[PlannedRun, Row]]:
+    """Complete the runs of a sweep, of which some are finished; yields each with its row, in the order in which they end."""
+    jobs = read_jobs(cells.runs[0].composed)
+    due: list[PlannedRun] = []
+    others: list[PlannedRun] = []
+    for run in cells.runs if not jobs.is_one else ():
+        (due if run.must_run() and run.identity not in finished else others).append(run)
+    count = jobs.choose_count([run.config["hardware"]["num_threads"] for run in due], gpus, len(due))
+    count, reason = fit_into_memory(due, cells.work, count) if count > 1 else (count, "")
+    if reason:
+        display.say(reason)
+    if count == 1:
+        for run in (_set_jobs(run, 1) for run in cells.runs):
+            yield run, complete(run, display, due=run.must_run() and run.identity not in finished)
+        return
+    for run in others:
+        yield run, complete(run, display, due=False)
+    ordered = [_set_jobs(run, count) for run in order_runs(due, others, cells.work)]
+    places = [gpus[number % len(gpus)] if gpus else None for number in range(count)]
+    yield from complete_at_once(ordered, places, display)
+
+
+def _set_jobs(run: PlannedRun, count: int) -> PlannedRun:
+    """The run with the number of runs that are executed at the same time as it, for its summary."""
+    return replace(run, config={**run.config, "jobs": count})
 
 
 def goes_on(runs: Sequence[PlannedRun]) -> bool:
@@ -117,7 +155,9 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
         ConfigError: With every mistake of every cell, or if the machine can run none.
         DatasetError: If the data of a cell cannot be read or downloaded.
     """
+    check_jobs(cells)
     runs: dict[str, PlannedRun] = {}
+    work: dict[str, Work] = {}
     unsupported: list[str] = []
     problems: list[tuple[str, Composed]] = []
     metrics: set[str] = set()
@@ -125,7 +165,9 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
         try:
             run = plan(cell, study)
             if run.must_run() and run.identity not in runs:
-                metrics |= list_metrics(run.config, gather_facts(run))
+                facts = gather_facts(run)
+                metrics |= list_metrics(run.config, facts)
+                work[run.identity] = measure_work(facts)
             elif summary := run.read_summary():
                 metrics.update(summary.get("metrics", {}))
             runs[run.identity] = run
@@ -136,7 +178,7 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     refuse(problems, len(cells))
     if not runs:
         raise UnsupportedError(*dict.fromkeys(unsupported))
-    return Checked(list(runs.values()), unsupported, frozenset(metrics))
+    return Checked(list(runs.values()), unsupported, frozenset(metrics), work)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -150,47 +192,6 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         write_whole(path, json.dumps(plain_json.seal(content), indent=1) + "\n")
 
 
-def _complete(run: PlannedRun, display: Display, split: str, *, due: bool) -> Row:
-    """Run one cell if it is due.
-
-    Returns:
-        Its row: status, outcome (done, skipped, failed, held), metrics and time.
-    """
-    try:
-        fresh = execute(run, gather_facts(run), display) if due else None
-    except HeldError as error:
-        display.say(str(error))
-        return {"status": "held", "outcome": "held"}
-    except MovedError as error:
-        display.say(f"{run.title}: {error}")
-        return {"status": "moved", "outcome": "failed", "reason": str(error)}
-    except CheckpointError as error:
-        display.say(str(error))
-        return {"status": "damaged", "outcome": "failed", "reason": str(error).splitlines()[0]}
-    summary = fresh or run.read_summary()
-    if summary is None:
-        return {
-            "status": "moved",
-            "outcome": "failed",
-            "reason": f"{run.folder} was removed or renamed after the run had ended.",
-        }
-    status = summary["status"]
-    if fresh:
-        display.say(f"{run.title}: {result_line(summary, run.folder)}")
-    if status in BROKEN:
-        return {"status": status, "outcome": "failed", "reason": summary["reason"]}
-    code, environment = ("", "") if fresh else (run.describe_other_code(), run.describe_other_environment())
-    if not fresh:
-        status = (code or environment).partition(":")[0] or f"{status} before"
-    metrics = summary["metrics"]
-    # Without a loss there is no accuracy either, though older runs recorded one.
-    known = metrics.get(f"{split}/loss") is not None
-    scores = {name: value for name, value in metrics.items() if known and name.startswith(f"{split}/")}
-    row = {"status": status, "outcome": "done" if fresh else "skipped", **scores, "seconds": sum(summary["seconds"].values())}
-    row |= {"code": code, "environment": environment}
-    return row | ({"reason": summary["reason"]} if "reason" in summary else {})
-
-
 def list_swept_keys(runs: Sequence[PlannedRun]) -> list[str]:
     """The keys in which the runs differ, in the order typed."""
     keys = dict.fromkeys(override.key for run in runs for override in run.composed.overrides)
@@ -201,10 +202,9 @@ def _value(run: PlannedRun, key: str) -> str:
     return next((override.value_text for override in run.composed.overrides if override.key == key), "")
 
 
-def _report(rows: list[Row], swept: list[str], total: int, unsupported: int, command: str, display: Display) -> None:
+def _report(rows: list[Row], split: str, swept: list[str], total: int, unsupported: int, command: str, display: Display) -> None:
     """Print the table, and last the counts and what to do next."""
-    scores = [f"{split}/{name}" for split in ("test", "val") for name in ("acc", "rmse", "loss")]
-    scores = [name for name in scores if any(name in row for row in rows)]
+    scores = [name for key in ("acc", "rmse", "loss") if any((name := f"{split}/{key}") in row for row in rows)]
     reason = ["reason"] if any("reason" in row for row in rows) else []
     display.table(results_table(rows, [*swept, *scores, "seconds", "status", *reason]))
     counts = Counter(row["outcome"] for row in rows)

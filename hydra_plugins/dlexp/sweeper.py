@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from dlexp.config.check import compose_sweep
 from dlexp.config.entry import show_command
+from dlexp.study.forks import load_ahead
 
 
 class Sweeper(HydraSweeper):
@@ -30,6 +31,7 @@ class Sweeper(HydraSweeper):
         """Run the cells, and end the process with the sweep's exit code. Called by Hydra, which would lose a returned one."""
         axes = [f"{key}={values}" for key, values in self.params.items()]
         cells = compose_sweep([*axes, *arguments])
+        load_ahead(cells)
         from dlexp.study.sweep import check_cells, sweep  # loads torch: not before the configs have passed
 
         raise SystemExit(sweep(check_cells(cells), f"{show_command('train')} {shlex.join(sys.argv[1:])}"))

@@ -1,22 +1,7 @@
-"""A folder in memory, and a table of faults: a test adds to it by `record_property(row, [faults, violations])`."""
+"""A table of faults: a test adds to it by `record_property(row, [faults, violations])`."""
 
-import os
 import re
-import tempfile
 from collections import defaultdict
-from pathlib import Path
-
-import pytest
-
-
-@pytest.fixture
-def in_memory(tmp_path):
-    """A folder in /dev/shm, if that exists, so that hundreds of starts that save at every step need not wait for a disk."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="dlexp-") as folder:
-        yield Path(folder)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,4 +1,5 @@
 import json
+from multiprocessing import forkserver
 
 import pytest
 
@@ -12,6 +13,7 @@ from dlexp.study.look_by_look import run_by_looks
 from dlexp.study.request import compose_runs, read_command
 from dlexp.study.run import run_study
 from dlexp.study.sweep import check_cells
+from tests.processes import FORKS  # noqa: F401  # sets what the process loads from which workers are forked
 
 STUDY = """
 question: Does it learn faster?
@@ -152,3 +154,18 @@ def test_what_is_forced_is_run_once(tmp_path, capsys):
     capsys.readouterr()
     start(path, "seeds=auto", "max_seeds=6", "force=true")
     assert capsys.readouterr().out.count(": done  ") == 12
+
+
+def test_several_runs_at_a_time_change_no_look_and_no_number(tmp_path):
+    forkserver.ensure_running()  # the one of tests.processes
+    looks, numbers = [], []
+    for jobs in ("1", "2"):
+        (tmp_path / jobs).mkdir()
+        path = write(tmp_path / jobs, "never", NEVER)
+        protocol, folder = start(path, "seeds=auto", "max_seeds=6", "hardware=cpu", f"jobs={jobs}")
+        looks.append((list_looks(folder), protocol["changes"], [run["id"] for run in protocol["runs"]]))
+        numbers.append(dlexp.load_runs(folder).set_index("id")["test/loss"].sort_index().to_dict())
+    assert looks[0] == looks[1]
+    assert looks[0][0] == [(5, True, "undecided"), (6, True, "undecided")]
+    assert numbers[0] == numbers[1]
+    assert len(numbers[0]) == 12

@@ -10,7 +10,7 @@ from dlexp.config.compose import compose
 from dlexp.config.overrides import expand
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.run.record import lock
-from dlexp.study import sweep
+from dlexp.study import row, sweep
 from dlexp.training.single_learner import SingleLearner
 from tests.runs import MOONS, change_model, edit_summary, only_last, prepare, run, without_volatile
 
@@ -173,7 +173,7 @@ def test_a_lost_folder_is_run_again(tmp_path, capsys):
 def test_with_force_an_interrupted_sweep_goes_on_after_what_it_has_finished(tmp_path, capsys, monkeypatch):
     command = ("seed=0,1,2", "force=true")
     complete(*command, root=tmp_path)
-    execute, started = sweep.execute, []
+    execute, started = row.execute, []
 
     def stop_at_the_third(planned, facts, display):
         started.append(planned.config["seed"])
@@ -181,7 +181,7 @@ def test_with_force_an_interrupted_sweep_goes_on_after_what_it_has_finished(tmp_
             raise KeyboardInterrupt
         return execute(planned, facts, display)
 
-    monkeypatch.setattr(sweep, "execute", stop_at_the_third)
+    monkeypatch.setattr(row, "execute", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         complete(*command, root=tmp_path)
     assert started == [0, 1, 2]

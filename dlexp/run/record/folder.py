@@ -40,6 +40,7 @@ VOLATILE = {
     "versions",
     "git_commit",
     "restarts",
+    "jobs",  # runs that were executed at the same time
     "bit_exact",
     "differs",
     "files",  # sums of files that hold times

@@ -47,6 +47,7 @@ class Ended(TypedDict):
     sources: NotRequired[Texts]
     tuned: NotRequired[Cell]
     batch_size: NotRequired[Positive]
+    jobs: NotRequired[Positive]
     device: NotRequired[str]
     host: NotRequired[str]
     instructions: NotRequired[str]

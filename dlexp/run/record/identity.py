@@ -20,6 +20,8 @@ NOT_IN_ID = frozenset(
         ("zip",),
         ("exclude",),
         ("skip",),
+        ("jobs",),
+        ("jobs_per_gpu",),
         ("profile",),
         ("checkpoint_every",),
         ("data_dir",),
@@ -30,8 +32,8 @@ NOT_IN_ID = frozenset(
 
 Paths = frozenset[tuple[str, ...]]
 
-# Settings that say which runs a command executes, and nothing about a run.
-NOT_IN_CONFIG_FILE = {"stale", "zip", "exclude", "skip"}
+# Settings that say which runs a command executes and how many at a time, and nothing about a run.
+NOT_IN_CONFIG_FILE = {"stale", "zip", "exclude", "skip", "jobs", "jobs_per_gpu"}
 
 # Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
 SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {

@@ -1,0 +1,93 @@
+"""The settings `jobs` and `jobs_per_gpu`: how many runs of a sweep are executed at the same time. Loads no torch."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from dlexp.config.compose import Composed
+from dlexp.config.values import format_value
+from dlexp.errors import ConfigError
+from dlexp.machine.cores import count_cores
+from dlexp.study.cells import Study
+from dlexp.study.metrics import is_measured
+
+AUTO = "auto"
+
+
+class Jobs(NamedTuple):
+    """How a command sets the number of runs that are executed at the same time.
+
+    Args:
+        jobs: The number, or `auto`.
+        per_gpu: With `auto`, the number on each GPU; None: one.
+    """
+
+    jobs: int | str = 1
+    per_gpu: int | None = None
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the runs are executed one after the other, in the process of the command."""
+        return self.jobs == 1
+
+    def choose_count(self, num_threads: Iterable[int], gpus: Sequence[str], num_due: int) -> int:
+        """The number of runs to execute at the same time.
+
+        Args:
+            num_threads: `hardware.num_threads` of each run.
+            gpus: The GPUs, if a run uses one.
+            num_due: The number of runs to execute.
+        """
+        if self.jobs != AUTO:
+            wanted = int(self.jobs)
+        elif gpus:
+            wanted = len(gpus) * (self.per_gpu or 1)
+        else:
+            wanted = int(count_cores() // max(num_threads, default=1))
+        return max(1, min(wanted, num_due))
+
+
+def read_jobs(cell: Composed) -> Jobs:
+    """The settings of a sweep, which `check_jobs` has found to be the same in all its cells."""
+    return Jobs(cell.config["jobs"], cell.config["jobs_per_gpu"])
+
+
+def check_jobs(cells: Sequence[Composed], study: Study | None = None) -> None:
+    """Check that the runs of a sweep, or of a study, can be executed as many at a time as the command says.
+
+    Raises:
+        ConfigError: If they cannot.
+    """
+    if problems := list(dict.fromkeys(_find_mistakes(cells, study))):
+        raise ConfigError(*problems)
+
+
+def _find_mistakes(cells: Sequence[Composed], study: Study | None) -> Iterator[str]:
+    for key, advice in (("jobs", "jobs=2"), ("jobs_per_gpu", "jobs_per_gpu=2")):
+        values = list(dict.fromkeys(format_value(cell.config[key]) for cell in cells))
+        if len(values) > 1:
+            yield f"{key}={','.join(values)}: says how the whole sweep is run: give one value, such as {advice}."
+    jobs, per_gpu = read_jobs(cells[0])
+    if per_gpu is not None and jobs != AUTO:
+        yield f"jobs_per_gpu={per_gpu}: counts runs for jobs=auto, and jobs is {jobs}: give one of the two."
+    if jobs == 1:
+        return
+    for cell in cells:
+        if cell.config["batch_size"] == AUTO:
+            yield f"jobs={jobs}: batch_size=auto measures free memory, which runs beside it use: give a number, or jobs=1."
+        if cell.config["hardware"]["tune"]:
+            yield f"jobs={jobs}: hardware.tune=true measures times, which runs beside it change: leave one of the two out."
+    metrics = [study.metric, *(str(entry["metric"]) for entry in study.predictions if "metric" in entry)] if study else []
+    for metric in filter(is_measured, metrics):
+        yield f"jobs={jobs}: this study compares {metric}, which runs beside it change: leave jobs out."
+
+
+def refuse_for_one(composed: Composed) -> list[str]:
+    """What is wrong with the settings of a command that trains a single run, a sentence each."""
+    given = {key: composed.config[key] for key in ("jobs", "jobs_per_gpu")}
+    defaults = Jobs()._asdict() | {"jobs_per_gpu": None}
+    return [
+        f"{key}={value}: says how many runs of a sweep or of a study are trained at the same time, and this is one run: "
+        "leave it out."
+        for key, value in given.items()
+        if value != defaults[key]
+    ]
