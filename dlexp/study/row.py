@@ -64,8 +64,8 @@ def describe(run: PlannedRun, display: Display, summary: Summary, *, is_fresh: b
     code, environment = ("", "") if is_fresh else (run.describe_other_code(), run.describe_other_environment())
     if not is_fresh:
         status = (code or environment).partition(":")[0] or f"{status} before"
-    scores = _read_scores(summary["metrics"])
-    row = {"status": status, "outcome": "done" if is_fresh else "skipped", **scores, "seconds": sum(summary["seconds"].values())}
+    row: Row = {"status": status, "outcome": "done" if is_fresh else "skipped"}
+    row |= _read_scores(summary["metrics"]) | {"seconds": sum(summary["seconds"].values())}
     row |= {"code": code, "environment": environment}
     return row | ({"reason": summary["reason"]} if "reason" in summary else {})
 

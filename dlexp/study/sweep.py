@@ -202,7 +202,9 @@ def _value(run: PlannedRun, key: str) -> str:
     return next((override.value_text for override in run.composed.overrides if override.key == key), "")
 
 
-def _report(rows: list[Row], split: str, swept: list[str], total: int, unsupported: int, command: str, display: Display) -> None:
+def _report(
+    rows: list[Row], split: str, swept: list[str], total: int, unsupported: int, command: str, display: Display
+) -> None:
     """Print the table, and last the counts and what to do next."""
     scores = [name for key in ("acc", "rmse", "loss") if any((name := f"{split}/{key}") in row for row in rows)]
     reason = ["reason"] if any("reason" in row for row in rows) else []

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from multiprocessing import forkserver
 
 import pytest
 
@@ -22,6 +23,7 @@ from dlexp.study import run as study_run
 from dlexp.study import sweep as study_sweep
 from dlexp.study.request import compose_runs, read_command
 from dlexp.study.sweep import check_cells
+from tests.processes import FORKS  # noqa: F401  # workers are forked from the process that has loaded everything
 from tests.runs import edit_json, edit_summary
 
 STUDY = """
@@ -121,6 +123,18 @@ def test_each_cell_is_searched_alike_and_compared_with_what_its_search_chose(fin
     assert (len(analyse(finished / "outputs/tuned").runs), len(tuning.runs), tuning.changed) == (4, 6, [])
     assert analyse(finished / "outputs/tuned").other.empty
     assert verify([str(finished)]) == 0
+
+
+@pytest.mark.slow(seconds=20)
+def test_a_search_of_several_runs_at_a_time_chooses_the_same(finished, tmp_path):
+    forkserver.ensure_running()  # the one of tests.processes
+    (tmp_path / "tuned.yaml").write_text(STUDY)
+    start(tmp_path, "jobs=2")
+    together, alone = (read_protocol(folder) for folder in (tmp_path, finished))
+    assert together["search"]["choices"] == alone["search"]["choices"]
+    assert together["runs"] == alone["runs"]
+    summaries = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/tuned/*-*/summary.json")]
+    assert [summary["jobs"] for summary in summaries] == [2] * len(alone["runs"] + alone["search"]["runs"])
 
 
 def test_the_same_command_again_runs_nothing(copy, capsys):
