@@ -1,9 +1,9 @@
 """Makes one file operation of a run, a sweep or a study fail, or ends the process there, or moves the run's folder away.
 
-    python -m tests.reliability.faults WORK ROOT STRIDE MODES override ...
+    python -m tests.reliability.faults WORK ROOT STRIDE OFFSET MODES override ...
 
 The faults come from outside: operations on files below ROOT are counted in a fork of this process, and the k-th of them fails.
-Every STRIDE-th operation is taken, in each of the modes, which commas divide. After each fault the same command is given again.
+Every STRIDE-th operation is taken, from another one on for each OFFSET below STRIDE, in each of the modes, which commas divide. After each fault the same command is given again.
 Prints, as JSON, the folder of each case, the exit code of its first start, and what is wrong after it.
 """
 
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import torch
 
+from dlexp.analysis.report import figures
 from dlexp.commands.attempt import attempt
 from dlexp.config.compose import compose
 from dlexp.run.record.verify import verify_run
@@ -216,13 +217,16 @@ def find_wrong(root: Path) -> list[str]:
     return wrong
 
 
-def main(work: str, root: Path, stride: int, modes: list[str], overrides: list[str]) -> dict[str, tuple[int, list[str]]]:
+def main(
+    work: str, root: Path, stride: int, offset: int, modes: list[str], overrides: list[str]
+) -> dict[str, tuple[int, list[str]]]:
     """Every case of one kind of work."""
     start(work, [*overrides, "seed=99"] if work == "run" else overrides, root / "warm", 0, "")
-    _, count = start(work, overrides, root / "whole", 0, "")
+    code, count = start(work, overrides, root / "whole", 0, "")
+    assert code == 0, "without a fault"
     cases = {}
     for mode in modes:
-        for number in range(1 + modes.index(mode) % stride, count + 1, stride):
+        for number in range(1 + (modes.index(mode) + offset) % stride, count + 1, stride):
             folder = root / f"{mode}-{number}"
             code, _ = start(work, overrides, folder, number, mode)
             wrong = find_wrong(folder)
@@ -233,6 +237,7 @@ def main(work: str, root: Path, stride: int, modes: list[str], overrides: list[s
 
 
 if __name__ == "__main__":
-    _, kind, where, every, which, *given = sys.argv
+    _, kind, where, every, first, which, *given = sys.argv
     torch.set_num_threads(1)
-    print(json.dumps(main(kind, Path(where), int(every), which.split(","), given)))
+    del figures.SECTIONS[1:]  # to draw them takes longest, and all figures are written alike
+    print(json.dumps(main(kind, Path(where), int(every), int(first), which.split(","), given)))
