@@ -3,8 +3,9 @@
     python -m tests.reliability.faults WORK ROOT STRIDE OFFSET MODES override ...
 
 The faults come from outside: operations on files below ROOT are counted in a fork of this process, and the k-th of them fails.
-Every STRIDE-th operation is taken, from another one on for each OFFSET below STRIDE, in each of the modes, which commas divide.
-After each fault the same command is given again. Prints, as JSON, the folder of each case, the exit code of its first start, and what is wrong after it.
+Every STRIDE-th operation is taken, from another one on for each OFFSET below STRIDE, in each of the modes, which commas
+divide. After each fault the same command is given again. Prints, as JSON, the folder of each case, the exit code of its first
+start, and what is wrong after it.
 """
 
 import builtins
