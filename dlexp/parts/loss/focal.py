@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dlexp.contract import Targets
+from dlexp.parts.loss.smoothing import smooth_targets
 
 
 class Focal(nn.Module):
@@ -17,6 +18,7 @@ class Focal(nn.Module):
 
     Args:
         gamma: How much less they count; 0 is cross entropy.
+        label_smoothing: Share of the target that is spread evenly over all classes, [0, 1).
 
     Shape:
         outputs [B, K]; targets int64 [B] (labels) or float32 [B, K] (the probability of each class).
@@ -25,12 +27,14 @@ class Focal(nn.Module):
     over examples.
     """
 
-    def __init__(self, *, gamma: float) -> None:
+    def __init__(self, *, gamma: float, label_smoothing: float) -> None:
         super().__init__()
-        self.gamma = gamma
+        self.gamma, self.label_smoothing = gamma, label_smoothing
 
     def forward(self, outputs: Float[Tensor, "batch outputs"], targets: Targets) -> Float[Tensor, ""]:
         """Mean over the batch, in nats."""
+        if self.label_smoothing:
+            targets = smooth_targets(targets, outputs.shape[1], self.label_smoothing)
         soft = targets.is_floating_point()
         log_p = outputs.log_softmax(dim=1) if soft else -F.cross_entropy(outputs, targets, reduction="none")
         # Above 0, because with gamma < 1 the slope at p = 1 is infinite: its product with log(p) = 0 would be nan.

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dlexp.contract import Targets
+from dlexp.parts.loss.smoothing import smooth_targets
 
 
 class MSE(nn.Module):
@@ -15,18 +16,19 @@ class MSE(nn.Module):
 
     Args:
         softmax: Whether softmax(outputs) is compared in place of the outputs. A run passes false for a regression.
+        label_smoothing: Share of the target that is spread evenly over all classes, [0, 1); 0 for a regression.
 
     Shape:
         outputs [B, K]; targets int64 [B] or float32 [B, K].
     """
 
-    def __init__(self, *, softmax: bool) -> None:
+    def __init__(self, *, softmax: bool, label_smoothing: float) -> None:
         super().__init__()
-        self.softmax = softmax
+        self.softmax, self.label_smoothing = softmax, label_smoothing
 
     def forward(self, outputs: Float[Tensor, "batch outputs"], targets: Targets) -> Float[Tensor, ""]:
         """Mean over batch and outputs, in squared units of the output."""
         predictions = outputs.softmax(dim=1) if self.softmax else outputs
-        if not targets.is_floating_point():
-            targets = F.one_hot(targets, outputs.shape[1]).to(predictions.dtype)
+        if self.label_smoothing or not targets.is_floating_point():
+            targets = smooth_targets(targets, outputs.shape[1], self.label_smoothing)
         return F.mse_loss(predictions, targets)

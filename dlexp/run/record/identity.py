@@ -51,6 +51,12 @@ SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {
     ("probe", "grad_flow", "mode"): "eval",
 }
 
+# The same of keys that other options of their group have always had: the part, and the key.
+SAME_AS_BEFORE_IN: dict[tuple[str, str], Any] = {
+    ("dlexp.parts.loss.focal.Focal", "label_smoothing"): 0.0,
+    ("dlexp.parts.loss.mse.MSE", "label_smoothing"): 0.0,
+}
+
 # The address of each part when ids were first made. A part that moves or is renamed later gets a row; its runs keep their id.
 _PARTS = """
     augment.none.NoAugment augment.standard.Standard dataset.circles.read dataset.digits.read dataset.image_folder.read
@@ -109,7 +115,13 @@ def _identity(value: Any, path: tuple[str, ...], left_out: Paths) -> Any:
     """A copy without the settings that are not in the id; 1.0 becomes 1, so that equal numbers are equal text."""
     if isinstance(value, Mapping):
         items = ((str(key), item) for key, item in value.items())
-        return {key: _identity(item, (*path, key), left_out) for key, item in items if _counts((*path, key), item, left_out)}
+        part = str(value.get("_target_"))
+        return {
+            key: _identity(item, (*path, key), left_out)
+            for key, item in items
+            if _counts((*path, key), item, left_out)
+            and not ((part, key) in SAME_AS_BEFORE_IN and item == SAME_AS_BEFORE_IN[part, key])
+        }
     if isinstance(value, list | tuple):
         return [_identity(item, path, left_out) for item in value]
     if isinstance(value, float) and value.is_integer():

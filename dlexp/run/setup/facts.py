@@ -111,8 +111,9 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
     if dataset.task == "regression":
         if "classes" in traits("loss", choices["loss"]).needs:
             problems.append(f"loss={choices['loss']} needs classes, and dataset={name} is a regression: use loss=mse.")
-        if "loss.softmax" in overridden:
-            problems.append(f"loss.softmax acts on classes, and dataset={name} is a regression: leave it out.")
+        for key in ("loss.softmax", "loss.label_smoothing"):
+            if key in overridden:
+                problems.append(f"{key} acts on classes, and dataset={name} is a regression: leave it out.")
         if config["monitor"] == "acc":
             problems.append(f"monitor=acc needs classes, and dataset={name} is a regression: use monitor=loss.")
     if dataset.task == "classification" and (config["target"] or 0) > 1:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from dlexp.config.options import read_option
 from dlexp.run.setup.factories import make_loss
@@ -29,6 +29,22 @@ def expected_smooth_cross_entropy(smoothing):
     return -(targets * log_softmax(OUTPUTS.double().numpy(), axis=1)).sum(1).mean()
 
 
+def expected_smooth(loss, smoothing):
+    """The formula of a loss that is linear in its targets: a share of that of each class."""
+    each = [loss(np.full(7, label)) for label in range(4)]
+    return (1 - smoothing) * loss(CLASSES.numpy()) + smoothing * np.mean(each)
+
+
+def focal_of(labels):
+    log_p = log_softmax(OUTPUTS.double().numpy(), axis=1)[range(7), labels]
+    return np.mean(-((1 - np.exp(log_p)) ** 2) * log_p)
+
+
+def expected_bce(smoothing):
+    targets, p = ONE_HOT * (1 - smoothing) + smoothing / 4, expit(OUTPUTS.double().numpy())
+    return -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean()
+
+
 @pytest.mark.parametrize(
     ("option", "keys", "expected"),
     [
@@ -39,6 +55,12 @@ def expected_smooth_cross_entropy(smoothing):
         ("focal", {}, expected_focal(2.0)),
         ("focal", {"gamma": 0.5}, expected_focal(0.5)),
         ("focal", {"gamma": 0.0}, expected_smooth_cross_entropy(0.0)),
+        ("focal", {"gamma": 0.0, "label_smoothing": 0.2}, expected_smooth_cross_entropy(0.2)),
+        ("focal", {"label_smoothing": 0.2}, expected_smooth(focal_of, 0.2)),
+        ("bce", {}, expected_bce(0.0)),
+        ("bce", {"label_smoothing": 0.2}, expected_bce(0.2)),
+        ("mse", {"label_smoothing": 0.2}, expected_mse(softmax(OUTPUTS.double().numpy(), axis=1), ONE_HOT * 0.8 + 0.05)),
+        ("mse", {"softmax": False, "label_smoothing": 0.2}, expected_mse(OUTPUTS, ONE_HOT * 0.8 + 0.05)),
     ],
 )
 def test_agrees_with_its_formula(option, keys, expected):
@@ -53,6 +75,10 @@ LOSSES = [
     ("focal", {}),
     ("focal", {"gamma": 0.5}),
     ("focal", {"gamma": 0.0}),
+    ("focal", {"label_smoothing": 0.2}),
+    ("bce", {}),
+    ("bce", {"label_smoothing": 0.2}),
+    ("mse", {"label_smoothing": 0.2}),
 ]
 
 
