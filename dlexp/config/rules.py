@@ -92,6 +92,7 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
         (values["early_stopping.patience"] is None, "early_stopping.min_delta early_stopping.restore_best", no_patience),
         (group_size is not None, "norm.groups", f"beside norm.group_size={group_size}: give one of the two"),
         (s.has_no_blocks, "activation norm dropout width model.width", "with depth=0: there is no hidden block"),
+        (values.get("model.dropout.p") == 0, "model.dropout_order", "with dropout=0: set dropout, or leave it out"),
         (values["batch_size"] == "full", "drop_last", "with batch_size=full: leave it out"),
         (values["hardware.loader"] == "resident", loader, no_workers),
         (values.get("scheduler.warmup_fraction") == 0, "scheduler.start_factor", no_warmup),

@@ -137,6 +137,11 @@ RULES = [
     ("norm=gn norm.group_size=null norm.groups=2", None, "norm=gn norm.groups=2"),
     ("model=mlp depth=0 activation=gelu", "activation: has no effect with depth=0", "model=mlp depth=0"),
     ("model=mlp depth=0 norm.eps=0.1", "norm.eps: has no effect with depth=0", "model=mlp depth=1 norm.eps=0.1"),
+    (
+        "model.dropout_order=before",
+        "model.dropout_order: has no effect with dropout=0",
+        "model.dropout_order=before dropout=0.1",
+    ),
     ("model=mlp model.depth=0 dropout=0.1", "dropout: has no effect with depth=0", "model=mlp model.depth=1 dropout=0.1"),
     ("model=mlp depth=0 width=3", "width: has no effect with depth=0", "model=mlp depth=1 width=3"),
     ("batch_size=full drop_last=true", "drop_last: has no effect with batch_size=full", "batch_size=9 drop_last=true"),

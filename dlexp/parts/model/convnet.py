@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class ConvNet(nn.Module):
     """Blocks of convolution, norm and activation in any order, then a linear head.
 
-    A block may end with a pool; its last layer is dropout. Convolutions keep the size of the image. They have a bias with every
-    norm, so that they are the same in all runs of an ablation.
+    A block may end with a pool; its last layer is dropout, unless that comes before the activation. Convolutions keep the size
+    of the image. They have a bias with every norm, so that they are the same in all runs of an ablation.
 
     Args:
         input_shape: Shape of one image, (C, H, W).
@@ -20,6 +20,7 @@ class ConvNet(nn.Module):
         activation: Factory, called once per block.
         norm: Factory, called with the number of channels of its input.
         dropout: Factory, called once per block.
+        dropout_order: Whether dropout acts just `before` the activation, or `after` it, at the end of the block.
         depth: Number of blocks, at least 1.
         width: Channels of each block.
         widths: List with the channels of each block; replaces depth and width.
@@ -43,6 +44,7 @@ class ConvNet(nn.Module):
         activation: Callable[[], nn.Module],
         norm: Callable[[int], nn.Module],
         dropout: Callable[[], nn.Module],
+        dropout_order: Literal["before", "after"],
         depth: int,
         width: int,
         widths: Sequence[int] | None,
@@ -65,8 +67,9 @@ class ConvNet(nn.Module):
                 "c": ("conv", nn.Conv2d(channels, out_channels, kernel_size, padding=kernel_size // 2)),
                 "n": ("norm", norm(norm_channels)),
                 "a": ("act", activation()),
+                "d": ("dropout", dropout()),
             }
-            block = OrderedDict(layers[letter] for letter in order)
+            block = OrderedDict(layers[letter] for letter in order.replace("a", "da" if dropout_order == "before" else "a"))
             if pool_every and number % pool_every == 0:
                 if min(size) < 2:
                     raise ValueError(
@@ -75,7 +78,7 @@ class ConvNet(nn.Module):
                     )
                 block["pool"] = nn.MaxPool2d(2)
                 size = [side // 2 for side in size]
-            block["dropout"] = dropout()
+            block.setdefault(*layers["d"])
             self.blocks.append(nn.Sequential(block))
             channels = out_channels
         self.average = nn.AdaptiveAvgPool2d(1) if head == "average" else nn.Identity()

@@ -3,6 +3,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ class MLP(nn.Module):
         activation: Factory, called once per block.
         norm: Factory, called with the number of units.
         dropout: Factory, called once per block.
+        dropout_order: Whether dropout acts `before` or `after` the activation.
         depth: Number of blocks.
         width: Units of each block.
         widths: List with the units of each block; replaces depth and width.
@@ -33,6 +35,7 @@ class MLP(nn.Module):
         activation: Callable[[], nn.Module],
         norm: Callable[[int], nn.Module],
         dropout: Callable[[], nn.Module],
+        dropout_order: Literal["before", "after"],
         depth: int,
         width: int,
         widths: Sequence[int] | None,
@@ -42,6 +45,8 @@ class MLP(nn.Module):
         num_features = math.prod(input_shape)
         for units in [width] * depth if widths is None else widths:
             parts = OrderedDict(linear=nn.Linear(num_features, units), norm=norm(units), act=activation(), dropout=dropout())
+            if dropout_order == "before":
+                parts.move_to_end("act")
             self.blocks.append(nn.Sequential(parts))
             num_features = units
         self.head = nn.Linear(num_features, num_outputs)

@@ -6,6 +6,7 @@ from functools import partial
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import resnet as torchvision_resnet
+from torchvision.ops import StochasticDepth
 
 Images = Float[Tensor, "batch _ _ _"]
 
@@ -19,7 +20,7 @@ class BasicBlock(torchvision_resnet.BasicBlock):
         """Add the residual to the inputs, or to their projection."""
         shortcut = inputs if self.downsample is None else self.downsample(inputs)
         residual = self.act1(self.bn1(self.conv1(inputs)))
-        return self.act2(self.bn2(self.conv2(residual)) + shortcut)
+        return self.act2(self.drop(self.bn2(self.conv2(residual))) + shortcut)
 
 
 class Bottleneck(torchvision_resnet.Bottleneck):
@@ -32,7 +33,7 @@ class Bottleneck(torchvision_resnet.Bottleneck):
         shortcut = inputs if self.downsample is None else self.downsample(inputs)
         residual = self.act1(self.bn1(self.conv1(inputs)))
         residual = self.act2(self.bn2(self.conv2(residual)))
-        return self.act3(self.bn3(self.conv3(residual)) + shortcut)
+        return self.act3(self.drop(self.bn3(self.conv3(residual))) + shortcut)
 
 
 def _build(
@@ -45,6 +46,7 @@ def _build(
     norm: Callable[[int], nn.Module],
     dropout: Callable[[], nn.Module],
     zero_init_residual: bool,
+    stochastic_depth: float,
     small_stem_below: int,
 ) -> nn.Module:
     """Build torchvision's ResNet with any norm, activation and number of channels. The names in the state dict are the same.
@@ -58,6 +60,8 @@ def _build(
         norm: Factory, called with the number of channels.
         dropout: Factory, called once, for the input of the last linear layer.
         zero_init_residual: Whether the last norm of each residual is 0 at the start, so that each block is the identity.
+        stochastic_depth: Probability with which training leaves out the residual of the last block, for each example; it grows
+            in proportion to the number of the block. A residual that is kept is divided by the probability of that.
         small_stem_below: For images with fewer pixels per side, the first layers are a 3x3 convolution with stride 1, in place
             of a 7x7 convolution with stride 2 and a pool.
 
@@ -67,7 +71,8 @@ def _build(
     Raises:
         ValueError: If the inputs are not images, or the norm has no weight for `zero_init_residual`.
 
-    Source: He et al. 2016, arXiv:1512.03385; the small stem is that of its section 4.2.
+    Source: He et al. 2016, arXiv:1512.03385; the small stem is that of its section 4.2. Stochastic depth: Huang et al. 2016,
+    arXiv:1603.09382. Differs: each example of a batch leaves out its own residuals; what is kept is scaled in training.
     """
     if len(input_shape) != 3:
         raise ValueError(
@@ -86,11 +91,11 @@ def _build(
         net.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
     net.relu = activation()
-    for module in list(net.modules()):
-        if isinstance(module, block):
-            del module.relu  # which torchvision uses for all activations of a block
-            for number in range(1, block.num_activations + 1):
-                setattr(module, f"act{number}", activation())
+    for place, module in enumerate([module for module in net.modules() if isinstance(module, block)], start=1):
+        del module.relu  # which torchvision uses for all activations of a block
+        module.drop = StochasticDepth(stochastic_depth * place / sum(num_blocks), "row")
+        for number in range(1, block.num_activations + 1):
+            setattr(module, f"act{number}", activation())
     net.avgpool = nn.Sequential(net.avgpool, dropout())
     return net
 

@@ -46,6 +46,8 @@ SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {
     ("dataset", "file_column"): None,
     ("dataset", "label_column"): None,
     ("dataset", "split_column"): None,
+    ("model", "dropout_order"): "after",
+    ("model", "stochastic_depth"): 0.0,
     ("probe", "activation_stats", "mode"): "eval",
     ("probe", "dead_units", "mode"): "eval",
     ("probe", "grad_flow", "mode"): "eval",

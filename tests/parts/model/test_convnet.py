@@ -65,6 +65,15 @@ def test_a_block_runs_in_the_given_order_then_pool_then_dropout(order):
     assert names[3:] == ["pool", "dropout"]
 
 
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [("cna", "conv norm dropout act pool"), ("acn", "dropout act conv norm pool"), ("can", "conv dropout act norm pool")],
+)
+def test_dropout_may_come_before_the_activation(order, expected):
+    block = make_model("convnet", IMAGE, order=order, pool_every=1, dropout=0.5, dropout_order="before").blocks[0]
+    assert [name for name, _ in block.named_children()] == expected.split()
+
+
 @pytest.mark.parametrize(("order", "channels"), [("cna", 16), ("can", 16), ("acn", 16), ("nca", 3), ("nac", 3), ("anc", 3)])
 def test_norm_before_the_convolution_has_the_channels_of_the_input(order, channels):
     assert make_model("convnet", IMAGE, norm="bn", order=order).blocks[0].norm.num_features == channels

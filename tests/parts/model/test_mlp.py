@@ -32,6 +32,13 @@ def test_a_block_is_linear_norm_act_dropout():
     assert names == ["linear", "norm", "act", "dropout"]
 
 
+def test_dropout_may_come_before_the_activation():
+    block = make_model("mlp", (5,), activation="sigmoid", dropout=0.5, dropout_order="before").blocks[0]
+    assert [name for name, _ in block.named_children()] == ["linear", "norm", "dropout", "act"]
+    outputs = block(torch.ones(1000, 5))
+    assert (outputs == 0.5).float().mean() == pytest.approx(0.5, abs=0.05)  # the sigmoid of what is dropped
+
+
 @pytest.mark.parametrize("keys", [{"norm": "bn"}, {"norm": "gn"}, {"activation": "prelu"}, {"dropout": 0.5}])
 def test_arms_that_differ_in_norm_activation_or_dropout_start_from_the_same_weights(keys):
     torch.manual_seed(0)

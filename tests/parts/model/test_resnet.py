@@ -72,6 +72,26 @@ def test_zero_init_residual_starts_each_block_as_the_identity(norm):
     torch.testing.assert_close(block(inputs), inputs)
 
 
+@pytest.mark.parametrize("option", ["resnet18", "resnet50"])
+def test_stochastic_depth_leaves_out_residuals_more_often_in_later_blocks(option):
+    model = make_model(option, (3, 8, 8), norm="bn", stochastic_depth=0.4)
+    blocks = [module for module in model.modules() if hasattr(module, "drop")]
+    assert [block.drop.p for block in blocks] == pytest.approx(
+        [0.4 * (number + 1) / len(blocks) for number in range(len(blocks))]
+    )
+    block, inputs = blocks[-1], torch.rand(1000, blocks[-1].conv1.in_channels, 1, 1)
+    torch.manual_seed(0)
+    kept = [(block.train()(inputs) != block.act1(inputs)).any(1).flatten()]  # inputs are positive: ReLU does not change them
+    assert kept[0].float().mean() == pytest.approx(0.6, abs=0.05)
+    last = getattr(block, f"bn{block.num_activations}")
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.fill_(3.0)
+    added = block(inputs) - inputs
+    assert sorted(set(added.detach().round(decimals=3).flatten().tolist())) == [0, 5]  # 3 / 0.6
+    torch.testing.assert_close(block.eval()(inputs), inputs + 3)
+
+
 def test_dropout_acts_before_the_last_linear_layer():
     model = make_model("resnet18", (3, 8, 8), norm="bn", dropout=0.5)
     seen = []
