@@ -24,6 +24,7 @@ CHANGES = {
     "epochs": "3",
     "max_steps": "5",
     "grad_clip": "0.01",
+    "grad_clip_value": "0.001",
     "l1": "0.1",
     "l2": "0.1",
     "val_fraction": "0.3",

@@ -171,6 +171,11 @@ def _hidden_blocks_are_there(s: Settings) -> Iterator[str]:
             yield f"{choice} needs hidden blocks, and depth=0 leaves only the head: use another {choice.partition('=')[0]}."
 
 
+def _gradient_is_clipped_once(s: Settings) -> Iterator[str]:
+    if s.values["grad_clip"] is not None and s.values["grad_clip_value"] is not None:
+        yield "grad_clip_value: must be null beside grad_clip, which clips the norm: give one of the two."
+
+
 def _values_of_a_group_agree(s: Settings) -> Iterator[str]:
     """No value contradicts another value of the same group."""
     if s.values.get("optimizer.nesterov") and s.values["optimizer.momentum"] == 0:
@@ -207,6 +212,7 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _held_out_examples_are_evaluated,
     _learning_rate_can_fall,
     _cuda_graph_can_be_captured,
+    _gradient_is_clipped_once,
     _values_of_a_group_agree,
     _hidden_blocks_are_there,
     _every_class_has_an_example,

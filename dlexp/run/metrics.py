@@ -63,7 +63,8 @@ def list_columns(config: dict[str, Any], facts: Facts) -> list[str]:
     columns += ["train/objective"] if smooths_labels(config) or config["l1"] or config["l2"] else []
     columns += [f"{watched}/loss", f"{watched}/{score}"] if watched else []
     columns += ["train/grad_norm"]
-    columns += ["train/clip_rate"] if config["grad_clip"] is not None else []
+    is_clipped = config["grad_clip"] is not None or config["grad_clip_value"] is not None
+    columns += ["train/clip_rate"] if is_clipped else []
     columns += ["train/overflow_steps"] if config["precision"]["format"] == "fp16" else []
     return [*columns, "seconds", "examples_per_s"]
 

@@ -73,7 +73,7 @@ class SingleLearner:
         if not self.steps:
             return {}
         examples = torch.tensor([number for number, _ in self.steps], dtype=torch.float64)
-        losses, scores, norms, objectives = (
+        losses, scores, norms, objectives, clip_measures = (
             torch.stack(column).double().cpu() for column in zip(*(result for _, result in self.steps), strict=True)
         )
         bad = (~losses.isfinite()).nonzero()
@@ -87,10 +87,10 @@ class SingleLearner:
             numbers["objective"] = float(objectives @ examples) / total
         if self.precision.scaler.is_enabled():
             numbers["overflow_steps"] = float((~norms.isfinite()).sum())
-            norms = norms[norms.isfinite()]
+            norms, clip_measures = norms[norms.isfinite()], clip_measures[norms.isfinite()]
         numbers["grad_norm"] = float(norms.mean())
-        if (grad_clip := self.training_step.settings.grad_clip) is not None:
-            numbers["clip_rate"] = float((norms > grad_clip).double().mean())
+        if (bound := self.training_step.settings.clip_bound) is not None:
+            numbers["clip_rate"] = float((clip_measures > bound).double().mean())
         return numbers
 
     def end_epoch(self, monitored: float | None) -> None:
@@ -184,6 +184,8 @@ class SingleLearner:
         measured = snapshot["measured"]
         if len(measured) == 3:  # saved states from before `objective` existed
             measured = [*measured, measured[0]]
+        if len(measured) == 4:  # saved states from before `clip_measure` existed, when norms alone were clipped
+            measured = [*measured, measured[2]]
         results = map(StepResult._make, zip(*measured, strict=True))
         self.steps = list(zip(snapshot["examples"], results, strict=True))
         self.num_steps, self.first_bad_step = snapshot["num_steps"], snapshot["first_bad_step"]

@@ -1,5 +1,6 @@
 """One training step: forward pass, backward pass, gradient clipping and optimizer step on one batch."""
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -19,12 +20,15 @@ class StepResult(NamedTuple):
         score: See `Score`.
         grad_norm: L2 norm of the gradient before clipping.
         objective: What was differentiated: the mean loss, with label smoothing, and the penalty.
+        clip_measure: What clipping compares with its bound: `grad_norm`, or, where each value is clipped, the largest absolute
+            value of the gradient.
     """
 
     loss: Tensor
     score: Tensor
     grad_norm: Tensor
     objective: Tensor
+    clip_measure: Tensor
 
 
 class StepSettings(NamedTuple):
@@ -32,6 +36,7 @@ class StepSettings(NamedTuple):
 
     Args:
         grad_clip: Largest global L2 norm of the gradient; None: no clipping.
+        grad_clip_value: Largest absolute value of the gradient; larger ones are set to it. None: no clipping. Not both.
         l1: Factor of the sum of |p| over all parameters, which is added to the loss.
         l2: Factor of the sum of p² over all parameters, which is added to the loss.
         on_oom: What happens when the forward or backward pass of a batch does not fit into memory. `fail`: the error is raised.
@@ -41,9 +46,15 @@ class StepSettings(NamedTuple):
     """
 
     grad_clip: float | None = None
+    grad_clip_value: float | None = None
     l1: float = 0.0
     l2: float = 0.0
     on_oom: str = "fail"
+
+    @property
+    def clip_bound(self) -> float | None:
+        """The bound of what is clipped, `grad_clip` or `grad_clip_value`; None if nothing is."""
+        return self.grad_clip if self.grad_clip_value is None else self.grad_clip_value
 
 
 class TrainingStep:
@@ -94,12 +105,26 @@ class TrainingStep:
             remember = partial(remember_state, self.model, self.optimizer)
             loss, score, objective = self.microbatches(self._backward_parts, inputs, targets, remember)
         scaler.unscale_(self.optimizer)
-        norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-        if self.settings.grad_clip is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, self.settings.grad_clip, norm)
+        norm, clip_measure = self._clip()
         scaler.step(self.optimizer)
         scaler.update()
-        return StepResult(loss, score, norm, objective)
+        return StepResult(loss, score, norm, objective, clip_measure)
+
+    def _clip(self) -> tuple[Tensor, Tensor]:
+        """Clip the gradient.
+
+        Returns:
+            Its L2 norm before, and `StepResult.clip_measure`.
+        """
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if self.settings.grad_clip_value is not None:
+            largest = nn.utils.get_total_norm(gradients, norm_type=math.inf)
+            nn.utils.clip_grad_value_(self.parameters, self.settings.grad_clip_value)
+            return norm, largest
+        if self.settings.grad_clip is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.settings.grad_clip, norm)
+        return norm, norm
 
     def _backward_parts(self, parts: list[Part]) -> tuple[Tensor, Tensor, Tensor]:
         """Accumulate the gradient of a batch over its parts, each weighted by its share of the examples.

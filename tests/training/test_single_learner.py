@@ -101,6 +101,23 @@ def test_gradient_norm_is_measured_before_clipping():
     assert float(gradients.norm()) == pytest.approx(0.01, rel=1e-3)
 
 
+def test_each_value_of_the_gradient_is_clipped():
+    clipped, free = make_learner(grad_clip_value=0.01), make_learner()
+    for learner in (clipped, free):
+        torch.manual_seed(1)
+        learner.step(*make_batches()[0])
+    ours, expected = clipped.collect(), free.collect()
+    assert (ours["grad_norm"], ours["clip_rate"]) == (expected["grad_norm"], 1.0)
+    for parameter, other in zip(clipped.model.parameters(), free.model.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, other.grad.clamp(-0.01, 0.01))
+    largest = max(float(parameter.grad.abs().max()) for parameter in free.model.parameters())
+    for bound, rate in ((largest * 1.001, 0.0), (largest * 0.999, 1.0)):
+        learner = make_learner(grad_clip_value=bound)
+        torch.manual_seed(1)
+        learner.step(*make_batches()[0])
+        assert learner.collect()["clip_rate"] == rate
+
+
 def test_l2_is_half_of_sgd_weight_decay():
     penalised, decayed = make_learner(l2=0.05), make_learner()
     decayed.optimizer.param_groups[0]["weight_decay"] = 0.1

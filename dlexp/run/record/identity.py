@@ -39,6 +39,7 @@ NOT_IN_CONFIG_FILE = {"stale", "zip", "exclude", "skip", "jobs", "jobs_per_gpu"}
 SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {
     ("on_divergence",): "stop",
     ("on_oom",): "fail",
+    ("grad_clip_value",): None,
     ("dataset", "channels"): 3,
     ("dataset", "duplicates"): "refuse",
     ("dataset", "test_folder"): "test",

@@ -69,7 +69,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     torch.manual_seed(derive_seed(config["seed"], "dropout"))
     optimizer = make_factory(config, "optimizer")(model.named_parameters())
     loss, score = make_loss(config, facts.dataset.task), SCORES[facts.dataset.task]
-    step_settings = StepSettings(config["grad_clip"], config["l1"], config["l2"], config["on_oom"])
+    step_settings = StepSettings(*(config[key] for key in StepSettings._fields))
     plain_loss = make_plain_loss(config, facts.dataset.task)
     step = TrainingStep(model, loss, optimizer, precision, score, step_settings, plain_loss)
     schedule = make_factory(config, "scheduler")(optimizer, facts.horizon)
