@@ -6,6 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
+from dlexp.config.lab_options import READ_BY_THE_RUN
 from dlexp.config.options import read_option
 from tests import ROOT
 
@@ -19,7 +20,9 @@ def options(group: str) -> list[str]:
 
 def make(group: str, option: str, **keys: Any) -> Any:
     """The factory of an option, with some keys changed."""
-    return instantiate(OmegaConf.merge(read_option(group, option), keys), _convert_="all")
+    merged = OmegaConf.merge(read_option(group, option), keys)
+    own = {key: value for key, value in merged.items() if key not in READ_BY_THE_RUN.get(group, ())}
+    return instantiate(OmegaConf.create(own), _convert_="all")
 
 
 def make_model(

@@ -82,6 +82,7 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
     loader = "hardware.num_workers hardware.pin_memory hardware.persistent_workers hardware.non_blocking"
     no_workers = "with hardware.loader=resident: add hardware.loader=workers, or leave it out"
     no_warmup = "with scheduler.warmup_fraction=0: leave one of the two out"
+    no_decay = "with optimizer.weight_decay=0: set that, or leave it out"
     no_patience = "without early stopping: set early_stopping.patience, or leave it out"
     no_table, drawn = values.get("dataset.labels", "") is None, values.get("dataset.test_fraction") is not None
     columns = "dataset.file_column dataset.label_column dataset.split_column"
@@ -93,6 +94,7 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
         (group_size is not None, "norm.groups", f"beside norm.group_size={group_size}: give one of the two"),
         (s.has_no_blocks, "activation norm dropout width model.width", "with depth=0: there is no hidden block"),
         (values.get("model.dropout.p") == 0, "model.dropout_order", "with dropout=0: set dropout, or leave it out"),
+        (values.get("optimizer.weight_decay") == 0, "optimizer.decay_norm_and_bias", no_decay),
         (values["batch_size"] == "full", "drop_last", "with batch_size=full: leave it out"),
         (values["hardware.loader"] == "resident", loader, no_workers),
         (values.get("scheduler.warmup_fraction") == 0, "scheduler.start_factor", no_warmup),

@@ -48,6 +48,7 @@ SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {
     ("dataset", "label_column"): None,
     ("dataset", "split_column"): None,
     ("model", "dropout_order"): "after",
+    ("optimizer", "decay_norm_and_bias"): True,
     ("model", "stochastic_depth"): 0.0,
     ("probe", "activation_stats", "mode"): "eval",
     ("probe", "dead_units", "mode"): "eval",

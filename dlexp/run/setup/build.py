@@ -21,7 +21,7 @@ from dlexp.data.batches import (
 from dlexp.data.random_streams import derive_seed
 from dlexp.data.worker_loader import make_worker_loader
 from dlexp.machine.device import configure_torch
-from dlexp.run.setup.factories import make_factory, make_loss, make_plain_loss, make_probes
+from dlexp.run.setup.factories import make_factory, make_loss, make_optimizer, make_plain_loss, make_probes
 from dlexp.run.setup.facts import Facts
 from dlexp.training.compile import compile_blocks
 from dlexp.training.probing import Probes, fixed_batch, spread
@@ -67,7 +67,7 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     if hardware["compile"]:
         compile_blocks(model)
     torch.manual_seed(derive_seed(config["seed"], "dropout"))
-    optimizer = make_factory(config, "optimizer")(model.named_parameters())
+    optimizer = make_optimizer(config, model)
     loss, score = make_loss(config, facts.dataset.task), SCORES[facts.dataset.task]
     step_settings = StepSettings(*(config[key] for key in StepSettings._fields))
     plain_loss = make_plain_loss(config, facts.dataset.task)

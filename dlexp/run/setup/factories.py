@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, get_args
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
@@ -19,11 +20,21 @@ from dlexp.training.probing import PlannedProbe, ProbeMode
 
 def make_factory(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
     """Make the factory of a group's option, with its hyper-parameters. The config must have passed `check`."""
-    return _instantiate(config[group])
+    return _instantiate({key: value for key, value in config[group].items() if key not in READ_BY_THE_RUN.get(group, ())})
 
 
 def _instantiate(keys: Any) -> Any:
     return instantiate(OmegaConf.create(with_full_targets(keys)), _convert_="all")
+
+
+def make_optimizer(config: Mapping[str, Any], model: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of a run, over all parameters of its model."""
+    make, named = make_factory(config, "optimizer"), list(model.named_parameters())
+    without = MEANT_WITHOUT["optimizer"]["decay_norm_and_bias"]
+    if config["optimizer"].get("decay_norm_and_bias", without):
+        return make(named)
+    decayed, others = ([(name, one) for name, one in named if (one.dim() > 1) == is_matrix] for is_matrix in (True, False))
+    return make([{"params": decayed}, {"params": others, "weight_decay": 0.0}])
 
 
 def make_loss(config: Mapping[str, Any], task: Task) -> nn.Module:
