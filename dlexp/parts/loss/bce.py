@@ -24,5 +24,5 @@ class BCE(nn.Module):
 
     def forward(self, outputs: Float[Tensor, "batch outputs"], targets: Targets) -> Float[Tensor, ""]:
         """Mean over batch and classes, in nats."""
-        probabilities = smooth_targets(targets, outputs.shape[1], self.label_smoothing)
+        probabilities = smooth_targets(targets, outputs, self.label_smoothing)
         return F.binary_cross_entropy_with_logits(outputs, probabilities)

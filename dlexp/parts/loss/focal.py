@@ -34,7 +34,7 @@ class Focal(nn.Module):
     def forward(self, outputs: Float[Tensor, "batch outputs"], targets: Targets) -> Float[Tensor, ""]:
         """Mean over the batch, in nats."""
         if self.label_smoothing:
-            targets = smooth_targets(targets, outputs.shape[1], self.label_smoothing)
+            targets = smooth_targets(targets, outputs, self.label_smoothing)
         soft = targets.is_floating_point()
         log_p = outputs.log_softmax(dim=1) if soft else -F.cross_entropy(outputs, targets, reduction="none")
         # Above 0, because with gamma < 1 the slope at p = 1 is infinite: its product with log(p) = 0 would be nan.

@@ -30,5 +30,5 @@ class MSE(nn.Module):
         """Mean over batch and outputs, in squared units of the output."""
         predictions = outputs.softmax(dim=1) if self.softmax else outputs
         if self.label_smoothing or not targets.is_floating_point():
-            targets = smooth_targets(targets, outputs.shape[1], self.label_smoothing)
+            targets = smooth_targets(targets, outputs, self.label_smoothing)
         return F.mse_loss(predictions, targets)
