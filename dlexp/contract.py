@@ -15,6 +15,7 @@ All options of a group have the same signature, so any one can replace another.
 | loss       | `loss()`                          | `nn.Module`: (outputs, targets) → mean over the batch, a scalar |
 | optimizer  | `optimizer(named_parameters)`     | `torch.optim.Optimizer`                                         |
 | scheduler  | `scheduler(optimizer, horizon)`   | `Schedule`                                                      |
+| average    | `average(horizon)`                | `Average`, or `None`                                            |
 | precision  | `precision(device)`               | `Precision`, in dlexp/machine/precision.py                      |
 | probe      | `probe(model, dataset)`           | `Probe`                                                         |
 
@@ -26,12 +27,13 @@ each class, float32 [B, K]. Losses and scores accept both. Targets of a regressi
 `named_parameters` are the pairs (name, tensor) of `model.named_parameters()`, which the optimizers of torch accept.
 
 [1] Other keys: `_traits_` and `_ranges_` describe the option (dlexp/config/options.py); a dataset has `per_class`, `scale` and
-`scale_on` (dlexp/data/prepare.py); a probe has `every`, the number of epochs between two measurements, and may have `mode`.
+`scale_on` (dlexp/data/prepare.py); an optimizer may have `decay_norm_and_bias`, whether weight decay acts on these; a probe has
+`every`, the number of epochs between two measurements, and may have `mode`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -174,6 +176,21 @@ class Schedule(NamedTuple):
 
     scheduler: torch.optim.lr_scheduler.LRScheduler
     every: Literal["step", "epoch", "metric"]
+
+
+class Average(NamedTuple):
+    """A mean of the weights of several steps or epochs, which is validated, tested and saved in place of the last weights.
+
+    Args:
+        update: Takes the mean, the present weights, and how many weights the mean is of; changes the mean in place. The first
+            mean is a copy of the weights. One of `torch.optim.swa_utils`, such as `get_ema_multi_avg_fn(0.99)`.
+        every: Whether the weights after each `step` or after each `epoch` enter it.
+        first: Number of the first step or epoch that does, from 1.
+    """
+
+    update: Callable[[Any, Any, Any], None]
+    every: Literal["step", "epoch"]
+    first: int
 
 
 class Progress(NamedTuple):

@@ -122,6 +122,8 @@ class Case:
                 return (self.make_model().named_parameters(),)
             case "scheduler":
                 return (torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4), HORIZON)
+            case "average":
+                return (HORIZON,)
             case "precision":
                 return (torch.device("cpu"),)
             case "probe":

@@ -6,24 +6,25 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from dlexp.contract import Augment, Probe, Schedule, Source
+from dlexp.contract import Augment, Average, Probe, Schedule, Source
 from dlexp.contract_checks.case import Case
 from dlexp.contract_checks.finding import describe_error
 from dlexp.errors import ConfigError
 from dlexp.machine.precision import Precision
 
-RETURNS: dict[str, type] = {
-    "dataset": Source,
-    "augment": Augment,
-    "model": nn.Module,
-    "activation": nn.Module,
-    "norm": nn.Module,
-    "init": type(None),
-    "loss": nn.Module,
-    "optimizer": torch.optim.Optimizer,
-    "scheduler": Schedule,
-    "precision": Precision,
-    "probe": Probe,
+RETURNS: dict[str, tuple[type, ...]] = {
+    "dataset": (Source,),
+    "augment": (Augment,),
+    "model": (nn.Module,),
+    "activation": (nn.Module,),
+    "norm": (nn.Module,),
+    "init": (type(None),),
+    "loss": (nn.Module,),
+    "optimizer": (torch.optim.Optimizer,),
+    "scheduler": (Schedule,),
+    "average": (Average, type(None)),
+    "precision": (Precision,),
+    "probe": (Probe,),
 }
 HAS_ITS_OWN_SIGNATURE = ("torch.", "dlexp.machine.")  # parts whose parameters are not ours to demand keyword-only
 
@@ -64,5 +65,6 @@ def returns_what_the_contract_says(case: Case) -> Iterator[str]:
     expected = RETURNS[case.part.group]
     made = case.make()
     if not isinstance(made, expected):
-        wanted = "None" if expected is type(None) else f"a {expected.__module__.removeprefix('dlexp.')}.{expected.__name__}"
+        names = (f"a {one.__module__.removeprefix('dlexp.')}.{one.__name__}" for one in expected if one is not type(None))
+        wanted = " or ".join([*names, *(["None"] if type(None) in expected else [])])
         yield f"{case.part.target} returns a {type(made).__name__}, and a factory of {case.part.group} must return {wanted}."

@@ -67,7 +67,7 @@ def list_smallest_runs(part: Part) -> list[tuple[str, ...]]:
         smallest = _smallest_run_of_dataset(part)
         return [(*smallest, "val_fraction=0.4"), smallest]
     smallest = _smallest_run_of_model(part) if part.group == "model" else _smallest_run(part.traits.needs)
-    if part.group == "scheduler":
+    if part.group in ("average", "scheduler"):
         smallest = (*(text for text in smallest if not text.startswith("epochs")), f"epochs={EPOCHS_OF_A_SCHEDULE}")
     return [smallest, FEATURES, SERIES] if part.group in list_groups() else [smallest]
 

@@ -1,6 +1,6 @@
 """The batches of an epoch. Their order is a pure function of seed and epoch, with any loader."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Protocol, runtime_checkable
 
@@ -98,10 +98,24 @@ def make_evaluation_batches(
     load: Loader, scale: InputScaling, num_examples: int, device: torch.device
 ) -> Callable[[], Iterator[Batch]]:
     """Make the batches of a split for its evaluation: all examples in their order."""
-    indices = list(torch.arange(num_examples).split(EVALUATION_BATCH[device.type]))
+    return _make_ordered_batches(load, scale, torch.arange(num_examples).split(EVALUATION_BATCH[device.type]))
 
+
+def make_plain_batches(
+    load: Loader, scale: InputScaling, num_examples: int, batch_size: int
+) -> Callable[[], Iterator[Batch]]:
+    """Make batches of training examples that are neither shuffled nor augmented.
+
+    There are as many as in training, and their sizes differ by one at the most, because batch norm has no statistics of one
+    example.
+    """
+    number = -(-num_examples // batch_size)
+    return _make_ordered_batches(load, scale, torch.arange(num_examples).tensor_split(number))
+
+
+def _make_ordered_batches(load: Loader, scale: InputScaling, indices: Sequence[Tensor]) -> Callable[[], Iterator[Batch]]:
     def batches() -> Iterator[Batch]:
-        for inputs, targets in load(indices):
+        for inputs, targets in load(list(indices)):
             yield scale(inputs), targets
 
     return batches

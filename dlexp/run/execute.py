@@ -80,7 +80,7 @@ def read_dataset(run: PlannedRun) -> Dataset:
 def check_run(run: PlannedRun, dataset: Dataset, batch_size: int | None = None) -> Facts:
     """Check the config against device, data and model, with another batch size if one is given."""
     config = run.config if batch_size is None else {**run.config, "batch_size": batch_size}
-    parts = {group: make_factory(config, group) for group in ("augment", "model", "precision", "scheduler")}
+    parts = {group: make_factory(config, group) for group in ("augment", "average", "model", "precision", "scheduler")}
     parts["probe"] = partial(make_probes, config)
     return check_facts(config, run.composed.choices, run.composed.overridden_keys, parts, dataset, run.device)
 

@@ -99,6 +99,7 @@ class RunState:
         Returns:
             The entries of summary.json that follow from training and test.
         """
+        self.learner.end_training()
         if self.best_weights is not None:
             self.learner.restore({"model": self.best_weights})
         restored_epoch = self.divergence.restored_epoch if self.best_weights is None else self.early_stopping.best_epoch

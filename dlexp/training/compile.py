@@ -25,6 +25,11 @@ def compile_blocks(model: nn.Module) -> None:
         block.compile(dynamic=False)
 
 
+def is_compiled(model: nn.Module) -> bool:
+    """Whether `compile_blocks` has compiled this model."""
+    return any(block._compiled_call_impl is not None for block in find_blocks(model))
+
+
 def find_blocks(model: nn.Module) -> list[nn.Module]:
     """The modules to compile: those in a `Sequential` of the model that have submodules; if there are none, the model."""
     sequences = [child for child in model.children() if isinstance(child, nn.Sequential)]

@@ -8,8 +8,8 @@ from torch import Tensor
 Numbers = dict[str, float]
 
 Scope = Literal["weights", "rollback", "everything"]
-"""How much a snapshot holds. `weights`: parameters and buffers. `rollback`: also the optimizer's state of each parameter.
-`everything`: all that the next steps and the next `collect` depend on."""
+"""How much a snapshot holds. `weights`: parameters and buffers, those that would be tested. `rollback`: those of training, and
+the optimizer's state of each parameter. `everything`: all that the next steps and the next `collect` depend on."""
 
 Snapshot = dict[str, Any]
 """Tensors, numbers, lists and dicts, which `torch.load(weights_only=True)` can read. `model` holds parameters and buffers."""
@@ -54,6 +54,10 @@ class Learner(Protocol):
         mirror: bool = False,
     ) -> Numbers:
         """Compute loss and score over all examples of a split. Changes nothing."""
+        ...
+
+    def end_training(self) -> None:
+        """Give the model the weights that are to be tested."""
         ...
 
     def snapshot(self, scope: Scope) -> Snapshot:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dlexp.contract import Schedule
 from dlexp.machine.precision import Precision
+from dlexp.training.averaging import AveragedWeights
 from dlexp.training.cuda_graph import GraphedStep
 from dlexp.training.learner import Numbers, Scope, Snapshot
 from dlexp.training.microbatch import MicroBatches, Part
@@ -22,13 +23,21 @@ class SingleLearner:
     Args:
         training_step: Updates the model from one batch.
         schedule: Bound to the step's optimizer.
+        average: A mean of the weights. Where it has begun, it is what is evaluated, and what a snapshot of the weights holds.
         cuda_graph: Whether a GPU replays the step as one CUDA graph. The optimizer must then be fused.
     """
 
-    def __init__(self, training_step: TrainingStep, schedule: Schedule, *, cuda_graph: bool = False) -> None:
+    def __init__(
+        self,
+        training_step: TrainingStep,
+        schedule: Schedule,
+        average: AveragedWeights | None = None,
+        *,
+        cuda_graph: bool = False,
+    ) -> None:
         self.training_step, self.schedule = training_step, schedule
         self.model, self.loss, self.optimizer = training_step.model, training_step.loss, training_step.optimizer
-        self.precision, self.score = training_step.precision, training_step.score
+        self.precision, self.score, self.average = training_step.precision, training_step.score, average
         self.update = GraphedStep(training_step, self.optimizer) if cuda_graph else training_step
         self.microbatches = training_step.microbatches
         self.evaluation_microbatches = MicroBatches(None if self.microbatches.min_examples is None else 1)
@@ -55,6 +64,8 @@ class SingleLearner:
         self.steps.append((len(targets), self.update(inputs, targets)))
         if self.microbatches.number > before:
             self._note_split(f"step {self.num_steps + len(self.steps)}", "each batch", self.microbatches)
+        if self.average:
+            self.average.update(self.model, self.num_steps + len(self.steps))
         if self.schedule.every == "step":
             self.schedule.scheduler.step()
 
@@ -117,12 +128,12 @@ class SingleLearner:
         Returns:
             `loss`, and `acc` in [0, 1] or `rmse` in units of the target, which is nan if the loss is not finite.
         """
-        self.model.eval()
+        model = self._choose_model().eval()
         before = self.evaluation_microbatches.number
         examples, losses, scores = [], [], []
         with torch.no_grad():
             for batch in batches():
-                for outputs, targets in self.evaluation_microbatches(partial(self._predict, mirror=mirror), *batch):
+                for outputs, targets in self.evaluation_microbatches(partial(self._predict, model, mirror=mirror), *batch):
                     examples.append(len(targets))
                     losses.append(self.training_step.plain_loss(outputs, targets))
                     scores.append(self.score.of_batch(outputs, targets))
@@ -135,17 +146,28 @@ class SingleLearner:
         counts = torch.tensor(examples, dtype=torch.float64)
         return self.score.average(torch.stack(losses).double().cpu(), torch.stack(scores), counts)
 
-    def _predict(self, parts: list[Part], *, mirror: bool) -> list[Part]:
+    def _choose_model(self) -> nn.Module:
+        """The model to be evaluated: that with the mean of the weights where there is one."""
+        return self.average.get_model() if self.average and self.average.has_begun else self.model
+
+    def end_training(self) -> None:
+        """Give the model the weights that are to be tested: their mean where there is one."""
+        if self._choose_model() is not self.model:
+            self.model.load_state_dict(self._choose_model().state_dict())
+        self.average = None
+
+    def _predict(self, model: nn.Module, parts: list[Part], *, mirror: bool) -> list[Part]:
         """Outputs, float32, and targets of each part."""
-        return [(compute_outputs(self.model, self.precision, inputs, mirror=mirror), targets) for inputs, targets in parts]
+        return [(compute_outputs(model, self.precision, inputs, mirror=mirror), targets) for inputs, targets in parts]
 
     def snapshot(self, scope: Scope) -> Snapshot:
         """Copy the state, as much of it as `scope` names; of `everything` the tensors are shared, not copied."""
-        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
         if scope == "weights":
-            return {"model": copy.deepcopy(dict(model))}
+            return {"model": copy.deepcopy(dict(self._choose_model().state_dict()))}
+        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
+        average = {"average": self.average.snapshot()} if self.average else {}
         if scope == "rollback":
-            return {"model": copy.deepcopy(dict(model)), "optimizer": copy.deepcopy(optimizer["state"])}
+            return copy.deepcopy({"model": dict(model), "optimizer": optimizer["state"], **average})
         examples = [number for number, _ in self.steps]
         columns = zip(*(result for _, result in self.steps), strict=True) if self.steps else [()] * len(StepResult._fields)
         return {
@@ -160,6 +182,7 @@ class SingleLearner:
             "num_steps": self.num_steps,
             "first_bad_step": self.first_bad_step,
             "microbatches": [self.microbatches.number, self.evaluation_microbatches.number],
+            **average,
         }
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -168,6 +191,8 @@ class SingleLearner:
         After a rollback, learning rates, schedule, scaler and random generators go on from where they were.
         """
         self.model.load_state_dict(snapshot["model"])
+        if self.average and "average" in snapshot:
+            self.average.restore(snapshot["average"])
         if "scheduler" in snapshot:
             self._restore_everything(snapshot)
         elif "optimizer" in snapshot:

@@ -1,30 +1,23 @@
 import shutil
-from functools import partial
 
 import pytest
 import torch
-from torch import nn
 
-from dlexp.parts.model.convnet import ConvNet
-from dlexp.parts.model.mlp import MLP
-from dlexp.parts.model.resnet import resnet18
 from dlexp.run.clock import Clock
 from dlexp.training import compile as compilation
-
-COMMON = {"activation": nn.ReLU, "dropout": partial(nn.Dropout, 0.0)}
+from tests.options import make_model
 
 
 def convnet(depth):
-    shape = {"depth": depth, "width": 4, "widths": None, "kernel_size": 3, "pool_every": 0, "head": "average", "order": "cna"}
-    return ConvNet((3, 6, 6), 2, norm=nn.BatchNorm2d, **COMMON, **shape)
+    return make_model("convnet", (3, 6, 6), 2, norm="bn", depth=depth, width=4)
 
 
 def mlp(depth):
-    return MLP((6,), 2, norm=lambda _: nn.Identity(), **COMMON, depth=depth, width=4, widths=None)
+    return make_model("mlp", (6,), 2, depth=depth, width=4)
 
 
 def test_blocks_are_what_a_net_repeats():
-    net = resnet18((3, 32, 32), 2, norm=nn.BatchNorm2d, zero_init_residual=False, small_stem_below=64, **COMMON)
+    net = make_model("resnet18", (3, 32, 32), 2, norm="bn")
     assert [type(block).__name__ for block in compilation.find_blocks(net)] == ["BasicBlock"] * 8
     net = convnet(3)
     assert compilation.find_blocks(net) == list(net.blocks)

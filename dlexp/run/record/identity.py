@@ -38,6 +38,7 @@ NOT_IN_CONFIG_FILE = {"stale", "zip", "exclude", "skip", "jobs", "jobs_per_gpu"}
 # Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
 SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {
     ("on_divergence",): "stop",
+    ("average",): {"_target_": "dlexp.parts.average.none.none", "_partial_": True},
     ("on_oom",): "fail",
     ("grad_clip_value",): None,
     ("dataset", "channels"): 3,

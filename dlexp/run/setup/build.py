@@ -15,6 +15,7 @@ from dlexp.data.batches import (
     Loader,
     TrainingBatches,
     make_evaluation_batches,
+    make_plain_batches,
     make_resident_loader,
     make_training_batches,
 )
@@ -23,6 +24,7 @@ from dlexp.data.worker_loader import make_worker_loader
 from dlexp.machine.device import configure_torch
 from dlexp.run.setup.factories import make_factory, make_loss, make_optimizer, make_plain_loss, make_probes
 from dlexp.run.setup.facts import Facts
+from dlexp.training.averaging import AveragedWeights
 from dlexp.training.compile import compile_blocks
 from dlexp.training.probing import Probes, fixed_batch, spread
 from dlexp.training.scores import SCORES
@@ -73,11 +75,26 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     plain_loss = make_plain_loss(config, facts.dataset.task)
     step = TrainingStep(model, loss, optimizer, precision, score, step_settings, plain_loss)
     schedule = make_factory(config, "scheduler")(optimizer, facts.horizon)
-    learner = SingleLearner(step, schedule, cuda_graph=hardware["cuda_graph"])
     scale = InputScaling(facts.dataset, facts.device, memory_format)
+    learner = SingleLearner(step, schedule, _average_weights(config, facts, model, scale), cuda_graph=hardware["cuda_graph"])
     make_batch = partial(fixed_batch, facts.dataset, scale, facts.device)
     probes = Probes(make_probes(config, model, facts.dataset), model, step.loss, make_batch)
     return Built(learner, *build_batches(config, facts, scale), probes, num_parameters, init_hash)
+
+
+def _average_weights(config: Mapping[str, Any], facts: Facts, model: nn.Module, scale: InputScaling) -> AveragedWeights | None:
+    average = make_factory(config, "average")(facts.horizon)
+    if average is None:
+        return None
+    loader = _make_loader(config["hardware"], facts.dataset.train, facts.device)
+    return AveragedWeights(
+        model,
+        average,
+        steps_per_epoch=facts.steps_per_epoch,
+        num_steps=facts.horizon.num_steps,
+        batches=make_plain_batches(loader, scale, len(facts.dataset.train.targets), facts.batch_size),
+        precision=make_factory(config, "precision")(facts.device),
+    )
 
 
 def _spread_examples(dataset: Dataset, count: int) -> Tensor:

@@ -17,6 +17,8 @@ from dlexp.data.prepare import prepare
 from dlexp.run.setup.lab_modules import with_full_targets
 from dlexp.training.probing import PlannedProbe, ProbeMode
 
+NO_AVERAGE = "dlexp.parts.average.none.none"
+
 
 def make_factory(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
     """Make the factory of a group's option, with its hyper-parameters. The config must have passed `check`."""
@@ -51,6 +53,11 @@ def make_plain_loss(config: Mapping[str, Any], task: Task) -> nn.Module | None:
 def smooths_labels(config: Mapping[str, Any]) -> bool:
     """Whether the loss mixes the targets with another distribution, by its key `label_smoothing`."""
     return bool(config["loss"].get("label_smoothing"))
+
+
+def averages_weights(config: Mapping[str, Any]) -> bool:
+    """Whether the run keeps a mean of the weights beside them."""
+    return str(config["average"]["_target_"]) != NO_AVERAGE
 
 
 def make_probes(config: Mapping[str, Any], model: nn.Module, dataset: Dataset) -> dict[str, PlannedProbe]:

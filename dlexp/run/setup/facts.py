@@ -89,6 +89,7 @@ def check_facts(
     horizon = Horizon(-(-num_steps // steps), num_steps) if steps else Horizon(0, 0)  # no batch is a problem by itself
     notes = describe_batch_size(config, batch_size)
     if not problems:
+        parts["average"](horizon)  # refuses a run that is too short
         constant = check_schedule(config, choices["scheduler"], parts["scheduler"], horizon)
         problems += [*constant, *check_epochs(config, overridden, horizon.num_epochs)]
         init = check_init(config, overridden, num_examples)

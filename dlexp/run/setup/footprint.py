@@ -13,7 +13,7 @@ from dlexp.contract import Dataset
 from dlexp.data.batches import EVALUATION_BATCH
 from dlexp.machine.precision import AUTOCAST
 from dlexp.machine.private_torch import FakeTensorMode
-from dlexp.run.setup.factories import make_factory, make_loss
+from dlexp.run.setup.factories import averages_weights, make_factory, make_loss
 from dlexp.training.microbatch import has_batch_norm
 
 MAX_MEMORY_SHARE = 0.8  # of the free memory; the rest is for workspaces and fragmentation
@@ -26,7 +26,7 @@ class Footprint:
 
     Args:
         num_parameters: Trainable numbers in the model.
-        weights: Parameters and buffers.
+        weights: Parameters and buffers, twice where a mean of the weights is kept.
         gradients: Gradients of all trainable parameters.
         optimizer_state: The optimizer's state, such as moments.
         data: The data set, if it is on the device.
@@ -104,7 +104,7 @@ def estimate_footprint(config: Mapping[str, Any], dataset: Dataset, device: torc
     examples = min(EVALUATION_BATCH[device.type], max(len(split.targets) for split in splits[1:]))
     return Footprint(
         num_parameters=count,
-        weights=sum(_bytes(tensor) for tensor in (*model.parameters(), *model.buffers())),
+        weights=(1 + averages_weights(config)) * sum(_bytes(tensor) for tensor in (*model.parameters(), *model.buffers())),
         gradients=sum(_bytes(parameter) for parameter in trained),
         optimizer_state=_state_bytes(make_factory(config, "optimizer"), count),
         data=sum(_bytes(tensor) for split in splits for tensor in split) if resident else 0,

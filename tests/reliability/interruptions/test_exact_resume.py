@@ -27,6 +27,7 @@ CONFIGS = {
     "clipped fp16 with onecycle": (
         *MOONS, "precision=fp16", "precision.growth_interval=3", "grad_clip=0.5", "scheduler=onecycle", "epochs=4",
     ),
+    "mean of the weights": (*MOONS, "dropout=0.3", "average=ema", "average.decay=0.8", "epochs=4"),
     "probes": (*IMAGES, "probe=[grad_flow,dead_units]", "norm=gn", "norm.groups=4", "evaluate_on=test", "val_fraction=0"),
 }  # fmt: skip
 
@@ -208,6 +209,21 @@ def test_each_piece_of_the_state_is_needed(piece, cut, uninterrupted):
     planned = cut(10)
     edited(planned, PIECES[piece])
     assert resumed(planned) != uninterrupted
+
+
+def test_the_mean_of_the_weights_is_needed(tmp_path, monkeypatch):
+    overrides, whole = (*CONFIGS["mean of the weights"], EVERY_STEP), tmp_path / "whole"
+    run(*overrides, root=whole)
+
+    def finish(name, edit):
+        planned = cut_off(overrides, tmp_path / name, step=10, monkeypatch=monkeypatch)
+        edited(planned, edit)
+        return resumed(planned)
+
+    assert finish("same", lambda state: None) == folder(whole)
+    mean = "module.head.weight"
+    assert finish("zero", lambda state: state["learner"]["average"]["model"][mean].zero_()) != folder(whole)
+    assert finish("old", lambda state: state["learner"]["average"]["model"]["n_averaged"].zero_()) != folder(whole)
 
 
 @pytest.mark.parametrize("piece", LAST_PIECES)

@@ -1,0 +1,1 @@
+"""Averages of the weights of several steps. dlexp/training/averaging.py keeps them."""
