@@ -170,7 +170,7 @@ def test_parts_of_a_lab_work_in_sweeps_and_studies_and_their_plan(dlexp, tmp_pat
     assert code == 0, err
     assert "4 runs: 4 done" in out
     code, out, err = dlexp("plan", flag, "study=bent_line", cwd=tmp_path)
-    assert (code, out.splitlines()[-1]) == (0, "4 runs: 4 done."), err
+    assert (code, out.splitlines()[-1]) == (0, "4 runs of 2 cells: 4 done."), err
     assert "bent_line" in dlexp("plan", flag, cwd=tmp_path)[1]
     assert dlexp("report", "outputs/bent_line", cwd=tmp_path)[0] == 0
     code, out, err = dlexp("reproduce", flag, "bent_line", cwd=tmp_path)

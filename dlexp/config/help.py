@@ -12,8 +12,7 @@ EXAMPLES = """\
   {train} activation=relu depth=8
   {train} -m norm=bn,gn batch_size=2,4,8,16,32,64,128
   {train} -m 'optimizer.lr=log(1e-4,1,5)' depth=2,4 width=32,16 'zip=[depth,width]'
-  {train} dataset=fashion_mnist model=mlp 'model.widths=[256,128]' loss=mse
-  {train} dataset=image_folder dataset.root=path/to/images norm=gn dataset.per_class=200"""
+  {train} dataset=fashion_mnist model=mlp 'model.widths=[256,128]' loss=mse"""
 
 
 def help_text() -> str:
@@ -22,7 +21,7 @@ def help_text() -> str:
     for group, default in default_choices().items():
         lines[group] = " ".join(f"*{name}" if name == default else name for name in groups()[group])
     for group, names in list_groups().items():
-        lines[group] = f"{' '.join(names)} (a list: {group}=[{','.join(names[:2])}])"
+        lines[group] = f"{' '.join(names)} (a list)"
     plain = [f"{path}={value if isinstance(value, str) else format_value(value)}" for path, value in leaves(scalars())]
     return "\n".join(
         [

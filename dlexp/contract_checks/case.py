@@ -25,7 +25,7 @@ from dlexp.run.setup.lab_modules import import_parts, users_errors
 from dlexp.training.probing import spread
 
 NUM_FEATURES = 16  # of the norms that are checked
-HORIZON = Horizon(num_epochs=4, num_steps=20)  # of the schedules that are checked
+HORIZON = Horizon(num_epochs=8, num_steps=40)  # of the schedules and averages that are checked
 SEED = 0
 
 
