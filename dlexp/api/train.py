@@ -19,7 +19,7 @@ from dlexp.config.overrides import parse
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 from dlexp.study.forks import load_ahead
-from dlexp.study.jobs import refuse_for_one
+from dlexp.study.jobs import check_process_group, refuse_for_one
 from dlexp.study.request import compose_runs, names_study, read_command
 
 if TYPE_CHECKING:  # it loads torch, which a refused call does not need
@@ -44,6 +44,7 @@ def train(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         HeldError: If another process is working on the run.
         DiskError: If the disk is full or cannot be written.
     """
+    check_process_group()
     with _checking(lab) as chosen:
         typed = write_overrides(overrides, settings)
         if names_study(typed):
@@ -92,6 +93,7 @@ def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         DatasetError: If the data of a run cannot be read or downloaded.
         DiskError: If the disk is full or cannot be written.
     """
+    check_process_group()
     with _checking(lab) as chosen:
         typed = write_overrides(overrides, settings, sweeps=True)
         if names_study(typed):

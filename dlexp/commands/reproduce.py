@@ -13,6 +13,7 @@ from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 from dlexp.run.display import make_display, results_table
 from dlexp.study.definition import studies
+from dlexp.study.jobs import check_process_group
 from dlexp.study.request import compose_runs, number_runs, read_command
 
 USES = {
@@ -40,6 +41,8 @@ def main(arguments: list[str]) -> int:
             )
         named = [text for text in arguments if "=" not in text and not text.startswith("-")]
         changes = [text for text in arguments if "=" in text]
+        if "--dry-run" not in arguments:
+            check_process_group()
         sizes = count_runs(named or [name for name in studies() if name.endswith("_published")], changes)
     except ConfigError as error:
         print(*error.problems, sep="\n", file=sys.stderr)

@@ -19,7 +19,7 @@ from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_p
 from dlexp.errors import ConfigError
 from dlexp.run import signals
 from dlexp.study.forks import load_ahead
-from dlexp.study.jobs import refuse_for_one
+from dlexp.study.jobs import check_process_group, refuse_for_one
 from dlexp.study.request import compose_runs, names_study, read_command
 
 EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
@@ -43,6 +43,8 @@ def _command(arguments: list[str]) -> int:
     overrides = flags.overrides
     if flags.shell_completion:
         return _run_hydra([*write_flags(flags), *check_completion(overrides)])
+    if not (flags.cfg or flags.info):
+        check_process_group()
     if names_study(overrides):
         if flags.cfg or flags.info:
             raise ConfigError(f"A study is many runs: {show_command('plan')} study=... lists them.")

@@ -1,5 +1,6 @@
 """The settings `jobs` and `jobs_per_gpu`: how many runs of a sweep are executed at the same time. Loads no torch."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from dlexp.study.cells import Study
 from dlexp.study.metrics import is_measured
 
 AUTO = "auto"
+GROUP_SIZE = "WORLD_SIZE"  # what torchrun, and what starts processes in its place, sets to the number of processes
 
 
 class Jobs(NamedTuple):
@@ -91,3 +93,19 @@ def refuse_for_one(composed: Composed) -> list[str]:
         for key, value in given.items()
         if value != defaults[key]
     ]
+
+
+def check_process_group() -> None:
+    """Check that this process was not started as one of several that are to train a model together, as torchrun does.
+
+    Raises:
+        ConfigError: If it was: each of them would train the same runs.
+    """
+    size = os.environ.get(GROUP_SIZE, "")
+    if size.isdecimal() and int(size) > 1:
+        raise ConfigError(
+            f"{GROUP_SIZE}={int(size)}: torchrun, or another launcher, has started this command in {int(size)} processes that "
+            "train one model together, and dlexp trains each run in one process. Start the command without torchrun. Several "
+            f"runs are trained at the same time by jobs={int(size)} in a sweep or a study, or by the same command in several "
+            f"terminals, which share the runs. Where {GROUP_SIZE} is left over from something else, unset it."
+        )

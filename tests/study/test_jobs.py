@@ -1,6 +1,9 @@
 import pytest
 
+from dlexp import sweep as call_sweep
+from dlexp import train as call_train
 from dlexp.analysis.judge.costs import COSTS
+from dlexp.commands.reproduce import main as reproduce
 from dlexp.commands.train import main as train
 from dlexp.config.check import compose_sweep
 from dlexp.errors import ConfigError
@@ -112,3 +115,41 @@ def test_every_cost_is_a_measured_metric():
 def test_the_number_of_runs_at_a_time(setting, cores, threads, gpus, due, expected, monkeypatch):
     monkeypatch.setattr(jobs, "count_cores", lambda: cores)
     assert setting.choose_count(threads, gpus, due) == expected
+
+
+STARTS = {
+    "a run": lambda: train([*MOONS]),
+    "a sweep": lambda: train(["-m", *MOONS, "seed=0,1"]),
+    "a study": lambda: train(["study=topology"]),
+    "studies": lambda: reproduce(["topology"]),
+}
+
+
+@pytest.mark.parametrize("what", STARTS)
+def test_a_command_of_torchrun_is_refused(what, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert STARTS[what]() == 2
+    err = capsys.readouterr().err
+    assert err.startswith("WORLD_SIZE=4: torchrun, or another launcher, has started this command in 4 processes")
+    assert "jobs=4 in a sweep or a study, or by the same command in several terminals" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", [call_train, call_sweep])
+def test_a_call_in_a_process_of_torchrun_is_refused(call, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="WORLD_SIZE=2: torchrun"):
+        call(seed=[0, 1])
+
+
+@pytest.mark.parametrize("size", ["", "1", "01", "many", "²"])
+def test_a_process_that_is_alone_is_accepted(size, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", size)
+    jobs.check_process_group()
+
+
+def test_torchrun_may_ask_for_help_and_for_a_config(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert train(["--help"]) == 0
+    assert train(["--cfg", "job", "--package", "seed"]) == 0
