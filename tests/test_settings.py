@@ -50,6 +50,7 @@ ELSEWHERE = {
     "skip": "tests/config/test_check.py",
     "jobs": "tests/study/test_workers.py",
     "jobs_per_gpu": "tests/study/test_jobs.py",
+    "display": "tests/run/test_display.py",
     "hardware.empty_cache_every": "tests/machine/test_device.py",
     "profile": "tests/run/test_profiling.py",
     "checkpoint_every": "tests/reliability",

@@ -7,49 +7,13 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from rich.table import Table
-
-from dlexp.run.display import REFRESH_SECONDS, Display, epoch_line, make_display
-
-
-class Silent:
-    """Shows nothing."""
-
-    def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
-        """Show nothing."""
-
-    def due(self) -> bool:
-        """Never: nothing is shown."""
-        return False
-
-    def refresh(self, step: int) -> None:
-        """Show nothing."""
-
-    def epoch(self, row: Mapping[str, float]) -> None:
-        """Show nothing."""
-
-    def end(self) -> None:
-        """Show nothing."""
-
-    def say(self, text: str) -> None:
-        """Show nothing."""
-
-    def table(self, table: Table) -> None:
-        """Show nothing."""
-
-    def split(self, num_jobs: int) -> "Sequence[Silent]":
-        """Show nothing of each job."""
-        return [self] * num_jobs
-
-    def __enter__(self) -> "Silent":
-        """Show nothing."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        """Show nothing."""
+from dlexp.run.bars import REFRESH_SECONDS
+from dlexp.run.display import Display, make_display, make_sweep_display
+from dlexp.run.numbers import epoch_line
+from dlexp.run.side_by_side import Messages
 
 
-class NotebookBar(Silent):
+class NotebookBar(Messages):
     """Shows a bar with the numbers of the last epoch in the output of a notebook's cell, and removes it at the end.
 
     Args:
@@ -57,6 +21,7 @@ class NotebookBar(Silent):
     """
 
     def __init__(self, num_runs: int = 1) -> None:
+        super().__init__()
         self.num_runs, self.num_begun, self.num_epochs, self.num_steps, self.step = num_runs, 0, 0, 1, 0
         self.title, self.numbers, self.drawn = "", "", 0.0
         self.output: Any = None
@@ -115,11 +80,18 @@ def _html(text: str) -> Any:
     return HTML(text)
 
 
-def choose_display(progress: bool | None, num_runs: int = 1) -> Display:
-    """The display of a call: with True the one of a command, with False none, with None a bar in a notebook, else none."""
-    if progress:
-        return make_display(num_runs)
-    return NotebookBar(num_runs) if progress is None and in_notebook() else Silent()
+def choose_display(progress: bool | None, num_runs: int | None = None, show: str | None = None) -> Display:
+    """The display of a call.
+
+    Args:
+        progress: With True it is the one of a command, with False there is none. With None it is the one of a command if `show`
+            is given, else a bar in a notebook, and elsewhere none.
+        num_runs: Number of runs of a sweep; None: it is a single run.
+        show: The setting `display`.
+    """
+    if progress or (progress is None and show):
+        return make_display(show) if num_runs is None else make_sweep_display(num_runs, show)
+    return NotebookBar(num_runs or 1) if progress is None and in_notebook() else Messages()
 
 
 def in_notebook() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from dlexp.run.display import format_value
+from dlexp.run.numbers import format_value
 
 MAX_ROWS = 60  # of a table
 MAX_LINE = 300  # characters

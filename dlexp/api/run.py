@@ -14,7 +14,7 @@ from dlexp.config import plain_yaml
 from dlexp.config.plain_json import FormError
 from dlexp.config.values import make_printable, show_path
 from dlexp.errors import ConfigError
-from dlexp.run.display import format_value
+from dlexp.run.numbers import format_value
 from dlexp.run.record.checksums import check_file
 from dlexp.run.record.forms import read_summary_file
 from dlexp.trained.find import find_run

@@ -13,6 +13,7 @@ from dlexp.api.process import borrowing_process, choose_lab, using_lab
 from dlexp.api.run import Run
 from dlexp.api.sweep import Sweep
 from dlexp.config.check import compose_run, compose_sweep, find_problems
+from dlexp.config.compose import Composed
 from dlexp.config.entry import show_command
 from dlexp.config.lab import Lab
 from dlexp.config.overrides import parse
@@ -34,7 +35,8 @@ def train(*overrides: str, lab: str | Path | None = None, progress: bool | None 
     Args:
         overrides: As on the command line: `"depth=8"`.
         lab: The folder of a lab; None: that of `DLEXP_LAB`, or the current folder if it is a lab that you trust.
-        progress: Whether to show what the command shows; None: a bar in a notebook, and elsewhere nothing.
+        progress: Whether to show what the command shows; None: if `display` is set, else a bar in a notebook, and elsewhere
+            nothing.
         settings: The same as keywords: `activation="relu"`, `**{"optimizer.lr": 0.1}`. A text is written as it would be typed.
 
     Raises:
@@ -52,6 +54,7 @@ def train(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         if swept := [make_printable(text) for text in typed if _has_several_values(text)]:
             raise ConfigError(*(f"{text}: several values: dlexp.sweep trains a run for each." for text in swept))
         composed = compose_run(typed)
+        _check_display(progress, composed)
         if problems := refuse_for_one(composed):
             raise ConfigError(*problems)
     with borrowing_process(chosen):
@@ -62,9 +65,14 @@ def train(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         run = plan(composed)
         if run.must_run():
             facts = gather_facts(run)
-            with choose_display(progress) as display:
+            with choose_display(progress, show=run.config["display"]) as display:
                 execute(run, facts, display)
         return Run(run.folder, chosen.folder if chosen else None)
+
+
+def _check_display(progress: bool | None, composed: Composed) -> None:
+    if progress is False and (show := composed.config["display"]):
+        raise ConfigError(f"display={show}: says what is shown, and progress=False shows nothing: leave one of the two out.")
 
 
 def _has_several_values(typed: str) -> bool:
@@ -101,6 +109,7 @@ def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         if problems := find_problems(typed, multirun=True):
             raise ConfigError(*problems)
         cells = compose_sweep(typed)
+        _check_display(progress, cells[0])
         load_ahead(cells)
     named = ["--config-dir", str(chosen.conf)] if chosen else []
     command = f"{show_command('train')} {shlex.join(['-m', *typed, *named])}"
@@ -110,13 +119,14 @@ def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         from dlexp.study.sweep import sweep as run_sweep
 
         checked = check_cells(cells)
-        run_sweep(checked, command, choose_display(progress, count_due(checked.runs)))
+        run_sweep(checked, command, choose_display(progress, count_due(checked.runs), cells[0].config["display"]))
         return _make_sweep(checked, chosen)
 
 
 def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> Sweep:
     study, request = read_command(typed)
     runs = compose_runs(study, request)
+    _check_display(progress, runs[0])
     load_ahead(runs)
     with borrowing_process(lab):
         from dlexp.api.display import choose_display
@@ -125,7 +135,8 @@ def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> 
         from dlexp.study.run import run_study
         from dlexp.study.sweep import check_cells
 
-        command, show = f"{show_command('train')} {shlex.join(typed)}", partial(choose_display, progress)
+        command = f"{show_command('train')} {shlex.join(typed)}"
+        show = partial(choose_display, progress, show=runs[0].config["display"])
         if request.schedule:
             ended, checked = run_by_looks(study, request, request.schedule.looks, runs, command, show)
         else:

@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from dlexp.commands.attempt import attempt
 from dlexp.commands.lab import choose_lab
@@ -51,18 +52,21 @@ def _command(arguments: list[str]) -> int:
         study, request = read_command(overrides)
         runs = compose_runs(study, request)
         load_ahead(runs)
+        from dlexp.run.display import NONE, make_sweep_display
         from dlexp.study.look_by_look import run_by_looks  # loads torch: not before the configs have passed
         from dlexp.study.run import run_study
         from dlexp.study.sweep import check_cells
 
-        typed = f"{show_command('train')} {shlex.join(arguments)}"
+        typed, show = f"{show_command('train')} {shlex.join(arguments)}", runs[0].config["display"]
+        choose_display = partial(make_sweep_display, show=show)
         if request.schedule:
-            ended, _ = run_by_looks(study, request, request.schedule.looks, runs, typed)
+            ended, _ = run_by_looks(study, request, request.schedule.looks, runs, typed, choose_display)
         else:
-            ended = run_study(study, request, check_cells(runs, study.name), typed)
+            ended = run_study(study, request, check_cells(runs, study.name), typed, choose_display)
         if ended.not_replaced:
             print(ended.not_replaced, file=sys.stderr)
-        print(f"Report: {ended.report}")
+        if show != NONE:
+            print(f"Report: {ended.report}")
         return ended.code
     if problems := find_problems(overrides, multirun=flags.multirun):
         raise ConfigError(*problems)
@@ -118,7 +122,7 @@ def _train_one(composed: Composed) -> int:
     from dlexp.run.record.place import explain_moved
 
     run = plan(composed)
-    with make_display() as display:
+    with make_display(run.config["display"]) as display:
         summary = execute(run, gather_facts(run), display) if run.must_run() else None
         if summary is None:
             if (summary := run.read_summary()) is None:

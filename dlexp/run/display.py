@@ -1,25 +1,25 @@
-"""Show the progress of runs: a live line on a terminal, one plain line per epoch in a pipe or a log."""
+"""Show the progress of runs: bars in a terminal; in a pipe or a log a line for each epoch, or for each run of a sweep."""
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from dlexp.machine.console import make_console
-from dlexp.machine.printing import guard_streams, print_text, put_on_one_line
+from dlexp.machine.printing import print_text, put_on_one_line
+from dlexp.run.bars import Live
+from dlexp.run.numbers import epoch_line, format_value
 from dlexp.run.record.forms import BROKEN
-from dlexp.run.side_by_side import Bars, Messages
+from dlexp.run.side_by_side import Messages, Titled
 
-REFRESH_SECONDS = 0.5
+FULL, LINES, NONE = "full", "lines", "none"  # the values of the setting `display`
 LEFT_ALIGNED = ("status", "reason", "study", "question", "run", "cell")  # columns of text
-PLAIN_WIDTH = 160  # characters in a line of a table, if there is no terminal
+PLAIN_WIDTH = 160  # characters in a line of a table, if there are no bars
 
 
 @runtime_checkable
@@ -91,8 +91,8 @@ class Plain:
         make_console(width=PLAIN_WIDTH).print(table)
 
     def split(self, num_jobs: int) -> Sequence[Display]:
-        """Print the messages of each job, and a line for each run that has ended."""
-        return [Messages(self.say, self.table)] * num_jobs
+        """Print the messages of each job, and the lines of its runs with their titles."""
+        return [Titled(self.say, self.table) for _ in range(num_jobs)]
 
     def __enter__(self) -> "Plain":
         """Do nothing: there is no live display."""
@@ -102,108 +102,33 @@ class Plain:
         """Do nothing: there is no live display."""
 
 
-class Live:
-    """Shows runs one after the other, with two progress bars of rich: one for the run, and above it one for the sweep."""
-
-    def __init__(self, num_runs: int) -> None:
-        columns = (
-            TextColumn("[progress.description]{task.description}"),
-            BarColumn(bar_width=16),
-            TextColumn("{task.fields[numbers]}", markup=False),
-            TimeRemainingColumn(compact=True),
-        )
-        self.progress = Progress(*columns, console=make_console(), refresh_per_second=4)
-        self.sweep = self.progress.add_task("sweep", total=num_runs, numbers=f"run 1 of {num_runs}", visible=num_runs > 1)
-        self.num_runs, self.num_begun, self.num_epochs = num_runs, 0, 0
-        self.run = self.progress.add_task("", numbers="", visible=False)
-        self.refreshed = 0.0
-
-    def begin(self, title: str, num_steps: int, num_epochs: int) -> None:
-        """Show the title of the run, and start its bar."""
-        self.num_begun, self.num_epochs = self.num_begun + 1, num_epochs
-        if self.num_runs == 1:
-            self.say(title)
-        self.progress.update(self.sweep, numbers=f"run {self.num_begun} of {self.num_runs}: {title}")
-        self.progress.reset(self.run, total=num_steps, description="starting", numbers="", visible=True)
-
-    def due(self) -> bool:
-        """Whether the bar was last moved more than half a second ago."""
-        return time.monotonic() - self.refreshed > REFRESH_SECONDS
-
-    def refresh(self, step: int) -> None:
-        """Move the bar."""
-        self.refreshed = time.monotonic()
-        self.progress.update(self.run, completed=step)
-
-    def epoch(self, row: Mapping[str, float]) -> None:
-        """Move the bar, and show the numbers of the row beside it."""
-        description = f"epoch {row['epoch']}/{self.num_epochs}"
-        self.progress.update(self.run, completed=row["step"] or 0, description=description, numbers=_shorten(row))
-
-    def end(self) -> None:
-        """Hide the run's bar."""
-        self.progress.update(self.run, visible=False)
-        self.progress.advance(self.sweep)
-
-    def say(self, text: str) -> None:
-        """Print above the bars."""
-        self.progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def table(self, table: Table) -> None:
-        """Print above the bars."""
-        self.progress.console.print(table)
-
-    def split(self, num_jobs: int) -> Sequence[Display]:
-        """A bar for each job."""
-        return Bars(self.progress, num_jobs, self.say, self.table, _shorten).jobs
-
-    def __enter__(self) -> "Live":
-        """Start the live display."""
-        self.streams = (sys.stdout, sys.stderr)
-        self.progress.start()
-        guard_streams()  # rich shows what others print above the bars, and takes their codes for colours and links
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the live display."""
-        for bar in self.progress.task_ids:
-            self.progress.update(bar, visible=False)
-        self.progress.stop()
-        sys.stdout, sys.stderr = self.streams
-
-
-def make_display(num_runs: int = 1) -> Display:
-    """Create a live display if standard output is a terminal, else a plain one.
+def make_display(show: str | None = None) -> Display:
+    """Create the display of a single run, or of a command that shows tables: bars if standard output is a terminal, else lines.
 
     Args:
-        num_runs: Number of runs in the sweep, which has a bar of its own if there are several.
+        show: The setting `display`.
     """
-    return Live(num_runs) if sys.stdout.isatty() else Plain()
+    if show == NONE:
+        return Messages()
+    return Live(1) if _draws(show) else Plain()
 
 
-def epoch_line(row: Mapping[str, float], num_epochs: int) -> str:
-    """Format a row of metrics.csv as a line."""
-    return "  ".join([f"epoch {row['epoch']:>{len(str(num_epochs))}}/{num_epochs}", *_format_numbers(row)])
+def make_sweep_display(num_runs: int, show: str | None = None) -> Display:
+    """Create the display of a sweep: bars if standard output is a terminal, else a line for each run.
+
+    Args:
+        num_runs: Number of runs that are to be executed.
+        show: The setting `display`.
+    """
+    if show == NONE:
+        return Messages()
+    if _draws(show):
+        return Live(num_runs)
+    return Plain() if show == FULL else Messages(Plain().say, Plain().table)
 
 
-def _format_numbers(row: Mapping[str, float]) -> list[str]:
-    numbers = [f"{name} {format_value(name, row[name])}" for name in row if name.endswith(("/loss", "/acc", "/rmse"))]
-    rate = row.get("examples_per_s")
-    return numbers + ([f"{rate:,.0f} examples/s"] if rate else [])
-
-
-def _shorten(row: Mapping[str, float]) -> str:
-    """The numbers of a row, for a place beside a bar."""
-    return "  ".join(_format_numbers(row)).replace("train/", "").replace(" examples/s", "/s")
-
-
-def format_value(name: str, value: Any) -> str:
-    """Format a metric: rates in per cent, other numbers with four digits."""
-    if value is None or value == "":
-        return "–"
-    if name.endswith("/acc"):
-        return f"{100 * value:.2f} %"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _draws(show: str | None) -> bool:
+    return sys.stdout.isatty() and show != LINES
 
 
 def results_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:

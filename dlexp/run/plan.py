@@ -33,6 +33,7 @@ NOT_IN_LABEL = {
     "stale",
     "jobs",
     "jobs_per_gpu",
+    "display",
     "profile",
     "checkpoint_every",
     "data_dir",

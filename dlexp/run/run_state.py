@@ -10,10 +10,11 @@ from dlexp.contract import Progress
 from dlexp.data.preprocessing import describe_preprocessing, to_json
 from dlexp.machine.device import empty_cache
 from dlexp.run.clock import Clock
-from dlexp.run.display import Display, epoch_line
+from dlexp.run.display import Display
 from dlexp.run.divergence import Divergence
 from dlexp.run.early_stopping import EarlyStopping
 from dlexp.run.metrics import monitored, name_score, speed, watched_split
+from dlexp.run.numbers import epoch_line
 from dlexp.run.predictions import select_predictions
 from dlexp.run.record import checkpoint
 from dlexp.run.record.folder import Record

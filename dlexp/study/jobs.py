@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from dlexp.config.compose import Composed
-from dlexp.config.values import format_value
 from dlexp.errors import ConfigError
 from dlexp.machine.cores import count_cores
-from dlexp.study.cells import Study
+from dlexp.study.cells import Study, spell
 from dlexp.study.metrics import is_measured
 
 AUTO = "auto"
@@ -64,10 +63,10 @@ def check_jobs(cells: Sequence[Composed], study: Study | None = None) -> None:
 
 
 def _find_mistakes(cells: Sequence[Composed], study: Study | None) -> Iterator[str]:
-    for key, advice in (("jobs", "jobs=2"), ("jobs_per_gpu", "jobs_per_gpu=2")):
-        values = list(dict.fromkeys(format_value(cell.config[key]) for cell in cells))
+    for key, advice in (("jobs", "jobs=2"), ("jobs_per_gpu", "jobs_per_gpu=2"), ("display", "display=lines")):
+        values = list(dict.fromkeys(cell.config[key] for cell in cells))
         if len(values) > 1:
-            yield f"{key}={','.join(values)}: says how the whole sweep is run: give one value, such as {advice}."
+            yield f"{key}={','.join(map(spell, values))}: says how the whole sweep is run: give one value, such as {advice}."
     jobs, per_gpu = read_jobs(cells[0])
     if per_gpu is not None and jobs != AUTO:
         yield f"jobs_per_gpu={per_gpu}: counts runs for jobs=auto, and jobs is {jobs}: give one of the two."

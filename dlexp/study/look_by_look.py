@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from dlexp.config.compose import Composed
-from dlexp.run.display import Display, make_display
+from dlexp.run.display import Display, make_sweep_display
 from dlexp.study.cells import Study
 from dlexp.study.choice import check_compared
 from dlexp.study.request import Request, compose_first
@@ -17,7 +17,7 @@ def run_by_looks(
     looks: Sequence[int],
     runs: Sequence[Composed],
     typed: str,
-    choose_display: Callable[[int], Display] = make_display,
+    choose_display: Callable[[int], Display] = make_sweep_display,
 ) -> tuple[Ended, Checked]:
     """Run the seeds of each look, write the report, and stop where nothing is undecided.
 

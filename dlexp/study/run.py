@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dlexp.config.entry import show_command
 from dlexp.config.suggestion import nearest_option
 from dlexp.errors import ConfigError, DiskError
-from dlexp.run.display import Display, make_display
+from dlexp.run.display import Display, make_sweep_display
 from dlexp.run.record import disk
 from dlexp.study.cells import Study
 from dlexp.study.choice import check_compared
@@ -30,7 +30,7 @@ def run_study(
     request: Request,
     checked: Checked,
     typed: str,
-    choose_display: Callable[[int], Display] = make_display,
+    choose_display: Callable[[int], Display] = make_sweep_display,
     added: Request | None = None,
 ) -> Ended:
     """Run the runs of a study that are not finished, and write its report.

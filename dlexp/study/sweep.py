@@ -16,7 +16,7 @@ from dlexp.config.compose import Composed
 from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.files import make_own_folder, write_whole
-from dlexp.run.display import Display, make_display, origin_lines, results_table
+from dlexp.run.display import Display, make_sweep_display, origin_lines, results_table
 from dlexp.run.execute import gather_facts
 from dlexp.run.metrics import list_metrics
 from dlexp.run.plan import ADHOC, PlannedRun, plan
@@ -51,7 +51,7 @@ def sweep(cells: Checked, command: str, display: Display | None = None, split: s
     Args:
         cells: The cells, in the order in which they run.
         command: The command as typed, for the manifest and for the line that explains how to retry.
-        display: Shows the runs; by default the one that suits standard output.
+        display: Shows the runs; by default the one that suits standard output and the setting `display`.
         split: The split whose metrics the table of results shows.
 
     Returns:
@@ -72,7 +72,7 @@ def sweep(cells: Checked, command: str, display: Display | None = None, split: s
         make_own_folder(manifest.parent)
     write_json(manifest, listed | {"started": folder.now()} | ({"finished": finished} if forced else {}))
     rows: dict[str, Row] = {}
-    with display or make_display(count_due(runs)) as display:
+    with display or make_sweep_display(count_due(runs), runs[0].config["display"]) as display:
         if finished:
             display.say(f"force=true: goes on after the {len(finished)} runs that the interrupted start finished.")
         try:

@@ -23,7 +23,7 @@ from dlexp.config.options import use_lab
 from dlexp.errors import ConfigError, DiskError
 from dlexp.machine.process import NEW_OBJECTS, enabled
 from dlexp.run import signals
-from dlexp.run.display import REFRESH_SECONDS
+from dlexp.run.bars import REFRESH_SECONDS
 from dlexp.run.plan import PlannedRun
 from dlexp.run.record.modules import sign_sources
 from dlexp.run.side_by_side import Messages

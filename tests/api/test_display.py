@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import pytest
 
 from dlexp.api import display
-from dlexp.api.display import NotebookBar, Silent, choose_display, in_notebook
+from dlexp.api.display import NotebookBar, choose_display, in_notebook
 from dlexp.run.display import Display, Plain, results_table
+from dlexp.run.side_by_side import Messages, Titled
 
 
 @pytest.fixture
@@ -61,6 +62,6 @@ def test_what_the_command_shows_is_shown_when_asked_for(notebook, capsys):
     assert notebook == []
 
 
-@pytest.mark.parametrize("shown_by", [Silent(), NotebookBar(), Plain()])
+@pytest.mark.parametrize("shown_by", [Messages(), NotebookBar(), Plain(), Titled()])
 def test_each_is_a_display(shown_by):
     assert isinstance(shown_by, Display)

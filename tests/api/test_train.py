@@ -147,6 +147,8 @@ def test_a_mistake_is_answered_in_the_words_of_the_command(typed, tmp_path, monk
         (lambda: dlexp.sweep(seed=[]), "expected at least one value"),
         (lambda: dlexp.sweep(norm=["bn", "bm"]), "Did you mean bn"),
         (lambda: dlexp.sweep(study=["topology", "loss"]), "give one"),
+        (lambda: dlexp.train(progress=False, display="full"), "display=full: says what is shown, and progress=False shows"),
+        (lambda: dlexp.sweep(seed=[0, 1], progress=False, display="none"), "leave one of the two out"),
         (lambda: dlexp.train(lab="nowhere"), "expected the folder conf/ of a lab"),
     ],
 )

@@ -14,7 +14,8 @@ from dlexp.machine import printing
 from dlexp.machine.console import make_console
 from dlexp.machine.notices import notify
 from dlexp.machine.printing import PrintedStream, guard_streams, lost_output, print_text, put_on_one_line, replace_controls
-from dlexp.run.display import Live, Plain, result_line, results_table
+from dlexp.run.bars import Live
+from dlexp.run.display import Plain, result_line, results_table
 from tests import ROOT
 from tests.processes import Command
 

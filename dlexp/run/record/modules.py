@@ -31,6 +31,7 @@ WITHOUT_NUMBERS = {
     "dlexp.machine.locks",  # orders processes
     "dlexp.machine.process",  # saves time and memory
     "dlexp.run.display",  # shows numbers
+    "dlexp.run.numbers",  # words numbers
     "dlexp.run.profiling",  # watches steps
     "dlexp.run.record",  # writes numbers; a saved state is read byte by byte as it was, or refused
     "dlexp.run.setup.lab_modules",  # imports the modules of a lab, whose source is in the run's id
