@@ -51,6 +51,7 @@ ELSEWHERE = {
     "jobs": "tests/study/test_workers.py",
     "jobs_per_gpu": "tests/study/test_jobs.py",
     "display": "tests/run/test_display.py",
+    "wait": "tests/study/test_passes.py",
     "hardware.empty_cache_every": "tests/machine/test_device.py",
     "profile": "tests/run/test_profiling.py",
     "checkpoint_every": "tests/reliability",

@@ -51,6 +51,10 @@ class NotebookBar(Messages):
         if self.due():
             self._draw()
 
+    def skip(self) -> None:
+        """Count the run."""
+        self.num_begun += 1
+
     def _draw(self) -> None:
         self.drawn = monotonic()
         bar = f'<progress value="{self.step}" max="{self.num_steps}" style="width: 16em"></progress>'
@@ -58,8 +62,8 @@ class NotebookBar(Messages):
 
     def split(self, num_jobs: int) -> "Sequence[NotebookBar]":
         """A bar for each job."""
-        self.jobs = [NotebookBar().__enter__() for _ in range(num_jobs)]
-        return self.jobs
+        self.jobs += [NotebookBar().__enter__() for _ in range(num_jobs - len(self.jobs))]
+        return self.jobs[:num_jobs]
 
     def __enter__(self) -> "NotebookBar":
         """Make the output in which the bar is drawn."""

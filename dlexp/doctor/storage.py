@@ -6,9 +6,10 @@ import re
 import shlex
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from dlexp.run.record.layout import find_run_folders
 MIN_FREE = 100 * 2**20  # bytes; a run folder takes a few hundred kB, and a study has hundreds of runs
 ENOUGH_FREE = 2**30
 LACKING = {
-    "locks": "has no locks ({}): give a command once at a time, as two starts of one run may stop each other.",
+    "locks": "has no locks ({}): give a command once at a time, on one machine, as two starts of one run may stop each other.",
     "files": "cannot bring files to the disk at once ({}): a power failure may undo what was written last.",
     "folders": "cannot bring folders to the disk at once ({}): a power failure may undo what was written last.",
     "replacing": "cannot replace a file that is open ({}): close tables and reports before a run writes them again.",
 }
+TRY_LOCK = "import fcntl, sys; fcntl.flock(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"  # a program
 TITLES = {"dataset.cache_dir": "image cache", "TORCHINDUCTOR_CACHE_DIR": "compile cache"}
 
 
@@ -116,15 +118,25 @@ def find_lacking(folder: Path) -> dict[str, str]:
 
 
 def _lock(folder: Path) -> None:
-    with ExitStack() as stack:
-        for is_free in (True, False):
-            file = try_lock_file(folder / "lock")
-            if file:
-                stack.callback(file.close)
-            if file and file.problem:
-                raise OSError(file.problem)
-            if bool(file) != is_free:
-                raise OSError("a lock does not keep others out")
+    """Lock a file, and let another process try to lock it, before and after it is unlocked."""
+    file = try_lock_file(folder / "lock")
+    if file is None:
+        raise OSError("a lock is not given")
+    try:
+        if file.problem:
+            raise OSError(file.problem)
+        if _locks_elsewhere(file.path):
+            raise OSError("a lock does not keep another process out")
+    finally:
+        file.close()
+    if not _locks_elsewhere(file.path):
+        raise OSError("a lock stays when it is released")
+
+
+def _locks_elsewhere(path: Path) -> bool:
+    """Whether another process can lock a file."""
+    command = [sys.executable, "-I", "-S", "-c", TRY_LOCK, str(path)]
+    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def _sync_file(folder: Path) -> None:

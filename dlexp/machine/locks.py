@@ -114,13 +114,21 @@ def locking_folder(folder: Path, seconds: float) -> Iterator[None]:
 def is_locked(path: Path) -> bool:
     """Whether a process has this file locked."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _open_existing(path)
     except OSError:
         return False
     try:
         return fails_to_lock(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open_existing(path: Path) -> int:
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | flags)  # NFS locks only what is open for writing
+    except OSError:
+        return os.open(path, os.O_RDONLY | flags)
 
 
 def fails_to_lock(descriptor: int) -> bool:

@@ -41,6 +41,9 @@ class Display(Protocol):
     def end(self) -> None:
         """The run has ended."""
 
+    def skip(self) -> None:
+        """A run that was to be executed has been done elsewhere."""
+
     def say(self, text: str) -> None:
         """Show a line."""
 
@@ -48,7 +51,7 @@ class Display(Protocol):
         """Show a table."""
 
     def split(self, num_jobs: int) -> "Sequence[Display]":
-        """Displays for runs that are executed at the same time, one for each job. Called once, within the context."""
+        """Displays for runs that are executed at the same time, one for each job. Called within the context."""
 
     def __enter__(self) -> "Display":
         """Begin to show."""
@@ -80,6 +83,9 @@ class Plain:
         self.say(epoch_line(row, self.num_epochs))
 
     def end(self) -> None:
+        """Do nothing: there is no live display."""
+
+    def skip(self) -> None:
         """Do nothing: there is no live display."""
 
     def say(self, text: str) -> None:

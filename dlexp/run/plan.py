@@ -34,6 +34,7 @@ NOT_IN_LABEL = {
     "jobs",
     "jobs_per_gpu",
     "display",
+    "wait",
     "profile",
     "checkpoint_every",
     "data_dir",

@@ -39,6 +39,9 @@ class Messages:
     def end(self) -> None:
         """Show nothing."""
 
+    def skip(self) -> None:
+        """Show nothing."""
+
     def say(self, text: str) -> None:
         """Show the line."""
         self._say(text)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dlexp.config.compose import Composed
 from dlexp.errors import ConfigError
@@ -11,6 +11,13 @@ from dlexp.study.cells import Study, spell
 from dlexp.study.metrics import is_measured
 
 AUTO = "auto"
+_NUMBER = "how many runs of a sweep or of a study are trained at the same time"
+OF_SWEEPS: dict[str, tuple[Any, str]] = {  # settings → their default, and what they say
+    "jobs": (1, _NUMBER),
+    "jobs_per_gpu": (None, _NUMBER),
+    "wait": (True, "whether a sweep or a study waits for runs that other processes execute"),
+}
+ONE_VALUE = {"jobs": 2, "jobs_per_gpu": 2, "display": "lines", "wait": "false"}  # settings of a whole sweep → an example
 GROUP_SIZE = "WORLD_SIZE"  # what torchrun, and what starts processes in its place, sets to the number of processes
 
 
@@ -63,10 +70,13 @@ def check_jobs(cells: Sequence[Composed], study: Study | None = None) -> None:
 
 
 def _find_mistakes(cells: Sequence[Composed], study: Study | None) -> Iterator[str]:
-    for key, advice in (("jobs", "jobs=2"), ("jobs_per_gpu", "jobs_per_gpu=2"), ("display", "display=lines")):
+    if not cells:  # of a study that tunes, no search has chosen anything yet
+        return
+    for key, example in ONE_VALUE.items():
         values = list(dict.fromkeys(cell.config[key] for cell in cells))
         if len(values) > 1:
-            yield f"{key}={','.join(map(spell, values))}: says how the whole sweep is run: give one value, such as {advice}."
+            given = f"{key}={','.join(map(spell, values))}"
+            yield f"{given}: says how the whole sweep is run: give one value, such as {key}={example}."
     jobs, per_gpu = read_jobs(cells[0])
     if per_gpu is not None and jobs != AUTO:
         yield f"jobs_per_gpu={per_gpu}: counts runs for jobs=auto, and jobs is {jobs}: give one of the two."
@@ -84,13 +94,10 @@ def _find_mistakes(cells: Sequence[Composed], study: Study | None) -> Iterator[s
 
 def refuse_for_one(composed: Composed) -> list[str]:
     """What is wrong with the settings of a command that trains a single run, a sentence each."""
-    given = {key: composed.config[key] for key in ("jobs", "jobs_per_gpu")}
-    defaults = Jobs()._asdict() | {"jobs_per_gpu": None}
     return [
-        f"{key}={value}: says how many runs of a sweep or of a study are trained at the same time, and this is one run: "
-        "leave it out."
-        for key, value in given.items()
-        if value != defaults[key]
+        f"{key}={spell(composed.config[key])}: says {what}, and this is one run: leave it out."
+        for key, (default, what) in OF_SWEEPS.items()
+        if composed.config[key] != default
     ]
 
 

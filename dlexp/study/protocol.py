@@ -23,7 +23,7 @@ from dlexp.study.definition import CHANGED
 from dlexp.study.request import Request
 from dlexp.study.search import read_search
 from dlexp.study.select import spell_groups
-from dlexp.study.sweep import write_json
+from dlexp.study.sharing import write_json
 
 OBRIEN_FLEMING = "obrien_fleming"  # the bounds of looks that a command asks for
 HASH_DIGITS = 8  # at the end of the report's folder; with 12, its name would be that of a run

@@ -23,7 +23,7 @@ from dlexp.run.record.registrations import (
 from dlexp.study.cells import Study
 from dlexp.study.protocol import list_changes, list_runs, locate_report
 from dlexp.study.request import Request
-from dlexp.study.sweep import write_json
+from dlexp.study.sharing import write_json
 
 LOCK_SECONDS = 5.0  # to wait for another process that registers
 

@@ -3,23 +3,30 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dlexp.errors import CheckpointError, HeldError, MovedError
+from dlexp.errors import CheckpointError, HeldError, MovedError, UnsupportedError
 from dlexp.run.display import Display, result_line
 from dlexp.run.execute import execute, gather_facts, record_failure
 from dlexp.run.plan import PlannedRun
 from dlexp.run.record.forms import BROKEN
+from dlexp.run.record.lock import find_holder
 
 Row = dict[str, Any]
 Summary = Mapping[str, Any]
 
 
 def complete(run: PlannedRun, display: Display, *, due: bool) -> Row:
-    """Execute one run if it is due.
+    """Execute one run if it is due, and if no other process holds it.
 
     Returns:
-        Its row: status, outcome (done, skipped, failed, held), metrics and time.
+        Its row: status, outcome (done, skipped, failed, held, unsupported), metrics and time.
     """
-    return _describe_end(run, display, lambda: execute(run, gather_facts(run), display) if due else None)
+    return _describe_end(run, display, lambda: _execute(run, display) if due else None)
+
+
+def _execute(run: PlannedRun, display: Display) -> Summary | None:
+    if holder := find_holder(run.study_folder, run.identity):
+        raise HeldError(holder)  # before data and model are checked
+    return execute(run, gather_facts(run), display)
 
 
 def fail(run: PlannedRun, display: Display, reason: str) -> Row:
@@ -32,8 +39,9 @@ def _describe_end(run: PlannedRun, display: Display, work: Callable[[], Summary 
     try:
         fresh = work()
     except HeldError as error:
-        display.say(str(error))
-        return {"status": "held", "outcome": "held"}
+        return {"status": "held", "outcome": "held", "holder": str(error)}
+    except UnsupportedError as error:  # another machine has checked the run
+        return {"status": "unsupported", "outcome": "unsupported", "reason": " ".join(error.problems)}
     except MovedError as error:
         display.say(f"{run.title}: {error}")
         return {"status": "moved", "outcome": "failed", "reason": str(error)}

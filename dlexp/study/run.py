@@ -9,12 +9,13 @@ from dlexp.config.suggestion import nearest_option
 from dlexp.errors import ConfigError, DiskError
 from dlexp.run.display import Display, make_sweep_display
 from dlexp.run.record import disk
+from dlexp.run.record.clear import PAGE
 from dlexp.study.cells import Study
 from dlexp.study.choice import check_compared
 from dlexp.study.protocol import write_protocol
 from dlexp.study.request import Request
 from dlexp.study.search import read_search
-from dlexp.study.sweep import Checked, count_due, goes_on, sweep
+from dlexp.study.sweep import Checked, Swept, count_due, goes_on, run_sweep
 
 
 class Ended(NamedTuple):
@@ -52,17 +53,20 @@ def run_study(
     check_metrics(study, checked)
     folder = write_protocol(study, request, typed)
     if not study.tune:
-        return _report(folder, sweep(checked, typed, choose_display(count_due(checked.runs))))
-    part, code = added or request, 0
+        return _report(folder, run_sweep(checked, typed, choose_display(count_due(checked.runs))), request)
+    part, swept = added or request, Swept(0, is_last=True)
     if checked.runs and not _has_searched_again(study, part, checked):
-        code = sweep(checked, typed, choose_display(count_due(checked.runs)), "val")
+        swept = run_sweep(checked, typed, choose_display(count_due(checked.runs)), "val")
     compared, lacking = check_compared(study, part)
     write_protocol(study, request, typed)
     with choose_display(0) as display:
         for line in lacking:
             display.say(line)
-    code = max(code, sweep(compared, typed, choose_display(count_due(compared.runs))) if compared.runs else 0)
-    return _report(folder, code)
+    if compared.runs:
+        code = swept.code
+        swept = run_sweep(compared, typed, choose_display(count_due(compared.runs)))
+        swept = swept._replace(code=max(code, swept.code))
+    return _report(folder, swept, request)
 
 
 def _has_searched_again(study: Study, part: Request, checked: Checked) -> bool:
@@ -70,13 +74,16 @@ def _has_searched_again(study: Study, part: Request, checked: Checked) -> bool:
     return any(run.config["force"] for run in checked.runs) and goes_on(check_compared(study, part)[0].runs)
 
 
-def _report(folder: Path, code: int) -> Ended:
+def _report(folder: Path, swept: Swept, request: Request) -> Ended:
+    if not (swept.is_last or request.schedule):  # which lists each look in the report's folder
+        left = f"{folder}: another process is at the same study. The one that ends last writes the report."
+        return Ended(swept.code, folder / PAGE, left)
     from dlexp.analysis.read.folder import DamagedError
     from dlexp.analysis.report.replace import LessKnownError
     from dlexp.analysis.report.write import build_report  # draws figures: not needed until now
 
     try:
-        return Ended(code, build_report(folder))
+        return Ended(swept.code, build_report(folder))
     except (DamagedError, OSError) as error:
         done, later = "written" if disk.refusal(error) else "made", f"{show_command('report')} {folder}"
         raise DiskError(
@@ -84,7 +91,7 @@ def _report(folder: Path, code: int) -> Ended:
         ) from error
     except LessKnownError as error:
         not_replaced = f"{error} {show_command('report')} {folder} --replace replaces it all the same."
-        return Ended(code, folder / "report.html", not_replaced)
+        return Ended(swept.code, folder / PAGE, not_replaced)
 
 
 def check_metrics(study: Study, checked: Checked) -> None:

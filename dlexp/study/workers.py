@@ -163,7 +163,8 @@ class _Workers:
         if kind == "ended":
             yield from self._start_again(worker, run, worker.end())
         elif kind == "row":
-            worker.display.end()
+            if content[0]["outcome"] not in ("held", "skipped"):
+                worker.display.end()
             yield run, content[0]
         elif kind == "error":
             self.error = self.error or content[0]

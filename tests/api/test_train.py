@@ -50,8 +50,8 @@ def read_steadily(path):
     if path.name == "metrics.csv":
         header, *lines = (line.split(",") for line in path.read_text().splitlines())
         return [without_volatile(dict(zip(header, line, strict=True))) for line in lines]
-    if path.parent.name == "sweeps":
-        return re.sub(r'"(started|ended|checksum)": "[^"]+"', "", path.read_text())
+    if path.parent.parent.name == "sweeps":
+        return re.sub(r'"(started|ended|checksum)": "[^"]+"|"pid": \d+', "", path.read_text())
     return path.read_bytes()
 
 

@@ -68,5 +68,5 @@ def test_scripts_are_the_same_commands():
 def test_a_sweep_names_the_command_that_repeats_it(tmp_path):
     process = Command("-m", "dlexp", "train", "-m", *MOONS, "norm=none", "optimizer=sgd", "seed=0,1", cwd=tmp_path)
     assert process.communicate()[0].rstrip().endswith("2 runs: 2 done, 0 skipped, 0 failed, 0 held.")
-    (manifest,) = tmp_path.glob("outputs/adhoc/sweeps/*.json")
+    (manifest,) = tmp_path.glob("outputs/adhoc/sweeps/*/*.json")
     assert '"command": "python -m dlexp train -m dataset=moons' in manifest.read_text()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from torch._inductor.runtime.cache_dir_utils import cache_dir
 
+from dlexp.doctor import storage
 from dlexp.doctor.storage import (
     ENOUGH_FREE,
     MIN_FREE,
@@ -20,6 +21,7 @@ from dlexp.doctor.storage import (
     list_folders,
 )
 
+STAYS = "a lock stays when it is released"
 ROOM = Folder("output_dir", "outputs", needed=True, free=2 * ENOUGH_FREE, error=None)
 
 
@@ -82,7 +84,7 @@ def test_the_compile_cache_is_torchs(chosen, monkeypatch, tmp_path):
 
 
 REFUSED = {
-    "locks": (fcntl, "flock", errno.ENOLCK, "has no locks \\(No locks available\\): give a command once"),
+    "locks": (fcntl, "flock", errno.ENOLCK, "has no locks \\(No locks available\\): give a command once at a time, on one"),
     "files": (os, "fsync", errno.EINVAL, "cannot bring files to the disk at once \\(Invalid argument\\)"),
     "folders": (os, "fsync", errno.ENOTSUP, "cannot bring folders to the disk at once \\(Operation not supported\\)"),
     "replacing": (Path, "replace", errno.EACCES, "cannot replace a file that is open \\(Permission denied\\)"),
@@ -109,8 +111,21 @@ def test_what_the_file_system_lacks_is_named(what, tmp_path, monkeypatch):
 
 
 def test_locks_that_keep_nobody_out_are_named(tmp_path, monkeypatch):
+    """Another process tries them: on some network file systems they bind only the process that has them."""
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
-    assert examine_folder("output_dir", str(tmp_path), needed=True).lacks == {"locks": "a lock does not keep others out"}
+    lacks = examine_folder("output_dir", str(tmp_path), needed=True).lacks
+    assert lacks == {"locks": "a lock does not keep another process out"}
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "lacks"),
+    [([False, True], {}), ([True], {"locks": "a lock does not keep another process out"}), ([False, False], {"locks": STAYS})],
+)
+def test_locks_are_tried_by_two_processes(elsewhere, lacks, tmp_path, monkeypatch):
+    answers = iter(elsewhere)
+    monkeypatch.setattr(storage, "_locks_elsewhere", lambda path: next(answers))
+    assert storage.find_lacking(tmp_path) == lacks
+    assert list(answers) == []
 
 
 def test_the_command_that_checks_files_is_named_where_there_are_runs(tmp_path):

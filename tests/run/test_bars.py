@@ -35,6 +35,8 @@ def test_the_bars_of_a_sweep_keep_percentage_time_and_one_number(width):
     assert max(map(len, (sweep, run))) <= width
     display.end()
     assert display.progress.tasks[0].completed == 1
+    display.skip()  # another process has done it
+    assert display.progress.tasks[0].completed == 2
     assert len(screen(display, width)) == 1
 
 
@@ -81,3 +83,18 @@ def test_each_job_has_a_bar_and_the_sweep_one_that_moves_with_all(width):
     first.refresh(10)
     first.end()
     assert sweep.completed == 3
+
+
+def test_the_bars_of_jobs_stay_for_the_next_pass(width):
+    display = Live(4)
+    jobs = display.split(2)
+    for job in jobs:
+        job.begin("norm=bn", 10, 2)
+        job.end()
+    display.begin("norm=gn", 10, 2)  # by the command itself
+    display.refresh(5)
+    assert display.progress.tasks[0].completed == 2.5
+    display.end()
+    assert display.split(2) == jobs
+    assert len(display.split(3)) == 3
+    assert display.progress.tasks[0].completed == 3

@@ -190,7 +190,7 @@ def test_a_cell_without_a_usable_trial_is_not_compared(copy, capsys):
 
 def test_a_kill_between_the_phases_and_one_within_the_search(tmp_path, monkeypatch, capsys):
     (tmp_path / "tuned.yaml").write_text(STUDY)
-    sweep, calls = study_run.sweep, []
+    sweep, calls = study_run.run_sweep, []
 
     def kill_second(*arguments):
         calls.append(arguments)
@@ -198,7 +198,7 @@ def test_a_kill_between_the_phases_and_one_within_the_search(tmp_path, monkeypat
             raise KeyboardInterrupt
         return sweep(*arguments)
 
-    monkeypatch.setattr(study_run, "sweep", kill_second)
+    monkeypatch.setattr(study_run, "run_sweep", kill_second)
     with pytest.raises(KeyboardInterrupt):
         start(tmp_path)
     protocol = read_protocol(tmp_path)
@@ -208,7 +208,7 @@ def test_a_kill_between_the_phases_and_one_within_the_search(tmp_path, monkeypat
     assert (result.runs["status"].tolist(), len(result.tuning.runs)) == (["missing"] * 4, 6)
     # As if the search had been interrupted, too.
     (find_run(tmp_path, protocol["search"]["runs"][0]["id"]) / "summary.json").unlink()
-    monkeypatch.setattr(study_run, "sweep", lambda *arguments: 0)
+    monkeypatch.setattr(study_run, "run_sweep", lambda *arguments: study_run.Swept(0, is_last=True))
     start(tmp_path)
     assert (
         "{optimizer: sgd}: 1 runs of its search have not ended: no settings are chosen, and its runs are"
@@ -216,7 +216,7 @@ def test_a_kill_between_the_phases_and_one_within_the_search(tmp_path, monkeypat
     )
     assert [run.get("untuned") for run in read_protocol(tmp_path)["runs"]] == ["unfinished"] * 2 + [None] * 2
     assert "The search has not ended for optimizer=sgd." in analyse(tmp_path / "outputs/tuned").verdicts[0].reason
-    monkeypatch.setattr(study_run, "sweep", sweep)
+    monkeypatch.setattr(study_run, "run_sweep", sweep)
     start(tmp_path)
     assert len(list(tmp_path.glob("outputs/tuned/*/summary.json"))) == 10
 
@@ -395,7 +395,7 @@ def sweeps(monkeypatch):
         calls.append((len(checked.runs), sorted({run.config["seed"] for run in checked.runs})))
         return sweep(checked, *arguments)
 
-    monkeypatch.setattr(study_run, "sweep", note)
+    monkeypatch.setattr(study_run, "run_sweep", note)
     return calls
 
 

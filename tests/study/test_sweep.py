@@ -89,7 +89,7 @@ def test_a_failing_run_does_not_stop_the_rest(tmp_path, monkeypatch, capsys):
 def test_what_another_process_holds_is_passed_over(tmp_path, capsys):
     held = prepare(*MOONS, "seed=1", root=tmp_path)
     with lock.hold(held.study_folder, held.identity):
-        assert complete("seed=0,1", root=tmp_path) == 0
+        assert complete("seed=0,1", "wait=false", root=tmp_path) == 0
     assert counts(capsys) == "2 runs: 1 done, 0 skipped, 0 failed, 1 held."
     complete("seed=0,1", root=tmp_path)
     assert counts(capsys) == "2 runs: 1 done, 1 skipped, 0 failed, 0 held."
@@ -122,12 +122,12 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, monkeypatch, capsys
 
 def test_the_manifest_lists_every_run(tmp_path):
     complete("seed=0,1", root=tmp_path)
-    (manifest,) = (tmp_path / "adhoc" / "sweeps").iterdir()
+    (manifest,) = (tmp_path / "adhoc" / "sweeps").glob("*/*")
     content = json.loads(manifest.read_text())
     assert {entry["id"] for entry in content["runs"]} == {path.name[-12:] for path in folders(tmp_path)}
     assert content["counts"] == {"done": 2}
     complete("seed=0,1", root=tmp_path)
-    assert len(list((tmp_path / "adhoc" / "sweeps").iterdir())) == 1
+    assert list((tmp_path / "adhoc" / "sweeps").glob("*/*")) == [manifest]
 
 
 def test_the_table_shows_swept_keys_test_metric_and_time(tmp_path, capsys):

@@ -7,7 +7,7 @@ import pytest
 from dlexp.errors import ConfigError, DatasetError
 from dlexp.machine.files import is_alive
 from dlexp.run import signals
-from dlexp.study import sweep, workers
+from dlexp.study import passes, workers
 from tests import ROOT
 from tests.parallel_sweeps import (
     SAVING,
@@ -58,7 +58,7 @@ def test_the_summary_says_how_many_ran_at_the_same_time(in_memory):
 
 
 def test_one_job_is_the_sweep_in_this_process(in_memory, monkeypatch):
-    monkeypatch.setattr(sweep, "complete_at_once", None)
+    monkeypatch.setattr(passes, "complete_at_once", None)
     assert run_sweep("seed=0,1", "jobs=1", root=in_memory) == 0
 
 

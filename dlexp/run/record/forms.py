@@ -133,11 +133,26 @@ class Holder(TypedDict):
     since: str
 
 
+class NotedCheck(TypedDict):
+    """What a process has noted of its check of a sweep.
+
+    code: One hash over the modules and the version of torch that it used. work: id → parameters, steps and batch size.
+    """
+
+    code: Sha256
+    metrics: list[str]
+    work: dict[Id, Annotated[list[Count], Meta(min_length=3, max_length=3)]]
+
+
 class Manifest(TypedDict):
-    """sweeps/<id>.json."""
+    """sweeps/<id>/<number of the process>.json; of older versions sweeps/<id>.json."""
 
     schema: NotRequired[Count]
     checksum: NotRequired[Sha256]
+    pid: NotRequired[Positive]
+    host: NotRequired[str]
+    started: NotRequired[str]
+    check: NotRequired[NotedCheck]
     command: str
     runs: list[dict[str, Any]]
     finished: NotRequired[list[Id]]

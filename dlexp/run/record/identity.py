@@ -23,6 +23,7 @@ NOT_IN_ID = frozenset(
         ("jobs",),
         ("jobs_per_gpu",),
         ("display",),
+        ("wait",),
         ("profile",),
         ("checkpoint_every",),
         ("data_dir",),
@@ -34,7 +35,7 @@ NOT_IN_ID = frozenset(
 Paths = frozenset[tuple[str, ...]]
 
 # Settings that say which runs a command executes and how many at a time, and nothing about a run.
-NOT_IN_CONFIG_FILE = {"stale", "zip", "exclude", "skip", "jobs", "jobs_per_gpu", "display"}
+NOT_IN_CONFIG_FILE = {"stale", "zip", "exclude", "skip", "jobs", "jobs_per_gpu", "display", "wait"}
 
 # Settings that are younger than published results. With the value that means the older behaviour, they do not enter the id.
 SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {

@@ -17,8 +17,9 @@ SUMMARY, CONFIG, METRICS, PROTOCOL = "summary.json", "config.yaml", "metrics.csv
 LOG, HYDRA = "train.log", ".hydra"
 BEGUN = (SUMMARY, CONFIG, METRICS, LOG)  # a folder with one of these is a run's, whatever it lacks
 NEEDED = (CONFIG, HYDRA, METRICS)  # what a finished run has beside its summary; checkpoints and arrays may be deleted
-SWEEPS = "sweeps"  # the folder of the manifests
-OF_A_STUDY = (PROTOCOL, SWEEPS, ".locks")  # training makes one of these in each folder of runs
+SWEEPS = "sweeps"  # holds a folder for each sweep, with a manifest of each process that was at it
+LOCKS = ".locks"  # the folder of the lock files
+OF_A_STUDY = (PROTOCOL, SWEEPS, LOCKS)  # training makes one of these in each folder of runs
 
 
 def is_run_folder(path: Path) -> bool:

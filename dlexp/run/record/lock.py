@@ -19,6 +19,7 @@ from dlexp.machine.locks import LockedFile, try_lock_file
 from dlexp.machine.notices import notify_once
 from dlexp.run.record.folder import now
 from dlexp.run.record.forms import Holder
+from dlexp.run.record.layout import LOCKS
 
 HOLDER_SECONDS = 2.0  # time that a new holder of the lock may take to write its file
 SILENT_SECONDS = 300.0  # without locks: a holder on another machine that has written nothing for so long may be dead
@@ -68,12 +69,14 @@ def hold(study_folder: Path, identity: str) -> Iterator[Hold]:
     Raises:
         HeldError: If another process has the lock, with the name of that process, or if the lock is a link.
     """
-    locks = study_folder / ".locks"
+    locks = study_folder / LOCKS
     make_own_folder(locks)
     owner = locks / f"{identity}.json"
     file = _lock(locks / f"{identity}.lock", identity)
+    if file is None and not (holder := _read_holder(owner)):
+        file = _lock(locks / f"{identity}.lock", identity)  # a process may just have asked who holds the run
     if file is None:
-        raise HeldError(f"Run {identity} is held by {_describe(_read_holder(owner))}.")
+        raise HeldError(f"Run {identity} is held by {_describe(holder)}.")
     claim = {"pid": os.getpid(), "host": platform.node(), "since": now(), "start": os.urandom(8).hex()}
     try:
         if file.problem:
@@ -89,6 +92,28 @@ def hold(study_folder: Path, identity: str) -> Iterator[Hold]:
             with suppress(OSError):  # what is left there names a process that does not hold the lock
                 owner.unlink(missing_ok=True)
         file.close()
+
+
+def find_holder(study_folder: Path, identity: str) -> str:
+    """Who holds a run, in a sentence; empty if nobody does. The run is not taken.
+
+    Another process that tries to take the run in the same microseconds may find it held by this one.
+    """
+    path, owner = study_folder / LOCKS / f"{identity}.lock", study_folder / LOCKS / f"{identity}.json"
+    if not path.exists():
+        return ""
+    try:
+        file = _lock(path, identity)
+        if file is None:
+            return f"Run {identity} is held by {_describe(_read_holder(owner))}."
+        try:
+            if file.problem:
+                _check_claim(owner, identity)
+        finally:
+            file.close()
+    except HeldError as error:
+        return str(error)
+    return ""
 
 
 def _lock(path: Path, identity: str) -> LockedFile | None:

@@ -10,7 +10,7 @@ from dlexp.config.plain_json import SUM_KEY, FormError
 from dlexp.run.record.checksums import SUMS_FILE, find_changed, is_needed, is_there, list_lacking, read_listed_sums
 from dlexp.run.record.clear import PAGE
 from dlexp.run.record.forms import Manifest, Measurements, read_summary_file
-from dlexp.run.record.layout import CONFIG, PROTOCOL, SUMMARY, SWEEPS, find_run_folders, is_run_folder
+from dlexp.run.record.layout import CONFIG, PROTOCOL, RUN_FOLDER_NAME, SUMMARY, SWEEPS, find_run_folders, is_run_folder
 from dlexp.run.record.look_log import LOOKS, LookLog
 from dlexp.run.record.protocol_form import Protocol, check_protocol
 from dlexp.run.record.registrations import REGISTRATIONS, Registrations
@@ -68,7 +68,8 @@ def _find_study_files(root: Path, pass_over: Callable[[OSError], None]) -> Itera
     """The JSON files of studies and the lists of sums at or below a folder, without what lies in folders of runs."""
     for place, folders, files in os.walk(root, onerror=pass_over):
         folders[:] = [name for name in folders if not name.startswith(".") and not is_run_folder(Path(place, name))]
-        is_sweeps = os.path.basename(place) == SWEEPS
+        above, own = os.path.split(place)
+        is_sweeps = own == SWEEPS or (os.path.basename(above) == SWEEPS and RUN_FOLDER_NAME.fullmatch(own) is not None)
         yield from (
             Path(place, name) for name in files if name in (*OF_REPORTS, SUMS_FILE) or (is_sweeps and name.endswith(".json"))
         )

@@ -20,7 +20,7 @@ from dlexp.commands.report import main
 from dlexp.commands.verify import main as verify
 from dlexp.errors import ConfigError
 from dlexp.run.record.registrations import REGISTRATIONS, hash_study
-from dlexp.study.sweep import write_json
+from dlexp.study.sharing import write_json
 from tests.analysis.made import make_study
 
 AXES = {"activation": ["relu", "tanh"]}

@@ -22,7 +22,7 @@ from dlexp.run.record.checksums import NOT_SUMMED, SUMS_FILE
 from dlexp.run.record.layout import PROTOCOL, SUMMARY
 from dlexp.run.record.registrations import REGISTRATIONS, hash_study
 from dlexp.run.record.verify import verify_tree
-from dlexp.study.sweep import write_json
+from dlexp.study.sharing import write_json
 from dlexp.trained.load import load_trained
 from tests.analysis.made import make_study
 from tests.reliability.harness import content

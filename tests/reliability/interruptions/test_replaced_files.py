@@ -20,7 +20,7 @@ from dlexp.data.cache import load_or_make
 from dlexp.data.hash_store import find_fingerprint, read_hashes, write_hashes
 from dlexp.run.record.layout import PROTOCOL
 from dlexp.run.setup.tuning import write_measurements
-from dlexp.study.sweep import write_json
+from dlexp.study.sharing import write_json
 from dlexp.trained import standalone
 from dlexp.trained.export import DESCRIPTION, LOADER, WEIGHTS, write_files
 from tests.reliability.downloads import fork

@@ -45,6 +45,6 @@ def test_a_driver_that_is_killed_leaves_its_runs_to_the_next(tmp_path, record_pr
         }
     tables = [load_runs(tmp_path / name).set_index("id")["test/acc"].sort_index() for name in ("whole", "killed")]
     assert tables[0].equals(tables[1])
-    (manifest,) = (tmp_path / "killed" / "adhoc" / "sweeps").glob("*.json")
+    (manifest,) = (tmp_path / "killed" / "adhoc" / "sweeps").glob("*/*.json")
     assert len(json.loads(manifest.read_text())["runs"]) == 18
     assert not list((tmp_path / "killed").rglob("*.tmp"))

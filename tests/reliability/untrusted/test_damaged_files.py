@@ -100,7 +100,7 @@ class Made:
     def files(self):
         names = ("summary.json", "preprocessing.json", "config.yaml")
         of_study = (self.root / "made/protocol.json", self.root / "made/registrations.json")
-        return [*(self.run / name for name in names), *of_study, min(self.root.glob("made/sweeps/*"))]
+        return [*(self.run / name for name in names), *of_study, min(self.root.glob("made/sweeps/*/*"))]
 
     def renew(self):
         shutil.rmtree(self.root)

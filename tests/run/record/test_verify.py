@@ -8,7 +8,7 @@ import pytest
 
 from dlexp.commands.verify import main
 from dlexp.run.record.verify import verify_run, verify_tree
-from dlexp.study.sweep import write_json
+from dlexp.study.sharing import write_json
 from tests.runs import MOONS, prepare, run
 
 
@@ -58,13 +58,20 @@ def test_a_run_of_an_older_version_has_no_sums(folder):
     assert (verify_run(folder).problems, verify_run(folder).summed) == ([], False)
 
 
-def test_studies_are_verified_at_any_depth_and_without_runs(tmp_path, capsys):
-    manifest = tmp_path / "a/b/study/sweeps/0123456789ab.json"
+@pytest.mark.parametrize("name", ["0123456789ab/1.json", "0123456789ab.json"])  # the second of an older version
+def test_studies_are_verified_at_any_depth_and_without_runs(name, tmp_path, capsys):
+    manifest = tmp_path / "a/b/study/sweeps" / name
     write_json(manifest, {"command": "dlexp train", "runs": []})
     assert [(found.path, found.problems) for found in verify_tree(tmp_path)] == [(manifest, [])]
     manifest.write_text(manifest.read_text().replace("dlexp train", "dlexp traim"))
     assert main([str(tmp_path)]) == 1
     assert f"{manifest}: its content is not what was written" in capsys.readouterr().out
+
+
+def test_outputs_that_are_called_sweeps_have_no_manifests(tmp_path):
+    (tmp_path / "sweeps" / "adhoc").mkdir(parents=True)
+    (tmp_path / "sweeps" / "adhoc" / "notes.json").write_text("{}")
+    assert list(verify_tree(tmp_path)) == []
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path, capsys):
