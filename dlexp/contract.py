@@ -193,25 +193,6 @@ class Average(NamedTuple):
     first: int
 
 
-class Progress(NamedTuple):
-    """The position of the training loop when it yields.
-
-    Args:
-        step: Number of steps done.
-        epoch: Number of the epoch, from 1; 0 before training.
-        batch: Number of batches of this epoch done.
-        epoch_ended: Whether this epoch is complete, or was ended by the last step of the run.
-    """
-
-    step: int
-    epoch: int
-    batch: int
-    epoch_ended: bool
-
-
-START = Progress(step=0, epoch=0, batch=0, epoch_ended=True)
-
-
 @runtime_checkable
 class Augment(Protocol):
     """A random change of training batches.

@@ -10,8 +10,8 @@ WIDTH = 100
 
 EXAMPLES = """\
   {train} activation=relu depth=8
-  {train} -m 'optimizer.lr=log(1e-4,1,5)' depth=2,4 width=32,16 'zip=[depth,width]'
-  {train} dataset=fashion_mnist model=mlp 'model.widths=[256,128]' loss=mse"""
+  {train} -m norm=bn,gn batch_size=2,4,8,16,32,64,128
+  {train} -m 'optimizer.lr=log(1e-4,1,5)' depth=2,4 width=32,16 'zip=[depth,width]'"""
 
 
 def help_text() -> str:

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlexp.contract import Progress
 from dlexp.data.preprocessing import describe_preprocessing, to_json
 from dlexp.machine.device import empty_cache
 from dlexp.run.clock import Clock
@@ -21,6 +20,7 @@ from dlexp.run.record.folder import Record
 from dlexp.run.setup.build import Built
 from dlexp.run.setup.facts import Facts, draws_data
 from dlexp.training.learner import Numbers
+from dlexp.training.loop import Progress
 
 
 class RunState:

@@ -3,7 +3,6 @@
 from time import perf_counter
 from typing import Any
 
-from dlexp.contract import START, Progress
 from dlexp.machine.device import peak_memory, synchronize
 from dlexp.run import signals
 from dlexp.run.clock import Clock
@@ -17,7 +16,7 @@ from dlexp.run.setup.build import build
 from dlexp.run.setup.facts import Facts
 from dlexp.training.compile import compile_seconds
 from dlexp.training.learner import Numbers
-from dlexp.training.loop import train
+from dlexp.training.loop import START, Progress, train
 
 
 class Trainer:

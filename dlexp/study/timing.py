@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from time import perf_counter
 
-from dlexp.contract import Progress
 from dlexp.machine.device import synchronize
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import PlannedRun
 from dlexp.run.setup.build import Built, build
 from dlexp.run.setup.facts import Facts
-from dlexp.training.loop import train
+from dlexp.training.loop import Progress, train
 
 MAX_STEPS = 20  # that are timed, beside the first, which warms up
 MAX_SECONDS = 2.0  # after which no further step is timed

@@ -16,7 +16,7 @@ from dlexp.run.setup.facts import check_fused_lstm
 from dlexp.run.setup.lab_modules import users_errors
 from dlexp.trained.inputs import InputReader, Name, Skip
 from dlexp.trained.load import Trained
-from dlexp.training.single_learner import compute_outputs
+from dlexp.training.evaluation import compute_outputs
 
 
 def predict(

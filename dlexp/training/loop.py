@@ -2,12 +2,30 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from torch import Tensor
 
-from dlexp.contract import START, Progress
-
 Batch = tuple[Tensor, Tensor]
+
+
+class Progress(NamedTuple):
+    """The position of the training loop when it yields.
+
+    Args:
+        step: Number of steps done.
+        epoch: Number of the epoch, from 1; 0 before training.
+        batch: Number of batches of this epoch done.
+        epoch_ended: Whether this epoch is complete, or was ended by the last step of the run.
+    """
+
+    step: int
+    epoch: int
+    batch: int
+    epoch_ended: bool
+
+
+START = Progress(step=0, epoch=0, batch=0, epoch_ended=True)
 
 
 def train(

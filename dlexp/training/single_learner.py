@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from dlexp.contract import Schedule
-from dlexp.machine.precision import Precision
 from dlexp.training.averaging import AveragedWeights
 from dlexp.training.cuda_graph import GraphedStep
+from dlexp.training.evaluation import compute_outputs, set_train_mode
 from dlexp.training.learner import Numbers, Scope, Snapshot
 from dlexp.training.microbatch import MicroBatches, Part
 from dlexp.training.step import StepResult, TrainingStep
@@ -239,31 +239,3 @@ class SingleLearner:
             "microbatches": self.microbatches.number,
             "evaluation_microbatches": self.evaluation_microbatches.number,
         }
-
-
-def compute_outputs(model: nn.Module, precision: Precision, inputs: Tensor, *, mirror: bool) -> Tensor:
-    """Compute the outputs for scaled inputs, float32 [B, K].
-
-    Args:
-        model: In eval mode.
-        precision: Number format of the forward pass.
-        inputs: A batch.
-        mirror: Whether an image's outputs are the mean over the image and its mirror image (left and right exchanged).
-    """
-    with precision.autocast:
-        outputs = model(inputs).float()
-        if mirror:
-            outputs = (outputs + model(inputs.flip(-1)).float()) / 2
-    return outputs
-
-
-def set_train_mode(model: nn.Module) -> None:
-    """Set the model to training mode, and each module whose parameters are all frozen, with what it contains, to eval mode.
-
-    A frozen module so keeps, for instance, the running statistics of its batch norm.
-    """
-    model.train()
-    for module in model.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
-            module.eval()

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from dlexp.contract import START, Progress
-from dlexp.training.loop import train
+from dlexp.training.loop import START, Progress, train
 
 BATCH = (torch.zeros(1), torch.zeros(1))
 

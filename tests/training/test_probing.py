@@ -12,8 +12,8 @@ from dlexp.parts.probe.layers import find_activation_layers
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
 from dlexp.run.setup.build import build
+from dlexp.training.evaluation import set_train_mode
 from dlexp.training.probing import NUM_EXAMPLES, PlannedProbe, Probes, fixed_batch
-from dlexp.training.single_learner import set_train_mode
 from tests.options import options
 from tests.parts.probe.runs import arrays, dataset_of, keys, run_with, scalars
 from tests.runs import IMAGES, MOONS, prepare, without_volatile

@@ -7,8 +7,9 @@ from torch import nn
 
 from dlexp.contract import Schedule
 from dlexp.machine.precision import Precision
+from dlexp.training.evaluation import set_train_mode
 from dlexp.training.scores import SCORES
-from dlexp.training.single_learner import SingleLearner, set_train_mode
+from dlexp.training.single_learner import SingleLearner
 from dlexp.training.step import StepSettings, TrainingStep
 
 CPU = torch.device("cpu")
