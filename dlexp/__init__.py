@@ -1,18 +1,19 @@
 """A Hydra-configured PyTorch laboratory for ablation studies. Begin with contract.py, then run/execute.py.
 
-In Python: `dlexp.train`, `sweep`, `load_run`, `load_runs`, `compare` and `analyse`; see docs/python.md. Each is imported when
-it is first used, so that `import dlexp` loads neither torch nor pandas.
+In Python: `dlexp.train`, `sweep`, `ablate`, `load_run`, `load_runs`, `compare` and `analyse`; see docs/python.md. Each is
+imported when it is first used, so that `import dlexp` loads neither torch nor pandas.
 """
 
 from dlexp import errors as errors  # `except dlexp.errors.ConfigError` needs no further import
 
 __version__ = "0.1.0"
-__all__ = ["Run", "Sweep", "analyse", "compare", "load_run", "load_runs", "sweep", "train"]
+__all__ = ["Run", "Sweep", "ablate", "analyse", "compare", "load_run", "load_runs", "sweep", "train"]
 
 # Name → the module that defines it.
 _HOMES = {
     "Run": "dlexp.api.run",
     "Sweep": "dlexp.api.sweep",
+    "ablate": "dlexp.api.train",
     "analyse": "dlexp.api.analyse",
     "compare": "dlexp.api.compare",
     "load_run": "dlexp.api.run",
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from dlexp.api.compare import compare
     from dlexp.api.run import Run, load_run, load_runs
     from dlexp.api.sweep import Sweep
-    from dlexp.api.train import sweep, train
+    from dlexp.api.train import ablate, sweep, train
 
 
 def __getattr__(name: str) -> object:

@@ -6,7 +6,8 @@ Begin with judge/analyse.py. A notebook needs only the names below; report/write
 from dlexp.analysis.judge.analyse import analyse
 from dlexp.analysis.judge.cells import aggregate
 from dlexp.analysis.judge.curves import smooth, time_to_target
-from dlexp.analysis.judge.result import StudyResult, Verdict
+from dlexp.analysis.judge.judgement import Verdict
+from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.folder import DamagedRunWarning
 from dlexp.analysis.read.load import load_metrics, load_probes, load_runs
 from dlexp.analysis.read.runs_csv import write_runs

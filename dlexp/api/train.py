@@ -1,8 +1,7 @@
-"""Train from Python: one run, the runs of a sweep, or those of a study."""
+"""Train from Python: one run, the runs of a sweep, or those of a study or an ablation."""
 
 import shlex
 import warnings
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -19,9 +18,11 @@ from dlexp.config.lab import Lab
 from dlexp.config.overrides import parse
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
+from dlexp.study.ablation import read_ablation
+from dlexp.study.cells import Study
 from dlexp.study.forks import load_ahead
 from dlexp.study.jobs import check_process_group, refuse_for_one
-from dlexp.study.request import compose_runs, names_study, read_command
+from dlexp.study.request import Request, compose_runs, names_study, read_command
 
 if TYPE_CHECKING:  # it loads torch, which a refused call does not need
     from dlexp.study.sweep import Checked
@@ -105,7 +106,7 @@ def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None 
     with _checking(lab) as chosen:
         typed = write_overrides(overrides, settings, sweeps=True)
         if names_study(typed):
-            return _run_study(typed, chosen, progress)
+            return _run_study(*read_command(typed), f"{show_command('train')} {shlex.join(typed)}", chosen, progress)
         if problems := find_problems(typed, multirun=True):
             raise ConfigError(*problems)
         cells = compose_sweep(typed)
@@ -123,8 +124,31 @@ def sweep(*overrides: str, lab: str | Path | None = None, progress: bool | None 
         return _make_sweep(checked, chosen)
 
 
-def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> Sweep:
-    study, request = read_command(typed)
+def ablate(*overrides: str, lab: str | Path | None = None, progress: bool | None = None, **settings: Any) -> Sweep:
+    """Train the runs of an ablation: `ablate("optimizer=muon", dropout=0.2, base={"epochs": 20}, seeds=10)`.
+
+    They are those of a recipe, of it without each of its switches, of the plain run, and of that with each switch. It leaves
+    what `dlexp ablate` leaves. `analyse(swept.report.parent).ablation` says what each switch is worth.
+
+    Args:
+        overrides: As on the command line.
+        lab: As in `train`.
+        progress: As in `train`.
+        settings: The same as keywords. A list is the value of one setting.
+
+    Raises:
+        ConfigError: With everything that is wrong with the recipe or with any run; UnsupportedError if this machine can run
+            none of them.
+        DatasetError: If the data of a run cannot be read or downloaded.
+        DiskError: If the disk is full or cannot be written.
+    """
+    check_process_group()
+    with _checking(lab) as chosen:
+        typed = write_overrides(overrides, settings)
+        return _run_study(*read_ablation(typed), f"{show_command('ablate')} {shlex.join(typed)}", chosen, progress)
+
+
+def _run_study(study: Study, request: Request, command: str, lab: Lab | None, progress: bool | None) -> Sweep:
     runs = compose_runs(study, request)
     _check_display(progress, runs[0])
     load_ahead(runs)
@@ -135,7 +159,6 @@ def _run_study(typed: Sequence[str], lab: Lab | None, progress: bool | None) -> 
         from dlexp.study.run import run_study
         from dlexp.study.sweep import check_cells
 
-        command = f"{show_command('train')} {shlex.join(typed)}"
         show = partial(choose_display, progress, show=runs[0].config["display"])
         if request.schedule:
             ended, checked = run_by_looks(study, request, request.schedule.looks, runs, command, show)

@@ -11,6 +11,7 @@ from dlexp.config.entry import get_entry, show_command
 # Name → what it does. The command is in the module of the same name in this folder.
 COMMANDS = {
     "train": "train one run, the runs of a sweep (-m), or those of a study",
+    "ablate": "run a recipe without each of its parts, and the plain run with each part",
     "plan": "list the studies, or the cells of a study or sweep: done, to do, time expected",
     "register": "write down what a study predicts, with a hash and the date, before its first run",
     "preview": "draw a training batch as the model gets it; print shapes, range, labels",

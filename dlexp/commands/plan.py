@@ -16,6 +16,7 @@ from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 from dlexp.machine.notices import notify
 from dlexp.run.display import make_display, origin_lines, results_table
+from dlexp.study.ablation import read_ablation
 from dlexp.study.definition import read_study, studies
 from dlexp.study.request import compose_runs, names_study, narrow, number_runs, read_command
 
@@ -27,11 +28,13 @@ USES = {
     "": "all studies, and what they ask",
     "study=depth_activation depth=1,8": "what this command would do: a row for each cell",
     "-m norm=bn,gn batch_size=2,4,8": "the same for a sweep",
+    "--ablate dropout=0.2 augment=standard": "the same for an ablation",
     "--time study=depth_activation": "time a few steps of each cell that has no finished run",
     "--runs study=depth_activation": "a row for each run",
 }
 MULTIRUN = ("-m", "--multirun")
-FLAGS = (*MULTIRUN, "--time", "--runs")
+ABLATE = "--ablate"
+FLAGS = (*MULTIRUN, ABLATE, "--time", "--runs")
 COLUMNS = ("done", "to do", "failed", "stale")  # are always shown; those of other states only where there are such runs
 OTHERS = ("diverged", "interrupted", "damaged", "unsupported", "untuned")
 SOURCES = {
@@ -80,7 +83,7 @@ def show_studies() -> tuple[Table, list[str]]:
 
 def show_plan(overrides: Sequence[str], flags: set[str]) -> tuple[Table, list[str]]:
     """The cells of a command, and what there is to say: the counts, the time to expect, and when a study was registered."""
-    study = _plan_study(overrides) if names_study(overrides) else None
+    study = _plan_study(overrides, ablates=ABLATE in flags) if names_study(overrides) or ABLATE in flags else None
     cells = study.cells if study else _plan_sweep(overrides, sweeps=bool(flags.intersection(MULTIRUN)))
     from dlexp.study.forecast import time_cells
 
@@ -105,8 +108,8 @@ def show_plan(overrides: Sequence[str], flags: set[str]) -> tuple[Table, list[st
     return table, [line for line in (*before, total, *after, expected, *origins) if line]
 
 
-def _plan_study(overrides: Sequence[str]) -> "StudyForecast":
-    study, request = read_command(overrides)
+def _plan_study(overrides: Sequence[str], *, ablates: bool) -> "StudyForecast":
+    study, request = read_ablation(overrides) if ablates else read_command(overrides)
     configs = compose_runs(study, request)
     from dlexp.study.forecast_study import list_study  # loads torch; a wrong command is refused before
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from dlexp.commands.attempt import attempt
 from dlexp.commands.lab import choose_lab
+from dlexp.commands.worths import show_worths
 from dlexp.config.check import find_problems
 from dlexp.config.check_config import check
 from dlexp.config.compose import Composed, compose
@@ -19,9 +20,10 @@ from dlexp.config.options import CONF, current_lab
 from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_params, write_out
 from dlexp.errors import ConfigError
 from dlexp.run import signals
+from dlexp.study.cells import Study
 from dlexp.study.forks import load_ahead
 from dlexp.study.jobs import check_process_group, refuse_for_one
-from dlexp.study.request import compose_runs, names_study, read_command
+from dlexp.study.request import Request, compose_runs, names_study, read_command
 
 EXIT_CODES = {"done": 0, "early_stopped": 0, "diverged": 6, "failed": 1, "oom": 8}
 
@@ -50,24 +52,7 @@ def _command(arguments: list[str]) -> int:
         if flags.cfg or flags.info:
             raise ConfigError(f"A study is many runs: {show_command('plan')} study=... lists them.")
         study, request = read_command(overrides)
-        runs = compose_runs(study, request)
-        load_ahead(runs)
-        from dlexp.run.display import NONE, make_sweep_display
-        from dlexp.study.look_by_look import run_by_looks  # loads torch: not before the configs have passed
-        from dlexp.study.run import run_study
-        from dlexp.study.sweep import check_cells
-
-        typed, show = f"{show_command('train')} {shlex.join(arguments)}", runs[0].config["display"]
-        choose_display = partial(make_sweep_display, show=show)
-        if request.schedule:
-            ended, _ = run_by_looks(study, request, request.schedule.looks, runs, typed, choose_display)
-        else:
-            ended = run_study(study, request, check_cells(runs, study.name), typed, choose_display)
-        if ended.not_replaced:
-            print(ended.not_replaced, file=sys.stderr)
-        if show != NONE:
-            print(f"Report: {ended.report}")
-        return ended.code
+        return run_whole_study(study, request, f"{show_command('train')} {shlex.join(arguments)}")
     if problems := find_problems(overrides, multirun=flags.multirun):
         raise ConfigError(*problems)
     sweeps = flags.multirun or is_multirun(map(parse, overrides))
@@ -79,6 +64,39 @@ def _command(arguments: list[str]) -> int:
     if problems := check(composed) or refuse_for_one(composed):
         raise ConfigError(*problems)
     return _train_one(composed)
+
+
+def run_whole_study(study: Study, request: Request, typed: str) -> int:
+    """Run what is requested of a study, and write its report.
+
+    Args:
+        study: The study.
+        request: What the command asks of it.
+        typed: The command.
+
+    Returns:
+        The exit code.
+    """
+    runs = compose_runs(study, request)
+    load_ahead(runs)
+    from dlexp.run.display import NONE, make_sweep_display
+    from dlexp.study.look_by_look import run_by_looks  # loads torch: not before the configs have passed
+    from dlexp.study.run import run_study
+    from dlexp.study.sweep import check_cells
+
+    show = runs[0].config["display"]
+    choose_display = partial(make_sweep_display, show=show)
+    if request.schedule:
+        ended, _ = run_by_looks(study, request, request.schedule.looks, runs, typed, choose_display)
+    else:
+        ended = run_study(study, request, check_cells(runs, study.name), typed, choose_display)
+    if ended.not_replaced:
+        print(ended.not_replaced, file=sys.stderr)
+    if show != NONE:
+        if study.recipe:
+            show_worths(ended.report.parent)
+        print(f"Report: {ended.report}")
+    return ended.code
 
 
 def _show_config(flags: argparse.Namespace, cells: Sequence[Sequence[str]], sweeps: bool) -> int:

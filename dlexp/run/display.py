@@ -18,7 +18,7 @@ from dlexp.run.record.forms import BROKEN
 from dlexp.run.side_by_side import Messages, Titled
 
 FULL, LINES, NONE = "full", "lines", "none"  # the values of the setting `display`
-LEFT_ALIGNED = ("status", "reason", "study", "question", "run", "cell")  # columns of text
+LEFT_ALIGNED = ("status", "reason", "study", "question", "run", "cell", "switch")  # columns of text
 PLAIN_WIDTH = 160  # characters in a line of a table, if there are no bars
 
 

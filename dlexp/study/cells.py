@@ -39,6 +39,9 @@ class Study:
         skip: `without_effect`: no cell either where a setting would have no effect.
         skipped: The cells that `skip` leaves out. No key of a file.
         cells: Further cells, listed one by one; the key `arm` names a cell.
+        recipe: Key → value of the parts whose worth an ablation measures (switches.py). It makes the cells.
+        switches: The parts of the recipe that are put back, or added, one at a time, as protocol.json holds them. No key of a
+            file.
         tune: Settings that are tuned for each cell before the comparison: key → values; and, as `trials`, `seeds` and `metric`,
             how many of their combinations are tried, with which seeds, and what they are judged by (search.py).
         seeds: The seeds of each cell.
@@ -73,6 +76,8 @@ class Study:
     skip: str = ""
     skipped: list[Cell] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
+    recipe: Cell = field(default_factory=dict)
+    switches: list[dict[str, Any]] = field(default_factory=list)
     tune: dict[str, Any] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     data_seeds: list[int] = field(default_factory=list)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from dlexp.config.compose import Composed
 from dlexp.data.fingerprint import checking_once
-from dlexp.study.cells import Cell, Study, label, spell, spell_cell
+from dlexp.study.cells import ARM, Cell, Study, label, spell, spell_cell
 from dlexp.study.choice import Searched, list_searched
 from dlexp.study.forecast import CellForecast, Run, list_cells
 from dlexp.study.registration import describe_registration
@@ -48,6 +48,8 @@ def list_study(study: Study, request: Request, first: Sequence[Composed]) -> Stu
     chosen = compose_chosen(study, request, searched.settings) if searched else []
     names += [cell for repeat in request.repeats for cell in request.cells if searched and searched.find_settings(cell, repeat)]
     cells = list_cells([*first, *chosen], [dict(_name(cell)) for cell in names], study.name)
+    for cell in cells if study.recipe else ():  # its arms are named after what differs in them
+        cell.name = cell.settings[ARM]
     planned = next((run.planned for cell in cells for run in cell.runs if run.planned), None)
     registered = describe_registration(study, request, planned.study_folder) if planned else ""
     if not searched:

@@ -231,7 +231,7 @@ def _show(value: Any) -> str:
 CHECKS: dict[str, Callable[[str, Any], Iterator[str]]] = {
     "question": _check_text,
     "background": _check_text,
-    "base": _check_settings,
+    **dict.fromkeys(("base", "recipe"), _check_settings),
     "when": _check_when,
     "axes": _check_axes,
     **dict.fromkeys(GRID, _check_grid),

@@ -70,6 +70,11 @@ def _find_mistakes(study: Study, given: Mapping[str, Override]) -> Iterator[str]
         text = given[SEEDS].text
         if given[SEEDS].values != ["auto"]:
             yield f"{text}: {SEEDS} takes auto, which adds seeds until all is decided; seed=0,1,2 chooses seeds."
+        elif study.recipe:
+            yield (
+                f"{text}: {study.name} estimates what each part of a recipe is worth, and its intervals are for a number of "
+                "seeds that is chosen beforehand: seed=0,1,2 chooses seeds."
+            )
         elif chosen := [given[key].text for key in ("seed", "data_seed") if _chooses(key, study, given)]:
             yield f"{text}: chooses by itself what is run: leave {' and '.join(chosen)} out."
         elif not study.predictions:

@@ -17,7 +17,7 @@ def find_contradictions(study: Study) -> Iterator[str]:
     """Every mistake of a study whose file has the right form, one line each."""
     cells = study.all_cells()
     if not cells:
-        yield "neither axes nor cells."
+        yield "neither axes nor cells, nor a recipe."
         return
     if study.pairing not in ("paired", "independent"):
         yield f"pairing: must be paired or independent, got {study.pairing}."
@@ -166,7 +166,7 @@ def _find_effect_mistakes(study: Study) -> Iterator[str]:
     """Differences of interest of which a prediction is not true, or that no prediction uses."""
     given = {"metric": study.metric, "effect": study.effect}
     inherit = [each for each in study.predictions if find_effect(each, given) != find_effect(each, {})]
-    if study.effect is not None and not inherit:
+    if study.effect is not None and not inherit and not study.recipe:
         yield "effect: no prediction uses it: each has its own, is about another metric, or expects equal. Leave it out."
     if len({each.get("ratio") is None for each in inherit}) > 1:
         yield "effect: is a factor where predictions have a ratio, and a difference elsewhere. Give each one of its own."

@@ -17,6 +17,7 @@ from dlexp.config.grid_mistakes import check_word
 from dlexp.config.lookup import look_up
 from dlexp.config.overrides import parse
 from dlexp.errors import ConfigError
+from dlexp.machine.notices import notify
 from dlexp.study.cells import Cell, Repeat, Study, command, label, list_repeats, spell_cell
 from dlexp.study.definition import read_study
 from dlexp.study.jobs import check_jobs
@@ -164,12 +165,14 @@ def compose_runs(study: Study, request: Request) -> list[Composed]:
     The seed varies slowest: an interrupted study has whole seeds. The cells that are not requested are checked, too: the report
     lists them.
 
-    The cells that `skip` leaves out are printed.
+    The cells that `skip` leaves out, and settings of a recipe that are one switch, are printed.
 
     Raises:
         ConfigError: With everything that is wrong with any of them.
     """
     report_left_out([(spell_cell(cell), reason) for cell, reason in request.left_out])
+    for joined in filter(None, (switch["joined"] for switch in study.switches)):
+        notify(joined)
     return compose_first(study, request)
 
 

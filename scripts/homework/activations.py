@@ -1,6 +1,6 @@
 """Part B of the sheet: ReLU, LeakyReLU and Sigmoid on two-dimensional data (study `activation_2d`)."""
 
-from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.report.figures.probes import layer_label
 
 from .compare import Draft, Finding, average, common_side, correlation, difference, on_each, ratio, side_of, supports

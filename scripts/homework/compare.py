@@ -11,7 +11,7 @@ from scipy import stats
 
 from dlexp.analysis.judge.compare import Sides, compare_sides
 from dlexp.analysis.judge.draws import Repeat, is_by_draw
-from dlexp.analysis.judge.result import Judgement, Verdict
+from dlexp.analysis.judge.judgement import Judgement, Verdict
 from dlexp.analysis.judge.statistics import TINY, Contrast, standard_deviation
 from dlexp.analysis.judge.verdict import decide_family, take_logarithms
 

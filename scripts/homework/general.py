@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.report.figures.probes import layer_label
 
 from . import activations, loss, optimizers

@@ -1,6 +1,6 @@
 """Part A of the sheet: cross entropy and the mean squared error (study `loss`)."""
 
-from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.report.figures.probes import layer_label
 
 from .compare import Draft, Finding, average, common_side, difference, on_each, ratio, side_of, supports

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from dlexp.analysis.judge.draws import average_by_block
-from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.statistics import MIN_SEEDS, summarise
 from dlexp.analysis.judge.times import fail_censored, find_horizon, has_censored, restrict
 from dlexp.analysis.report.tables import format_metric, format_number

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from dlexp.analysis.judge.curves import CONVERGED_SHARE, LAST_EPOCHS
-from dlexp.analysis.judge.result import Judgement
+from dlexp.analysis.judge.judgement import Judgement
 from dlexp.analysis.judge.statistics import LEVEL
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.drawn import describe_draws
-from dlexp.analysis.judge.result import StudyResult, Verdict
+from dlexp.analysis.judge.judgement import Verdict
+from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.code import DIGITS
 from dlexp.analysis.report.cards import describe_estimate, list_dependences
 from dlexp.analysis.report.tables import to_text

@@ -69,7 +69,8 @@ def make_study(
     }
     content |= {"axes": {key: list(values) for key, values in axes.items()}, "cells": list(cells), "seeds": list(seeds)}
     content |= {"predictions": [], "reference": {}} | ({"data_seeds": list(data_seeds)} if data_seeds else {}) | study
-    every = [*(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())), *cells]
+    product = itertools.product(*axes.values()) if axes else ()
+    every = [*(dict(zip(axes, values, strict=True)) for values in product), *cells]
     drawn = [{"data_seed": data_seed} for data_seed in data_seeds] or [{}]
     runs: list[dict[str, Any]] = [
         {"id": identity(cell, seed, **draw), "cell": cell, **draw, "seed": seed}

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.look import Look
 from dlexp.analysis.judge.looks import judge_by_looks
-from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.verdict import judge
 from tests.analysis.simulate_data import DATA, MARGIN, SD, Arms
 from tests.analysis.simulate_looks import EVERYWHERE, PLANS, list_looks

@@ -35,7 +35,7 @@ def test_help_and_version_load_no_library():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pln"], "pln: no such command. Did you mean plan? Commands: train, plan,"),
+        (["pln"], "pln: no such command. Did you mean plan? Commands: train, ablate,"),
         (["--lr=0.1"], "--lr=0.1: no such command. Settings and flags stand behind dlexp train. Commands: train,"),
         (["activation=relu"], "activation=relu: no such command. Did you mean dlexp train activation=relu?"),
         (["\x1b[2J"], "?[2J: no such command. Commands:"),
@@ -58,7 +58,7 @@ def test_each_command_explains_itself_under_the_name_it_was_called_by(name, tmp_
 
 
 def test_scripts_are_the_same_commands():
-    for name in ("train", "plan", "predict", "export", "report", "reproduce", "doctor", "benchmark"):
+    for name in ("train", "ablate", "plan", "predict", "export", "report", "reproduce", "doctor", "benchmark"):
         path = ROOT / ("train.py" if name == "train" else f"scripts/{name}.py")
         lines = path.read_text().splitlines()
         assert f'    start("{name}", entry="scripts")' in lines

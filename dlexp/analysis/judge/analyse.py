@@ -8,16 +8,18 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from dlexp.analysis.judge.ablation import weigh_switches
 from dlexp.analysis.judge.best import find_best
 from dlexp.analysis.judge.cells import NOT_RUN, add_reference, aggregate
 from dlexp.analysis.judge.drawn import add_draws
 from dlexp.analysis.judge.factors import weigh_factors
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.learned import find_learned, outcomes
 from dlexp.analysis.judge.look import Look
 from dlexp.analysis.judge.looks import find_first, find_looks, judge_by_looks, read_plan
 from dlexp.analysis.judge.parts import add_averages
 from dlexp.analysis.judge.planned import add_curve_columns, build_planned
-from dlexp.analysis.judge.result import StudyResult, Verdict
+from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.judge.times import fail_censored
 from dlexp.analysis.judge.tuning import Tuning, build_trials, read_trials, read_tuning
 from dlexp.analysis.judge.untuned import explain_untuned
@@ -72,7 +74,18 @@ def analyse(folder: str | Path) -> StudyResult:
         looks=looks,
         log=log,
         tuning=read.tuning,
+        ablation=weigh_switches(
+            study,
+            _list_cells(planned),
+            lambda metric: outcomes(planned, runs, metric),
+            lambda metric: _measure_noise(runs, metric),
+        ),
     )
+
+
+def _list_cells(planned: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The cells of the runs that a protocol lists, in their order."""
+    return list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
 
 
 def _list_starts(runs: pd.DataFrame, tuning: Tuning | None) -> list[Any]:
@@ -155,7 +168,7 @@ def _judge(
     plan, family = read_plan(protocol), len(study.get("predictions") or ())
     if not family:
         return [], []
-    cells = list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
+    cells = _list_cells(planned)
 
     def judge_at(part: Mapping[str, Any], look: Look) -> list[Verdict]:
         chosen = runs[plan.unit].isin(look.units)  # also what counts as learned depends on no run of a later look

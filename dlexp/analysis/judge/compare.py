@@ -13,10 +13,10 @@ from dlexp.analysis.judge import statistics
 from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.draws import Outcomes, Repeat, Values, average_sides, block_of, is_by_draw, measure_spread
 from dlexp.analysis.judge.failures import compare_rates, measure_rate, rank_sides
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.permutation import align, least_p, permutation_p, sign_flip_p
 from dlexp.analysis.judge.reason import nearest_boundary
-from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import Contrast
 from dlexp.analysis.judge.times import compare_times, fail_censored, find_horizon, has_censored, restrict
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dlexp.analysis.judge.cells import NOT_RUN
-from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.verdict import select
 
 

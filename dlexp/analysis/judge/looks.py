@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dlexp.analysis.judge.bounds import OBRIEN_FLEMING, POCOCK, find_levels
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.look import Look
-from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import ALPHA, MIN_SEEDS
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from dlexp.analysis.judge.cells import find_followers
 from dlexp.analysis.judge.draws import Outcomes, Values, average_by_block
 from dlexp.analysis.judge.heterogeneity import Average, Part, compare_independent, compare_paired
-from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.statistics import MIN_SEEDS, contrast_independent
 from dlexp.analysis.judge.verdict import select
 

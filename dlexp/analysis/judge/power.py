@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.permutation import PERMUTATIONS, least_p
-from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import ALPHA, MAX_SEEDS, MIN_SEEDS, TINY, Contrast
 
 POWER = 0.80

@@ -3,7 +3,7 @@
 import math
 
 from dlexp.analysis.judge.costs import COSTS
-from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.statistics import MAX_SEEDS, TINY
 
 POINTS = " points"

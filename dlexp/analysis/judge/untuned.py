@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dlexp.analysis.judge.result import Verdict
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.verdict import select
 
 SENTENCES = {

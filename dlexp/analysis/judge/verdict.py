@@ -11,10 +11,10 @@ from typing import Any, Literal
 from dlexp.analysis.judge import statistics
 from dlexp.analysis.judge.compare import Sides, compare_sides
 from dlexp.analysis.judge.draws import Outcomes, Spread, list_repeats
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.look import Look
 from dlexp.analysis.judge.power import ask_for_seeds
 from dlexp.analysis.judge.reason import describe_cause
-from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import ALPHA, MIN_SEEDS, TINY, Contrast
 from dlexp.analysis.judge.times import Censored
 from dlexp.run.record.protocol_form import find_effect
@@ -40,8 +40,8 @@ def judge(
         noise_of: Returns the difference of a metric that the size of the test set alone explains.
         look: The look at whose level it is judged; by default at 5 %.
     """
-    begun = [(each, _begin(each, study, look)) for each in study.get("predictions") or []]
-    return decide_family([_compare(verdict, each, cells, values_of, noise_of, study) for each, verdict in begun])
+    predictions = study.get("predictions") or []
+    return decide_family([compare(each, study, cells, values_of, noise_of, look) for each in predictions])
 
 
 def decide_family(compared: Sequence[tuple[Verdict, Contrast | None]], size: int | None = None) -> list[Verdict]:
@@ -106,15 +106,19 @@ def _begin(prediction: Mapping[str, Any], study: Mapping[str, Any], look: Look |
     )
 
 
-def _compare(
-    verdict: Verdict,
+def compare(
     prediction: Mapping[str, Any],
+    study: Mapping[str, Any],
     cells: Sequence[Cell],
     values_of: OutcomesOf,
-    noise_of: Callable[[str], float],
-    study: Mapping[str, Any],
+    noise_of: Callable[[str], float] = lambda metric: 0.0,
+    look: Look | None = None,
 ) -> tuple[Verdict, Contrast | None]:
-    """Compute the numbers of a prediction; the contrast is None where no runs that learned can be compared."""
+    """Compute the numbers of a prediction, for `decide_family`; the contrast is None where no runs that learned are compared.
+
+    With a ratio, all numbers are logarithms. The arguments are those of `judge`.
+    """
+    verdict = _begin(prediction, study, look)
     metric = verdict.metric
     chosen = [select(cells, prediction[side], prediction.get("where") or {}) for side in ("plus", "minus")]
     if not all(chosen):

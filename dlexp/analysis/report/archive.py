@@ -15,7 +15,7 @@ from dlexp.analysis.report.figures.arrays import MAX_UNPACKED_BYTES, CellArrays,
 from dlexp.analysis.report.figures.predictions import select_confusions, select_galleries
 from dlexp.analysis.report.replace import LessKnownError, check_knows_no_less
 from dlexp.analysis.report.text import Text
-from dlexp.analysis.report.write import BEST, make_files, replace_report
+from dlexp.analysis.report.write import ABLATION, BEST, make_files, replace_report
 from dlexp.config.plain_json import MAX_BYTES, FormError
 from dlexp.errors import ConfigError
 from dlexp.machine.files import Content, make_own_folder, read_regular_file, write_set
@@ -24,7 +24,7 @@ from dlexp.run.record.look_log import LOOKS, format_log, read_log
 from dlexp.run.record.registrations import REGISTRATIONS, read_registrations
 
 RUNS = "runs.csv"
-KINDS, NAMES = (".md", ".png"), (BEST, LOOKS)  # report.html and the SVG figures are larger, and can be made again
+KINDS, NAMES = (".md", ".png"), (BEST, ABLATION, LOOKS)  # report.html and the SVG figures are larger, and can be made again
 
 
 def archive_report(folder: Path, target: Path, lang: str = "en", *, replace: bool = False) -> Path:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from dlexp.analysis.judge.heterogeneity import Average
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.reason import format_level
-from dlexp.analysis.judge.result import Verdict
 from dlexp.analysis.judge.statistics import MAX_SEEDS
 from dlexp.analysis.report.labels import is_rate, show, unit_suffix
 from dlexp.analysis.report.tables import MINUS, format_metric
@@ -52,7 +52,7 @@ def make_card(verdict: Verdict, prediction: Mapping[str, Any], text: Text, notes
         if value is not None and np.isfinite(value):
             numbers.append(text(name, value=f"{value:.2f}".replace("-", MINUS)))
     if verdict.spread:
-        between, within = (_format_amount(verdict, value, text) for value in (verdict.spread.between, verdict.spread.within))
+        between, within = (format_amount(verdict, value, text) for value in (verdict.spread.between, verdict.spread.within))
         key = "spread_ratio" if verdict.ratio else "spread"
         numbers.append(text(key, between=between.removeprefix("+"), within=within.removeprefix("+")))
     rates = [_describe_rates(verdict, text)] if verdict.rates else []
@@ -66,7 +66,7 @@ def describe_estimate(verdict: Verdict, text: Text) -> str:
     if verdict.by_ranks:
         key += "_learned" if verdict.horizon is None else "_restricted"
         key += "" if verdict.low is None else "_interval"
-    low, high, estimate = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high, verdict.estimate))
+    low, high, estimate = (format_amount(verdict, value, text) for value in (verdict.low, verdict.high, verdict.estimate))
     horizon = "" if verdict.horizon is None else format_metric(verdict.metric, verdict.horizon) + unit_suffix(verdict.metric)
     level = format_level(verdict.level)
     return text(key, estimate=estimate, low=low, high=high, level=level, n=verdict.n_learned, horizon=horizon)
@@ -90,7 +90,7 @@ def _describe_averages(verdict: Verdict, text: Text) -> list[str]:
     lines = []
     for average in verdict.averages:
         parts = average.parts if len(average.parts) <= MAX_PARTS else average.ends
-        amounts = [f"{show(part.level)}: {_format_amount(verdict, part.estimate, text)}" for part in parts]
+        amounts = [f"{show(part.level)}: {format_amount(verdict, part.estimate, text)}" for part in parts]
         line = text("average", key=average.key, parts="; ".join(amounts))
         if len(parts) < len(average.parts):
             line = text("average_range", key=average.key, low=amounts[0], high=amounts[1], n=len(average.parts))
@@ -124,7 +124,7 @@ def _describe_cause_in_korean(verdict: Verdict, text: Text) -> str:
     keys += [name for name in ("all_learned", "if_normal") if getattr(verdict, name)]
     if verdict.draws is not None:
         keys.append("on_one_draw" if verdict.draws == 1 else "over_draws" if verdict.by_draw else "on_draws")
-    low, high = (_format_amount(verdict, value, text) for value in (verdict.low, verdict.high))
+    low, high = (format_amount(verdict, value, text) for value in (verdict.low, verdict.high))
     values: dict[str, Any] = {name: getattr(verdict, name) for name in ("n", "needed", "failed", "missing", "planned", "draws")}
     values |= {"what": text("a_ratio" if verdict.ratio else "a_difference"), "most": MAX_SEEDS, "units": text.units}
     values["effect"] = _format_effect(verdict, text)
@@ -137,14 +137,14 @@ def _format_effect(verdict: Verdict, text: Text) -> str:
     effect = verdict.effect
     if effect and verdict.expected == "less":
         effect = 1 / effect if verdict.ratio else -effect
-    return _format_amount(verdict, effect, text) if effect else "0"
+    return format_amount(verdict, effect, text) if effect else "0"
 
 
 def _describe_expectation(verdict: Verdict, text: Text) -> str:
     if not verdict.ratio:
-        margin = _format_amount(verdict, verdict.margin, text).lstrip("+") if verdict.margin else "0"
+        margin = format_amount(verdict, verdict.margin, text).lstrip("+") if verdict.margin else "0"
         return text(f"expected_{verdict.expected}", margin=margin)
-    margin, inverse = _format_amount(verdict, verdict.margin, text), _format_amount(verdict, 1 / verdict.margin, text)
+    margin, inverse = format_amount(verdict, verdict.margin, text), format_amount(verdict, 1 / verdict.margin, text)
     if verdict.expected == "equal":
         return text("expected_between", low=inverse, high=margin)
     return text(f"expected_{verdict.expected}", margin=margin if verdict.expected == "greater" else inverse)
@@ -167,7 +167,7 @@ def _describe_contrast(prediction: Mapping[str, Any], text: Text) -> str:
     return contrast + (f" ({describe_selector(where)})" if where else "")
 
 
-def _format_amount(verdict: Verdict, value: float | None, text: Text) -> str:
+def format_amount(verdict: Verdict, value: float | None, text: Text) -> str:
     """A difference with its sign and unit, or a ratio."""
     if verdict.ratio:
         return "–" if value is None else f"{value:.3g}"

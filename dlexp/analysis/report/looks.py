@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.looks import list_decisions, read_plan
-from dlexp.analysis.judge.result import StudyResult, Verdict
+from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.tables import Table
 from dlexp.analysis.report.text import Text
 from dlexp.run.record.look_log import add_looks

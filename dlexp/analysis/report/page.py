@@ -10,7 +10,7 @@ from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.learned import needs_learning
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.read.tables import MAX_EPOCHS
-from dlexp.analysis.report import best, details, importance, looks, registration, speedup, tables, tuning
+from dlexp.analysis.report import ablation, best, details, importance, looks, registration, speedup, tables, tuning
 from dlexp.analysis.report.arrange import cell_name, group_by, mark_absent, records, spell_cell, varying_keys
 from dlexp.analysis.report.cards import Card, make_card
 from dlexp.analysis.report.figures import Picture
@@ -78,6 +78,7 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         return Section(name, text(title or name), tables=[table for table in made if table], pictures=embedded[name], **more)
 
     sections = [
+        section("ablation", ablation.build_table(result, text), paragraphs=ablation.describe(result, text)),
         section(
             "verdicts",
             looks.build_table(result, text),
@@ -106,7 +107,9 @@ def make_page(result: StudyResult, pictures: Sequence[Picture], text: Text) -> P
         section("other", details.build_other(result, text)),
         section("command", code=result.protocol["command"]),
     ]
-    hidden = () if result.runs["status"].isin(FINISHED).any() else ("results", "best", "factors", "learning", "costs")
+    hidden = (
+        () if result.runs["status"].isin(FINISHED).any() else ("ablation", "results", "best", "factors", "learning", "costs")
+    )
     shown = [
         item
         for item in sections
@@ -128,7 +131,7 @@ def _make_cards(result: StudyResult, text: Text) -> list[Card]:
 def _list_verdict_notes(result: StudyResult, text: Text) -> list[str]:
     registered = registration.list_notes(result, text)
     if not result.verdicts:
-        return [text("no_predictions"), *registered]
+        return [*([] if result.ablation else [text("no_predictions")]), *registered]
     kind = "draws" if result.by_draw else result.protocol["study"]["pairing"]
     notes = [*registered, text(f"verdicts_note_{kind}"), *looks.describe_plan(result, text)]
     return notes + ([text("verdicts_note_ratio")] if any(verdict.ratio for verdict in result.verdicts) else [])

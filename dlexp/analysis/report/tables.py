@@ -131,8 +131,10 @@ def build_setup(result: StudyResult, text: Text) -> Table:
     changed = dict(change.split("=", 1) for change in result.protocol["changes"])
     shared = {key: show(value) for key, value in (study.get("base") or {}).items() if key not in result.keys} | changed
     rows = [[key, value] for key, value in shared.items()]
+    plain = {key: value for switch in study.get("switches") or [] for key, value in switch["plain"].items()}
     for key in result.keys:
-        rows.append([key, ", ".join(dict.fromkeys(show(value) for value in result.cells[key] if value is not ABSENT))])
+        values = [value for value in result.cells[key] if value is not ABSENT] + ([plain[key]] if key in plain else [])
+        rows.append([key, ", ".join(dict.fromkeys(map(show, values)))])
     tune = study.get("tune") or {}
     rows += [[key, text("tuned", listed=", ".join(map(show, tune[key])))] for key in tune if key in _list_tuned(result)]
     rows += [["zip", ", ".join(group)] for group in study.get("zip") or []]

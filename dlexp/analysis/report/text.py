@@ -12,7 +12,20 @@ from dlexp.analysis.report.labels import metric_label
 
 LANGUAGES = ("en", "ko")
 SECTIONS = (
-    *("verdicts", "setup", "results", "tuning", "best", "factors", "learning", "rates", "inside", "errors", "costs"),
+    *(
+        "ablation",
+        "verdicts",
+        "setup",
+        "results",
+        "tuning",
+        "best",
+        "factors",
+        "learning",
+        "rates",
+        "inside",
+        "errors",
+        "costs",
+    ),
     *("environment", "broken", "other", "command"),
 )
 

@@ -1,4 +1,4 @@
-"""Write the report of a study from its run folders alone: report.html, report.md, runs.csv, best.csv, trials.csv, figures."""
+"""Write the report of a study from its run folders alone: its pages, tables and figures."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from dlexp.machine.printing import replace_controls
 from dlexp.run.record.checksums import SUMS_FILE, list_sums
 from dlexp.run.record.look_log import LOOKS, format_log
 
-HTML, BEST = "report.html", "best.csv"
+HTML, BEST, ABLATION = "report.html", "best.csv", "ablation.csv"
 
 
 def build_report(folder: Path, lang: str = "en", *, replace: bool = False) -> Path:
@@ -68,6 +68,7 @@ def make_files(result: StudyResult, pictures: Sequence[Picture], text: Text) -> 
     drawn |= {figures / f"{picture.name}.svg": picture.svg for picture in pictures}
     tables: dict[Path, Content] = {result.folder / "runs.csv": format_runs(result.runs)}
     tables[result.folder / BEST] = format_runs(result.best)
+    tables |= {result.folder / ABLATION: format_runs(result.ablation.table)} if result.ablation else {}
     tables |= {result.folder / TRIALS: format_runs(result.tuning.runs)} if result.tuning else {}
     tables |= {result.folder / LOOKS: format_log(result.log)} if result.log else {}
     return drawn | tables | {result.folder / "report.md": render_markdown(page), result.folder / HTML: render_html(page)}

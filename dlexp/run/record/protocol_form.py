@@ -59,6 +59,17 @@ class Tune(TypedDict):
     metric: NotRequired[str]
 
 
+class SwitchForm(TypedDict):
+    """A switch of an ablation: what the recipe sets, what the plain run has there, and its two arms beside these."""
+
+    name: str
+    on: Cell
+    plain: Cell
+    without: str
+    only: str
+    joined: str
+
+
 class StudyForm(TypedDict):
     """A study in its protocol.json."""
 
@@ -73,6 +84,8 @@ class StudyForm(TypedDict):
     skip: NotRequired[Literal["without_effect", ""]]
     skipped: NotRequired[list[Cell]]
     cells: NotRequired[list[Cell]]
+    recipe: NotRequired[Cell]
+    switches: NotRequired[list[SwitchForm]]
     tune: NotRequired[Tune]
     seeds: list[Count]
     data_seeds: NotRequired[list[Count]]

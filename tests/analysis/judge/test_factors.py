@@ -89,7 +89,7 @@ def test_arms_are_a_factor_and_what_follows_from_them_is_not(tmp_path):
 def test_a_baseline_is_left_out_and_named(tmp_path, beside):
     cells = [beside, *({"arm": "deep", "activation": a, "depth": d} for a in ("relu", "tanh") for d in (1, 2))]
     (found,) = weigh(tmp_path, {}, cells=cells)
-    assert found.beside == ({}, beside)  # make_study has a cell without keys where there are no axes
+    assert found.beside == (beside,)
     assert found.levels == {"activation": ["relu", "tanh"], "depth": [1, 2]}
     assert (found.planned, len(found.runs), found.balanced) == (12, 12, True)
 

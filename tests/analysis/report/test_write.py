@@ -19,7 +19,7 @@ from scipy import stats
 
 from dlexp.analysis import analyse
 from dlexp.analysis.judge.diagnose import ADVICE
-from dlexp.analysis.judge.result import Cause, Need
+from dlexp.analysis.judge.judgement import Cause, Need
 from dlexp.analysis.read.runs_csv import read_runs
 from dlexp.analysis.report.arrange import mean_over_seeds
 from dlexp.analysis.report.page import make_page

@@ -6,10 +6,23 @@ from typing import Any
 
 from dlexp.analysis.judge.result import StudyResult
 from dlexp.analysis.report.arrange import mark_absent
-from dlexp.analysis.report.figures import best, budget, factors, learning, main, predictions, probes, profiles, rates, speed
+from dlexp.analysis.report.figures import (
+    ablation,
+    best,
+    budget,
+    factors,
+    learning,
+    main,
+    predictions,
+    probes,
+    profiles,
+    rates,
+    speed,
+)
 from dlexp.analysis.report.figures.style import DrawnFigure, drawing, render
 
 SECTIONS: list[tuple[str, Callable[[StudyResult], Iterator[DrawnFigure]]]] = [
+    ("ablation", ablation.draw_worths),
     ("results", main.draw_main_figure),
     ("results", speed.draw_speed_ups),
     ("tuning", budget.draw_budgets),
