@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from dlexp.config.compose import Composed
-from dlexp.config.options import FIXED, groups, list_groups, template
+from dlexp.config.options import FIXED, groups, list_groups, per_lab, template
 from dlexp.config.ranges import Rule, fits_float32, option_ranges, rule_for
 from dlexp.config.rules import Settings, check_rules, find_without_effect
 from dlexp.config.values import (
@@ -28,8 +29,10 @@ def check(composed: Composed) -> list[str]:
     Returns:
         One line each: config path, what was expected, what came. Where keys or code are not those of conf/, only that.
     """
-    settings, problems = _read_settings(composed)
-    return problems + check_rules(settings) if settings else problems
+    if "problems" not in composed.found:
+        settings, problems = _read_settings(composed)
+        composed.found["problems"] = problems + check_rules(settings) if settings else problems
+    return list(composed.found["problems"])
 
 
 def find_settings_without_effect(composed: Composed) -> list[str]:
@@ -121,17 +124,9 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
-    several = ((group, option) for group in list_groups() for option in expected[group])
-    ranges = {
-        path: rule
-        for group, option in [*composed.choices.items(), *several]
-        for path, rule in option_ranges(group, option).items()
-    }
-    for path, default in leaves(expected):
-        if path.rpartition(".")[2].startswith("_") or path in list_groups() or find_reference(default) in groups():
-            continue
+    lists = tuple((group, option) for group in list_groups() for option in expected[group])
+    for path, default, rule in _list_rules((*composed.choices.items(), *lists)):
         typed = value_at(composed.tree, path)
-        rule = rule_for(path, default, ranges)
         if typed == "???":
             problems.append(f"{path}: must be given, as {path}=...")
             continue
@@ -142,6 +137,20 @@ def _check_ranges(composed: Composed, expected: Tree) -> tuple[dict[str, Any], l
                 problems.append(f"{path}: must be {rule.expected}, got {format_value(values[path])}.{hint}")
             values[path] = _resolved(expected, path)
     return values, problems
+
+
+@per_lab
+@lru_cache(maxsize=256)  # most runs of a sweep have their options in common
+def _list_rules(chosen: tuple[tuple[str, str], ...]) -> list[tuple[str, Any, Rule]]:
+    """Config path, default and rule of each value that a command may set, where these options are chosen for these groups."""
+    of_lists = {group: [option for among, option in chosen if among == group] for group in list_groups()}
+    expected = template({group: option for group, option in chosen if group not in of_lists}, of_lists)
+    ranges = {path: rule for group, option in chosen for path, rule in option_ranges(group, option).items()}
+    return [
+        (path, default, rule_for(path, default, ranges))
+        for path, default in leaves(expected)
+        if not path.rpartition(".")[2].startswith("_") and path not in of_lists and find_reference(default) not in groups()
+    ]
 
 
 def _resolved(tree: Tree, path: str) -> Any:

@@ -5,14 +5,13 @@ overrides.py, which keys exist in lookup.py, and what a config must satisfy in c
 """
 
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from dlexp.config.options import default_choices, default_lists, groups, list_groups, template
 from dlexp.config.overrides import Override, parse
-from dlexp.config.values import Tree, resolve, value_at
+from dlexp.config.values import Tree, copy_tree, resolve, value_at
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Composed:
         overrides: Those of the command, without those of `hydra.`.
         label: The overrides that distinguish the run from the others of its study; empty: all.
         swept: The keys in which the runs of its sweep differ.
+        found: What was found out about it, so that it is found out once. For `check` alone.
     """
 
     tree: Tree
@@ -32,6 +32,7 @@ class Composed:
     overrides: tuple[Override, ...] = ()
     label: tuple[Override, ...] = ()
     swept: frozenset[str] = frozenset()
+    found: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def command(self) -> list[str]:
@@ -65,9 +66,9 @@ def compose(overrides: Sequence[str] = (), label: Sequence[str] = (), swept: Ite
     command = [override for override in command if override.key.partition(".")[0] != "hydra"]
     chosen = {override.key: override.value for override in command if override.key in groups() | list_groups()}
     choices = {group: str(chosen.get(group, option)) for group, option in default_choices().items()}
-    tree = deepcopy(template(choices, {group: chosen.get(group, options) for group, options in default_lists().items()}))
+    tree = copy_tree(template(choices, {group: chosen.get(group, options) for group, options in default_lists().items()}))
     for override in command:
         if override.key not in chosen:
             above, _, name = override.key.rpartition(".")
-            (value_at(tree, above) if above else tree)[name] = deepcopy(override.value)
+            (value_at(tree, above) if above else tree)[name] = copy_tree(override.value)
     return Composed(tree, choices, tuple(command), tuple(map(parse, label)), frozenset(swept))

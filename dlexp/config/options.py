@@ -161,12 +161,16 @@ def _options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+@per_lab
+@cache
 def _defaults() -> dict[str, str | list[str]]:
-    """The default of each group, in the order of config.yaml."""
+    """The default of each group, in the order of config.yaml. Not to be changed by the caller."""
     entries = [entry for entry in read(CONF / "config.yaml")["defaults"] if isinstance(entry, dict)]
     return {group: default for entry in entries for group, default in entry.items() if (CONF / group).is_dir()}
 
 
+@per_lab
+@cache
 def read_option(group: str, option: str) -> Tree:
     """The keys of one option, as its file gives them. Not to be changed by the caller."""
     return read(option_file(group, option))

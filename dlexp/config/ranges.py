@@ -8,9 +8,9 @@ import operator
 import os
 import re
 import struct
-from collections import ChainMap
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dlexp.config.options import format_place, list_groups, option_file, per_lab, read_notes
@@ -167,7 +167,7 @@ def option_ranges(group: str, option: str) -> dict[str, Rule]:
         raise ConfigError(f"{format_place(option_file(group, option))}: _ranges_: {error}.") from error
 
 
-def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] | None = None) -> Rule:
+def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] = MappingProxyType({})) -> Rule:
     """The rule for the value at `path`: its range, or that of the key its default refers to, or the kind of its default.
 
     Args:
@@ -175,6 +175,7 @@ def rule_for(path: str, default: Any, ranges: Mapping[str, Rule] | None = None) 
         default: Its default.
         ranges: Ranges of the chosen options. Those of config.yaml are known.
     """
-    known = ChainMap(dict(ranges or {}), option_ranges("", "config"))
-    rule = known.get(path) or known.get(find_reference(default) or "") or KINDS[type(default)]
+    plain = option_ranges("", "config")
+    found = (known[key] for key in (path, find_reference(default) or "") for known in (ranges, plain) if key in known)
+    rule = next(found, None) or KINDS[type(default)]
     return either(rule, NULL) if default is None and rule is not NULL else rule

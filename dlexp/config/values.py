@@ -19,6 +19,13 @@ def leaves(tree: Tree, above: str = "") -> Iterator[tuple[str, Any]]:
             yield path, node
 
 
+def copy_tree(node: Any) -> Any:
+    """A copy of a value of a config in which lists and maps are new ones."""
+    if isinstance(node, dict):
+        return {key: copy_tree(item) for key, item in node.items()}
+    return [copy_tree(item) for item in node] if isinstance(node, list) else node
+
+
 def value_at(tree: Tree, path: str) -> Any:
     """The value at a path such as `optimizer.lr`."""
     node: Any = tree

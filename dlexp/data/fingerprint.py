@@ -5,9 +5,7 @@ import marshal
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,30 +17,16 @@ from dlexp.data.image_names import MAX_IMAGE_BYTES
 from dlexp.data.image_names import SUFFIXES as IMAGES
 from dlexp.errors import ConfigError, DatasetError
 from dlexp.machine.files import open_regular_file
+from dlexp.machine.once import look_up_once
 
 NUM_TRIES = 3  # if files change while they are read
 # A file that was changed so shortly before it was hashed may change again within one tick of the file system's clock, which
 # leaves its state as it was. (FAT has the coarsest clock: 2 s.) Its hash is not stored.
 RECENT_NS = 2_000_000_000
 
-_checked: ContextVar[dict[tuple[Any, ...], str] | None] = ContextVar("fingerprints", default=None)
-
 
 class _ChangedError(Exception):
     """A file was changed after it was listed."""
-
-
-@contextmanager
-def checking_once() -> Iterator[None]:
-    """Within this context each path is checked once, so that the files are not listed again for every run of a sweep."""
-    if _checked.get() is not None:
-        yield
-        return
-    token = _checked.set({})
-    try:
-        yield
-    finally:
-        _checked.reset(token)
 
 
 def fingerprint_keys(values: Mapping[str, Any], cache_dir: Path, suffixes: tuple[str, ...] = ()) -> str | None:
@@ -77,8 +61,8 @@ def fingerprint(
 ) -> str:
     """Hash the names and contents of the files below a folder, or the content of one file: sha256 in hex.
 
-    It depends neither on the place of the folder nor on the order or the times of its files. Within `checking_once`, files that
-    are edited after the first call are not noticed.
+    It depends neither on the place of the folder nor on the order or the times of its files. Within `once.checking_once`, files
+    that are edited after the first call are not noticed.
 
     Args:
         path: The folder or file.
@@ -91,13 +75,8 @@ def fingerprint(
         DatasetError: If a file cannot be read, or if it changes while it is read.
     """
     root = _find(path, bool(suffixes), key)
-    checked = _checked.get()
-    if checked is None:
-        return compute_fingerprint(root, cache_dir, suffixes)
-    entry = (root, cache_dir, suffixes)
-    if entry not in checked:
-        checked[entry] = compute_fingerprint(root, cache_dir, suffixes)
-    return checked[entry]
+    key_of_state = ("fingerprint", root, cache_dir, suffixes)
+    return look_up_once(key_of_state, lambda: compute_fingerprint(root, cache_dir, suffixes))
 
 
 def _find(value: object, only_folder: bool, key: str) -> Path:

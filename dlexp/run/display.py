@@ -163,10 +163,11 @@ def origin_lines(codes: Iterable[str], environments: Iterable[str]) -> list[str]
     ]
 
 
-def result_line(summary: Mapping[str, Any], folder: Path) -> str:
-    """Describe how a run ended: a failed one with the place of its log, a diverged one with the step where it began."""
+def result_line(summary: Mapping[str, Any], folder: Path | None) -> str:
+    """Describe how a run ended: a failed one with its log, a diverged one with the step where it began."""
     if summary["status"] in BROKEN:
-        return put_on_one_line(f"{summary['status']}: {summary['reason']} (see {folder / 'train.log'})")
+        see = f" (see {folder / 'train.log'})" if folder else ""
+        return put_on_one_line(f"{summary['status']}: {summary['reason']}{see}")
     tests = [f"{name} {format_value(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
     tests = tests if summary["metrics"].get("test/loss") is not None else ["no test metrics"]
     seconds = f"{sum(summary['seconds'].values()):.1f} s"

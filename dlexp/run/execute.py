@@ -8,10 +8,10 @@ from typing import Any
 
 from dlexp.config.values import format_value
 from dlexp.contract import Dataset
-from dlexp.data.fingerprint import checking_once
 from dlexp.errors import CheckpointError, DatasetError, HeldError, MovedError
 from dlexp.machine.device import describe_device
 from dlexp.machine.memory import is_out_of_memory
+from dlexp.machine.once import checking_once
 from dlexp.run import signals
 from dlexp.run.begin_record import begin_summary, open_record
 from dlexp.run.display import Display
@@ -24,7 +24,7 @@ from dlexp.run.record.place import explain_moved
 from dlexp.run.resume import check_whole, find_saved_state
 from dlexp.run.setup import tuning
 from dlexp.run.setup.batch_size import estimate_batch_size, find_batch_size
-from dlexp.run.setup.factories import forget_data, load_dataset, make_factory, make_probes
+from dlexp.run.setup.factories import describe_part, forget_data, load_dataset, make_probes
 from dlexp.run.setup.facts import Facts, check_facts
 from dlexp.run.setup.lab_modules import find_place, import_parts, users_errors
 from dlexp.run.side_by_side import Messages
@@ -80,7 +80,8 @@ def read_dataset(run: PlannedRun) -> Dataset:
 def check_run(run: PlannedRun, dataset: Dataset, batch_size: int | None = None) -> Facts:
     """Check the config against device, data and model, with another batch size if one is given."""
     config = run.config if batch_size is None else {**run.config, "batch_size": batch_size}
-    parts = {group: make_factory(config, group) for group in ("augment", "average", "model", "precision", "scheduler")}
+    groups = ("augment", "average", "model", "precision", "scheduler")
+    parts: dict[str, Any] = {group: describe_part(config, group, run.version) for group in groups}
     parts["probe"] = partial(make_probes, config)
     return check_facts(config, run.composed.choices, run.composed.overridden_keys, parts, dataset, run.device)
 
@@ -99,7 +100,7 @@ def execute(run: PlannedRun, facts: Facts, display: Display) -> dict[str, Any] |
         MovedError: If the folder of the run, or its lock, is removed, renamed or replaced while it is executed.
     """
     with _holding(run, facts) as held:
-        return None if run.read_summary() and not run.must_run() else _execute(run, facts, display, held)
+        return _execute(run, facts, display, held)
 
 
 def record_failure(run: PlannedRun, facts: Facts, reason: str) -> dict[str, Any]:
@@ -133,14 +134,17 @@ def _holding(run: PlannedRun, facts: Facts) -> Iterator[Hold]:
         raise disk.explained(error, run.folder, _state_bytes(run, facts)) from error
 
 
-def _execute(run: PlannedRun, facts: Facts, display: Display, held: Hold) -> dict[str, Any]:
-    """Execute a run that this process holds."""
-    check_whole(run)
-    folder, measurements = run.folder, _read_measurements(run)
-    saved = find_saved_state(run, measurements, display)
-    if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.NUM_STATES):
-        display.say(warning)
-    record, summary = open_record(run, facts, saved, held.check), begin_summary(run)
+def _execute(run: PlannedRun, facts: Facts, display: Display, held: Hold) -> dict[str, Any] | None:
+    """Execute a run that this process holds, unless it is finished."""
+    with checking_once():  # no other process makes the folder of the run now
+        if run.read_summary() and not run.must_run():
+            return None
+        check_whole(run)
+        folder, measurements = run.folder, _read_measurements(run)
+        saved = find_saved_state(run, measurements, display)
+        if warning := disk.check_room(folder, _state_bytes(run, facts), checkpoint.NUM_STATES):
+            display.say(warning)
+        record, summary = open_record(run, facts, saved, held.check), begin_summary(run)
     try:
         config = run.config
         if tuning.needs_measurement(config):

@@ -16,6 +16,7 @@ from dlexp.data.fingerprint import fingerprint_keys
 from dlexp.errors import ConfigError
 from dlexp.machine.device import find_device
 from dlexp.machine.numerics import describe_libraries
+from dlexp.machine.once import look_up_again
 from dlexp.machine.precision import resolve_format
 from dlexp.run.profiling import FILE as PROFILE_FILE
 from dlexp.run.record.environment import describe_other_environment
@@ -109,7 +110,10 @@ class PlannedRun:
         return " ".join(self.label) or "the default run"
 
     def read_summary(self) -> dict[str, Any] | None:
-        """The summary of an earlier start; None if there was none, or if it was interrupted."""
+        """The summary of an earlier start; None if there was none, or if it was interrupted. Not to be changed."""
+        return look_up_again("summary", (self.study_folder, self.identity), self._read_summary)
+
+    def _read_summary(self) -> dict[str, Any] | None:
         folder = find_run_folder(self.study_folder, self.identity)
         return read_summary(folder) if folder else None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dlexp.config.compose import Composed, compose
 from dlexp.errors import ConfigError
+from dlexp.machine.once import checking_once
 from dlexp.run.plan import PlannedRun, plan
 from dlexp.run.record.layout import find_run_folder
 from dlexp.study.cells import Cell, Repeat, Study, command, list_repeats, spell_cell
@@ -83,6 +84,7 @@ def _explain(state: str, missing: int, key: Key) -> str:
     return f"{where}: {why}: no settings are chosen, and its runs are not started."
 
 
+@checking_once()
 def list_searched(study: Study, draws: Iterable[int | None], changes: Mapping[str, str]) -> Searched | None:
     """The searches of all cells of a study, on these draws of the data; None if the study tunes nothing.
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
-from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError, UnsupportedError
+from dlexp.machine.once import checking_once
 from dlexp.run.plan import ADHOC, PlannedRun, plan
 from dlexp.run.record.forms import BROKEN
 from dlexp.run.record.layout import SUMMARY

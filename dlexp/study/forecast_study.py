@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dlexp.config.compose import Composed
-from dlexp.data.fingerprint import checking_once
+from dlexp.machine.once import checking_once
 from dlexp.study.cells import ARM, Cell, Study, label, spell, spell_cell
 from dlexp.study.choice import Searched, list_searched
 from dlexp.study.forecast import CellForecast, Run, list_cells

@@ -7,6 +7,7 @@ from functools import partial
 from time import sleep
 
 from dlexp.config.values import join_first
+from dlexp.machine.once import checking_once
 from dlexp.run.display import Display
 from dlexp.run.plan import PlannedRun
 from dlexp.run.record.lock import find_holder
@@ -84,20 +85,23 @@ def _complete_once(
     """Complete runs, each once."""
     jobs = read_jobs(runs[0].composed)
     due: list[PlannedRun] = []
-    others: list[PlannedRun] = []
-    for run in runs if not jobs.is_one else ():
-        (due if must_run(run) else others).append(run)
+    ended: list[tuple[PlannedRun, Row]] = []
+    with checking_once():
+        for run in runs:
+            if must_run(run):
+                due.append(run)
+            else:
+                ended.append((run, complete(run, display, due=False)))
+    yield from ended
     count = jobs.choose_count([run.config["hardware"]["num_threads"] for run in due], gpus, len(due))
     count, reason = fit_into_memory(due, work, count) if count > 1 else (count, "")
     if reason:
         display.say(reason)
     if count == 1:
-        for run in (_set_jobs(run, 1) for run in runs):
-            yield run, complete(run, display, due=must_run(run))
+        for run in (_set_jobs(run, 1) for run in due):
+            yield run, complete(run, display, due=must_run(run))  # another process may have executed it
         return
-    for run in others:
-        yield run, complete(run, display, due=False)
-    ordered = [_set_jobs(run, count) for run in order_runs(due, others, work)]
+    ordered = [_set_jobs(run, count) for run in order_runs(due, [run for run, _ in ended], work)]
     places = [gpus[number % len(gpus)] if gpus else None for number in range(count)]
     yield from complete_at_once(ordered, places, display)
 

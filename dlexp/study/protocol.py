@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from dlexp.config import plain_json
 from dlexp.config.compose import compose
 from dlexp.config.grid import EXCLUDE, SKIP, WITHOUT_EFFECT, ZIP
-from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError
 from dlexp.machine.notices import notify
+from dlexp.machine.once import checking_once
 from dlexp.run.plan import NOT_IN_LABEL, PlannedRun, plan
 from dlexp.run.record.identity import slug
 from dlexp.run.record.layout import PROTOCOL, find_run_folder

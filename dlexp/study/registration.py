@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from dlexp.config.plain_json import FormError
 from dlexp.errors import ConfigError
 from dlexp.machine.locks import locking_folder
+from dlexp.machine.once import checking_once
 from dlexp.run.record import disk, folder
 from dlexp.run.record.layout import find_run_folder
 from dlexp.run.record.modules import git_commit
@@ -62,7 +63,8 @@ def register(study: Study, request: Request) -> Registered:
     identity = hash_study(content, listed.changed)
     tried = listed.searched.runs if listed.searched else []
     identities = [each.identity for each in listed.runs] + [each.run.identity for each in tried]
-    begun = sum(find_run_folder(listed.parent, identity) is not None for identity in identities)
+    with checking_once():
+        begun = sum(find_run_folder(listed.parent, identity) is not None for identity in identities)
     with disk.writing(path):
         listed.folder.mkdir(parents=True, exist_ok=True)
         with locking_folder(listed.folder, LOCK_SECONDS):

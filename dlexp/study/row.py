@@ -66,7 +66,8 @@ def describe(run: PlannedRun, display: Display, summary: Summary, *, is_fresh: b
     """
     status = summary["status"]
     if is_fresh:
-        display.say(f"{run.title}: {result_line(summary, run.folder)}")
+        folder = run.folder if status in BROKEN else None  # to find it, the folder of the study is listed
+        display.say(f"{run.title}: {result_line(summary, folder)}")
     if status in BROKEN:
         return {"status": status, "outcome": "failed", "reason": summary["reason"]}
     code, environment = ("", "") if is_fresh else (run.describe_other_code(), run.describe_other_environment())

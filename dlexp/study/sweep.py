@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
-from dlexp.data.fingerprint import checking_once
 from dlexp.errors import ConfigError, UnsupportedError
+from dlexp.machine.once import checking_once
 from dlexp.run.display import Display, make_sweep_display, origin_lines, results_table
 from dlexp.run.execute import gather_facts
 from dlexp.run.metrics import list_metrics
@@ -81,7 +81,7 @@ def run_sweep(cells: Checked, command: str, display: Display | None = None, spli
         "check": {"code": sign_code(runs), "metrics": sorted(cells.metrics), "work": cells.work},
     }
     rows: dict[str, Row] = {}
-    display = display or make_sweep_display(count_due(runs), runs[0].config["display"])
+    display = display or make_sweep_display(len(cells.work), runs[0].config["display"])
     with taking_part(runs, listed | ({"finished": finished} if forced else {})) as part, display:
         remove_old_manifest(runs)
         if finished:
@@ -111,12 +111,16 @@ def goes_on(runs: Sequence[PlannedRun]) -> bool:
 def _read_finished(runs: Sequence[PlannedRun]) -> list[str]:
     """The runs that an interrupted sweep with force=true has finished, by the code of now."""
     recorded = read_finished(runs)
-    known = [(run, run.read_summary()) for run in runs if run.identity in recorded]
-    return [
-        run.identity for run, summary in known if summary and summary["status"] in FINISHED and not run.describe_other_code()
-    ]
+    with checking_once():
+        return [run.identity for run in runs if run.identity in recorded and _is_finished(run)]
 
 
+def _is_finished(run: PlannedRun) -> bool:
+    summary = run.read_summary()
+    return summary is not None and summary["status"] in FINISHED and not run.describe_other_code()
+
+
+@checking_once()
 def count_due(runs: Iterable[PlannedRun]) -> int:
     """How many of these runs must be executed."""
     return sum(run.must_run() for run in runs)

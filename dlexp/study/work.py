@@ -9,6 +9,7 @@ import torch
 
 from dlexp.errors import ConfigError
 from dlexp.machine.memory import read_memory
+from dlexp.machine.once import checking_once
 from dlexp.run.execute import gather_facts
 from dlexp.run.plan import PlannedRun
 from dlexp.run.setup.facts import Facts
@@ -56,6 +57,7 @@ def list_gpus(runs: Sequence[PlannedRun]) -> list[str]:
     return [name for name in given if name] or [str(number) for number in range(torch.cuda.device_count())]
 
 
+@checking_once()
 def order_runs(due: Sequence[PlannedRun], others: Sequence[PlannedRun], work: Mapping[str, Work]) -> list[PlannedRun]:
     """The order in which runs start, so that a sweep that is cut off has whole seeds, and no long run starts last.
 

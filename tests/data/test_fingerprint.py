@@ -9,7 +9,8 @@ import pytest
 
 from dlexp.data import fingerprint as module
 from dlexp.data import hash_store
-from dlexp.data.fingerprint import checking_once, fingerprint, fingerprint_keys
+from dlexp.data.fingerprint import fingerprint, fingerprint_keys
+from dlexp.machine.once import checking_once
 from dlexp.errors import ConfigError, DatasetError
 from dlexp.parts.dataset.image_folder import SUFFIXES
 

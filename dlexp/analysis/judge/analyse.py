@@ -117,7 +117,7 @@ def _read_runs(folder: Path, protocol: Mapping[str, Any]) -> _Read:
     table = None if folders or damaged else find_table(folder / "runs.csv")
     runs = build_planned(planned, keys, read_runs(table) if table else build_runs(listed), damaged)
     names = ["id", *(["data_seed"] if study.get("data_seeds") else []), "seed", *keys]
-    fields = {row["id"]: {name: row[name] for name in names} for row in runs.to_dict("records")}
+    fields = {row["id"]: {name: row[name] for name in names} for row in runs[names].to_dict("records")}
     if table:
         curves, probes = (read_parts(folder / TABLES, name, fields) for name in (CURVES, PROBES))
     else:

@@ -9,6 +9,7 @@ import pandas as pd
 from dlexp.analysis.judge.cells import NOT_RUN
 from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.verdict import select
+from dlexp.analysis.read.concatenate import list_records
 
 
 def add_draws(
@@ -35,7 +36,7 @@ def add_draws(
 
 
 def _count_draws(runs: pd.DataFrame) -> int:
-    drawn = runs[[_is_drawn(run) for run in runs.to_dict("records")]]
+    drawn = runs[[_is_drawn(run) for run in list_records(runs, ("data_drawn", "val_fraction", "dataset.per_class"))]]
     return max(1, int(drawn["data_seed"].nunique())) if len(drawn) and "data_seed" in drawn else min(1, len(drawn))
 
 

@@ -17,12 +17,14 @@ import pandas as pd
 from dlexp.analysis.judge.cells import COMPLETE, NOT_RUN
 from dlexp.analysis.judge.draws import Repeat, repeat_of
 from dlexp.analysis.judge.times import LENGTHS, measure_times
+from dlexp.analysis.read.concatenate import list_records
 
 OF_OWN_BEST = 0.5
 OF_BEST_CELL = 0.25
 LACKING = (*NOT_RUN, "oom")  # statuses of runs of which nothing is known: they could have had any result
 # Metrics that say something only about a run that learned; a time, a size or a count says the same about any finished run.
 QUALITIES = (*LENGTHS, "stability", "trend", "best_gap", "document_volatility")
+READ = ("status", "test/acc", "val/acc", "diagnosis", "best_gap")  # columns that show whether a run has learned
 SCORES = ("acc", "loss", "rmse", "objective")
 
 
@@ -45,7 +47,7 @@ def find_learned(runs: pd.DataFrame, keys: Sequence[str], declared: Mapping[str,
     shares = {"of_own_best": OF_OWN_BEST, "of_best_cell": OF_BEST_CELL, **(declared or {})}
     bars = _find_bars(runs, keys, shares["of_best_cell"])
     learned: list[bool | None] = []
-    for run, bar in zip(runs.to_dict("records"), bars, strict=True):
+    for run, bar in zip(list_records(runs, READ), bars, strict=True):
         if run["status"] in LACKING:
             learned.append(None)
         else:
@@ -58,7 +60,7 @@ def _find_bars(runs: pd.DataFrame, keys: Sequence[str], share: float) -> list[fl
     """The accuracy that each run must reach; nan where there is none."""
     if not share or "chance" not in runs:
         return [math.nan] * len(runs)
-    accuracy = pd.Series([_accuracy(run) for run in runs.to_dict("records")], runs.index, dtype=float)
+    accuracy = pd.Series([_accuracy(run) for run in list_records(runs, READ)], runs.index, dtype=float)
     accuracy = accuracy.where(runs["status"].isin(COMPLETE))
     names = _join(runs, keys)
     sets = _join(runs, [key for key in keys if key == "dataset" or key.startswith("dataset.")])

@@ -8,7 +8,7 @@ import pandas as pd
 from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.curves import evaluated_split, measure_curves
 from dlexp.analysis.judge.diagnose import DEFAULT_TEST_EXAMPLES, UNLEARNED, diagnose, has_learned
-from dlexp.analysis.read.concatenate import build_frame, holds_whole_numbers
+from dlexp.analysis.read.concatenate import build_frame, holds_whole_numbers, list_records
 from dlexp.analysis.read.folder import flatten
 
 LISTED = ("id", "data_seed", "seed", "unplanned", "untuned")  # keys that a protocol gives its runs
@@ -42,10 +42,12 @@ def add_curve_columns(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Add what is computed from the curves of finished runs; null for other runs."""
     if curves.empty:
         return runs.reindex(columns=list(dict.fromkeys([*runs.columns, *CURVE_COLUMNS])))
-    by_run = {str(identity): curve for identity, curve in curves.groupby("id", sort=False)}
+    # Without the columns of the config and of times, which are many.
+    scores = [name for name in curves if str(name).endswith(("/loss", "/acc", "/rmse"))]
+    by_run = {str(identity): curve for identity, curve in curves[["id", "epoch", *scores]].groupby("id", sort=False)}
     rows = [
         analyse_curve(by_run[run["id"]], run) if run["status"] in FINISHED and run["id"] in by_run else {}
-        for run in runs.to_dict("records")
+        for run in list_records(runs, ("id", "status", "chance", "num_test_examples"))
     ]
     return pd.concat([runs, pd.DataFrame(rows, columns=CURVE_COLUMNS, index=runs.index)], axis=1)
 

@@ -17,6 +17,7 @@ import pandas as pd
 from dlexp.analysis.judge.draws import Outcomes, Repeat, Values, average_by_block
 from dlexp.analysis.judge.failures import Ranked
 from dlexp.analysis.judge.permutation import permutation_p, sign_flip_p
+from dlexp.analysis.read.concatenate import list_records
 
 LENGTHS = {  # metric that is null where a target was never reached → how long a run lasted, in the same unit
     "convergence_epoch": "num_epochs",
@@ -49,7 +50,7 @@ def measure_times(runs: pd.DataFrame, metric: str) -> list[float | None]:
     values, lengths = (pd.to_numeric(runs.get(name, pd.Series(math.nan, runs.index)), errors="coerce") for name in columns)
     longest = lengths.max()
     times: list[float | None] = []
-    for run, value, length in zip(runs.to_dict("records"), values, lengths, strict=True):
+    for run, value, length in zip(list_records(runs, ("learned", "diagnosis", "status")), values, lengths, strict=True):
         learned = None if pd.isna(run["learned"]) else bool(run["learned"])
         unknown = learned and metric in NEEDS_CURVES and pd.isna(run.get("diagnosis"))
         lasted = length if run["status"] == "done" else longest

@@ -33,6 +33,11 @@ def holds_whole_numbers(column: pd.Series) -> bool:
     return column.dtype != float and all(isinstance(value, int | np.integer) for value in column.dropna())
 
 
+def list_records(frame: pd.DataFrame, columns: Iterable[str]) -> list[dict[Any, Any]]:
+    """The rows of a table as dictionaries of these columns, as far as it has them: the others of a table of runs are many."""
+    return frame[[name for name in columns if name in frame]].to_dict("records")
+
+
 def concatenate_csv(files: Iterable[tuple[Path, dict[str, Any]]]) -> pd.DataFrame:
     """Concatenate the rows of many csv files of numbers and names, each row preceded by its run's fields.
 

@@ -54,17 +54,26 @@ def mark_absent(result: StudyResult) -> StudyResult:
     """Put `ABSENT` where a cell does not have a key, and None where its value is null. A second call changes nothing."""
     cells = {run["id"]: run["cell"] for run in result.protocol["runs"]}
     keys_of: dict[tuple[str, ...], set[str]] = {}
-    for row in records(result.runs):
-        keys_of.setdefault(spell_cell(row, result.keys), set(cells.get(row["id"], row)))
+    for row in records(result.runs[["id", *result.keys]]):
+        keys_of.setdefault(spell_cell(row, result.keys), set(cells.get(row["id"], result.keys)))
 
     def mark(frame: pd.DataFrame) -> pd.DataFrame:
+        if "id" in frame:  # the rows of a run have the same keys, and there are many of them
+            of_runs = frame.drop_duplicates("id")
+            places = pd.Index(of_runs["id"]).get_indexer(pd.Index(frame["id"]))
+            marked = mark_rows(of_runs).iloc[places].set_axis(frame.index)
+        else:
+            marked = mark_rows(frame)
+        return frame.assign(**{key: marked[key] for key in result.keys})
+
+    def mark_rows(frame: pd.DataFrame) -> pd.DataFrame:
         values = frame[result.keys].astype(object)
         rows = records(values.where(values.notna(), None))
         present = [keys_of.get(spell_cell(row, result.keys), result.keys) for row in rows]
         columns = {
             key: [row[key] if key in keys else ABSENT for row, keys in zip(rows, present, strict=True)] for key in result.keys
         }
-        return frame.assign(**{key: pd.Series(column, frame.index, dtype=object) for key, column in columns.items()})
+        return pd.DataFrame(columns, frame.index, dtype=object)
 
     return replace(
         result, runs=mark(result.runs), cells=mark(result.cells), curves=mark(result.curves), probes=mark(result.probes)
@@ -134,7 +143,16 @@ def show_repeat(run: Mapping[Any, Any], *, by_draw: bool) -> str:
 
 def add_cell_names(frame: pd.DataFrame, keys: Sequence[str], column: str = "cell") -> pd.DataFrame:
     """A copy of the table with a column of cell names; without keys the names are empty."""
-    return frame.assign(**{column: [cell_name(row, keys) for row in records(frame[list(keys)])] if keys else ""})
+    if not keys:
+        return frame.assign(**{column: ""})
+    known: dict[tuple[Any, ...], str] = {}  # a cell has many rows; 1 and true are equal, and have other names
+    names = []
+    for values in zip(*(frame[key].tolist() for key in keys), strict=True):
+        typed = tuple((type(value), value) for value in values)
+        if typed not in known:
+            known[typed] = cell_name(dict(zip(keys, values, strict=True)), keys)
+        names.append(known[typed])
+    return frame.assign(**{column: names})
 
 
 def mean_over_seeds(frame: pd.DataFrame, column: str, by: str = "epoch", *, by_draw: bool = False) -> pd.DataFrame:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError, DiskError
+from dlexp.machine.once import look_up_once
 
+ID_LENGTH = 12
 RUN_FOLDER_NAME = re.compile(r"(?:^|-)([0-9a-f]{12})$")  # the name of every run folder ends with the run's id
 SUMMARY, CONFIG, METRICS, PROTOCOL = "summary.json", "config.yaml", "metrics.csv", "protocol.json"
 LOG, HYDRA = "train.log", ".hydra"
@@ -46,7 +48,7 @@ def _is_there(path: Path) -> bool:
 
 def read_id(folder: Path) -> str:
     """The id in the name of a run folder."""
-    return folder.name[-12:]
+    return folder.name[-ID_LENGTH:]
 
 
 def list_run_folders(study_folder: Path) -> list[Path]:
@@ -65,24 +67,41 @@ def find_wrong_target(folder: Path) -> Path | None:
 def find_run_folder(study_folder: Path, identity: str) -> Path | None:
     """The folder of a run, found by its id and never by the rest of its name; None if the run was never started.
 
+    Within `checking_once` the folder of the study is listed once.
+
     Raises:
         ConfigError: If there are two of them. Neither is used: one is a copy, and which one cannot be known.
         DiskError: If the folder of the study cannot be read: the run may have been started.
     """
+    names = look_up_once(("run folders", study_folder), lambda: _list_by_id(study_folder, identity)).get(identity)
+    named = [study_folder / name for name in sorted(names.split("/"))] if names else []
+    found = [folder for folder in named if folder.is_dir() and is_run_folder(folder)]
+    if len(found) > 1:
+        raise ConfigError(describe_copies(found))
+    return found[0] if found else None
+
+
+def _list_by_id(study_folder: Path, identity: str) -> dict[str, str]:
+    """The names in the folder of a study by their last 12 characters; several that end with the same ones, with / between them.
+
+    Args:
+        study_folder: The folder.
+        identity: The run that is looked for.
+    """
     try:
         names = os.listdir(study_folder)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return {}
     except OSError as error:
         raise DiskError(
             f"{make_printable(str(study_folder))} cannot be read ({error.strerror}), so whether run {identity} was started is "
             "not known. Nothing was done."
         ) from error
-    named = [study_folder / name for name in sorted(names) if name.endswith(identity)]
-    found = [folder for folder in named if read_id(folder) == identity and folder.is_dir() and is_run_folder(folder)]
-    if len(found) > 1:
-        raise ConfigError(describe_copies(found))
-    return found[0] if found else None
+    found: dict[str, str] = {}  # texts and no lists, which the collector of garbage would visit: there may be 30,000
+    for name in names:
+        end = name[-ID_LENGTH:]
+        found[end] = f"{found[end]}/{name}" if end in found else name
+    return found
 
 
 def describe_copies(folders: list[Path]) -> str:

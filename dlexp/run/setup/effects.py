@@ -1,6 +1,7 @@
 """Settings that have no effect in a run of these data and this length: they are refused, with a setting that means the same."""
 
 from collections.abc import Callable, Iterator, Mapping, Set
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -158,12 +159,14 @@ def _suggest_schedule(keys: list[str], horizon: Horizon) -> str:
     return f" For an effect use {fitting[0]}." if fitting else ""
 
 
+@lru_cache(maxsize=1024)
 def _changes_rate(lr: float, make: MakeSchedule, horizon: Horizon) -> bool:
     """Whether the rate of any step differs from `lr`; true if the first `MAX_TRIED` steps or epochs do not show it."""
     rates = list(islice(_list_rates(lr, make, horizon), MAX_TRIED + 1))
     return len(rates) > MAX_TRIED or any(rate != lr for rate in rates)
 
 
+@lru_cache(maxsize=1024)
 def _has_warmup(lr: float, make: MakeSchedule, horizon: Horizon) -> bool:
     """Whether a schedule differs from the same one with `warmup_fraction=0`: if at all, within the first two steps."""
     first = islice(

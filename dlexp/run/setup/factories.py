@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from dlexp.config.lab_options import MEANT_WITHOUT, READ_BY_THE_RUN
+from dlexp.config.lab_options import INSTALLED, MEANT_WITHOUT, READ_BY_THE_RUN
 from dlexp.config.values import format_value
 from dlexp.contract import ConfigError, Dataset, Source, Task
 from dlexp.data.prepare import prepare
@@ -22,11 +23,55 @@ NO_AVERAGE = "dlexp.parts.average.none.none"
 
 def make_factory(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
     """Make the factory of a group's option, with its hyper-parameters. The config must have passed `check`."""
-    return _instantiate({key: value for key, value in config[group].items() if key not in READ_BY_THE_RUN.get(group, ())})
+    return _instantiate(_list_keys(config, group))
+
+
+def _list_keys(config: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """The keys of a group's option that its factory takes."""
+    return {key: value for key, value in config[group].items() if key not in READ_BY_THE_RUN.get(group, ())}
+
+
+class Part(NamedTuple):
+    """The factory of a group's option as a value: those of equal options are equal, so what is found out about one can be kept.
+
+    Args:
+        keys: The option's keys as JSON.
+        version: Identifies the sources of what is taken from a lab.
+    """
+
+    keys: str
+    version: str
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        """What the factory makes."""
+        return _instantiate(json.loads(self.keys))(*args, **settings)
+
+
+def describe_part(config: Mapping[str, Any], group: str, version: str) -> Part:
+    """The factory of a group's option as a value. The config must have passed `check`."""
+    return Part(json.dumps(_list_keys(config, group)), version)
 
 
 def _instantiate(keys: Any) -> Any:
+    """The factory that an option describes. Hydra takes milliseconds for it, so one that holds only settings is copied."""
+    return deepcopy(_instantiate_once(json.dumps(keys))) if _holds_only_settings(keys) else _instantiate_by_hydra(keys)
+
+
+def _instantiate_by_hydra(keys: Any) -> Any:
     return instantiate(OmegaConf.create(with_full_targets(keys)), _convert_="all")
+
+
+@lru_cache(maxsize=256)
+def _instantiate_once(keys: str) -> Any:
+    return _instantiate_by_hydra(json.loads(keys))
+
+
+def _holds_only_settings(keys: Any) -> bool:
+    """Whether nothing is made before the factory is called, and whether its code cannot be edited, as that of a lab can be."""
+    if isinstance(keys, Mapping):
+        is_partial = "_target_" not in keys or keys.get("_partial_") is True and keys["_target_"].startswith(INSTALLED)
+        return is_partial and all(map(_holds_only_settings, keys.values()))
+    return all(map(_holds_only_settings, keys)) if isinstance(keys, list) else True
 
 
 def make_optimizer(config: Mapping[str, Any], model: nn.Module) -> torch.optim.Optimizer:

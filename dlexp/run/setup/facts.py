@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 
@@ -65,7 +66,7 @@ def check_facts(
         config: Resolved.
         choices: Group → option.
         overridden: Keys that the user has set.
-        parts: Group → factory.
+        parts: Group → factory. What is found out about a factory is kept for those that are equal to it.
         dataset: The prepared data.
         device: The device of the run.
 
@@ -100,10 +101,10 @@ def check_facts(
         raise ConfigError(*problems)
     remainder = num_examples % batch_size
     smallest = remainder if remainder and not config["drop_last"] else min(batch_size, num_examples)
-    num_parameters, batch_norm = _check_model(choices["model"], parts, dataset, smallest, device)
-    if problem := _check_on_oom(config["on_oom"], choices["norm"], batch_norm):
+    size = _check_model(config, choices["model"], parts, dataset, smallest, device)
+    if problem := _check_on_oom(config["on_oom"], choices["norm"], size.has_batch_norm):
         raise ConfigError(problem)
-    return Facts(device, dataset, batch_size, steps, horizon, num_parameters, batch_norm, tuple(notes))
+    return Facts(device, dataset, batch_size, steps, horizon, *size, tuple(notes))
 
 
 def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: Set[str], dataset: Dataset) -> list[str]:
@@ -181,30 +182,47 @@ def _check_on_oom(on_oom: str, norm: str, has_batch_norm: bool) -> str | None:
 
 
 def _check_model(
-    name: str, parts: Mapping[str, Callable], dataset: Dataset, smallest_batch: int, device: torch.device
-) -> tuple[int, bool]:
-    """Build the model on the meta device, where nothing is computed, and pass the smallest batch through it.
-
-    This finds errors in shapes, norms and probes, and the size of the model.
-
-    Returns:
-        Number of trainable parameters, and whether there is a batch norm.
-    """
+    config: Mapping[str, Any],
+    name: str,
+    parts: Mapping[str, Callable],
+    dataset: Dataset,
+    smallest_batch: int,
+    device: torch.device,
+) -> "_Size":
+    """Check that the model fits data, batch and memory, and that the probes have something to measure."""
+    shapes = dataset.input_shape, dataset.num_outputs
     try:
-        with torch.device("meta"):
-            model = parts["model"](dataset.input_shape, dataset.num_outputs)
-            num_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-            model(torch.empty(smallest_batch, *dataset.input_shape))
+        size = _measure_model(parts["model"], *shapes, smallest_batch)
     except ValueError as error:
         total = len(dataset.train.targets)
         raise ConfigError(
             f"model={name}: {error} (smallest batch of an epoch: {smallest_batch} of {total} examples)"
         ) from error
-    parts["probe"](model, dataset)  # refuses what has nothing to measure
-    needed, there = 4 * STATES_PER_PARAMETER * num_parameters, physical_memory(device)
+    if config.get("probe"):
+        with torch.device("meta"):
+            model = parts["model"](*shapes)
+        parts["probe"](model, dataset)
+    needed, there = 4 * STATES_PER_PARAMETER * size.num_parameters, physical_memory(device)
     if needed > there:
         raise ConfigError(
-            f"model={name} has {num_parameters:,} parameters; training needs {needed / 2**30:.0f} GiB for them and their "
+            f"model={name} has {size.num_parameters:,} parameters; training needs {needed / 2**30:.0f} GiB for them and their "
             f"optimizer, and the device has {there / 2**30:.0f} GiB: lower depth or width."
         )
-    return num_parameters, has_batch_norm(model)
+    return size
+
+
+class _Size(NamedTuple):
+    """The number of trainable parameters of a model, and whether it has a batch norm."""
+
+    num_parameters: int
+    has_batch_norm: bool
+
+
+@lru_cache(maxsize=1024)  # most runs of a sweep have a model in common with others
+def _measure_model(make: Callable, input_shape: tuple[int, ...], num_outputs: int, smallest_batch: int) -> _Size:
+    """Build a model on the meta device, where nothing is computed, and pass a batch through it. This finds errors in shapes."""
+    with torch.device("meta"):
+        model = make(input_shape, num_outputs)
+        num_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        model(torch.empty(smallest_batch, *input_shape))
+    return _Size(num_parameters, has_batch_norm(model))

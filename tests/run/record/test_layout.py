@@ -9,6 +9,7 @@ from dlexp.analysis import load_runs
 from dlexp.analysis.read.folder import DamagedRunWarning
 from dlexp.errors import ConfigError
 from dlexp.machine import notices
+from dlexp.machine.once import checking_once
 from dlexp.run.record.layout import find_run_folder, find_run_folders, list_run_folders
 from dlexp.run.record.verify import verify_tree
 from dlexp.trained.find import find_run
@@ -135,3 +136,18 @@ def test_a_folder_that_may_not_be_read_is_named_and_passed_over(name, study, mon
     assert find_run(ONE, study.parent) == study / f"some=slug-{ONE}"
     problems = {found.path.name: found.problems for found in verify_tree(study.parent) if "denied" in str(found.problems)}
     assert list(problems) == [private.name]
+
+
+def test_within_a_check_a_folder_of_runs_is_listed_once(study, monkeypatch):
+    listings = []
+    original = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: listings.append(path) or original(path))
+    with checking_once():
+        assert [find_run_folder(study, identity) is None for identity in (ONE, TWO, ONE)] == [False, True, False]
+        make(study / f"some=slug-{TWO}")
+        assert find_run_folder(study, TWO) is None
+        make(study / f"copy-{ONE}")
+    assert len(listings) == 1
+    assert find_run_folder(study, TWO) == study / f"some=slug-{TWO}"
+    with checking_once(), pytest.raises(ConfigError, match="are folders of one run"):
+        find_run_folder(study, ONE)

@@ -2,10 +2,13 @@ import pytest
 import torch
 from torch import nn
 
+from dlexp.config.compose import compose
 from dlexp.config.options import read_option
-from dlexp.run.setup.factories import make_optimizer
+from dlexp.run.setup import factories
+from dlexp.run.setup.factories import describe_part, make_factory, make_optimizer
 from tests.options import options
 
+SIZED = {"_target_": "dlexp.parts.model.mlp.MLP", "_partial_": True, "widths": [8, 4]}
 DECAYING = [option for option in options("optimizer") if "decay_norm_and_bias" in read_option("optimizer", option)]
 
 
@@ -39,3 +42,34 @@ def test_weight_decay_leaves_out_norms_and_biases_where_the_config_says_so(optio
 def test_every_optimizer_that_decays_weights_has_the_setting_but_muon_whose_decay_is_of_these():
     assert {*options("optimizer")} - {*DECAYING} == {"muon"}
     assert all("weight_decay" in read_option("optimizer", option) for option in DECAYING)
+
+
+def test_what_a_run_does_to_its_settings_does_not_reach_the_next():
+    make_factory({"model": SIZED}, "model").keywords["widths"].append(3)
+    assert make_factory({"model": SIZED}, "model").keywords["widths"] == [8, 4]
+
+
+def test_parts_of_equal_options_are_equal_and_make_the_same():
+    configs = [compose([f"depth={depth}", f"seed={seed}", "model=mlp"]).config for depth in (1, 2) for seed in (0, 1)]
+    parts = [describe_part(config, "model", "") for config in configs]
+    assert len(set(parts)) == 2
+    assert parts[0] != describe_part(configs[0], "model", "edited")
+    for config, part in zip(configs, parts, strict=True):
+        torch.manual_seed(0)
+        expected = make_factory(config, "model")((2,), 2).state_dict()
+        torch.manual_seed(0)
+        made = part((2,), 2).state_dict()
+        assert all(torch.equal(expected[name], made[name]) for name in expected.keys() | made.keys())
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_copied"),
+    [
+        (SIZED, True),
+        ({**SIZED, "norm": {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2}}, False),  # draws numbers
+        ({"_target_": "my_parts.Bent", "_partial_": True}, False),  # of a lab, where it may be edited
+        ({**SIZED, "blocks": [{"_target_": "my_parts.Bent", "_partial_": True}]}, False),
+    ],
+)
+def test_only_factories_that_hold_nothing_but_settings_are_copied(keys, is_copied):
+    assert factories._holds_only_settings(keys) is is_copied

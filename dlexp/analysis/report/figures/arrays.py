@@ -10,6 +10,7 @@ import numpy as np
 
 from dlexp.analysis.judge.cells import FINISHED
 from dlexp.analysis.judge.result import StudyResult
+from dlexp.analysis.read.concatenate import list_records
 from dlexp.analysis.read.folder import warn_damaged
 from dlexp.analysis.read.tables import TABLES
 from dlexp.analysis.report.arrange import add_cell_names, cell_names, group_by, records, show_repeat, varying_keys
@@ -46,11 +47,14 @@ def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
     if name == PREDICTIONS and "test/loss" in runs:
         runs = runs[runs["test/loss"].notna()]
     runs = add_cell_names(runs, varying_keys(result))
+    ordered = runs.sort_values(["data_seed", "seed"] if result.by_draw else "seed")
+    by_cell = dict(list(ordered.groupby("cell", sort=False)))
     found = []
     for cell in cell_names(result):
-        order = ["data_seed", "seed"] if result.by_draw else "seed"
-        for run in runs[runs["cell"] == cell].sort_values(order).to_dict("records"):
-            if arrays := read_arrays(*locate_arrays(result, run, name)):
+        of_cell = by_cell.get(cell, ordered.iloc[:0])
+        for place, saved in enumerate(list_records(of_cell, ("id", "folder"))):
+            if arrays := read_arrays(*locate_arrays(result, saved, name)):
+                run = of_cell.iloc[place : place + 1].to_dict("records")[0]
                 title = f"{cell} (diverged)" if run["status"] == "diverged" else cell
                 found.append(CellArrays(cell, show_repeat(run, by_draw=result.by_draw), arrays, title, run))
                 break

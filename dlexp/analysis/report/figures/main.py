@@ -1,6 +1,6 @@
 """Draw the study's main figure: its metric over its axes, with intervals, single runs and published numbers."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -91,6 +91,7 @@ def _draw_lines(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequ
     for row in records(cells):
         lines.setdefault(spell_cell(row, keys), []).append(row)
     taken: Counter[float] = Counter()
+    values = _list_values(result)
     for i, members in enumerate(lines.values()):
         rows = sorted((row for row in members if row[x] is not ABSENT), key=lambda row: row[x])
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
@@ -105,7 +106,7 @@ def _draw_lines(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequ
         label = cell_name(rows[0], named) if named else "this study" if len(lines) == 1 else f"over {key_label(x)}"
         style.plot_means(axes, at, means, colour, marker=marker, label=label, zorder=3)
         mark_without_mean(axes, list(zip(at, rows, strict=True)), colour, taken)
-        _draw_runs(axes, [(row[x], value) for row in rows for value in _run_values(result, row)], colour)
+        _draw_runs(axes, [(row[x], value) for row in rows for value in values[spell_cell(row, result.keys)]], colour)
         if (published := means["reference"]).notna().any():
             label = f"{label}, published" if len(lines) <= 4 else ""
             axes.plot(at, published, color=colour, marker=marker, mfc="white", linestyle=":", lw=1.1, label=label, zorder=2)
@@ -129,7 +130,7 @@ def _draw_baseline(axes: Axes, row: dict[str, Any], keys: Sequence[str], colour:
 def _draw_points(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Sequence[str]) -> None:
     """One row per cell: mean and interval, its runs as dots, the published number as a hollow diamond."""
     factor = display_factor(result.protocol["study"]["metric"])
-    rows = records(cells)
+    rows, values = records(cells), _list_values(result)
     first = [show(row[keys[0]]) for row in rows] if len(keys) > 1 else [""] * len(rows)
     shades = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(dict.fromkeys(first))}
     for y, (row, group) in enumerate(zip(rows, first, strict=True)):
@@ -137,18 +138,21 @@ def _draw_points(axes: Axes, result: StudyResult, cells: pd.DataFrame, keys: Seq
         error_bars = [[mean - low], [high - mean]] if np.isfinite([low, high]).all() else None
         label = "mean and 95 % interval" if y == 0 else None
         axes.errorbar(mean, y, xerr=error_bars, fmt="o", color=shades[group], capsize=4, ms=7, lw=2, label=label, zorder=3)
-        _draw_runs(axes, [(value, y + 0.22) for value in _run_values(result, row)], shades[group])
+        _draw_runs(axes, [(value, y + 0.22) for value in values[spell_cell(row, result.keys)]], shades[group])
     style.label_points(axes, [cell_name(row, keys) for row in rows], [row["reference"] * factor for row in rows])
     axes.xaxis.set_major_locator(MaxNLocator(6))
     mark_diverged(axes, [(row, (row["mean"] * factor, y)) for y, row in enumerate(rows)])
     name_without_mean(axes, list(enumerate(rows)))
 
 
-def _run_values(result: StudyResult, row: dict[str, Any]) -> list[float]:
-    """The value of each run of a cell, in the displayed unit."""
+def _list_values(result: StudyResult) -> dict[tuple[str, ...], list[float]]:
+    """The value of each run in the displayed unit, by its cell as `spell_cell` has it."""
     metric = result.protocol["study"]["metric"]
-    in_cell = [spell_cell(run, result.keys) == spell_cell(row, result.keys) for run in records(result.runs)]
-    return [value * display_factor(metric) for value in result.runs.loc[in_cell, metric].astype(float) if np.isfinite(value)]
+    values: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for run, value in zip(records(result.runs[result.keys]), result.runs[metric].astype(float), strict=True):
+        if np.isfinite(value):
+            values[spell_cell(run, result.keys)].append(value * display_factor(metric))
+    return values
 
 
 def _draw_runs(axes: Axes, points: Sequence[tuple[Any, float]], colour: str) -> None:
