@@ -138,7 +138,7 @@ def _name_cell(composed: Composed, repeats: Sequence[str]) -> Mapping[str, str]:
 
 def _describe_time(cells: Sequence["CellForecast"], arguments: Sequence[str]) -> str:
     """How long the due runs will take, and what this goes by; or how it can be found out."""
-    from dlexp.study.forecast import sum_seconds
+    from dlexp.study.forecast import count_jobs, sum_seconds
 
     due = [cell for cell in cells if cell.num_due]
     number = sum(cell.num_due for cell in due)
@@ -152,7 +152,9 @@ def _describe_time(cells: Sequence["CellForecast"], arguments: Sequence[str]) ->
             return f"{unknown}: {sum(cell.seconds is None for cell in due)} cells could not be timed."
         return f"{unknown}, because none is finished. This times a few steps of each cell:\n{again}"
     sources = [words for source, words in SOURCES.items() if any(cell.source == source for cell in due)]
-    return f"The {number} due will take about {_show_seconds(seconds)} one after the other, going by {' and '.join(sources)}."
+    jobs = count_jobs(cells)
+    how = "one after the other" if jobs == 1 else f"with {jobs} at a time"
+    return f"The {number} due will take about {_show_seconds(seconds / jobs)} {how}, going by {' and '.join(sources)}."
 
 
 def _show_seconds(seconds: float) -> str:

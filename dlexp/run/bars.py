@@ -5,7 +5,8 @@ Each has the percentage, the time left and one number beside it, however wide th
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
@@ -29,6 +30,35 @@ def _make_progress() -> Progress:
         TextColumn("{task.fields[rest]}", markup=False, table_column=rest),
     )
     return Progress(*columns, console=make_console(), refresh_per_second=4, expand=True)
+
+
+@contextmanager
+def _drawing(progress: Progress) -> Iterator[None]:
+    """Within this context the bars are drawn, and what is printed appears above them."""
+    streams = (sys.stdout, sys.stderr)
+    progress.start()
+    guard_streams()  # rich shows what others print above the bars, and takes their codes for colours and links
+    try:
+        yield
+    finally:
+        for bar in progress.task_ids:
+            progress.update(bar, visible=False)
+        progress.stop()
+        sys.stdout, sys.stderr = streams
+
+
+@contextmanager
+def drawing_check(num_runs: int, words: str) -> Iterator[Callable[[int], None]]:
+    """Within this context a bar shows how far the check of a sweep is; yields what moves it to a number of runs.
+
+    Args:
+        num_runs: Number of runs that are checked.
+        words: Are shown beside the bar.
+    """
+    progress = _make_progress()
+    bar = progress.add_task("checking", total=num_runs, number=words, rest="")
+    with _drawing(progress):
+        yield lambda done: progress.update(bar, completed=done)
 
 
 class Live:
@@ -98,17 +128,13 @@ class Live:
 
     def __enter__(self) -> "Live":
         """Start the live display."""
-        self.streams = (sys.stdout, sys.stderr)
-        self.progress.start()
-        guard_streams()  # rich shows what others print above the bars, and takes their codes for colours and links
+        self.drawing = _drawing(self.progress)
+        self.drawing.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the live display."""
-        for bar in self.progress.task_ids:
-            self.progress.update(bar, visible=False)
-        self.progress.stop()
-        sys.stdout, sys.stderr = self.streams
+        self.drawing.__exit__(None, None, None)
 
 
 class Bar(Messages):

@@ -116,7 +116,7 @@ def make_display(show: str | None = None) -> Display:
     """
     if show == NONE:
         return Messages()
-    return Live(1) if _draws(show) else Plain()
+    return Live(1) if draws(show) else Plain()
 
 
 def make_sweep_display(num_runs: int, show: str | None = None) -> Display:
@@ -128,12 +128,13 @@ def make_sweep_display(num_runs: int, show: str | None = None) -> Display:
     """
     if show == NONE:
         return Messages()
-    if _draws(show):
+    if draws(show):
         return Live(num_runs)
     return Plain() if show == FULL else Messages(Plain().say, Plain().table)
 
 
-def _draws(show: str | None) -> bool:
+def draws(show: str | None) -> bool:
+    """Whether there are bars: standard output is a terminal, and the setting `display` does not ask for lines."""
     return sys.stdout.isatty() and show != LINES
 
 

@@ -11,9 +11,12 @@ from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.once import checking_once
+from dlexp.run.check_progress import showing_check
 from dlexp.run.plan import ADHOC, PlannedRun, plan
 from dlexp.run.record.forms import BROKEN
 from dlexp.run.record.layout import SUMMARY
+from dlexp.study.jobs import read_jobs
+from dlexp.study.work import list_gpus
 
 State = Literal["done", "diverged", "to do", "interrupted", "failed", "damaged", "stale", "unsupported", "untuned"]
 Source = Literal["own", "like", "timed", ""]
@@ -98,18 +101,19 @@ def list_cells(runs: Sequence[Composed], names: Sequence[Mapping[str, str]], stu
     problems: list[tuple[str, Composed]] = []
     seen: set[str] = set()
     naming = _name_cells(names)
-    for composed, settings in zip(runs, names, strict=True):
-        try:
-            run = _look_at(plan(composed, study))
-        except UnsupportedError:
-            run = Run(" ".join(composed.command), "unsupported")
-        except ConfigError as error:
-            problems += [(problem, composed) for problem in error.problems]
-            continue
-        if run.planned and run.planned.identity in seen:  # of a sweep, in which two cells may be one run
-            continue
-        seen |= {run.planned.identity} if run.planned else set()
-        cells.setdefault(tuple(settings.items()), CellForecast(settings, naming(settings))).runs.append(run)
+    with showing_check(len(runs), "configs and states") as watch:
+        for composed, settings in watch(zip(runs, names, strict=True)):
+            try:
+                run = _look_at(plan(composed, study))
+            except UnsupportedError:
+                run = Run(" ".join(composed.command), "unsupported")
+            except ConfigError as error:
+                problems += [(problem, composed) for problem in error.problems]
+                continue
+            if run.planned and run.planned.identity in seen:  # of a sweep, in which two cells may be one run
+                continue
+            seen |= {run.planned.identity} if run.planned else set()
+            cells.setdefault(tuple(settings.items()), CellForecast(settings, naming(settings))).runs.append(run)
     refuse(problems, len(runs))
     found = list(cells.values())
     for cell in found:
@@ -182,6 +186,19 @@ def time_cells(cells: Sequence[CellForecast], begin: Callable[[CellForecast], ob
                 cell.seconds, cell.source = time_run(cell.due[0]), "timed"
             except (UnsupportedError, RuntimeError):  # a run would be left out, or be a row that says so
                 continue
+
+
+def count_jobs(cells: Sequence[CellForecast]) -> int:
+    """How many of the due runs are executed at the same time, as far as memory suffices.
+
+    Raises:
+        ConfigError: If the number of runs on each GPU is set, and no run uses one.
+    """
+    due = [run for cell in cells for run in cell.due]
+    if not due:
+        return 1
+    threads = [run.config["hardware"]["num_threads"] for run in due]
+    return read_jobs(due[0].composed).choose_count(threads, list_gpus(due), sum(cell.num_due for cell in cells))
 
 
 def sum_seconds(cells: Sequence[CellForecast]) -> float | None:

@@ -10,6 +10,7 @@ from dlexp.config.check import refuse
 from dlexp.config.compose import Composed
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.once import checking_once
+from dlexp.run.check_progress import showing_check
 from dlexp.run.display import Display, make_sweep_display, origin_lines, results_table
 from dlexp.run.execute import gather_facts
 from dlexp.run.metrics import list_metrics
@@ -143,31 +144,34 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
     problems: list[tuple[str, Composed]] = []
     metrics: set[str] = set()
     planned: list[tuple[Composed, PlannedRun]] = []
-    for cell in cells:
-        try:
-            planned.append((cell, plan(cell, study)))
-        except UnsupportedError as error:
-            unsupported.append(" ".join(error.problems))
-        except ConfigError as error:
-            problems += [(problem, cell) for problem in error.problems]
+    show = cells[0].config["display"]
+    with showing_check(len(cells), "configs", show) as watch:
+        for cell in watch(cells):
+            try:
+                planned.append((cell, plan(cell, study)))
+            except UnsupportedError as error:
+                unsupported.append(" ".join(error.problems))
+            except ConfigError as error:
+                problems += [(problem, cell) for problem in error.problems]
     noted = None if problems else read_check(list({run.identity: run for _, run in planned}.values()))
     metrics.update(noted["metrics"] if noted else ())
-    for cell, run in planned:
-        try:
-            if run.must_run() and run.identity not in runs:
-                if noted and run.identity in noted["work"]:
-                    work[run.identity] = Work(*noted["work"][run.identity])
-                else:
-                    facts = gather_facts(run)
-                    metrics |= list_metrics(run.config, facts)
-                    work[run.identity] = measure_work(facts)
-            elif summary := run.read_summary():
-                metrics.update(summary.get("metrics", {}))
-            runs[run.identity] = run
-        except UnsupportedError as error:
-            unsupported.append(" ".join(error.problems))
-        except ConfigError as error:
-            problems += [(problem, cell) for problem in error.problems]
+    with showing_check(len(planned), "data and models", show) as watch:
+        for cell, run in watch(planned):
+            try:
+                if run.must_run() and run.identity not in runs:
+                    if noted and run.identity in noted["work"]:
+                        work[run.identity] = Work(*noted["work"][run.identity])
+                    else:
+                        facts = gather_facts(run)
+                        metrics |= list_metrics(run.config, facts)
+                        work[run.identity] = measure_work(facts)
+                elif summary := run.read_summary():
+                    metrics.update(summary.get("metrics", {}))
+                runs[run.identity] = run
+            except UnsupportedError as error:
+                unsupported.append(" ".join(error.problems))
+            except ConfigError as error:
+                problems += [(problem, cell) for problem in error.problems]
     refuse(problems, len(cells))
     if not runs:
         raise UnsupportedError(*dict.fromkeys(unsupported))

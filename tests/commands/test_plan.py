@@ -88,6 +88,11 @@ def test_steps_are_timed_if_that_is_asked_for(tmp_path, capsys):
     assert err.startswith("Timing a few steps: ")
 
 
+def test_the_time_is_divided_by_the_jobs(tmp_path, capsys):
+    assert main(["--time", *SWEEP[:-2], "seed=0,1", "jobs=2", f"output_dir={tmp_path}"]) == 0
+    assert " with 2 at a time, going by a few timed steps.\n" in capsys.readouterr().out
+
+
 def test_runs_have_rows_of_their_own_if_that_is_asked_for(tmp_path, capsys):
     assert main(["--runs", *SWEEP[:-2], "seed=0,1", f"output_dir={tmp_path}"]) == 0
     lines = capsys.readouterr().out.splitlines()

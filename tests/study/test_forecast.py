@@ -6,8 +6,8 @@ from dlexp.config.check import compose_sweep
 from dlexp.errors import ConfigError
 from dlexp.run.display import Plain
 from dlexp.run.execute import execute, gather_facts
-from dlexp.study import forecast, timing
-from dlexp.study.forecast import list_cells, sum_seconds, time_cells
+from dlexp.study import forecast, jobs, timing
+from dlexp.study.forecast import count_jobs, list_cells, sum_seconds, time_cells
 from tests.runs import MOONS, change_model, edit_summary, only_last
 
 AXES = ("depth=1,2", "activation=relu,tanh", "seed=0,1")
@@ -59,6 +59,12 @@ def test_seconds_are_those_of_the_cell_or_of_the_cells_most_like_it(root):
     cells = plan_sweep(root)
     assert [(cell.seconds, cell.source) for cell in cells] == [(3, "own"), (10, "own"), (3, "like"), (10, "like")]
     assert sum_seconds(cells) == 10 + 3 + 2 * 10
+
+
+@pytest.mark.parametrize(("typed", "expected"), [("jobs=1", 1), ("jobs=2", 2), ("jobs=50", 4), ("jobs=auto", 3)])
+def test_due_runs_share_the_jobs_of_the_command(root, monkeypatch, typed, expected):
+    monkeypatch.setattr(jobs, "count_cores", lambda: 3)
+    assert count_jobs(plan_sweep(root, typed)) == expected  # four are due
 
 
 def test_nothing_is_known_of_an_empty_folder_until_steps_are_timed(tmp_path):
