@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from PIL import Image
@@ -26,6 +28,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5, 1, 1.5)), (0, (1, 1)))
 INK = "#222222"
+DPI = 150  # of a PNG
 MAX_BLOCKS = 1000  # of a line, of which the lowest and the highest point are drawn
 MAX_ROW_NAME = 3.2  # inches of the name of a row
 SOME_DIVERGED, ALL_DIVERGED, NO_RESULT = "some runs diverged", "all runs diverged", "no run has a result"
@@ -216,20 +219,19 @@ def set_title(axes: Axes, title: str, width: int) -> None:
 
 def render(drawn: DrawnFigure) -> tuple[bytes, bytes]:
     """Render a figure as a small PNG and a small SVG; equal figures give equal bytes."""
-    figure = drawn.figure
-    png = _save(figure, "png", {"Software": None})
+    figure, buffer = drawn.figure, io.BytesIO()
+    figure.set(dpi=DPI, facecolor="white")
+    # Not by `savefig`, which draws a figure with a layout twice: once to find the layout, which drawing it does as well.
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    png = buffer.getvalue()
     if not drawn.raster:
         image = Image.open(io.BytesIO(png), formats=("PNG",)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
         buffer = io.BytesIO()
         image.save(buffer, "png", optimize=True)
         png = buffer.getvalue()
     figure.set_layout_engine("none")  # reuse the layout of the PNG
-    svg = _save(figure, "svg", {"Date": None})
+    buffer = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    svg = buffer.getvalue()
     # Two decimals, in points, are precise enough for a path.
     return png, re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
-
-
-def _save(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=150, facecolor="white", metadata=metadata)
-    return buffer.getvalue()
