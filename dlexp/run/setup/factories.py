@@ -1,6 +1,7 @@
 """Turn a checked config into factories and data: the only place where a `_target_` becomes an object."""
 
 import json
+import pickle
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import lru_cache
@@ -35,26 +36,26 @@ class Part(NamedTuple):
     """The factory of a group's option as a value: those of equal options are equal, so what is found out about one can be kept.
 
     Args:
-        keys: The option's keys as JSON.
+        keys: The option's keys, pickled.
         version: Identifies the sources of what is taken from a lab.
     """
 
-    keys: str
+    keys: bytes
     version: str
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """What the factory makes."""
-        return _instantiate(json.loads(self.keys))(*args, **settings)
+        return _instantiate(pickle.loads(self.keys))(*args, **settings)  # noqa: S301  # pickled by `describe_part`
 
 
 def describe_part(config: Mapping[str, Any], group: str, version: str) -> Part:
     """The factory of a group's option as a value. The config must have passed `check`."""
-    return Part(json.dumps(_list_keys(config, group)), version)
+    return Part(pickle.dumps(_list_keys(config, group)), version)
 
 
 def _instantiate(keys: Any) -> Any:
     """The factory that an option describes. Hydra takes milliseconds for it, so one that holds only settings is copied."""
-    return deepcopy(_instantiate_once(json.dumps(keys))) if _holds_only_settings(keys) else _instantiate_by_hydra(keys)
+    return deepcopy(_instantiate_once(pickle.dumps(keys))) if _holds_only_settings(keys) else _instantiate_by_hydra(keys)
 
 
 def _instantiate_by_hydra(keys: Any) -> Any:
@@ -62,8 +63,8 @@ def _instantiate_by_hydra(keys: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _instantiate_once(keys: str) -> Any:
-    return _instantiate_by_hydra(json.loads(keys))
+def _instantiate_once(keys: bytes) -> Any:
+    return _instantiate_by_hydra(pickle.loads(keys))  # noqa: S301  # pickled by `_instantiate`
 
 
 def _holds_only_settings(keys: Any) -> bool:

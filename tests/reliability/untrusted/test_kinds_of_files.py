@@ -35,7 +35,7 @@ from dlexp.run.record.folder import read_summary
 from dlexp.run.record.look_log import read_log
 from dlexp.run.record.registrations import read_registrations
 from dlexp.study.protocol import _read_earlier
-from dlexp.study.sweep import _read_finished
+from dlexp.study.sharing import _read as _read_manifest
 from dlexp.trained import inputs
 
 SECONDS = 5  # a reader that takes longer hangs
@@ -71,7 +71,7 @@ READERS = {
     "protocol.json": _read_earlier,
     "looks.json": lambda path: read_log(path.parent),
     "registrations.json": lambda path: read_registrations(path.parent),
-    "sweep.json": lambda path: _read_finished(path, []),
+    "sweep.json": _read_manifest,
     "step-1.json": _make_state,
     "step-1.pt": _make_state,
     "config.yaml": plain_yaml.read,

@@ -33,7 +33,9 @@ def test_a_run_names_its_own_parts_and_no_others(tmp_path):
     names = modules(*IMAGES, "norm=gn", "optimizer=muon", "probe=[dead_units]", root=tmp_path)
     used = {"model/convnet", "norm/gn", "dataset/synthetic_images", "optimizer/muon", "probe/dead_units", "probe/layers"}
     parts = {name for name in names if name.startswith("parts/")}
-    assert parts == {f"parts/{name}.py" for name in used | {"augment/none", "init/default", "scheduler/constant"}}
+    assert parts == {
+        f"parts/{name}.py" for name in used | {"augment/none", "average/none", "init/default", "scheduler/constant"}
+    }
     assert {"run/trainer.py", "training/step.py", "data/split.py", "machine/precision.py", "contract.py"} <= names
 
 
