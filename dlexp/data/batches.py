@@ -101,9 +101,7 @@ def make_evaluation_batches(
     return _make_ordered_batches(load, scale, torch.arange(num_examples).split(EVALUATION_BATCH[device.type]))
 
 
-def make_plain_batches(
-    load: Loader, scale: InputScaling, num_examples: int, batch_size: int
-) -> Callable[[], Iterator[Batch]]:
+def make_plain_batches(load: Loader, scale: InputScaling, num_examples: int, batch_size: int) -> Callable[[], Iterator[Batch]]:
     """Make batches of training examples that are neither shuffled nor augmented.
 
     There are as many as in training, and their sizes differ by one at the most, because batch norm has no statistics of one

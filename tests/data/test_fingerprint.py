@@ -10,8 +10,8 @@ import pytest
 from dlexp.data import fingerprint as module
 from dlexp.data import hash_store
 from dlexp.data.fingerprint import fingerprint, fingerprint_keys
-from dlexp.machine.once import checking_once
 from dlexp.errors import ConfigError, DatasetError
+from dlexp.machine.once import checking_once
 from dlexp.parts.dataset.image_folder import SUFFIXES
 
 # The fingerprint of the images of `root` when the first ids were made.
