@@ -80,10 +80,10 @@ def test_a_study_is_planned_trained_and_reported_twice(start, tmp_path):
         "dataset=moons",
         "hardware=cpu",
     )
-    assert "2 runs: 2 to do." in start("plan", *command).stdout
+    assert "2 runs of 2 cells: 2 to do." in start("plan", *command).stdout
     done = start("train", *command)
     assert done.returncode == 0, done.stderr
-    assert "2 runs: 2 done." in start("plan", *command).stdout
+    assert "2 runs of 2 cells: 2 done." in start("plan", *command).stdout
     (protocol,) = tmp_path.glob("outputs/activation_2d/**/protocol.json")
     assert json.loads(protocol.read_text())["command"] == f"dlexp train {' '.join(command)}"
     page = protocol.with_name("report.html")
