@@ -20,7 +20,7 @@ def check_word(override: Override, *, sweeps: bool) -> Iterator[str]:
         advice = f"{ZIP} takes one list: {ZIP}={listed}." if override.key == ZIP else "takes one value."
         yield f"{override.text}: {make_printable(advice)}"
         return
-    if not sweeps:
+    if not sweeps and override.value is not None:  # null, the default, asks for nothing
         yield f"{override.text}: says how a sweep is made, and this is one run: add -m, or leave it out."
     if override.value is not None:
         yield from (f"{override.text}: {line}" for line in find_wrong_forms(override.key, override.value))
