@@ -389,7 +389,7 @@ def test_each_draw_of_the_data_has_its_own_search(tmp_path):
 @pytest.fixture
 def sweeps(monkeypatch):
     """The sweeps of a command: how many runs each had, and on which seeds."""
-    calls, sweep = [], study_run.sweep
+    calls, sweep = [], study_run.run_sweep
 
     def note(checked, *arguments):
         calls.append((len(checked.runs), sorted({run.config["seed"] for run in checked.runs})))

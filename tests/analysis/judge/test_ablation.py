@@ -15,6 +15,7 @@ from tests.analysis.made_ablation import (
     find_truth,
     make_ablation_study,
 )
+from tests.analysis.simulate import allow
 
 NAMES = list(SWITCHES)
 
@@ -80,16 +81,19 @@ def test_the_truth_is_found_where_it_is_and_decided():
 
 @pytest.mark.slow(60)
 def test_intervals_cover_and_nothing_is_decided_where_nothing_is():
-    """400 studies: of each interval about 95 % cover; all decisions where there is no effect together err in at most 5 %."""
-    studies, covered, wrong = 400, [], 0
+    """2,000 studies: 95 % of each interval cover; all decisions where there is no effect together err in 5 % at most.
+
+    3.5 standard errors are allowed.
+    """
+    studies, covered, wrong = 2000, [], 0
     for study in range(studies):
         ablation = weigh(draw_accuracies(NAMES, 8, random=study))
         each = next(each for each in ablation.worths if each.name == "optimizer")
         covered.append([each.above.low <= 0.07 <= each.above.high, each.interaction.low <= BOTH <= each.interaction.high])
         none = next(each for each in ablation.worths if each.name == "loss.label_smoothing")
         wrong += none.above.verdict != "undecided" or none.below.verdict != "undecided"
-    assert np.mean(covered, axis=0) == pytest.approx(0.95, abs=0.035)
-    assert wrong / studies <= 0.05
+    assert np.mean(1 - np.array(covered), axis=0).max() <= allow(studies)
+    assert wrong / studies <= allow(studies)
 
 
 def test_pairing_removes_the_luck_of_a_seed():
