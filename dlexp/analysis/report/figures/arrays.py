@@ -49,15 +49,18 @@ def load_cell_arrays(result: StudyResult, name: str) -> list[CellArrays]:
     runs = add_cell_names(runs, varying_keys(result))
     ordered = runs.sort_values(["data_seed", "seed"] if result.by_draw else "seed")
     by_cell = dict(list(ordered.groupby("cell", sort=False)))
-    found = []
+    saved: dict[str, dict[int, Arrays]] = {}  # id of the run that represents a cell → its arrays
     for cell in cell_names(result):
-        of_cell = by_cell.get(cell, ordered.iloc[:0])
-        for place, saved in enumerate(list_records(of_cell, ("id", "folder"))):
-            if arrays := read_arrays(*locate_arrays(result, saved, name)):
-                run = of_cell.iloc[place : place + 1].to_dict("records")[0]
-                title = f"{cell} (diverged)" if run["status"] == "diverged" else cell
-                found.append(CellArrays(cell, show_repeat(run, by_draw=result.by_draw), arrays, title, run))
+        for run in list_records(by_cell.get(cell, ordered.iloc[:0]), ("id", "folder")):
+            if arrays := read_arrays(*locate_arrays(result, run, name)):
+                saved[run["id"]] = arrays
                 break
+    found = []
+    of_cells = {run["id"]: run for run in ordered[ordered["id"].isin(list(saved))].to_dict("records")}
+    for identity, arrays in saved.items():
+        run = of_cells[identity]
+        title = f"{run['cell']} (diverged)" if run["status"] == "diverged" else run["cell"]
+        found.append(CellArrays(run["cell"], show_repeat(run, by_draw=result.by_draw), arrays, title, run))
     return found
 
 

@@ -86,6 +86,8 @@ def mark_ends(axes: Axes, runs: pd.DataFrame, metric: str, mean: pd.DataFrame) -
         metric: The column that is drawn.
         mean: The line that is drawn: `epoch, mean`.
     """
+    if runs.empty:
+        return
     known = runs[np.isfinite(runs[metric].astype(float))]
     ends = set(known.groupby("id")["epoch"].max())
     places = [(row["epoch"], row["mean"]) for row in records(mean) if row["epoch"] in ends]
