@@ -1,7 +1,9 @@
 """Begin the record of a run: the files that its folder has from the start, and what its summary says however it ends."""
 
 import os
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -14,6 +16,8 @@ from dlexp.run.record.clear import FORCED
 from dlexp.run.record.folder import Record, SavedFiles
 from dlexp.run.record.identity import NOT_IN_CONFIG_FILE
 from dlexp.run.setup.facts import Facts
+
+Dump = Callable[[dict[str, Any]], str]
 
 
 def open_record(run: PlannedRun, facts: Facts, saved: SavedState | None, check_lock: Callable[[], None]) -> Record:
@@ -39,11 +43,31 @@ def _list_files(run: PlannedRun) -> dict[str, str]:
     overrides = [override.typed for override in run.composed.overrides if override.key not in NOT_IN_CONFIG_FILE]
     return {
         **({FORCED: "Started with force=true; the next such start goes on.\n"} if run.config["force"] else {}),
-        "config.yaml": yaml.safe_dump(_leave_out(run.config), sort_keys=False),
-        ".hydra/config.yaml": OmegaConf.to_yaml(_leave_out(run.composed.tree)),
+        "config.yaml": write_config(_leave_out(run.config), _dump_resolved),
+        ".hydra/config.yaml": write_config(_leave_out(run.composed.tree), OmegaConf.to_yaml),
         ".hydra/overrides.yaml": yaml.safe_dump(overrides),
         ".hydra/hydra.yaml": yaml.safe_dump({"hydra": {"runtime": {"choices": run.composed.choices}}}),
     }
+
+
+def write_config(config: Mapping[str, Any], dump: Dump) -> str:
+    """The text of a config. Most runs of a sweep have most of its blocks in common, so each block is written once.
+
+    Args:
+        config: The config.
+        dump: Writes a part of it.
+    """
+    return "".join(_write_block(pickle.dumps(block), dump) for block in config.items())
+
+
+@lru_cache(maxsize=1024)
+def _write_block(block: bytes, dump: Dump) -> str:
+    key, value = pickle.loads(block)  # noqa: S301  # pickled by `write_config`
+    return dump({key: value})
+
+
+def _dump_resolved(config: dict[str, Any]) -> str:
+    return yaml.safe_dump(config, sort_keys=False)
 
 
 def _leave_out(config: dict[str, Any]) -> dict[str, Any]:
