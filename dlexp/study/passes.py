@@ -99,7 +99,7 @@ def _complete_once(
         display.say(reason)
     if count == 1:
         for run in (_set_jobs(run, 1) for run in due):
-            yield run, complete(run, display, due=must_run(run))  # another process may have executed it
+            yield run, complete(run, display, due=True)  # which looks whether another process has executed it
         return
     ordered = [_set_jobs(run, count) for run in order_runs(due, [run for run, _ in ended], work)]
     places = [gpus[number % len(gpus)] if gpus else None for number in range(count)]

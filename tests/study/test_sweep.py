@@ -1,6 +1,9 @@
 import json
 import re
 import shutil
+from resource import RUSAGE_SELF, getrusage
+from statistics import median
+from time import process_time
 
 import pytest
 import torch
@@ -52,6 +55,25 @@ def test_a_run_is_the_same_alone_and_as_a_cell(tmp_path):
     assert [summary[name] for name in ("metrics", "modules", "code")] == [
         alone[0][name] for name in ("metrics", "modules", "code")
     ]
+
+
+@pytest.mark.slow
+def test_the_last_of_3000_runs_take_no_more_time_and_memory_than_the_first(tmp_path, monkeypatch):
+    seconds, peaks = [], []
+    original = row.execute
+
+    def measure(*given):
+        began = process_time()
+        summary = original(*given)
+        seconds.append(process_time() - began)
+        peaks.append(getrusage(RUSAGE_SELF).ru_maxrss)  # in KiB
+        return summary
+
+    monkeypatch.setattr(row, "execute", measure)
+    assert complete("seed=range(0,3000)", root=tmp_path) == 0
+    assert len(seconds) == 3000
+    assert peaks[-1] - peaks[599] < 50 * 2**10
+    assert median(seconds[2400:]) < 1.25 * median(seconds[:600])
 
 
 def test_two_cells_that_are_one_run_are_run_once(tmp_path, capsys):
