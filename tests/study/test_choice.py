@@ -19,8 +19,8 @@ from dlexp.commands.train import main as train
 from dlexp.commands.verify import main as verify
 from dlexp.errors import ConfigError
 from dlexp.run.record.registrations import read_registrations
+from dlexp.study import row as study_row
 from dlexp.study import run as study_run
-from dlexp.study import sweep as study_sweep
 from dlexp.study.request import compose_runs, read_command
 from dlexp.study.sweep import check_cells
 from tests.processes import FORKS  # noqa: F401  # workers are forked from the process that has loaded everything
@@ -418,7 +418,7 @@ def test_seeds_that_a_look_adds_are_run_without_a_further_search(tmp_path, monke
 
 @pytest.mark.slow(seconds=10)
 def test_force_goes_on_with_the_comparison_in_which_it_was_interrupted(copy, monkeypatch, sweeps):
-    execute, executed = study_sweep.execute, []
+    execute, executed = study_row.execute, []
 
     def interrupt(run, *arguments):
         if len(executed) == 8:
@@ -426,12 +426,10 @@ def test_force_goes_on_with_the_comparison_in_which_it_was_interrupted(copy, mon
         executed.append(run.identity)
         return execute(run, *arguments)
 
-    monkeypatch.setattr(study_sweep, "execute", interrupt)
+    monkeypatch.setattr(study_row, "execute", interrupt)
     with pytest.raises(KeyboardInterrupt):
         start(copy, "force=true")
-    monkeypatch.setattr(
-        study_sweep, "execute", lambda run, *arguments: executed.append(run.identity) or execute(run, *arguments)
-    )
+    monkeypatch.setattr(study_row, "execute", lambda run, *arguments: executed.append(run.identity) or execute(run, *arguments))
     start(copy, "force=true")
     assert [count for count, _ in sweeps] == [6, 4, 4]
     assert len(executed) == len(set(executed)) == 10
