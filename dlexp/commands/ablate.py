@@ -7,8 +7,10 @@ import shlex
 
 from dlexp.commands.attempt import attempt
 from dlexp.commands.lab import choose_lab
+from dlexp.commands.launch import Typed, launch_study
 from dlexp.commands.train import run_whole_study
 from dlexp.config.entry import show_command, show_uses
+from dlexp.config.launcher import take_launcher
 from dlexp.run import signals
 from dlexp.study.ablation import OF_A_STUDY, SHARED, read_ablation
 from dlexp.study.jobs import check_process_group
@@ -49,5 +51,8 @@ def _command(arguments: list[str]) -> int:
         print(__doc__.rstrip(), show_uses("ablate", USES), RULES.format(**words), sep="\n\n")
         return 0
     check_process_group()
+    arguments, launcher = take_launcher(arguments)
     study, request = read_ablation(choose_lab(arguments))
+    if launcher:
+        return launch_study(launcher, Typed("ablate", arguments), study, request)
     return run_whole_study(study, request, f"{show_command('ablate')} {shlex.join(arguments)}")

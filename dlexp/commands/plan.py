@@ -11,6 +11,7 @@ from dlexp.commands.lab import choose_lab
 from dlexp.config.check import compose_run, compose_sweep, find_problems
 from dlexp.config.compose import Composed
 from dlexp.config.entry import show_command, show_overrides, show_uses
+from dlexp.config.launcher import take_launcher
 from dlexp.config.overrides import is_multirun, parse, replace_sweeper_params
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__, show_uses("plan", USES), sep="\n\n")
         return 0
     try:
-        arguments = choose_lab(arguments)
+        arguments = choose_lab(take_launcher(arguments)[0])  # it says nothing about what there is to do
         flags = {text for text in arguments if text.startswith("-")}
         if unknown := sorted(flags.difference(FLAGS)):
             raise ConfigError(f"{make_printable(unknown[0])}: no such flag: {show_command('plan')} --help shows what there is.")

@@ -9,6 +9,7 @@ from functools import partial
 
 from dlexp.commands.attempt import attempt
 from dlexp.commands.lab import choose_lab
+from dlexp.commands.launch import Typed, launch_study, launch_sweep
 from dlexp.commands.worths import show_worths
 from dlexp.config.check import find_problems
 from dlexp.config.check_config import check
@@ -16,6 +17,7 @@ from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_command
 from dlexp.config.flags import check_completion, read_flags, show, write_flags
 from dlexp.config.help import help_text
+from dlexp.config.launcher import take_launcher
 from dlexp.config.options import CONF, current_lab
 from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_params, write_out
 from dlexp.errors import ConfigError
@@ -42,6 +44,7 @@ def _command(arguments: list[str]) -> int:
     """Answer what needs no training; refuse what cannot run; train the rest."""
     if {"-h", "--help"}.intersection(arguments):
         return _help(arguments)
+    arguments, launcher = take_launcher(arguments)
     flags = read_flags(choose_lab(arguments))
     overrides = flags.overrides
     if flags.shell_completion:
@@ -52,12 +55,16 @@ def _command(arguments: list[str]) -> int:
         if flags.cfg or flags.info:
             raise ConfigError(f"A study is many runs: {show_command('plan')} study=... lists them.")
         study, request = read_command(overrides)
+        if launcher:
+            return launch_study(launcher, Typed("train", arguments), study, request)
         return run_whole_study(study, request, f"{show_command('train')} {shlex.join(arguments)}")
     if problems := find_problems(overrides, multirun=flags.multirun):
         raise ConfigError(*problems)
     sweeps = flags.multirun or is_multirun(map(parse, overrides))
     if flags.cfg:
         return _show_config(flags, expand(replace_sweeper_params(overrides)), sweeps)
+    if launcher and not flags.by_hydra:
+        return launch_sweep(launcher, Typed("train", arguments), overrides, sweeps=sweeps)
     if sweeps or flags.by_hydra:
         return _run_hydra([*write_flags(flags), *map(write_out, replace_sweeper_params(overrides))])
     composed = compose(overrides)

@@ -57,9 +57,14 @@ def show_setting(key: str, value: str | float | None) -> str:
     return shlex.quote(f"{key}={value}")
 
 
-def start_train() -> list[str]:
-    """The first words of a command line that starts the command `train` in a process of its own, as this one was started."""
+def start_command(name: str) -> list[str]:
+    """The first words of a command line that starts a command in a process of its own, as this one was started."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if _entry == "scripts":
-        return [sys.executable, os.path.join(os.path.dirname(package), "train.py")]
-    return [sys.executable, "-P", os.path.join(package, "__main__.py"), "train"]  # -P: nothing from the current folder
+        return [sys.executable, os.path.join(os.path.dirname(package), "train.py" if name == "train" else f"scripts/{name}.py")]
+    return [sys.executable, "-P", os.path.join(package, "__main__.py"), name]  # -P: nothing from the current folder
+
+
+def start_train() -> list[str]:
+    """The same for the command `train`."""
+    return start_command("train")

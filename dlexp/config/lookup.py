@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from dlexp.config.grid import GRID, SKIP, WITHOUT_EFFECT
 from dlexp.config.grid_mistakes import check_word, count_cells, find_mistakes_between
+from dlexp.config.launcher import is_of_launcher
 from dlexp.config.options import FIXED, default_choices, default_lists, groups, list_groups, option_keys, scalars
 from dlexp.config.overrides import AXIS, MAX_CELLS, Override, is_multirun, parse, sweeper_axes
 from dlexp.config.shared_keys import key_elsewhere, settable_keys
@@ -234,6 +235,8 @@ def _check_key(override: Override, command: _Command) -> Iterator[str]:
         yield f"{override.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}.{skip}"
     elif below := [path for path in known if path.startswith(f"{key}.") and key not in chosen]:
         yield f"{override.text}: its keys are set one by one: {', '.join(below)}."
+    elif is_of_launcher(key):
+        yield f"{override.text}: belongs to a command that trains a sweep, a study or an ablation: leave it out here."
     elif key not in known:
         yield f"{override.text}: no such key.{suggest_setting(key, override.value_text, settable_keys(known), trial)}"
     elif not override.values:

@@ -43,7 +43,7 @@ def start_safely(process: BaseProcess, *, is_forked: bool) -> None:
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
-        with _importing_safely():
+        with importing_safely():
             process.start()
     finally:
         sys.modules["__main__"] = main
@@ -52,12 +52,12 @@ def start_safely(process: BaseProcess, *, is_forked: bool) -> None:
 def _preload(modules: Sequence[str]) -> None:
     """Start the process from which others are forked, if there is none yet."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(["dlexp.study.preloaded", *modules])
-    with _importing_safely():
+    with importing_safely():
         forkserver.ensure_running()
 
 
 @contextmanager
-def _importing_safely() -> Iterator[None]:
+def importing_safely() -> Iterator[None]:
     """Within this context a new process of Python imports nothing from the current folder, and dlexp from where it is."""
     changed = {"PYTHONSAFEPATH": "1"}
     if not CONF.is_relative_to(PACKAGE):  # a checkout, which may not be installed

@@ -82,14 +82,26 @@ def _find_mistakes(cells: Sequence[Composed], study: Study | None) -> Iterator[s
         yield f"jobs_per_gpu={per_gpu}: counts runs for jobs=auto, and jobs is {jobs}: give one of the two."
     if jobs == 1:
         return
+    yield from find_measured(cells, study, f"jobs={jobs}", "jobs=1")
+
+
+def find_measured(cells: Sequence[Composed], study: Study | None, several: str, one: str) -> Iterator[str]:
+    """What measures times or free memory, and cannot do so beside other runs, a sentence each.
+
+    Args:
+        cells: The runs.
+        study: The study that they are of.
+        several: The setting with which runs are executed beside each other.
+        one: The setting with which they are not.
+    """
     for cell in cells:
         if cell.config["batch_size"] == AUTO:
-            yield f"jobs={jobs}: batch_size=auto measures free memory, which runs beside it use: give a number, or jobs=1."
+            yield f"{several}: batch_size=auto measures free memory, which runs beside it use: give a number, or {one}."
         if cell.config["hardware"]["tune"]:
-            yield f"jobs={jobs}: hardware.tune=true measures times, which runs beside it change: leave one of the two out."
+            yield f"{several}: hardware.tune=true measures times, which runs beside it change: leave it out, or set {one}."
     metrics = [study.metric, *(str(entry["metric"]) for entry in study.predictions if "metric" in entry)] if study else []
     for metric in filter(is_measured, metrics):
-        yield f"jobs={jobs}: this study compares {metric}, which runs beside it change: leave jobs out."
+        yield f"{several}: this study compares {metric}, which runs beside it change: set {one}."
 
 
 def refuse_for_one(composed: Composed) -> list[str]:

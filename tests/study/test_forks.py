@@ -38,7 +38,7 @@ def test_the_environment_is_afterwards_as_it_was(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "given")
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     before = dict(os.environ)
-    with forks._importing_safely():
+    with forks.importing_safely():
         assert os.environ["PYTHONSAFEPATH"] == "1"
         assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(ROOT), "given"]
     assert dict(os.environ) == before

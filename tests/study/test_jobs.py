@@ -87,7 +87,7 @@ def test_a_study_of_times_or_memory_is_refused(metric, is_refused, tmp_path):
     path.write_text(STUDY.format(metric="test/acc", expected=f"greater\n    metric: {metric}"))
     study, request = read_command([f"study={path}", "jobs=2"])
     if is_refused:
-        with pytest.raises(ConfigError, match="leave jobs out"):
+        with pytest.raises(ConfigError, match="set jobs=1"):
             compose_runs(study, request)
 
 
