@@ -10,7 +10,6 @@ from dlexp.config.compose import Composed
 from dlexp.config.entry import show_command, show_overrides, start_command
 from dlexp.config.launcher import Launcher
 from dlexp.config.overrides import replace_sweeper_params
-from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 from dlexp.study.cells import Study
 from dlexp.study.request import Request, compose_runs, number_runs
@@ -108,18 +107,20 @@ def _submit(launcher: Launcher, tasks: "Tasks", typed: Typed, say: Say) -> int:
 
 
 def _wait(launcher: Launcher, tasks: "Tasks", typed: Typed, say: Say) -> int:
-    from dlexp.study.on_ray import LOG, execute  # Ray need not be installed
+    from dlexp.study.on_ray import LOG, connected, execute  # Ray need not be installed
 
-    say(f"Ray executes {_count(tasks.number)}. This command waits for them, and Ctrl-C stops them with their states saved.")
-    _tell(tasks, LOG.format(number="*"), typed, say)
-    code = execute(launcher, tasks, say)
+    with connected(launcher):
+        say(f"Ray executes {_count(tasks.number)}. This command waits for them, and Ctrl-C stops them with their states saved.")
+        _tell(tasks, LOG.format(number="*"), typed, say)
+        code = execute(launcher, tasks, say)
     say(f"All tasks have ended. Without {launcher.choice} the command reports the runs.")
     return code
 
 
 def _tell(tasks: "Tasks", log: str, typed: Typed, say: Say) -> None:
-    say(f"Logs: {make_printable(str(tasks.logs / log))}")
-    say(f"How far they are: {make_printable(typed.plan)}")
+    logs = tasks.logs.relative_to(tasks.folder) if tasks.logs.is_relative_to(tasks.folder) else tasks.logs
+    say(f"Logs: {logs / log}")
+    say(f"How far they are: {typed.plan}")
 
 
 def _count(number: int) -> str:
