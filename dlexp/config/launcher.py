@@ -40,6 +40,11 @@ class Launcher(NamedTuple):
         """As it is typed."""
         return f"{GROUP}={self.engine}"
 
+    @property
+    def limits_cores(self) -> bool:
+        """Whether a task can use no more than its own cores."""
+        return self.settings.get("cluster") == "slurm"
+
 
 def is_of_launcher(key: str) -> bool:
     """Whether a key chooses the launcher or is one of its settings."""

@@ -15,7 +15,7 @@ from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import find_device
 from dlexp.run.plan import ADHOC
 from dlexp.study.cells import Study
-from dlexp.study.jobs import find_measured
+from dlexp.study.jobs import AUTO, find_measured
 from dlexp.study.sharing import AGAIN
 from dlexp.study.sweep import check_cells, count_due
 
@@ -75,6 +75,11 @@ def _find_mistakes(launcher: Launcher, cells: Sequence[Composed], study: Study |
             if values := [cell.config[key] for cell in cells if cell.config[key]]:
                 typed = f"{key}={'true' if values[0] is True else values[0]}"
                 yield f"{typed}: each task would do again what another one has just done: set {one}, or leave {typed} out."
+        if not launcher.limits_cores and not launcher.settings["gpus"] and cells[0].config["jobs"] == AUTO:
+            yield (
+                f"jobs=auto: would be one run a core of the whole machine in each task, because {launcher.choice} does not keep "
+                "tasks to their own cores here: give a number, such as jobs=2."
+            )
     devices, gpus = {cell.config["hardware"]["device"] for cell in cells}, launcher.settings["gpus"]
     has_gpu = find_device("auto").type == "cuda" if "auto" in devices else False
     if "auto" in devices and gpus and not has_gpu:

@@ -26,6 +26,7 @@ REFUSED = {
     "force=true": "force=true: each task would do again what another one has just done: set launcher.processes=1",
     "retry=failed": "retry=failed: each task would do again what another one has just done",
     "batch_size=auto": "launcher.processes=2: batch_size=auto measures free memory, which runs beside it use: give",
+    "jobs=auto": "jobs=auto: would be one run a core of the whole machine in each task, because launcher=ray does not",
     "hardware.tune=true": "launcher.processes=2: hardware.tune=true measures times, which runs beside it change",
 }
 
@@ -37,6 +38,10 @@ def test_what_several_tasks_cannot_do_is_refused(setting):
         check_launcher(choose(), cells)
     assert REFUSED[setting] in str(refused.value)
     check_launcher(choose(processes=1), cells)
+
+
+def test_slurm_keeps_tasks_to_their_own_cores():
+    check_launcher(Launcher("submitit", {"processes": 2, "gpus": 0, "cluster": "slurm"}), compose("jobs=auto"))
 
 
 def test_a_study_of_times_is_refused_for_several_tasks(tmp_path):

@@ -14,8 +14,8 @@ from dlexp.study.on_submitit import list_parameters, submit
 from tests.parallel_sweeps import SAVING, has_saved, read_files, read_holders, run_sweep, wait_until
 from tests.runs import only_last
 
-# Another value for each key that SLURM is told of, and what it is told; the rest is tested below and in test_launch.py.
-TOLD = {
+# Another value for each key that is a parameter of SLURM, and what it becomes; the rest is below and in test_launch.py.
+PARAMETERS = {
     "minutes": (240, {"time": 240}),
     "signal": (30, {"signal_delay_s": 30}),
     "partition": ("gpu", {"partition": "gpu"}),
@@ -34,19 +34,19 @@ def choose(**settings):
     return Launcher("submitit", defaults | settings)
 
 
-def test_every_key_is_told_or_tested_elsewhere():
-    assert TOLD.keys() | ELSEWHERE == choose().settings.keys()
+def test_every_key_is_a_parameter_or_tested_elsewhere():
+    assert PARAMETERS.keys() | ELSEWHERE == choose().settings.keys()
 
 
-@pytest.mark.parametrize("key", TOLD)
-def test_slurm_is_told_what_the_settings_say(key):
-    value, told = TOLD[key]
+@pytest.mark.parametrize("key", PARAMETERS)
+def test_the_settings_are_parameters_of_slurm(key):
+    value, told = PARAMETERS[key]
     default = {"job_name": "dlexp", "time": 60, "signal_delay_s": 90, "additional_parameters": {"requeue": True}}
     assert list_parameters(choose()) == default
     assert list_parameters(choose(**{key: value})) == default | told
 
 
-def test_processes_of_this_machine_are_told_their_limit():
+def test_processes_of_this_machine_have_a_limit():
     told = list_parameters(choose(cluster="local", minutes=2, signal=20, gpus=1))
     assert told == {"timeout_min": 2, "signal_delay_s": 20, "gpus_per_node": 1}
 
