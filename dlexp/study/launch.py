@@ -77,8 +77,8 @@ def _find_mistakes(launcher: Launcher, cells: Sequence[Composed], study: Study |
                 yield f"{typed}: each task would do again what another one has just done: set {one}, or leave {typed} out."
         if not launcher.limits_cores and not launcher.settings["gpus"] and cells[0].config["jobs"] == AUTO:
             yield (
-                f"jobs=auto: would be one run a core of the whole machine in each task, because {launcher.choice} does not keep "
-                "tasks to their own cores here: give a number, such as jobs=2."
+                f"jobs=auto: would be one run a core of the whole machine in each task, because {launcher.choice} does not "
+                "keep tasks to their own cores here: give a number, such as jobs=2."
             )
     devices, gpus = {cell.config["hardware"]["device"] for cell in cells}, launcher.settings["gpus"]
     has_gpu = find_device("auto").type == "cuda" if "auto" in devices else False

@@ -40,8 +40,14 @@ def test_an_address_at_which_nothing_answers_is_refused_at_once(address, why):
         pass
 
 
+@pytest.fixture(autouse=True)
+def _without_token(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray writes one into the home folder
+
+
 def start(root, *overrides):
-    return Command("train.py", "-m", *only_last((*SAVING, *overrides, f"output_dir={root}")), *TASKS)
+    overrides = only_last((*SAVING, *overrides, f"output_dir={root}"))
+    return Command("train.py", "-m", *overrides, *TASKS, environment={"RAY_AUTH_MODE": "disabled"})
 
 
 def wait_for_a_saved_state(root):
