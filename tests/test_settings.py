@@ -57,6 +57,7 @@ ELSEWHERE = {
     "checkpoint_every": "tests/reliability",
     "hardware.cuda_graph": "tests/run/test_execute.py: needs a GPU; refused elsewhere, tests/config/test_rules.py",
     "hardware.compile": "tests/run/test_execute.py: slow, as it calls a compiler",
+    "hardware.recompute": "tests/training/test_recompute.py: the numbers are the same",
     "hardware.determinism": "tests/machine/test_device.py",
     "hardware.num_threads": "tests/machine/test_device.py",
     "hardware.loader": "tests/machine/test_device.py; the numbers are the same: tests/data/test_batches.py",

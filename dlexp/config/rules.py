@@ -167,6 +167,15 @@ def _cuda_graph_can_be_captured(s: Settings) -> Iterator[str]:
         yield "batch_size: must be a number or full with hardware.cuda_graph=true, which needs more memory, got auto."
 
 
+def _recomputing_is_left_to_one(s: Settings) -> Iterator[str]:
+    if not s.values["hardware.recompute"]:
+        return
+    if s.values["hardware.compile"]:
+        yield "hardware.recompute: must be false with hardware.compile=true, which chooses by itself what is computed again."
+    if s.values["hardware.cuda_graph"]:
+        yield "hardware.recompute: must be false with hardware.cuda_graph=true, whose recording cannot restore random states."
+
+
 def _hidden_blocks_are_there(s: Settings) -> Iterator[str]:
     if s.has_no_blocks:
         for choice in s.choices_that_need("hidden blocks"):
@@ -214,6 +223,7 @@ RULES: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _held_out_examples_are_evaluated,
     _learning_rate_can_fall,
     _cuda_graph_can_be_captured,
+    _recomputing_is_left_to_one,
     _gradient_is_clipped_once,
     _values_of_a_group_agree,
     _hidden_blocks_are_there,

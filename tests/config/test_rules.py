@@ -91,6 +91,16 @@ RULES = [
         "batch_size: must be a number or full with hardware.cuda_graph=true",
         "hardware=cuda hardware.cuda_graph=true batch_size=full",
     ),
+    (
+        "hardware=cuda hardware.recompute=true hardware.compile=true",
+        "hardware.recompute: must be false with hardware.compile=true",
+        "hardware=cuda hardware.recompute=true",
+    ),
+    (
+        "hardware=cuda hardware.recompute=true hardware.cuda_graph=true",
+        "hardware.recompute: must be false with hardware.cuda_graph=true",
+        "hardware=cuda hardware.cuda_graph=true",
+    ),
     ("dataset=moons model=speednet", "model=speednet needs images", "dataset=moons model=mlp"),
     ("model=lstm dataset=sine init=dirac", "init=dirac needs convolutions, and model=lstm", "model=lstm dataset=sine"),
     ("model=mlp init=dirac", "init=dirac needs convolutions", "model=convnet init=dirac"),

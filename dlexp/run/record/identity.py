@@ -53,6 +53,7 @@ SAME_AS_BEFORE: dict[tuple[str, ...], Any] = {
     ("model", "dropout_order"): "after",
     ("optimizer", "decay_norm_and_bias"): True,
     ("model", "stochastic_depth"): 0.0,
+    ("hardware", "recompute"): False,
     ("probe", "activation_stats", "mode"): "eval",
     ("probe", "dead_units", "mode"): "eval",
     ("probe", "grad_flow", "mode"): "eval",

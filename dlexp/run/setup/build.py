@@ -27,6 +27,7 @@ from dlexp.run.setup.facts import Facts
 from dlexp.training.averaging import AveragedWeights
 from dlexp.training.compile import compile_blocks
 from dlexp.training.probing import Probes, fixed_batch, spread
+from dlexp.training.recompute import recompute_blocks
 from dlexp.training.scores import SCORES
 from dlexp.training.single_learner import SingleLearner
 from dlexp.training.step import StepSettings, TrainingStep
@@ -68,6 +69,8 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
     model.to(device=facts.device, memory_format=memory_format)
     if hardware["compile"]:
         compile_blocks(model)
+    if hardware["recompute"]:
+        recompute_blocks(model)
     torch.manual_seed(derive_seed(config["seed"], "dropout"))
     optimizer = make_optimizer(config, model)
     loss, score = make_loss(config, facts.dataset.task), SCORES[facts.dataset.task]

@@ -22,6 +22,7 @@ from dlexp.run.setup.effects import (
     choose_batch_size,
     describe_batch_size,
 )
+from dlexp.training.compile import find_blocks
 from dlexp.training.microbatch import has_batch_norm
 
 STATES_PER_PARAMETER = 4  # the weight, its gradient, and two moments of the optimizer, float32 each
@@ -104,7 +105,10 @@ def check_facts(
     size = _check_model(config, choices["model"], parts, dataset, smallest, device)
     if problem := _check_on_oom(config["on_oom"], choices["norm"], size.has_batch_norm):
         raise ConfigError(problem)
-    return Facts(device, dataset, batch_size, steps, horizon, *size, tuple(notes))
+    if config["hardware"]["recompute"] and not size.has_blocks:
+        name = choices["model"]
+        raise ConfigError(f"hardware.recompute=true acts on blocks, and model={name} has none here: leave it false.")
+    return Facts(device, dataset, batch_size, steps, horizon, size.num_parameters, size.has_batch_norm, tuple(notes))
 
 
 def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: Set[str], dataset: Dataset) -> list[str]:
@@ -212,10 +216,11 @@ def _check_model(
 
 
 class _Size(NamedTuple):
-    """The number of trainable parameters of a model, and whether it has a batch norm."""
+    """The number of trainable parameters of a model, and whether it has a batch norm, and blocks."""
 
     num_parameters: int
     has_batch_norm: bool
+    has_blocks: bool
 
 
 @lru_cache(maxsize=1024)  # most runs of a sweep have a model in common with others
@@ -225,4 +230,4 @@ def _measure_model(make: Callable, input_shape: tuple[int, ...], num_outputs: in
         model = make(input_shape, num_outputs)
         num_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         model(torch.empty(smallest_batch, *input_shape))
-    return _Size(num_parameters, has_batch_norm(model))
+    return _Size(num_parameters, has_batch_norm(model), find_blocks(model) != [model])

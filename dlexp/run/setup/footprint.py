@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from dlexp.data.batches import EVALUATION_BATCH
 from dlexp.machine.precision import AUTOCAST
 from dlexp.machine.private_torch import FakeTensorMode
 from dlexp.run.setup.factories import averages_weights, make_factory, make_loss
+from dlexp.training.compile import find_blocks
 from dlexp.training.microbatch import has_batch_norm
 
 MAX_MEMORY_SHARE = 0.8  # of the free memory; the rest is for workspaces and fragmentation
@@ -30,7 +32,8 @@ class Footprint:
         gradients: Gradients of all trainable parameters.
         optimizer_state: The optimizer's state, such as moments.
         data: The data set, if it is on the device.
-        saved: Tensors saved for the backward pass, for each example.
+        saved: Tensors saved for the backward pass, for each example. With `hardware.recompute` the inputs of all blocks, what
+            is between them, and what the largest block saves.
         passing: Tensors that exist only for a moment, for each example: the gradients on both sides of the largest layer.
         raw: One example as it comes from the data.
         constant: Tensors saved for the backward pass whatever the batch size, such as weights cast to bf16.
@@ -90,7 +93,10 @@ def estimate_footprint(config: Mapping[str, Any], dataset: Dataset, device: torc
     # Where there is no GPU, FakeTensorMode pretends that there are eight, and autograd starts a thread for each at its first
     # backward pass, with address space of its own. After this one it starts none.
     torch.zeros(1, requires_grad=True).sum().backward()
-    few, more = _list_saved_bytes(config, dataset, FEW), _list_saved_bytes(config, dataset, MORE)
+    by_block = [_list_saved_bytes(config, dataset, size) for size in (FEW, MORE)]
+    # Of the blocks that are computed again, one at a time has its tensors.
+    largest_block = max(by_block[1].keys() - {None}, key=lambda block: sum(by_block[1][block]), default=None)
+    few, more = ([size for block in dict.fromkeys((None, largest_block)) for size in saved[block]] for saved in by_block)
     growth = [(b - a) // (MORE - FEW) for a, b in zip(few, more, strict=True)]
     saved, largest = sum(growth), max(growth, default=0)
     with torch.device("meta"):
@@ -117,22 +123,43 @@ def estimate_footprint(config: Mapping[str, Any], dataset: Dataset, device: torc
     )
 
 
-def _list_saved_bytes(config: Mapping[str, Any], dataset: Dataset, batch_size: int) -> list[int]:
+def _list_saved_bytes(config: Mapping[str, Any], dataset: Dataset, batch_size: int) -> dict[int | None, list[int]]:
     """Bytes of each tensor that a batch saves for the backward pass, in their order, without the model's own tensors.
 
     Computed for the CPU, whatever the device: the saved tensors have the same size on a GPU.
+
+    Returns:
+        Number of a block that is computed again → what it then saves, without its inputs. None → all else.
     """
     dtype = AUTOCAST.get(config["precision"]["format"])
     with FakeTensorMode(allow_non_fake_inputs=True):  # a part may hold a constant tensor made earlier
         model = make_factory(config, "model")(dataset.input_shape, dataset.num_outputs)
         own = {_storage(tensor) for tensor in (*model.parameters(), *model.buffers())}
-        saved: dict[StorageWeakRef, Tensor] = {}  # references, so that no address is used for a second tensor
+        # Storage → tensor and block. References, so that no address is used for a second tensor.
+        saved: dict[StorageWeakRef, tuple[Tensor, int | None]] = {}
+        at: int | None = None  # the block that is computed
 
         def save(tensor: Tensor) -> Tensor:
-            if _storage(tensor) not in own:
-                saved.setdefault(_storage(tensor), tensor)
+            key = _storage(tensor)
+            if key in saved and at is None:  # a block's output, which is saved again outside of it
+                saved[key] = (tensor, None)
+            elif key not in own:
+                saved.setdefault(key, (tensor, at))
             return tensor
 
+        def enter(number: int, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            nonlocal at
+            for tensor in inputs:
+                save(tensor)
+            at = number
+
+        def leave(*_: object) -> None:
+            nonlocal at
+            at = None
+
+        for i, block in enumerate(find_blocks(model) if config["hardware"]["recompute"] else ()):
+            block.register_forward_pre_hook(partial(enter, i))
+            block.register_forward_hook(leave)
         inputs = torch.zeros(batch_size, *dataset.input_shape)
         targets = torch.zeros(batch_size, *dataset.train.targets.shape[1:], dtype=dataset.train.targets.dtype)
         with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
@@ -140,7 +167,10 @@ def _list_saved_bytes(config: Mapping[str, Any], dataset: Dataset, batch_size: i
                 outputs = model(inputs)
             loss = make_loss(config, dataset.task)(outputs.float(), targets)
         del loss
-        return [tensor.untyped_storage().nbytes() for tensor in saved.values()]
+        found: dict[int | None, list[int]] = {None: []}
+        for tensor, at in saved.values():
+            found.setdefault(at, []).append(tensor.untyped_storage().nbytes())
+        return found
 
 
 def _state_bytes(make_optimizer: Callable[..., torch.optim.Optimizer], count: int) -> int:

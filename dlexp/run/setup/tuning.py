@@ -54,13 +54,19 @@ def list_candidates(config: Mapping[str, Any], facts: Facts, overridden: Set[str
         choices["channels_last"] = [False, True]
     if facts.device.type == "cpu":
         choices["num_threads"] = sorted({1, len(os.sched_getaffinity(0))})
-    elif config["optimizer"].get("fused") and config["on_oom"] == "fail" and config["batch_size"] != "auto":  # see rules.py
+    elif _can_be_graphed(config):
         choices["cuda_graph"] = [False, True]
     choices = {key: values for key, values in choices.items() if f"hardware.{key}" not in overridden}
     candidates = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
     if len(candidates) < 2:
         raise ConfigError("hardware.tune=true: the machine and the settings given leave nothing to choose: leave it false.")
     return candidates
+
+
+def _can_be_graphed(config: Mapping[str, Any]) -> bool:
+    """Whether a CUDA graph can replay the steps: see config/rules.py."""
+    whole = config["on_oom"] == "fail" and config["batch_size"] != "auto"
+    return bool(config["optimizer"].get("fused")) and whole and not config["hardware"]["recompute"]
 
 
 def read_measurements(folder: Path, config: Mapping[str, Any]) -> Measurements | None:

@@ -50,6 +50,7 @@ REFUSED = {
         r"on_oom=microbatch .* norm=bn .*use norm=gn, or on_oom=microbatch_bn",
     ),
     "micro-batches' statistics of no batch norm": ([*IMAGES, "norm=gn", "on_oom=microbatch_bn"], "has no batch norm"),
+    "blocks computed again in a net of a head": ([*SERIES, "hardware.recompute=true"], "model=lstm has none here"),
     "a model beyond the memory": ([*MOONS, "width=65536", "depth=9"], "lower depth or width"),
 }
 

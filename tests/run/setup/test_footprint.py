@@ -27,6 +27,7 @@ RUNS = {
     "mlp": ("model=mlp", "width=256"),
     "wide_mlp": ("model=mlp", "width=2048", "depth=2"),  # weights outweigh activations
     "convnet": ("width=32",),
+    "recompute": ("depth=6", "width=32", "hardware.recompute=true"),
     "convnet_bf16": ("width=32", "precision=bf16", "norm=gn"),
 }
 
