@@ -27,6 +27,7 @@ CHANGES = {
     "grad_clip_value": "0.001",
     "l1": "0.1",
     "l2": "0.1",
+    "sampling": ("balanced", ["dataset.imbalance=4"]),
     "val_fraction": "0.3",
     "evaluate_on": ("test", ["val_fraction=0"]),
     "test_flip": "true",

@@ -22,12 +22,18 @@ BASE_CLASSES = {
 INSTALLED = ("torch.", "dlexp.")  # begin a target that is not in a lab; a lab's modules cannot have these names
 # The keys of an option that the run reads itself, whatever its factory takes.
 READ_BY_THE_RUN = {
-    "dataset": ("per_class", "scale", "scale_on"),
+    "dataset": ("per_class", "imbalance", "scale", "scale_on"),
+    "loss": ("class_weight",),
     "optimizer": ("decay_norm_and_bias",),
     "probe": ("every", "mode"),
 }
 # Those of them that a file may leave out, with the value that is then meant.
-MEANT_WITHOUT: dict[str, dict[str, Any]] = {"optimizer": {"decay_norm_and_bias": True}, "probe": {"mode": "eval"}}
+MEANT_WITHOUT: dict[str, dict[str, Any]] = {
+    "dataset": {"imbalance": None},
+    "loss": {"class_weight": "none"},
+    "optimizer": {"decay_norm_and_bias": True},
+    "probe": {"mode": "eval"},
+}
 
 
 def find_intruders(lab: Lab, ours: Mapping[str, Sequence[str]]) -> list[str]:

@@ -125,9 +125,9 @@ def _shared_keys_are_referred_to(s: Settings) -> Iterator[str]:
 def _data_seed_is_used(s: Settings) -> Iterator[str]:
     split_by_folders = s.values.get("dataset.test_fraction", 0) is None
     drawn = "data_seed" in s.references and not split_by_folders
-    used = s.values["val_fraction"] > 0 or s.values.get("dataset.per_class") is not None or drawn
-    if s.given_among("data_seed") and not used:
-        yield "data_seed: has no effect: nothing is drawn with val_fraction=0 and dataset.per_class=null."
+    thinned = any(s.values.get(key) is not None for key in ("dataset.per_class", "dataset.imbalance"))
+    if s.given_among("data_seed") and not (s.values["val_fraction"] > 0 or thinned or drawn):
+        yield "data_seed: has no effect: nothing is drawn with val_fraction=0, dataset.per_class and dataset.imbalance null."
 
 
 def _a_metric_is_watched(s: Settings) -> Iterator[str]:

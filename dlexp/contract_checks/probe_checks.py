@@ -17,7 +17,7 @@ NUM_EXAMPLES = 32
 def measures_without_changing(case: Case) -> Iterator[str]:
     """A probe returns finite named numbers, the same twice, and leaves weights, buffers, gradients and modes as they were."""
     name, model = case.part.target, case.make_model().eval()
-    probe, loss = case.factory(model, case.dataset), make_loss(case.config, case.dataset.task)
+    probe, loss = case.factory(model, case.dataset), make_loss(case.config, case.dataset)
     inputs, targets = case.spread_examples(NUM_EXAMPLES), case.spread_targets(NUM_EXAMPLES)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)

@@ -32,6 +32,30 @@ def draw_order(seed: int, epoch: int, num_examples: int) -> Tensor:
     return torch.randperm(num_examples, generator=make_generator(seed, "order", epoch))
 
 
+def draw_balanced_order(seed: int, epoch: int, targets: Tensor) -> Tensor:
+    """Draw as many examples as there are, each class equally often, in random order, int64 [N] on the CPU.
+
+    Within a class, all examples are drawn before one is drawn again. Where N is no multiple of the number of classes, some
+    classes, drawn anew in each epoch, come once more.
+
+    Args:
+        seed: Of the run.
+        epoch: From 1.
+        targets: Labels, int64 [N].
+    """
+    generator, num_examples = make_generator(seed, "order", epoch), len(targets)
+    labels = targets.unique()
+    each, more = divmod(num_examples, len(labels))
+    numbers = torch.full((len(labels),), each)
+    numbers[torch.randperm(len(labels), generator=generator)[:more]] += 1
+    drawn: list[Tensor] = []
+    for label, number in zip(labels, numbers.tolist(), strict=True):
+        examples = (targets == label).nonzero()[:, 0]
+        rounds = [examples[torch.randperm(len(examples), generator=generator)] for _ in range(-(-number // len(examples)))]
+        drawn.append(torch.cat(rounds)[:number])
+    return torch.cat(drawn)[torch.randperm(num_examples, generator=generator)]
+
+
 def count_batches(num_examples: int, batch_size: int, *, drop_last: bool) -> int:
     """Count the batches of one epoch."""
     return num_examples // batch_size if drop_last else -(-num_examples // batch_size)
@@ -72,16 +96,23 @@ def make_training_batches(
     drop_last: bool,
     seed: int,
     device: torch.device,
+    balanced_by: Tensor | None = None,
 ) -> TrainingBatches:
     """Make the training batches of any epoch: shuffled, augmented, scaled. Each example is in one batch.
 
-    The last batch may be smaller than the others; with `drop_last` it is left out.
+    The last batch may be smaller than the others; with `drop_last` it is left out. With the labels `balanced_by`, int64 [N],
+    each class comes equally often instead, and an example may come several times or not at all.
     """
 
     def batches(epoch: int, first: int = 0) -> Iterator[Batch]:
-        shuffled = draw_order(seed, epoch, num_examples)
-        # Row i belongs to example i, so the change of an example does not depend on batch size and order.
-        parameters = augment.parameters(num_examples, seed, epoch)[shuffled].to(device)
+        parameters = augment.parameters(num_examples, seed, epoch)
+        if balanced_by is None:
+            shuffled = draw_order(seed, epoch, num_examples)
+            # Row i belongs to example i, so the change of an example does not depend on batch size and order.
+            parameters = parameters[shuffled]
+        else:  # row i belongs to the i-th example drawn: an example that comes again is changed in another way
+            shuffled = draw_balanced_order(seed, epoch, balanced_by)
+        parameters = parameters.to(device)
         indices = list(shuffled.split(batch_size))
         if drop_last and len(indices[-1]) < batch_size:
             indices.pop()

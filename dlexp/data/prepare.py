@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dlexp.config.options import CONF, read
-from dlexp.config.values import join_first, make_printable
+from dlexp.config.values import format_value, join_first, make_printable
 from dlexp.contract import ConfigError, Dataset, Source, Split
 from dlexp.data.preprocessing import name_inputs
 from dlexp.data.scale import Scale, fit_scale
@@ -18,6 +18,7 @@ def prepare(
     source: Source,
     *,
     per_class: int | None,
+    imbalance: float | Sequence[float] | None = None,
     val_fraction: float,
     scale: Scale,
     scale_on: Literal["train", "all"],
@@ -28,6 +29,9 @@ def prepare(
     Args:
         source: The whole data set.
         per_class: Number of training examples of each class to use, before the validation split; None: all.
+        imbalance: How the classes are thinned out, before the validation split. A factor F: class k of K keeps the share
+            F ** (-k / (K - 1)) of its examples, all of the first and 1 / F of the last. A list: the share of each. At least one
+            example is kept. None: all. Source of the factor: Cui et al. 2019, arXiv:1901.05555, section 5.1.
         val_fraction: Share of the training examples to hold out, stratified by class; 0: none. Groups stay together. Where the
             data set has a validation split of its own, the default means that one, and another share is refused.
         scale: How to scale the inputs.
@@ -44,6 +48,8 @@ def prepare(
     chosen = torch.arange(len(targets))
     if per_class is not None:
         chosen = _draw_subset(targets, classes, per_class, data_seed)
+    if imbalance is not None:
+        chosen = chosen[_thin_out(targets[chosen], classes, imbalance, data_seed)]
     chosen, val = _hold_out_validation(source, chosen, val_fraction, data_seed)
     train = source.train if len(chosen) == len(targets) else take(source.train, chosen)
     test, fill = source.test, None
@@ -118,6 +124,25 @@ def _draw_subset(targets: Tensor, classes: tuple[str, ...], per_class: int, data
         )
     order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(data_seed))
     return torch.cat([order[targets[order] == label][:per_class] for label in range(len(classes))]).sort().values
+
+
+def _thin_out(targets: Tensor, classes: tuple[str, ...], imbalance: float | Sequence[float], data_seed: int) -> Tensor:
+    """Draw a share of the examples of each class; returns their indices. A larger share keeps what a smaller one keeps."""
+    num_classes = len(classes)
+    if not classes:
+        raise ConfigError(f"dataset.imbalance: expected null, as a regression has no classes, got {format_value(imbalance)}.")
+    if isinstance(imbalance, Sequence):
+        shares = torch.tensor(imbalance, dtype=torch.float64)
+        if len(shares) != num_classes:
+            raise ConfigError(f"dataset.imbalance: expected {num_classes} numbers, one for each class, got {len(shares)}.")
+    else:
+        shares = imbalance ** (-torch.arange(num_classes, dtype=torch.float64) / (num_classes - 1))
+    counts = torch.bincount(targets, minlength=num_classes)
+    numbers = (counts * shares).round().long().clamp_min(1)
+    if torch.equal(numbers, counts):
+        raise ConfigError(f"dataset.imbalance={format_value(imbalance)} has no effect: it keeps all examples. Leave it null.")
+    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(data_seed))
+    return torch.cat([order[targets[order] == label][: numbers[label]] for label in range(num_classes)]).sort().values
 
 
 def _check_share(source: Source, val_fraction: float) -> list[str]:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from dlexp.contract import Task
-from dlexp.run.setup.factories import smooths_labels
+from dlexp.run.setup.factories import changes_loss
 from dlexp.run.setup.facts import Facts
 from dlexp.training.learner import Numbers
 
@@ -60,7 +60,7 @@ def list_columns(config: dict[str, Any], facts: Facts) -> list[str]:
     score = name_score(facts.dataset.task)
     watched = watched_split(config)
     columns = ["epoch", "step", "lr", "train/loss", f"train/{score}"]
-    columns += ["train/objective"] if smooths_labels(config) or config["l1"] or config["l2"] else []
+    columns += ["train/objective"] if changes_loss(config) or config["l1"] or config["l2"] else []
     columns += [f"{watched}/loss", f"{watched}/{score}"] if watched else []
     columns += ["train/grad_norm"]
     is_clipped = config["grad_clip"] is not None or config["grad_clip_value"] is not None

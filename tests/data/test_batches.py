@@ -5,6 +5,7 @@ from dlexp.contract import Dataset, Split
 from dlexp.data.batches import (
     InputScaling,
     count_batches,
+    draw_balanced_order,
     draw_order,
     make_evaluation_batches,
     make_resident_loader,
@@ -50,6 +51,42 @@ def test_order_is_a_function_of_seed_and_epoch():
     assert torch.equal(draw_order(1, 2, N), draw_order(1, 2, N))
     assert not torch.equal(draw_order(1, 2, N), draw_order(1, 3, N))
     assert not torch.equal(draw_order(1, 2, N), draw_order(2, 2, N))
+
+
+@pytest.mark.parametrize("counts", [[50, 7, 3], [1, 20], [5, 5, 5, 5]])
+def test_a_balanced_order_has_each_class_and_its_examples_equally_often(counts):
+    targets = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    targets = targets[torch.randperm(len(targets))]
+    for epoch in (1, 2):
+        order = draw_balanced_order(3, epoch, targets)
+        of_classes, of_examples = targets[order].bincount(), order.bincount(minlength=len(targets))
+        assert len(order) == len(targets)
+        assert of_classes.max() - of_classes.min() <= 1
+        assert all(
+            of_examples[targets == label].max() - of_examples[targets == label].min() <= 1 for label in range(len(counts))
+        )
+
+
+def test_a_balanced_order_is_a_function_of_seed_and_epoch_and_is_mixed():
+    targets = torch.tensor([0] * 80 + [1] * 20)
+    order = draw_balanced_order(1, 2, targets)
+    assert torch.equal(order, draw_balanced_order(1, 2, targets))
+    assert not torch.equal(order, draw_balanced_order(1, 3, targets))
+    assert not torch.equal(order, draw_balanced_order(2, 2, targets))
+    assert 10 < targets[order[:50]].sum() < 40
+
+
+def test_an_example_that_comes_again_is_augmented_in_another_way(dataset):
+    augment = Standard(flip="random", padding=2, padding_mode="zeros")
+    load = make_resident_loader(dataset.train, torch.device("cpu"))
+    scale = InputScaling(dataset, torch.device("cpu"), torch.contiguous_format)
+    labels = torch.tensor([1] + [0] * (N - 1))
+    options = {"num_examples": N, "batch_size": N, "drop_last": False, "seed": 0, "device": torch.device("cpu")}
+    [(inputs, targets)] = make_training_batches(load, scale, augment, balanced_by=labels, **options)(1)
+    again = (draw_balanced_order(0, 1, labels) == 0).nonzero()[:, 0]
+    assert len(again) == N // 2
+    assert len(targets[again].unique()) == 1
+    assert len(inputs[again].unique(dim=0)) > 1
 
 
 def test_order_does_not_touch_the_global_stream():

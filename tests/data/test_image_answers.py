@@ -9,6 +9,7 @@ from PIL import Image
 
 from dlexp.config.check_config import check
 from dlexp.config.compose import compose
+from dlexp.config.lab_options import READ_BY_THE_RUN
 from dlexp.data.image_names import SUFFIXES
 from dlexp.errors import ConfigError, DatasetError
 from dlexp.parts.dataset import image_folder
@@ -37,7 +38,7 @@ def read(overrides):
     if problems := check(composed):
         raise ConfigError(*problems)
     keys = {key: value for key, value in composed.config["dataset"].items() if key[0] != "_"}
-    for key in ("per_class", "scale", "scale_on"):
+    for key in READ_BY_THE_RUN["dataset"]:
         del keys[key]
     return image_folder.read(**keys)
 

@@ -82,6 +82,43 @@ assert "sklearn" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize(
+    ("imbalance", "expected"), [(4.0, [40, 15, 5]), ([1.0, 0.1, 0.5], [40, 3, 10]), ([0.001, 1, 1], [1, 30, 20])]
+)
+def test_classes_are_thinned_out_in_the_training_split_alone(imbalance, expected):
+    source = images()
+    dataset = prepared(source, imbalance=imbalance, val_fraction=0)
+    assert dataset.train.targets.bincount().tolist() == expected
+    assert rows(dataset.train) < rows(source.train)
+    assert torch.equal(dataset.test.targets, source.test.targets)
+
+
+def test_thinning_follows_the_subset_and_comes_before_the_validation_split():
+    dataset = prepared(images(), per_class=20, imbalance=2.0, val_fraction=0.2)
+    assert (dataset.train.targets.bincount() + dataset.val.targets.bincount()).tolist() == [20, 14, 10]
+
+
+def test_a_larger_share_keeps_what_a_smaller_one_keeps():
+    small, large = (prepared(images(), imbalance=factor, val_fraction=0) for factor in (10, 3))
+    assert rows(small.train) < rows(large.train)
+    other = prepared(images(), imbalance=10, val_fraction=0, data_seed=1)
+    assert rows(small.train) != rows(other.train)
+
+
+@pytest.mark.parametrize(
+    ("source", "imbalance", "message"),
+    [
+        (images(), [0.5, 0.5], r"dataset\.imbalance: expected 3 numbers, one for each class, got 2\."),
+        (images(), [1.0, 1.0, 1.0], r"dataset\.imbalance=\[1\.0, 1\.0, 1\.0\] has no effect"),
+        (images(), 1.001, r"dataset\.imbalance=1\.001 has no effect: it keeps all examples"),
+        (line(), 10.0, r"dataset\.imbalance: expected null, as a regression has no classes, got 10"),
+    ],
+)
+def test_an_imbalance_that_cannot_be_or_changes_nothing_is_refused(source, imbalance, message):
+    with pytest.raises(ConfigError, match=message):
+        prepared(source, imbalance=imbalance)
+
+
 @pytest.mark.parametrize("per_class", [1, 7, 20])
 def test_subset_is_balanced(per_class):
     source = images()

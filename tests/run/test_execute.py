@@ -242,16 +242,17 @@ def test_a_gpu_trains_in_every_format(precision, tmp_path):
     assert summary["memory"]["allocated"] > 0
 
 
-def test_losses_are_recorded_without_label_smoothing_and_penalties(tmp_path):
-    (plain, rows), (smooth, others), (_, penalised) = (
+def test_losses_are_recorded_without_label_smoothing_class_weights_and_penalties(tmp_path):
+    (plain, rows), (smooth, others), (weighted, _), (_, penalised) = (
         run(*MOONS, "optimizer.lr=1e-30", *more, root=tmp_path)  # a rate at which no weight changes
-        for more in ((), ("loss.label_smoothing=0.4",), ("l2=0.1",))
+        for more in ((), ("loss.label_smoothing=0.4",), ("loss.class_weight=[1,3]",), ("l2=0.1",))
     )
     for name in ("train/loss", "val/loss", "test/loss"):
-        assert smooth["metrics"][name] == plain["metrics"][name]
+        assert smooth["metrics"][name] == weighted["metrics"][name] == plain["metrics"][name]
     assert "train/objective" not in {**rows[1], **plain["metrics"]}
     assert [row["val/loss"] for row in others] == [row["val/loss"] for row in rows]
     assert smooth["metrics"]["train/objective"] != smooth["metrics"]["train/loss"]
+    assert weighted["metrics"]["train/objective"] > 1.5 * weighted["metrics"]["train/loss"]
     for row, other in zip(penalised[1:], rows[1:], strict=True):
         assert row["train/loss"] == other["train/loss"]
         assert float(row["train/objective"]) > float(row["train/loss"]) + 1e-3

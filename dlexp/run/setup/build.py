@@ -73,9 +73,9 @@ def build(config: Mapping[str, Any], facts: Facts) -> Built:
         recompute_blocks(model)
     torch.manual_seed(derive_seed(config["seed"], "dropout"))
     optimizer = make_optimizer(config, model)
-    loss, score = make_loss(config, facts.dataset.task), SCORES[facts.dataset.task]
+    loss, score = make_loss(config, facts.dataset).to(facts.device), SCORES[facts.dataset.task]
     step_settings = StepSettings(*(config[key] for key in StepSettings._fields))
-    plain_loss = make_plain_loss(config, facts.dataset.task)
+    plain_loss = make_plain_loss(config, facts.dataset)
     step = TrainingStep(model, loss, optimizer, precision, score, step_settings, plain_loss)
     schedule = make_factory(config, "scheduler")(optimizer, facts.horizon)
     scale = InputScaling(facts.dataset, facts.device, memory_format)
@@ -120,6 +120,7 @@ def build_batches(
         drop_last=config["drop_last"],
         seed=config["seed"],
         device=facts.device,
+        balanced_by=dataset.train.targets if config["sampling"] == "balanced" else None,
     )
     evaluations = {
         name: make_evaluation_batches(

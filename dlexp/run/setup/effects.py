@@ -62,6 +62,21 @@ def check_scale(config: Mapping[str, Any], overridden: Set[str], dataset: Datase
     ]
 
 
+def check_balance(config: Mapping[str, Any], dataset: Dataset) -> Iterator[str]:
+    """What is wrong with settings that weigh the classes, or draw examples by class."""
+    if dataset.task == "regression":
+        return
+    weights, num_classes = config["loss"].get("class_weight", "none"), len(dataset.classes)
+    if isinstance(weights, list) and len(weights) != num_classes:
+        yield f"loss.class_weight: expected {num_classes} numbers, one for each class, got {len(weights)}."
+    elif isinstance(weights, list) and len(set(weights)) == 1:
+        yield "loss.class_weight has no effect on the classes: all have the same weight. Leave it out."
+    counts = torch.bincount(dataset.train.targets, minlength=num_classes)
+    for key, value in (("loss.class_weight", weights), ("sampling", config["sampling"])):
+        if value == "balanced" and len(counts.unique()) == 1:
+            yield f"{key}=balanced has no effect: there are {int(counts[0]):,} training examples of each class. Leave it out."
+
+
 def check_init(config: Mapping[str, Any], overridden: Set[str], num_examples: int) -> tuple[list[str], list[str]]:
     """What to say of a number of examples that an initialisation looks at and that the training split does not have.
 

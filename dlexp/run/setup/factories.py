@@ -14,9 +14,10 @@ from torch import nn
 
 from dlexp.config.lab_options import INSTALLED, MEANT_WITHOUT, READ_BY_THE_RUN
 from dlexp.config.values import format_value
-from dlexp.contract import ConfigError, Dataset, Source, Task
+from dlexp.contract import ConfigError, Dataset, Source
 from dlexp.data.prepare import prepare
 from dlexp.run.setup.lab_modules import with_full_targets
+from dlexp.training.class_weight import ClassWeighted, choose_weights
 from dlexp.training.probing import PlannedProbe, ProbeMode
 
 NO_AVERAGE = "dlexp.parts.average.none.none"
@@ -85,20 +86,31 @@ def make_optimizer(config: Mapping[str, Any], model: nn.Module) -> torch.optim.O
     return make([{"params": decayed}, {"params": others, "weight_decay": 0.0}])
 
 
-def make_loss(config: Mapping[str, Any], task: Task) -> nn.Module:
+def make_loss(config: Mapping[str, Any], dataset: Dataset) -> nn.Module:
     """The loss of a run. In a regression `loss.softmax`, which acts on classes, is off."""
-    off = {"softmax": False} if task == "regression" and "softmax" in config["loss"] else {}
-    return make_factory(config, "loss")(**off)
+    off = {"softmax": False} if dataset.task == "regression" and "softmax" in config["loss"] else {}
+    loss: nn.Module = make_factory(config, "loss")(**off)
+    asked = _read_class_weight(config)
+    if asked == "none":
+        return loss
+    return ClassWeighted(loss, choose_weights(asked, dataset.train.targets, dataset.num_outputs))
 
 
-def make_plain_loss(config: Mapping[str, Any], task: Task) -> nn.Module | None:
-    """The loss of a run without its label smoothing; None if it has none."""
-    return make_loss({**config, "loss": {**config["loss"], "label_smoothing": 0.0}}, task) if smooths_labels(config) else None
+def make_plain_loss(config: Mapping[str, Any], dataset: Dataset) -> nn.Module | None:
+    """The loss of a run without label smoothing and class weights, which is recorded; None if it has neither."""
+    if not changes_loss(config):
+        return None
+    plain = {key: value for key, value in {"label_smoothing": 0.0, "class_weight": "none"}.items() if key in config["loss"]}
+    return make_loss({**config, "loss": {**config["loss"], **plain}}, dataset)
 
 
-def smooths_labels(config: Mapping[str, Any]) -> bool:
-    """Whether the loss mixes the targets with another distribution, by its key `label_smoothing`."""
-    return bool(config["loss"].get("label_smoothing"))
+def changes_loss(config: Mapping[str, Any]) -> bool:
+    """Whether the loss that is minimised is not the recorded one: it smooths labels, or weighs classes."""
+    return bool(config["loss"].get("label_smoothing")) or _read_class_weight(config) != "none"
+
+
+def _read_class_weight(config: Mapping[str, Any]) -> Any:
+    return config["loss"].get("class_weight", MEANT_WITHOUT["loss"]["class_weight"])
 
 
 def averages_weights(config: Mapping[str, Any]) -> bool:
@@ -153,7 +165,8 @@ def forget_data() -> None:
 @lru_cache(maxsize=4)
 def _prepare(options: str, version: str, val_fraction: float, data_seed: int) -> Dataset:
     reader = json.loads(options)
-    common = {key: reader.pop(key) for key in READ_BY_THE_RUN["dataset"]}
+    without = MEANT_WITHOUT["dataset"]
+    common = {key: reader.pop(key, without.get(key)) for key in READ_BY_THE_RUN["dataset"]}
     source = _read(json.dumps(reader), version)
     return prepare(source, **common, val_fraction=val_fraction, data_seed=data_seed)
 

@@ -14,6 +14,7 @@ from dlexp.data.preprocessing import KINDS
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import check_hardware, physical_memory
 from dlexp.run.setup.effects import (
+    check_balance,
     check_epochs,
     check_init,
     check_scale,
@@ -117,14 +118,14 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
     if dataset.task == "regression":
         if "classes" in traits("loss", choices["loss"]).needs:
             problems.append(f"loss={choices['loss']} needs classes, and dataset={name} is a regression: use loss=mse.")
-        for key in ("loss.softmax", "loss.label_smoothing"):
+        for key in ("loss.softmax", "loss.label_smoothing", "loss.class_weight", "sampling"):
             if key in overridden:
                 problems.append(f"{key} acts on classes, and dataset={name} is a regression: leave it out.")
         if config["monitor"] == "acc":
             problems.append(f"monitor=acc needs classes, and dataset={name} is a regression: use monitor=loss.")
     if dataset.task == "classification" and (config["target"] or 0) > 1:
         problems.append(f"target: an accuracy is a number from 0 to 1, got {config['target']}: 94 % is target=0.94.")
-    problems += _check_kind(config, choices, dataset)
+    problems += [*_check_kind(config, choices, dataset), *check_balance(config, dataset)]
     if len(dataset.input_shape) != 3:
         needs_images = {
             f"augment={choices['augment']}": (choices["augment"] != "none", "use augment=none"),
@@ -134,7 +135,9 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
         data = f"dataset={name} has inputs of shape {list(dataset.input_shape)}"
         problems += [f"{key} needs images, and {data}: {fix}." for key, (is_set, fix) in needs_images.items() if is_set]
     if "data_seed" in overridden and not draws_data(config, dataset):
-        problems.append("data_seed: has no effect: the data set has all three splits, and dataset.per_class is null.")
+        problems.append(
+            "data_seed: has no effect: the data set has all three splits, and dataset.per_class and dataset.imbalance are null."
+        )
     return problems
 
 
@@ -145,7 +148,8 @@ def draws_data(config: Mapping[str, Any], dataset: Dataset) -> bool:
     """
     options = config["dataset"]
     split = config["val_fraction"] > 0 and not dataset.has_own_val
-    return split or options["per_class"] is not None or ("data_seed" in options and options.get("test_fraction", 0) is not None)
+    thinned = options["per_class"] is not None or options.get("imbalance") is not None
+    return split or thinned or ("data_seed" in options and options.get("test_fraction", 0) is not None)
 
 
 def _check_kind(config: Mapping[str, Any], choices: Mapping[str, str], dataset: Dataset) -> list[str]:

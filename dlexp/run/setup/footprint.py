@@ -165,7 +165,7 @@ def _list_saved_bytes(config: Mapping[str, Any], dataset: Dataset, batch_size: i
         with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
             with torch.autocast("cpu", dtype) if dtype else nullcontext():
                 outputs = model(inputs)
-            loss = make_loss(config, dataset.task)(outputs.float(), targets)
+            loss = make_loss(config, dataset)(outputs.float(), targets)
         del loss
         found: dict[int | None, list[int]] = {None: []}
         for tensor, at in saved.values():

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dlexp.config.lab_options import READ_BY_THE_RUN
 from dlexp.config.options import read_option, traits
 from dlexp.contract import ConfigError, DatasetError
 from dlexp.machine.memory import Memory
@@ -16,7 +17,7 @@ from dlexp.parts.dataset import image_folder
 DEFAULTS = {
     key: value
     for key, value in read_option("dataset", "image_folder").items()
-    if key not in ("_target_", "_partial_", "per_class", "scale", "scale_on")
+    if key not in ("_target_", "_partial_", *READ_BY_THE_RUN["dataset"])
 } | {"data_seed": 42}
 CLASSES = ("bee", "ant", "cow")  # not in order
 

@@ -7,12 +7,16 @@ import torch.nn.functional as F
 from scipy.special import expit, log_softmax, softmax
 
 from dlexp.config.options import read_option
+from dlexp.contract import Dataset, Split
 from dlexp.run.setup.factories import make_loss
 from tests.options import make, options
 
 OUTPUTS = torch.randn(7, 4, generator=torch.Generator().manual_seed(0)) * 2
 CLASSES = torch.tensor([0, 3, 1, 2, 2, 0, 1])
 ONE_HOT = np.eye(4)[CLASSES]
+
+NUMBERS = Split(torch.zeros(7, 2), torch.zeros(7, 1))
+LINE = Dataset(train=NUMBERS, val=None, test=NUMBERS, classes=(), shift=torch.zeros(()), factor=torch.ones(()))
 
 
 def expected_focal(gamma):
@@ -113,7 +117,7 @@ def test_mse_of_soft_targets_is_that_of_probabilities(keys, predict):
 @pytest.mark.parametrize("use_softmax", [True, False])
 def test_mse_of_a_regression_is_plain(use_softmax):
     targets = torch.randn(7, 1)
-    mse = make_loss({"loss": read_option("loss", "mse") | {"softmax": use_softmax}}, "regression")
+    mse = make_loss({"loss": read_option("loss", "mse") | {"softmax": use_softmax}}, LINE)
     loss = mse(OUTPUTS[:, :1], targets)
     assert loss.item() == pytest.approx(expected_mse(OUTPUTS[:, :1], targets.numpy()), rel=1e-5)
 

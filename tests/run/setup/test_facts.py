@@ -27,6 +27,18 @@ REFUSED = {
     "classes wanted by cross_entropy": ([*LINE, "loss=cross_entropy"], "loss=cross_entropy needs classes"),
     "classes wanted by focal": ([*LINE, "loss=focal"], "loss=focal needs classes"),
     "softmax of numbers": ([*LINE, "loss.softmax=false"], "loss.softmax acts on classes"),
+    "weights of the classes of numbers": ([*LINE, "loss.class_weight=balanced"], "loss.class_weight acts on classes"),
+    "numbers drawn by class": ([*LINE, "sampling=balanced"], "sampling acts on classes"),
+    "weights of equally frequent classes": (
+        [*MOONS, "dataset.per_class=20", "val_fraction=0.1", "loss.class_weight=balanced"],
+        "loss.class_weight=balanced has no effect: there are 18 training examples of each class",
+    ),
+    "drawing by equally frequent classes": (
+        [*MOONS, "dataset.per_class=20", "val_fraction=0.1", "sampling=balanced"],
+        "sampling=balanced has no effect: there are 18 training examples of each class",
+    ),
+    "too many weights": ([*MOONS, "loss.class_weight=[1,2,3]"], "loss.class_weight: expected 2 numbers, .* got 3"),
+    "equal weights": ([*MOONS, "loss.class_weight=[2,2]"], "all have the same weight"),
     "accuracy of numbers": ([*LINE, "monitor=acc"], "monitor=acc needs classes"),
     "subset of numbers": ([*LINE, "dataset.per_class=3"], "a regression has no classes"),
     "a batch that never comes": ([*MOONS, "batch_size=64", "drop_last=true"], "leaves no batch of 63 training examples"),
