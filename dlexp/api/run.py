@@ -17,6 +17,7 @@ from dlexp.errors import ConfigError
 from dlexp.run.numbers import format_value
 from dlexp.run.record.checksums import check_file
 from dlexp.run.record.forms import read_summary_file
+from dlexp.run.record.scores import TESTED
 from dlexp.trained.find import find_run
 
 if TYPE_CHECKING:  # they load torch, which reading a run's numbers does not need
@@ -161,7 +162,7 @@ class Run:
 
         summary = self.summary
         metrics, seconds = summary.get("metrics") or {}, summary.get("seconds") or {}
-        parts = [self.status, *(f"{name} {format_value(name, metrics[name])}" for name in metrics if name.startswith("test/"))]
+        parts = [self.status, *(f"{name} {format_value(name, metrics[name])}" for name in metrics if name in TESTED)]
         parts += [f"{seconds['train']:.1f} s of training"] if "train" in seconds else []
         lines = [self.folder.name, ", ".join(parts), *([str(summary["reason"])] if summary.get("reason") else [])]
         return show_lines(lines) + show_curve(self.metrics, summary.get("restored_epoch"))

@@ -11,6 +11,7 @@ from dlexp.analysis.read.load import build_runs, read_run_folders
 from dlexp.api.run import Run
 from dlexp.config.suggestion import nearest_option
 from dlexp.errors import ConfigError
+from dlexp.run.record.scores import TESTED
 
 
 class Sweep(Sequence[Run]):
@@ -36,7 +37,7 @@ class Sweep(Sequence[Run]):
         `dlexp.load_runs` has all columns.
         """
         frame = self._load()
-        tests = [name for name in frame if str(name).startswith("test/")]
+        tests = [name for name in frame if name in TESTED]
         reason = ["reason"] if frame["reason"].notna().any() else []
         columns = ["id", *self.keys, "status", *tests, "seconds", *reason]
         return frame[[name for name in columns if name in frame]]

@@ -17,6 +17,7 @@ COMMANDS = {
     "preview": "draw a training batch as the model gets it; print shapes, range, labels",
     "check": "check options: shapes, gradients, determinism, resume, an effect of every key",
     "predict": "predict the classes, or the numbers, of new files with a trained run",
+    "ensemble": "combine finished runs by vote or mean, and measure what it gains",
     "export": "write a trained model as safetensors and JSON, with code that loads it",
     "report": "write the page of a run, or the report of a study, from their folders",
     "reproduce": "run every published study, or those named, one after the other",

@@ -15,6 +15,7 @@ from dlexp.machine.printing import print_text, put_on_one_line
 from dlexp.run.bars import Live
 from dlexp.run.numbers import epoch_line, format_value
 from dlexp.run.record.forms import BROKEN
+from dlexp.run.record.scores import TESTED
 from dlexp.run.side_by_side import Messages, Titled
 
 FULL, LINES, NONE = "full", "lines", "none"  # the values of the setting `display`
@@ -169,7 +170,7 @@ def result_line(summary: Mapping[str, Any], folder: Path | None) -> str:
     if summary["status"] in BROKEN:
         see = f" (see {folder / 'train.log'})" if folder else ""
         return put_on_one_line(f"{summary['status']}: {summary['reason']}{see}")
-    tests = [f"{name} {format_value(name, number)}" for name, number in summary["metrics"].items() if name.startswith("test/")]
+    tests = [f"{name} {format_value(name, number)}" for name, number in summary["metrics"].items() if name in TESTED]
     tests = tests if summary["metrics"].get("test/loss") is not None else ["no test metrics"]
     seconds = f"{sum(summary['seconds'].values()):.1f} s"
     if "reason" in summary:

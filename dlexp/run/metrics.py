@@ -3,7 +3,8 @@
 import math
 from typing import Any
 
-from dlexp.contract import Task
+from dlexp.contract import Dataset, Task
+from dlexp.run.record.scores import FALLING, OF_ALL, OF_CLASS
 from dlexp.run.setup.factories import changes_loss
 from dlexp.run.setup.facts import Facts
 from dlexp.training.learner import Numbers
@@ -17,10 +18,11 @@ def watched_split(config: dict[str, Any]) -> str | None:
 
 
 def monitored(row: Numbers, watched: str | None, monitor: str) -> float | None:
-    """The value that determines the best epoch, lower is better: the loss, or the error rate."""
+    """The value that determines the best epoch, lower is better: one of `FALLING`, or 1 minus another score."""
     if watched is None:
         return None
-    return row[f"{watched}/loss"] if monitor == "loss" else 1.0 - row[f"{watched}/acc"]
+    value = row[f"{watched}/{monitor}"]
+    return value if monitor in FALLING else 1.0 - value
 
 
 def speed(rows: list[Numbers], seconds: float, watched: str | None, target: float | None) -> Numbers:
@@ -55,13 +57,23 @@ def name_score(task: Task) -> str:
     return "acc" if task == "classification" else "rmse"
 
 
+def list_scores(dataset: Dataset) -> tuple[str, ...]:
+    """The scores of the test split beside loss and accuracy."""
+    return OF_ALL if dataset.task == "classification" else ()
+
+
+def list_class_scores(dataset: Dataset) -> list[str]:
+    """The scores of each class, such as `recall/ship`."""
+    return [f"{kind}/{name}" for kind in OF_CLASS for name in dataset.classes]
+
+
 def list_columns(config: dict[str, Any], facts: Facts) -> list[str]:
     """The columns of metrics.csv."""
     score = name_score(facts.dataset.task)
     watched = watched_split(config)
     columns = ["epoch", "step", "lr", "train/loss", f"train/{score}"]
     columns += ["train/objective"] if changes_loss(config) or config["l1"] or config["l2"] else []
-    columns += [f"{watched}/loss", f"{watched}/{score}"] if watched else []
+    columns += [f"{watched}/{name}" for name in dict.fromkeys(("loss", score, config["monitor"]))] if watched else []
     columns += ["train/grad_norm"]
     is_clipped = config["grad_clip"] is not None or config["grad_clip_value"] is not None
     columns += ["train/clip_rate"] if is_clipped else []
@@ -75,6 +87,7 @@ def list_metrics(config: dict[str, Any], facts: Facts) -> set[str]:
     watched = watched_split(config)
     names = {name for name in list_columns(config, facts) if name.startswith(("train/", "val/"))}
     names |= {"test/loss", f"test/{score}", "train/seconds", "train/examples_per_s"}
-    names |= {"best/epoch", f"best/{watched}/loss", f"best/{watched}/{score}"} if watched else set()
+    names |= {f"test/{name}" for name in (*list_scores(facts.dataset), *list_class_scores(facts.dataset))}
+    names |= {"best/epoch", *(f"best/{watched}/{name}" for name in ("loss", score, config["monitor"]))} if watched else set()
     names |= {"target/epoch", "target/seconds"} if config["target"] is not None else set()
     return names

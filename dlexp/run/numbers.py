@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dlexp.run.record.scores import is_score, is_share
+
 MAIN = [f"{split}/{name}" for split in ("val", "test", "train") for name in ("acc", "rmse", "loss")]  # the most telling first
 
 NOTHING = "–"  # in the place of a number that there is not
@@ -21,7 +23,7 @@ def split_numbers(row: Mapping[str, float]) -> tuple[str, str]:
 
 
 def _format_numbers(row: Mapping[str, float]) -> list[str]:
-    numbers = [f"{name} {format_value(name, row[name])}" for name in row if name.endswith(("/loss", "/acc", "/rmse"))]
+    numbers = [f"{name} {format_value(name, row[name])}" for name in row if is_score(name)]
     rate = row.get("examples_per_s")
     return numbers + ([f"{rate:,.0f} examples/s"] if rate else [])
 
@@ -34,6 +36,6 @@ def format_value(name: str, value: Any) -> str:
     """Format a metric: rates in per cent, other numbers with four digits."""
     if value is None or value == "":
         return NOTHING
-    if name.endswith("/acc"):
+    if is_share(name):
         return f"{100 * value:.2f} %"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from dlexp.data.preprocessing import describe_preprocessing, to_json
 from dlexp.machine.device import empty_cache
+from dlexp.run.class_scores import Answers, measure_classes, measure_score, measure_scores
 from dlexp.run.clock import Clock
 from dlexp.run.display import Display
 from dlexp.run.divergence import Divergence
 from dlexp.run.early_stopping import EarlyStopping
-from dlexp.run.metrics import monitored, name_score, speed, watched_split
+from dlexp.run.metrics import list_scores, monitored, name_score, speed, watched_split
 from dlexp.run.numbers import epoch_line
 from dlexp.run.predictions import select_predictions
 from dlexp.run.record import checkpoint
@@ -49,6 +50,7 @@ class RunState:
         self.restores_best = stopping["patience"] is not None and stopping["restore_best"]
         self.best_weights: dict[str, Tensor] | None = None
         self.divergence = Divergence(config["on_divergence"], self.learner)
+        self.of_classes: dict[str, Numbers] = {}  # score of the test split → class → value
 
     def begin(self) -> None:
         """Record the untrained model as row 0."""
@@ -121,6 +123,7 @@ class RunState:
         return {
             "status": self.status,
             "metrics": metrics,
+            **({"of_classes": self.of_classes} if self.of_classes else {}),
             "epochs": last["epoch"],
             "steps": last["step"],
             "first_bad_step": self.learner.first_bad_step,
@@ -185,18 +188,36 @@ class RunState:
 
     def _test(self, *, usable: bool) -> Numbers:
         """Evaluate the test split, and save its predictions if they are such."""
-        if not usable:
-            return dict.fromkeys(("test/loss", f"test/{name_score(self.facts.dataset.task)}"), math.nan)
-        outputs: list[Tensor] = []
-        numbers = self._evaluate("test", outputs)
-        if math.isfinite(numbers["test/loss"]):
-            self.record.arrays("predictions", select_predictions(torch.cat(outputs), self.facts.dataset))
-        self.clock.lap("record")
-        return numbers
+        dataset, unknown = self.facts.dataset, dict.fromkeys(list_scores(self.facts.dataset), math.nan)
+        numbers = dict.fromkeys(("loss", name_score(dataset.task)), math.nan)
+        if usable:
+            outputs: list[Tensor] = []
+            numbers = self._evaluate_split("test", outputs)
+            if math.isfinite(numbers["loss"]):
+                self.record.arrays("predictions", select_predictions(torch.cat(outputs), dataset))
+                if unknown:
+                    answers = Answers(torch.cat(outputs), dataset.test.targets)
+                    unknown = measure_scores(answers)
+                    self.of_classes = measure_classes(answers, dataset.classes)
+            self.clock.lap("record")
+        return {f"test/{name}": number for name, number in {**numbers, **unknown}.items()}
 
-    def _evaluate(self, split: str, outputs_of: list[Tensor] | None = None) -> Numbers:
+    def _evaluate(self, split: str) -> Numbers:
+        """Loss and score of a split, and the monitored score if it is another one."""
+        monitor, dataset = self.config["monitor"], self.facts.dataset
+        outputs: list[Tensor] | None = None if monitor in ("loss", "acc") else []
+        numbers = self._evaluate_split(split, outputs)
+        if outputs is not None:
+            numbers[monitor] = math.nan
+            if math.isfinite(numbers["loss"]):
+                targets = getattr(dataset, split).targets
+                numbers[monitor] = measure_score(monitor, Answers(torch.cat(outputs), targets), dataset.classes)
+            self.clock.lap("evaluation")
+        return {f"{split}/{name}": number for name, number in numbers.items()}
+
+    def _evaluate_split(self, split: str, outputs_of: list[Tensor] | None) -> Numbers:
         mirror = split == "test" and self.config["test_flip"]
         numbers = self.learner.evaluate(self.built.evaluations[split], outputs_of, mirror=mirror)
         self.show_notes()
         self.clock.lap("evaluation")
-        return {f"{split}/{name}": number for name, number in numbers.items()}
+        return numbers

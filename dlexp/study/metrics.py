@@ -2,8 +2,9 @@
 
 from dlexp.config.suggestion import nearest_option
 from dlexp.config.values import make_printable
+from dlexp.run.record.scores import OF_ALL, OF_CLASS, is_share, name_kind, split_metric
 
-SCORES = ("loss", "acc", "rmse")
+SCORES = ("loss", "acc", "rmse", *OF_ALL)
 TRAINING = ("grad_norm", "clip_rate", "overflow_steps", "objective", "seconds", "examples_per_s")
 COUNTS = ("seconds", "num_epochs", "num_steps", "num_parameters", "restored_epoch", "first_bad_step")
 PHASES = ("setup", "warmup", "train", "evaluation", "probe", "checkpoint", "record", "tune")
@@ -24,7 +25,7 @@ METRICS = (
 
 def is_rate(metric: str) -> bool:
     """Whether a metric is a rate, between 0 and 1."""
-    return metric.endswith("/acc")
+    return is_share(metric)
 
 
 def is_measured(metric: str) -> bool:
@@ -34,7 +35,8 @@ def is_measured(metric: str) -> bool:
 
 def describe_unknown(metric: str) -> str:
     """What is wrong with a metric that no run of any study has; empty if there is such a metric."""
-    if metric in METRICS:
+    split, score = split_metric(metric)
+    if metric in METRICS or split and name_kind(metric) in OF_CLASS and "/" in score:
         return ""
     name = make_printable(metric)
     near = nearest_option(name, METRICS) if "/" in name or "." in name else nearest_option(f"test/{name}", METRICS)

@@ -167,6 +167,8 @@ def check_cells(cells: Sequence[Composed], study: str = ADHOC) -> Checked:
                         work[run.identity] = measure_work(facts)
                 elif summary := run.read_summary():
                     metrics.update(summary.get("metrics", {}))
+                    scores = summary.get("of_classes", {})
+                    metrics.update(f"test/{score}/{name}" for score, values in scores.items() for name in values)
                 runs[run.identity] = run
             except UnsupportedError as error:
                 unsupported.append(" ".join(error.problems))

@@ -1,12 +1,14 @@
 """Predict with a trained model, computed as the run evaluated its own test split."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from dlexp.contract import Split
 from dlexp.data.batches import EVALUATION_BATCH, InputScaling
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import configure_torch, find_device, restoring_torch
@@ -60,9 +62,38 @@ def predict(
     return _rank_classes(names, every, classes, top) if classes else _list_numbers(names, every)
 
 
+def predict_test(trained: Trained, device: str | torch.device = "cpu") -> tuple[Tensor, Split]:
+    """Compute the outputs for the test split of a run, float32 [N, K] on the CPU, as the run did.
+
+    Returns:
+        The outputs, and the split.
+
+    Raises:
+        ConfigError, DatasetError, CheckpointError, UnsupportedError: As `predict` and `Trained.dataset` do.
+    """
+    test = trained.dataset().test
+    with _computing_outputs(trained, device) as (compute, place):
+        outputs = [compute(batch).cpu() for batch in test.inputs.split(EVALUATION_BATCH[place.type])]
+    return torch.cat(outputs), test
+
+
 def _predict_batches(
     trained: Trained, inputs: object, device: str | torch.device, skip: Skip | None
 ) -> Iterator[tuple[list[Name], Tensor]]:
+    with _computing_outputs(trained, device) as (compute, place):
+        keys = trained.config["dataset"]
+        reader = InputReader(
+            trained.preprocessing, skip=skip, array_name=keys.get("inputs"), decimal=keys.get("decimal", "point")
+        )
+        for names, raw in reader.read_batches(inputs, EVALUATION_BATCH[place.type]):
+            yield names, compute(raw)
+
+
+@contextmanager
+def _computing_outputs(
+    trained: Trained, device: str | torch.device
+) -> Iterator[tuple[Callable[[Tensor], Tensor], torch.device]]:
+    """Within this context torch is set as in the run, and a function computes the outputs for raw inputs, on the device."""
     place = device if isinstance(device, torch.device) else find_device(device)
     hardware, test_flip = trained.hardware, trained.config["test_flip"]
     if problems := check_fused_lstm(trained.config, place):
@@ -77,14 +108,12 @@ def _predict_batches(
         )
         model = trained.model(place)
         scale = InputScaling(trained.preprocessing, place, trained.memory_format)
-        keys = trained.config["dataset"]
-        reader = InputReader(
-            trained.preprocessing, skip=skip, array_name=keys.get("inputs"), decimal=keys.get("decimal", "point")
-        )
-        for names, raw in reader.read_batches(inputs, EVALUATION_BATCH[place.type]):
+
+        def compute(raw: Tensor) -> Tensor:
             with users_errors(), torch.no_grad():
-                outputs = compute_outputs(model, precision, scale(raw.to(place)), mirror=test_flip)
-            yield names, outputs
+                return compute_outputs(model, precision, scale(raw.to(place)), mirror=test_flip)
+
+        yield compute, place
 
 
 def _make_precision(config: dict[str, Any], device: torch.device) -> Precision:

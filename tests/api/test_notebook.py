@@ -1,4 +1,4 @@
-"""notebooks/analysis.ipynb from a clean kernel."""
+"""The notebooks from a clean kernel."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from tests import ROOT
 from tests.analysis.made import make_study
 
 NOTEBOOK = ROOT / "notebooks" / "analysis.ipynb"
+BATCH_NORM = ROOT / "notebooks" / "bn_demonstration.ipynb"
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbclient: pip install -e '.[dev]'")
 nbclient = pytest.importorskip("nbclient", reason="needs nbclient: pip install -e '.[dev]'")
@@ -63,7 +64,18 @@ def test_the_stop_button_saves_the_state_and_the_same_cell_goes_on(tmp_path, mon
     assert 0 < epochs < log.read_text().count("  epoch ")
 
 
-def test_no_output_is_stored():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def test_batch_norm_by_hand_agrees_with_the_module(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = nbformat.read(BATCH_NORM, as_version=4)
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(BATCH_NORM.parent)}}).execute()
+    printed = [
+        output["text"] for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "stream"
+    ]
+    assert "norm=bn needs more than one value per channel" in "".join(printed)
+
+
+@pytest.mark.parametrize("path", [NOTEBOOK, BATCH_NORM], ids=lambda path: path.stem)
+def test_no_output_is_stored(path):
+    notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
     nbformat.validate(notebook)

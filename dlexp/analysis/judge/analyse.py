@@ -83,6 +83,12 @@ def analyse(folder: str | Path) -> StudyResult:
     )
 
 
+def _list_metrics(study: Mapping[str, Any]) -> list[str]:
+    """The metrics that a study compares."""
+    named = [study.get("metric"), *(prediction.get("metric") for prediction in study.get("predictions") or ())]
+    return [metric for metric in named if metric]
+
+
 def _list_cells(planned: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The cells of the runs that a protocol lists, in their order."""
     return list({json.dumps(run["cell"]): run["cell"] for run in planned}.values())
@@ -115,7 +121,7 @@ def _read_runs(folder: Path, protocol: Mapping[str, Any]) -> _Read:
     found = {run.id: run for run in read_run_folders(folders, damaged)}
     listed = [found[run["id"]] for run in planned if run["id"] in found]
     table = None if folders or damaged else find_table(folder / "runs.csv")
-    runs = build_planned(planned, keys, read_runs(table) if table else build_runs(listed), damaged)
+    runs = build_planned(planned, keys, read_runs(table) if table else build_runs(listed, _list_metrics(study)), damaged)
     names = ["id", *(["data_seed"] if study.get("data_seeds") else []), "seed", *keys]
     fields = {row["id"]: {name: row[name] for name in names} for row in runs[names].to_dict("records")}
     if table:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dlexp.run.record.scores import FALLING, is_share, name_kind
+
 Curve = Sequence[float] | np.ndarray
 
 LAST_EPOCHS = 10  # that stability and trend are computed from
@@ -114,7 +116,7 @@ def time_to_target(curves: pd.DataFrame, metric: str, target: float) -> pd.Serie
 
 def is_rising(metric: str) -> bool:
     """Whether a higher value of this metric is better."""
-    return metric.rpartition("/")[2] in ("acc", "examples_per_s")
+    return metric.rpartition("/")[2] in ("acc", "examples_per_s") or is_share(metric) and name_kind(metric) not in FALLING
 
 
 def evaluated_split(curves: pd.DataFrame) -> str | None:

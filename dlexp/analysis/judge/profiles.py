@@ -12,6 +12,7 @@ from scipy import stats
 from dlexp.analysis.judge.curves import is_rising
 from dlexp.analysis.judge.draws import Outcomes
 from dlexp.analysis.judge.statistics import LEVEL
+from dlexp.run.record.scores import is_share
 
 RESAMPLES = 5000
 TRIMMED = 0.25  # at each end
@@ -20,7 +21,7 @@ TAILS = (50 * (1 - LEVEL), 50 * (1 + LEVEL))  # percentiles
 
 def is_own_score(metric: str) -> bool:
     """Whether a metric is itself the score of a run, because it lies between 0 and 1 and larger is better: an accuracy."""
-    return metric.rpartition("/")[2] == "acc"
+    return metric == "acc" or is_share(metric) and is_rising(metric)
 
 
 def score_runs(cells: Sequence[Outcomes], metric: str) -> list[np.ndarray] | None:

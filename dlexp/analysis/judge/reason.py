@@ -5,6 +5,7 @@ import math
 from dlexp.analysis.judge.costs import COSTS
 from dlexp.analysis.judge.judgement import Verdict
 from dlexp.analysis.judge.statistics import MAX_SEEDS, TINY
+from dlexp.run.record.scores import is_share
 
 POINTS = " points"
 
@@ -161,4 +162,4 @@ def _format_amount(value: float, verdict: Verdict) -> str:
         return "0"
     if cost := COSTS.get(verdict.metric):
         return f"{value * cost.factor:+.3g} {cost.unit}"
-    return f"{100 * value:+.2f}{POINTS}" if verdict.metric.endswith("acc") else f"{value:+.3g}"
+    return f"{100 * value:+.2f}{POINTS}" if is_share(verdict.metric) or verdict.metric.endswith("acc") else f"{value:+.3g}"

@@ -18,6 +18,7 @@ from dlexp.run.record.layout import RUN_FOLDER_NAME
 # Keys of summary.json that RunFolder holds elsewhere, or under other names, than in `summary`.
 RENAMED_KEYS = {
     "metrics",
+    "of_classes",
     "choices",
     "overrides",
     "seconds",
@@ -62,6 +63,7 @@ class RunFolder:
         choices: Group → option.
         config: Every leaf of config.yaml under its dotted path, without targets and references to other keys.
         metrics: Metrics under their slashed names; nan where the summary has null, and scores without a loss.
+        of_classes: Scores of each class, under names such as `test/recall/ship`; empty in older runs.
         summary: The rest of the summary, flat; `seconds` are the seconds of training.
         modules: Path of a module of dlexp that made the numbers → hash of its source; empty in older runs.
         libraries: Library that read the data or computed → its version, or a hash; empty in older runs.
@@ -77,6 +79,7 @@ class RunFolder:
     summary: dict[str, Any] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     libraries: dict[str, str] = field(default_factory=dict)
+    of_classes: dict[str, float] = field(default_factory=dict)
 
 
 def read_run_folder(path: Path) -> RunFolder:
@@ -115,7 +118,12 @@ def _build_finished(path: Path, config: dict[str, Any], summary: Mapping[str, An
     metrics = drop_scores_without_loss(metrics)
     ended = summary["id"], path, summary["status"], summary.get("reason")
     made_by = summary.get("modules", {}), summary.get("libraries", {})
-    return RunFolder(*ended, summary["choices"], config, metrics, rest, *made_by)
+    of_classes = {
+        f"test/{score}/{name}": value
+        for score, values in summary.get("of_classes", {}).items()
+        for name, value in values.items()
+    }
+    return RunFolder(*ended, summary["choices"], config, metrics, rest, *made_by, of_classes)
 
 
 def _read_choices(path: Path) -> dict[str, str]:

@@ -89,8 +89,9 @@ def list_single_folders(study_folder: Path, damaged: dict[str, str]) -> list[Pat
     return [several[0] for several in folders.values() if len(several) == 1]
 
 
-def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
-    """Build the table of `load_runs`."""
+def build_runs(runs: Iterable[RunFolder], metrics: Iterable[str] = ()) -> pd.DataFrame:
+    """Build the table of `load_runs`, with these scores of single classes, such as `test/recall/ship`, as columns."""
+    of_classes = set(metrics)
     runs = list(runs)
     varying = _varying_keys(runs)
     compared = {"code_differs_in": compare_modules(runs), "environment_differs_in": compare_environments(runs)}
@@ -100,7 +101,7 @@ def build_runs(runs: Iterable[RunFolder]) -> pd.DataFrame:
             | {"seed": run.config.get("seed")},
             run.choices,
             {key: value for key, value in run.config.items() if "." not in key or key in varying},
-            run.metrics,
+            run.metrics | {name: value for name, value in run.of_classes.items() if name in of_classes},
             run.summary | {column: differs[run.id] for column, differs in compared.items() if run.id in differs},
         )
         for run in runs

@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-SPLITS, SCORES = ("train", "val", "test"), ("acc", "rmse")
+from dlexp.run.record.scores import OF_ALL, SPLITS
+
+SCORES = ("acc", "rmse", *OF_ALL)
 
 
 def drop_scores_without_loss(metrics: Mapping[str, Any]) -> dict[str, Any]:

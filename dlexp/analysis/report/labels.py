@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlexp.analysis.judge.costs import COSTS
+from dlexp.run.record.scores import OF_CLASS, SHARES, is_share, split_metric
 
 KEY_LABELS = {
     "depth": "depth (hidden blocks)",
@@ -19,14 +20,21 @@ METRIC_LABELS = {
     "rmse": "root mean squared error",
     "grad_norm": "gradient norm",
     "clip_rate": "steps clipped (%)",
+    "balanced_acc": "balanced accuracy (%)",
+    "macro_precision": "mean precision of the classes (%)",
+    "macro_f1": "mean F1 of the classes (%)",
+    "weighted_precision": "precision weighted by class (%)",
+    "weighted_f1": "F1 weighted by class (%)",
+    "roc_auc": "area under the ROC curve (%)",
+    "ece": "expected calibration error (%)",
 }
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
-RATES = ("acc", "error", "clip_rate")
+RATES = ("error", "clip_rate")  # beside the scores of `is_share`
 
 
 def is_rate(metric: str) -> bool:
     """Whether a metric lies in [0, 1] and is displayed in per cent."""
-    return metric.rsplit("/", 1)[-1] in RATES
+    return is_share(metric) or metric.rsplit("/", 1)[-1] in (*RATES, *SHARES)
 
 
 def display_factor(metric: str) -> float:
@@ -44,6 +52,10 @@ def metric_label(metric: str) -> str:
     if metric in COSTS:
         return f"{COSTS[metric].label} ({COSTS[metric].unit})"
     best, split, name = "", *metric.rpartition("/")[::2]
+    scored, score = split_metric(metric)
+    kind, _, of = score.partition("/")
+    if of and kind in OF_CLASS:
+        split, name = scored, f"{kind.replace('f1', 'F1')} of {of} (%)"
     if split.startswith("best/"):
         best, split = "best ", split.removeprefix("best/")
     label = METRIC_LABELS.get(name, name.replace("_", " "))

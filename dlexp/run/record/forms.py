@@ -75,6 +75,7 @@ class Finished(Ended):
     status: Literal["done", "early_stopped", "diverged"]
     reason: NotRequired[str]
     metrics: dict[str, Number | None]
+    of_classes: NotRequired[dict[str, dict[str, Share]]]
     seconds: dict[str, Seconds]
     epochs: NotRequired[Count]
     steps: NotRequired[Count]

@@ -7,7 +7,10 @@ from typing import Any
 
 import torch
 
+from dlexp.config.suggestion import nearest_option
+from dlexp.config.values import make_printable
 from dlexp.contract import Dataset, Horizon, Schedule
+from dlexp.run.record.scores import OF_ALL, OF_CLASS
 
 MAX_TRIED = 10_000  # epochs or steps in which a learning rate must change for the first time
 MakeSchedule = Callable[..., Schedule]  # of an optimizer and a Horizon; a key in their place takes that of the config
@@ -75,6 +78,21 @@ def check_balance(config: Mapping[str, Any], dataset: Dataset) -> Iterator[str]:
     for key, value in (("loss.class_weight", weights), ("sampling", config["sampling"])):
         if value == "balanced" and len(counts.unique()) == 1:
             yield f"{key}=balanced has no effect: there are {int(counts[0]):,} training examples of each class. Leave it out."
+
+
+def check_monitor(config: Mapping[str, Any], name: str, dataset: Dataset) -> Iterator[str]:
+    """What is wrong with `monitor` in a run with the data set of this name."""
+    score = config["monitor"]
+    if score == "loss":
+        return
+    if dataset.task == "regression":
+        yield f"monitor={score} needs classes, and dataset={name} is a regression: use monitor=loss."
+        return
+    scores = ["acc", *OF_ALL, *(f"{kind}/{label}" for kind in OF_CLASS for label in dataset.classes)]
+    if score not in scores:
+        near = nearest_option(score, scores)
+        typed, example = make_printable(score), make_printable(scores[-1])
+        yield f"monitor={typed}: must be loss, acc, {', '.join(OF_ALL)}, or a score of a class, such as {example}.{near}"
 
 
 def check_init(config: Mapping[str, Any], overridden: Set[str], num_examples: int) -> tuple[list[str], list[str]]:

@@ -17,6 +17,7 @@ from dlexp.run.setup.effects import (
     check_balance,
     check_epochs,
     check_init,
+    check_monitor,
     check_scale,
     check_schedule,
     check_warmup,
@@ -121,11 +122,9 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
         for key in ("loss.softmax", "loss.label_smoothing", "loss.class_weight", "sampling"):
             if key in overridden:
                 problems.append(f"{key} acts on classes, and dataset={name} is a regression: leave it out.")
-        if config["monitor"] == "acc":
-            problems.append(f"monitor=acc needs classes, and dataset={name} is a regression: use monitor=loss.")
     if dataset.task == "classification" and (config["target"] or 0) > 1:
         problems.append(f"target: an accuracy is a number from 0 to 1, got {config['target']}: 94 % is target=0.94.")
-    problems += [*_check_kind(config, choices, dataset), *check_balance(config, dataset)]
+    problems += [*_check_kind(config, choices, dataset), *check_balance(config, dataset), *check_monitor(config, name, dataset)]
     if len(dataset.input_shape) != 3:
         needs_images = {
             f"augment={choices['augment']}": (choices["augment"] != "none", "use augment=none"),

@@ -24,7 +24,7 @@ def list_facts(content: RunContent, text: Text) -> list[tuple[str, str]]:
     """What a reader looks for first: status, test numbers, size and cost."""
     run, summary = content.run, content.run.summary
     facts = [(text("status"), text.word(run.status))]
-    for metric in ("test/acc", "test/rmse", "test/loss"):
+    for metric in ("test/acc", "test/rmse", "test/loss", "test/balanced_acc", "test/macro_f1", "test/roc_auc", "test/ece"):
         if metric in run.metrics:
             facts.append(
                 (text.metric(metric).removesuffix(" (%)").removesuffix("(%)"), _with_unit(metric, run.metrics[metric]))
