@@ -67,7 +67,7 @@ def _combine(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     usable = [folder for folder in folders if _is_usable(folder, read_summary_file, FINISHED)]
     if left_out := len(folders) - len(usable):
         print(f"{left_out} of {len(folders)} runs are left out: they are not finished, or their weights are of no use.")
-    runs = [load_trained(folder) for folder in usable]
+    runs = sorted(map(load_trained, usable), key=lambda run: str(run.summary.get("started")))  # in the order of the study
     by = [] if given.one else given.by.split(",") if given.by else None
     groups = group_runs(runs, by)
     rows = [row for name, members in groups.items() for row in measure_gain(combine_runs(name, members, given.device))]
