@@ -28,6 +28,10 @@ CONFIGS = {
         *MOONS, "precision=fp16", "precision.growth_interval=3", "grad_clip=0.5", "scheduler=onecycle", "epochs=4",
     ),
     "mean of the weights": (*MOONS, "dropout=0.3", "average=ema", "average.decay=0.8", "epochs=4"),
+    "rare classes and activations computed again": (
+        *MOONS, "dropout=0.3", "dataset.imbalance=4", "sampling=balanced", "loss.class_weight=[1,3]", "monitor=balanced_acc",
+        "early_stopping.patience=3", "hardware.recompute=true", "epochs=6",
+    ),
     "probes": (*IMAGES, "probe=[grad_flow,dead_units]", "norm=gn", "norm.groups=4", "evaluate_on=test", "val_fraction=0"),
 }  # fmt: skip
 
