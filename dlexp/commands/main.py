@@ -16,6 +16,7 @@ COMMANDS = {
     "register": "write down what a study predicts, with a hash and the date, before its first run",
     "preview": "draw a training batch as the model gets it; print shapes, range, labels",
     "check": "check options: shapes, gradients, determinism, resume, an effect of every key",
+    "next": "diagnose the best run by its validation split, and propose what to try next",
     "predict": "predict the classes, or the numbers, of new files with a trained run",
     "ensemble": "combine finished runs by vote or mean, and measure what it gains",
     "export": "write a trained model as safetensors and JSON, with code that loads it",
