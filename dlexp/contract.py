@@ -212,7 +212,8 @@ class Augment(Protocol):
 
         Args:
             inputs: Raw pixels, before scaling. The result has the same shape and dtype.
-            targets: [B] or [B, K]. If the result is soft targets, it must be so for every batch.
+            targets: [B] or [B, K]. If the result is soft targets, it must be so for every batch. An option that lists
+                `soft targets` under `_traits_: gives` gets them in place of labels.
             parameters: The rows of these examples, [B, P].
         """
         ...

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from dlexp.commands.lab import choose_lab
+from dlexp.config.combination import name_choice, split_choice
 from dlexp.config.entry import show_command, show_uses
 from dlexp.config.lookup import look_up
 from dlexp.config.options import groups, list_groups
@@ -100,7 +101,8 @@ def read_command(arguments: Sequence[str]) -> tuple[list[tuple[str, str]], list[
     settings: list[str] = []
     for override in overrides:
         if override.key in groups():
-            chosen += [(override.key, str(value)) for value in override.values]
+            named = [name for value in override.values for name in split_choice(name_choice(value))]
+            chosen += [(override.key, name) for name in named]
         elif override.key in list_groups():
             names = [name for value in override.values for name in (value if isinstance(value, list) else [value])]
             chosen += [(override.key, str(name)) for name in names]

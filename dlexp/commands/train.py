@@ -19,7 +19,7 @@ from dlexp.config.flags import check_completion, read_flags, show, write_flags
 from dlexp.config.help import help_text
 from dlexp.config.launcher import take_launcher
 from dlexp.config.options import CONF, current_lab
-from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_params, write_out
+from dlexp.config.overrides import expand, is_multirun, parse, replace_sweeper_params, write_for_hydra
 from dlexp.errors import ConfigError
 from dlexp.run import signals
 from dlexp.study.cells import Study
@@ -66,7 +66,7 @@ def _command(arguments: list[str]) -> int:
     if launcher and not flags.by_hydra:
         return launch_sweep(launcher, Typed("train", arguments), overrides, sweeps=sweeps)
     if sweeps or flags.by_hydra:
-        return _run_hydra([*write_flags(flags), *map(write_out, replace_sweeper_params(overrides))])
+        return _run_hydra([*write_flags(flags), *map(write_for_hydra, replace_sweeper_params(overrides))])
     composed = compose(overrides)
     if problems := check(composed) or refuse_for_one(composed):
         raise ConfigError(*problems)
@@ -109,7 +109,7 @@ def run_whole_study(study: Study, request: Request, typed: str) -> int:
 def _show_config(flags: argparse.Namespace, cells: Sequence[Sequence[str]], sweeps: bool) -> int:
     """Print the config of the run, or of the first one of a sweep."""
     if flags.cfg != "job":
-        _run_hydra([*write_flags(flags), *cells[0]])
+        _run_hydra([*write_flags(flags), *map(write_for_hydra, cells[0])])
     if flags.cfg != "hydra":
         if sweeps:
             print(f"# The first of {len(cells)} runs.")

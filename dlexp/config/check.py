@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from dlexp.config.check_config import check, find_settings_without_effect
+from dlexp.config.combination import name_choice
 from dlexp.config.compose import Composed, compose
 from dlexp.config.entry import show_overrides
 from dlexp.config.grid import GRID, SKIP, WITHOUT_EFFECT, read_grid
 from dlexp.config.lookup import find_mistakes, look_up
 from dlexp.config.options import default_choices, default_lists, list_groups, option_keys
-from dlexp.config.overrides import expand, parse, sample_cells
+from dlexp.config.overrides import expand, parse, read_from_hydra, sample_cells
 from dlexp.config.values import join_first, make_printable
 from dlexp.errors import ConfigError
 from dlexp.machine.notices import notify
@@ -52,9 +53,13 @@ def compose_run(overrides: Sequence[str]) -> Composed:
 def compose_sweep(overrides: Sequence[str]) -> list[Composed]:
     """Compose and check the configs of a sweep, in which `find_problems` has found nothing: one for each cell.
 
+    Args:
+        overrides: As Hydra hands them on.
+
     Raises:
         ConfigError: With each problem once, and the number of cells that have it.
     """
+    overrides = list(map(read_from_hydra, overrides))
     command = [parse(text) for text in overrides]
     swept = {override.key for override in command if len(override.values) > 1} - {*GRID}
     typed = expand(overrides)
@@ -82,7 +87,7 @@ def find_without_effect(cell: Sequence[str]) -> str:
     chosen = {group: [option] for group, option in default_choices().items()} | default_lists()
     for override in command:
         if override.key in chosen:
-            chosen[override.key] = override.value if override.key in list_groups() else [override.value]
+            chosen[override.key] = override.value if override.key in list_groups() else [name_choice(override.value)]
     for override in command:
         group, below, name = override.key.partition(".")
         options = chosen.get(group, [])

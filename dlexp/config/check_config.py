@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from dlexp.config.combination import find_wrong_combination, is_combination
 from dlexp.config.compose import Composed
 from dlexp.config.options import FIXED, groups, list_groups, per_lab, template
 from dlexp.config.ranges import Rule, fits_float32, option_ranges, rule_for
@@ -58,7 +59,10 @@ def _read_settings(composed: Composed) -> tuple[Settings | None, list[str]]:
 
 def _foreign_choices(choices: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[str]:
     for group, options in groups().items():
-        if choices.get(group) not in options:
+        choice = choices.get(group, "")
+        if is_combination(choice):
+            yield from filter(None, [find_wrong_combination(group, choice, options)])
+        elif choice not in options:
             yield f"{group}={make_printable(str(choices.get(group)))}: no such option. Options: {', '.join(options)}."
     for group, options in list_groups().items():
         for name in tree.get(group) or ():

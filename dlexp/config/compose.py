@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dlexp.config.combination import name_choice
 from dlexp.config.options import default_choices, default_lists, groups, list_groups, template
 from dlexp.config.overrides import Override, parse
 from dlexp.config.values import Tree, copy_tree, resolve, value_at
@@ -20,7 +21,7 @@ class Composed:
 
     Args:
         tree: The config as plain dicts, lists and values. References such as `${depth}` are text.
-        choices: Group → option.
+        choices: Group → option, or a combination of options such as `[crop,flip]`.
         overrides: Those of the command, without those of `hydra.`.
         label: The overrides that distinguish the run from the others of its study; empty: all.
         swept: The keys in which the runs of its sweep differ.
@@ -65,7 +66,7 @@ def compose(overrides: Sequence[str] = (), label: Sequence[str] = (), swept: Ite
     command = [parse(text) for text in overrides]
     command = [override for override in command if override.key.partition(".")[0] != "hydra"]
     chosen = {override.key: override.value for override in command if override.key in groups() | list_groups()}
-    choices = {group: str(chosen.get(group, option)) for group, option in default_choices().items()}
+    choices = {group: name_choice(chosen.get(group, option)) for group, option in default_choices().items()}
     tree = copy_tree(template(choices, {group: chosen.get(group, options) for group, options in default_lists().items()}))
     for override in command:
         if override.key not in chosen:

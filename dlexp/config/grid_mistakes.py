@@ -57,7 +57,7 @@ def read_axes(command: Mapping[int, Override]) -> dict[str, list[Any]]:
 
 def count_cells(command: Mapping[int, Override]) -> Iterator[tuple[int, int]]:
     """The position of each override, and by how much it multiplies the number of cells."""
-    words = {override.key: override.value for override in command.values() if override.key == ZIP}
+    words = {override.key: override.value for override in command.values() if override.key == ZIP and override.values}
     known = not any(line for key, value in words.items() if value for line in find_wrong_forms(key, value))
     counted = {key: group[0] for group in read_grid(words).together for key in group[1:]} if known else {}
     keys = {override.key for override in command.values()}

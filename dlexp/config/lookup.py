@@ -5,19 +5,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from dlexp.config.choices import check_choice
+from dlexp.config.combination import explain_left_out, is_combination, name_choice, split_choice
 from dlexp.config.grid import GRID, SKIP, WITHOUT_EFFECT
 from dlexp.config.grid_mistakes import check_word, count_cells, find_mistakes_between
 from dlexp.config.launcher import is_of_launcher
-from dlexp.config.options import FIXED, default_choices, default_lists, groups, list_groups, option_keys, scalars
+from dlexp.config.options import FIXED, default_choices, default_lists, groups, is_option, list_groups, option_keys, scalars
 from dlexp.config.overrides import AXIS, MAX_CELLS, Override, is_multirun, parse, sweeper_axes
 from dlexp.config.shared_keys import key_elsewhere, settable_keys
-from dlexp.config.suggestion import suggest_group, suggest_option, suggest_reference, suggest_setting
+from dlexp.config.suggestion import suggest_group, suggest_reference, suggest_setting
 from dlexp.config.trial import Trial
 from dlexp.config.values import (
     find_private_keys,
     find_references,
     find_resolver_calls,
-    format_value,
     leaves,
     make_printable,
 )
@@ -110,8 +111,8 @@ def _find_chosen(command: Iterable[Override]) -> Chosen:
             lists = [value for value in override.values if isinstance(value, list)]
             chosen[override.key] = [name for value in lists for name in value if name in options]
         elif override.key in chosen:
-            is_clear = all(value in groups()[override.key] for value in override.values)
-            chosen[override.key] = override.values if is_clear else []
+            names = [name_choice(value) for value in override.values]
+            chosen[override.key] = names if all(is_option(override.key, name) for name in names) else []
     return chosen
 
 
@@ -157,8 +158,8 @@ def _check_override(override: Override, command: _Command) -> Iterator[str]:
     elif key in GRID and not (parsed.is_add() or parsed.is_force_add()):
         yield from check_word(override, sweeps=command.sweeps)
     else:
-        check = _check_list if key in list_groups() else _check_option if key in command.chosen else _check_key
-        found = list(check(override, command))
+        is_choice = key in command.chosen
+        found = list(check_choice(override, command.trial) if is_choice else _check_key(override, command))
         yield from found
         if not found and (parsed.is_add() or parsed.is_force_add()):
             yield f"{text}: {key} is there already: leave out the plus sign."
@@ -184,36 +185,11 @@ def _check_hydra_key(override: Override, sweeps: bool) -> Iterator[str]:
         yield from look_up([f"{axis}={values}" for axis, values in sweeper_axes(override).items()], multirun=True)
 
 
-def _check_list(override: Override, command: _Command) -> Iterator[str]:
-    key, options = override.key, list_groups()[override.key]
-    for value in override.values:
-        if not isinstance(value, list):
-            example = value if value in options else ",".join(options[:2])
-            yield f"{override.text}: takes a list, such as {key}=[{example}]."
-            continue
-        for name in value:
-            if name not in options:
-                nearest = suggest_option(key, name, command.trial) if isinstance(name, str) else ""
-                yield f"{key}=[{make_printable(str(name))}]: no such option. Options: {', '.join(options)}.{nearest}"
-        if len({repr(name) for name in value}) < len(value):
-            yield f"{override.text}: the same {key} comes twice."
-
-
-def _check_option(override: Override, command: _Command) -> Iterator[str]:
-    options = groups()[override.key]
-    listed = f"Options: {', '.join(options)}."
-    for value in override.values:
-        if value not in options:
-            name = make_printable(value if isinstance(value, str) else format_value(value))
-            yield f"{override.key}={name}: no such option. {listed}{suggest_option(override.key, name, command.trial)}"
-    if not override.values:
-        yield f"{override.text}: matches no option. {listed}"
-
-
 def _check_key(override: Override, command: _Command) -> Iterator[str]:
     key, group, chosen, trial = override.key, override.key.partition(".")[0], command.chosen, command.trial
     known = _find_known(chosen)
-    options_here = (groups() | list_groups()).get(group, [])
+    combined = filter(is_combination, chosen.get(group, []))
+    options_here = [*(groups() | list_groups()).get(group, []), *combined]
     having = [option for option in options_here if key in option_keys(group, option)]
     lacking = [option for option in chosen.get(group, []) if option not in having]
     if elsewhere := key_elsewhere(key, known):
@@ -232,11 +208,15 @@ def _check_key(override: Override, command: _Command) -> Iterator[str]:
         name = key.removeprefix(f"{group}.")
         verb = "have" if having[1:] else "has"
         skip = f" {SKIP}={WITHOUT_EFFECT} leaves these cells out." if {*having} & {*chosen[group]} else ""
-        yield f"{override.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}.{skip}"
+        inner = [option for option in having if option in {part for choice in lacking for part in split_choice(choice)}]
+        hint = f" Of {inner[0]} in a list it is {group}.{inner[0]}.{name}." if inner and inner[0] not in lacking else ""
+        yield f"{override.text}: {group}={', '.join(lacking)} has no {name}; {', '.join(having)} {verb}.{hint}{skip}"
     elif below := [path for path in known if path.startswith(f"{key}.") and key not in chosen]:
         yield f"{override.text}: its keys are set one by one: {', '.join(below)}."
     elif is_of_launcher(key):
         yield f"{override.text}: belongs to a command that trains a sweep, a study or an ablation: leave it out here."
+    elif key not in known and (left_out := explain_left_out(key, chosen.get(group, ()), options_here)):
+        yield f"{override.text}: {left_out}"
     elif key not in known:
         yield f"{override.text}: no such key.{suggest_setting(key, override.value_text, settable_keys(known), trial)}"
     elif not override.values:

@@ -5,12 +5,14 @@ Options come from the project's own conf/ and from that of the lab in use, which
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from omegaconf import OmegaConf
 
 from dlexp.config import plain_yaml
+from dlexp.config.combination import find_wrong_combination, is_combination, split_choice
 from dlexp.config.lab import Lab
 from dlexp.config.lab_options import check_option, find_intruders
 from dlexp.config.values import Tree, format_value, leaves, make_printable
@@ -28,7 +30,7 @@ class Traits(NamedTuple):
 
     Args:
         needs: What the options that it is combined with must provide.
-        gives: What a dataset holds: images, features or series.
+        gives: What a dataset holds: images, features or series; `soft targets` of an augmentation that mixes examples.
         has: What a model consists of, such as convolutions.
         requires: Python packages that it imports besides torch.
         same_numbers: Keys that change how it is computed and how fast, and its numbers at most by rounding.
@@ -50,9 +52,7 @@ class Traits(NamedTuple):
 # Keys that make an option what it is: a command cannot set them.
 FIXED = ("hardware.device", "precision.format", "optimizer.nesterov")
 
-
 Cached = TypeVar("Cached", bound=Callable)
-
 _lab: Lab | None = None
 _clear_caches: list[Callable[[], None]] = []
 
@@ -172,8 +172,16 @@ def _defaults() -> dict[str, str | list[str]]:
 @per_lab
 @cache
 def read_option(group: str, option: str) -> Tree:
-    """The keys of one option, as its file gives them. Not to be changed by the caller."""
+    """The keys of an option, as its file gives them. Not to be changed by the caller."""
+    if is_combination(option):
+        return {name: read_option(group, name) for name in split_choice(option)}
     return read(option_file(group, option))
+
+
+def is_option(group: str, option: str) -> bool:
+    """Whether a run can have this option of a group, or this combination of its options."""
+    known = groups().get(group, [])
+    return not find_wrong_combination(group, option, known) if is_combination(option) else option in known
 
 
 def read_notes(group: str, option: str) -> Tree:
@@ -192,6 +200,9 @@ def traits(group: str, option: str) -> Traits:
     Raises:
         ConfigError: If the file names an unknown trait, gives one that is no list of words, or names a key that it lacks.
     """
+    if is_combination(option):
+        several = zip(*(traits(group, name) for name in split_choice(option)), strict=True)
+        return Traits(*(tuple(dict.fromkeys(chain(*words))) for words in several))
     place = f"{format_place(option_file(group, option))}: _traits_"
     block = read_notes(group, option).get("_traits_", {})
     if unknown := block.keys() - Traits._fields:
@@ -217,8 +228,8 @@ def default_lists() -> dict[str, list[str]]:
 
 def scalars() -> Tree:
     """The keys that belong to no group: the plain part of config.yaml, with what the lab's dlexp.toml sets."""
-    plain = {key: value for key, value in read(CONF / "config.yaml").items() if key not in ("defaults", "hydra")}
-    return plain | (_lab.settings if _lab else {})
+    plain = read(CONF / "config.yaml").items()
+    return {key: value for key, value in plain if key not in ("defaults", "hydra")} | (_lab.settings if _lab else {})
 
 
 def template(choices: Mapping[str, str], lists: Mapping[str, Iterable[str]]) -> Tree:
@@ -228,13 +239,12 @@ def template(choices: Mapping[str, str], lists: Mapping[str, Iterable[str]]) -> 
         choices: Group → option.
         lists: Group → options, of the groups with a list.
     """
-    single = {group: read_option(group, option) for group, option in choices.items()}
     several = {group: {option: read_option(group, option) for option in lists.get(group, ())} for group in list_groups()}
-    return single | several | scalars()
+    return {group: read_option(group, option) for group, option in choices.items()} | several | scalars()
 
 
 @per_lab
 @cache
 def option_keys(group: str, option: str) -> Tree:
-    """Config path → default, of all keys of one option, `optimizer._target_` included. Not to be changed by the caller."""
+    """Config path → default, of all keys of an option, `optimizer._target_` included. Not to be changed by the caller."""
     return dict(leaves(read_option(group, option), f"{group}.{option}." if group in list_groups() else f"{group}."))

@@ -10,13 +10,14 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Q
 from hydra.core.override_parser.types import Override as HydraOverride
 
 from dlexp.config.grid import GRID, combine, read_grid
-from dlexp.config.options import groups, per_lab
+from dlexp.config.options import groups, list_groups, per_lab
 from dlexp.config.spacing import SPACED
 from dlexp.config.values import make_printable
 from dlexp.errors import ConfigError
 
 MAX_LENGTH = 10_000  # characters of an override
 MAX_CELLS = 100_000  # cells of a sweep, and values of a key
+ADDED = "++"  # begins what is added to a config, or replaced in it
 AXIS = "hydra.sweeper.params."  # begins a key that holds one axis of a sweep
 
 
@@ -173,10 +174,23 @@ def split(typed: str) -> list[str]:
     return [typed]
 
 
-def write_out(typed: str) -> str:
-    """An override in Hydra's own grammar: values that a function of ours lists are written out."""
-    is_ours = any(f"{name}(" in typed for name in SPACED) and parse(typed).parsed.is_sweep_override()
-    return f"{parse(typed).key}={','.join(text.partition('=')[2] for text in split(typed))}" if is_ours else typed
+def write_for_hydra(typed: str) -> str:
+    """An override as Hydra can compose it.
+
+    Values that a function of ours lists are written out. A key of an option is added with `++`, because Hydra may compose it
+    with another option: of a group that is swept with the default one, and of a combination with the last alone.
+    """
+    override = parse(typed)
+    sweeps = override.parsed.is_sweep_override()
+    if sweeps and any(f"{name}(" in typed for name in SPACED):
+        return f"{override.key}={','.join(text.partition('=')[2] for text in split(typed))}"
+    group, dot, _ = override.key.partition(".")
+    return f"{ADDED}{typed}" if dot and group in groups() | list_groups() and not sweeps else typed
+
+
+def read_from_hydra(text: str) -> str:
+    """An override as it was typed, from what `write_for_hydra` returned."""
+    return text.removeprefix(ADDED)
 
 
 def sample_cells(overrides: Sequence[str]) -> Iterator[list[str]]:

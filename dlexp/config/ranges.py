@@ -13,6 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from dlexp.config.combination import is_combination, split_choice
 from dlexp.config.options import format_place, list_groups, option_file, per_lab, read_notes
 from dlexp.config.values import find_reference
 from dlexp.errors import ConfigError
@@ -160,6 +161,10 @@ def option_ranges(group: str, option: str) -> dict[str, Rule]:
     Raises:
         ConfigError: If a range is not in the words of a message.
     """
+    if is_combination(option):
+        parts = [(name, option_ranges(group, name)) for name in split_choice(option)]
+        below = len(f"{group}.")
+        return {f"{group}.{name}.{path[below:]}": rule for name, ranges in parts for path, rule in ranges.items()}
     above = f"{group}.{option}." if group in list_groups() else f"{group}." if group else ""
     try:
         return {f"{above}{key}": parse_rule(str(text)) for key, text in read_notes(group, option).get("_ranges_", {}).items()}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from dlexp.config.combination import is_combination, split_choice
 from dlexp.config.options import groups, read_option, traits
 from dlexp.config.ranges import fits_float32
 from dlexp.config.values import find_references, format_value
@@ -29,6 +30,11 @@ class Settings(NamedTuple):
     def has_no_blocks(self) -> bool:
         """Whether the model consists only of its head."""
         return self.values.get("model.depth") == 0 and not self.values.get("model.widths")
+
+    def places(self, group: str) -> list[str]:
+        """Where the keys of each chosen option of a group are: `augment`, or of a combination `augment.crop` and so on."""
+        choice = self.choices[group]
+        return [f"{group}.{name}" for name in split_choice(choice)] if is_combination(choice) else [group]
 
     def choices_that_need(self, need: str) -> list[str]:
         """The choices, such as `scheduler=plateau`, that need something."""
@@ -106,7 +112,10 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
             "dataset.test_folder",
             "beside dataset.labels: dataset.split_column names the test split",
         ),
-        (values.get("augment.padding") == 0, "augment.padding_mode", "with augment.padding=0: there is no border to fill"),
+        *(
+            (values.get(f"{at}.padding") == 0, f"{at}.padding_mode", f"with {at}.padding=0: there is no border to fill")
+            for at in s.places("augment")
+        ),
     ]
     for has_no_effect, keys, why in rows:
         for key in s.given_among(*keys.split()) if has_no_effect else ():
@@ -198,8 +207,9 @@ def _values_of_a_group_agree(s: Settings) -> Iterator[str]:
     workers = s.values["hardware.loader"] == "workers" and s.values["hardware.persistent_workers"]
     if workers and s.values["hardware.num_workers"] == 0:
         yield "hardware.persistent_workers: must be false with hardware.num_workers=0, got true."
-    if s.values.get("augment.padding") == 0 and s.values["augment.flip"] == "none":
-        yield "augment.flip: none together with augment.padding=0 changes nothing: write augment=none."
+    for at in s.places("augment"):
+        if s.values.get(f"{at}.padding") == 0 and s.values.get(f"{at}.flip") == "none":
+            yield f"{at}.flip: none together with {at}.padding=0 changes nothing: write augment=none."
 
 
 def _every_class_has_an_example(s: Settings) -> Iterator[str]:

@@ -5,6 +5,7 @@ from functools import cached_property
 from itertools import combinations, islice, product
 
 from dlexp.config.check_config import check
+from dlexp.config.combination import name_choice
 from dlexp.config.compose import compose
 from dlexp.config.options import groups, option_keys
 from dlexp.config.overrides import parse, sample_cells
@@ -85,7 +86,7 @@ class Trial:
 
     def _with_required(self, settings: list[str]) -> list[str]:
         given = {parse(text).key for text in [*self._others, *settings]}
-        chosen = [(parse(text).key, str(parse(text).values[0])) for text in settings if parse(text).key in groups()]
+        chosen = [(parse(text).key, name_choice(parse(text).values[0])) for text in settings if parse(text).key in groups()]
         required = [
             f"{path}=..."
             for group, option in chosen

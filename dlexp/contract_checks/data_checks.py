@@ -122,6 +122,8 @@ def changes_images_alone(case: Case) -> Iterator[str]:
     augment, name = case.make(), case.part.target
     inputs = torch.randint(0, 256, (NUM_IMAGES, *IMAGE_SHAPE), generator=torch.Generator().manual_seed(SEED)).to(torch.uint8)
     labels = torch.arange(NUM_IMAGES) % NUM_CLASSES
+    if "soft targets" in case.part.traits.gives:
+        labels = torch.eye(NUM_CLASSES)[labels]
     parameters = augment.parameters(NUM_IMAGES, 1, 2)
     for kind, images in (("uint8", inputs), ("float32", inputs.float())):
         before, problems = images.clone(), list[str]()

@@ -9,7 +9,7 @@ from dlexp.config import plain_json, plain_yaml
 from dlexp.config.check_config import check
 from dlexp.config.compose import Composed
 from dlexp.config.lab import VARIABLE
-from dlexp.config.options import current_lab, groups, list_groups, read_option, scalars
+from dlexp.config.options import current_lab, groups, is_option, list_groups, read_option, scalars
 from dlexp.config.plain_json import FormError
 from dlexp.config.values import find_references, find_resolver_calls, make_printable
 from dlexp.data.preprocessing import Preprocessing, from_content
@@ -78,7 +78,7 @@ def read_composed(folder: Path, summary: Mapping[str, Any]) -> Composed:
     composed = Composed(tree, _choose_resolved(tree, summary["choices"]))
     _fill_younger_keys(composed)
     if problems := check(composed):
-        unknown = any(option not in groups().get(group, ()) for group, option in composed.choices.items())
+        unknown = any(not is_option(group, option) for group, option in composed.choices.items())
         hint = [f"If it is an option of a lab, name the lab with {NAME_A_LAB}."] if unknown and not current_lab() else []
         raise ConfigError(*(f"{name}: config.yaml: {problem}" for problem in problems), *hint)
     _check_sources(name, tree, sources)

@@ -40,11 +40,9 @@ class Score(NamedTuple):
 
 
 def _num_correct(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Number of correct predictions; with soft targets [B, K], the sum of the probabilities of the predicted classes."""
-    predictions = outputs.argmax(1)
-    if targets.is_floating_point():
-        return targets.gather(1, predictions[:, None]).sum()
-    return (predictions == targets).sum()
+    """Number of correct predictions. With soft targets [B, K], the most probable class counts as the right one."""
+    labels = targets.argmax(1) if targets.is_floating_point() else targets
+    return (outputs.argmax(1) == labels).sum()
 
 
 def _sum_of_squares(outputs: Tensor, targets: Tensor) -> Tensor:

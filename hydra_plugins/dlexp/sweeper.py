@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from dlexp.config.check import compose_sweep
 from dlexp.config.entry import show_command
+from dlexp.config.overrides import read_from_hydra
 from dlexp.study.forks import load_ahead
 
 
@@ -34,4 +35,4 @@ class Sweeper(HydraSweeper):
         load_ahead(cells)
         from dlexp.study.sweep import check_cells, sweep  # loads torch: not before the configs have passed
 
-        raise SystemExit(sweep(check_cells(cells), f"{show_command('train')} {shlex.join(sys.argv[1:])}"))
+        raise SystemExit(sweep(check_cells(cells), f"{show_command('train')} {shlex.join(map(read_from_hydra, sys.argv[1:]))}"))

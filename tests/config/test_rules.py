@@ -190,6 +190,11 @@ RULES = [
         "augment=standard augment.flip=none",
     ),
     (
+        "augment=[standard,flip] augment.standard.padding=0 augment.standard.padding_mode=reflect",
+        "augment.standard.padding_mode: has no effect with augment.standard.padding=0",
+        "augment=[standard,flip] augment.standard.padding=1 augment.standard.padding_mode=reflect",
+    ),
+    (
         "augment=standard augment.padding=0 augment.padding_mode=reflect",
         "augment.padding_mode: has no effect with augment.padding=0",
         "augment=standard augment.padding=1 augment.padding_mode=reflect",

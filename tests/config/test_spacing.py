@@ -1,6 +1,6 @@
 import pytest
 
-from dlexp.config.overrides import parse, write_out
+from dlexp.config.overrides import parse, read_from_hydra, write_for_hydra
 from dlexp.errors import ConfigError
 
 LISTED = {
@@ -68,6 +68,12 @@ def test_what_lists_no_values_is_refused_with_what_was_expected(typed: str, mess
 
 
 def test_hydra_gets_the_values() -> None:
-    assert write_out("optimizer.lr=log(1e-4,1,3)") == "optimizer.lr=0.0001,0.01,1"
-    assert write_out("optimizer.lr=sort(lin(0,1,3),reverse=true)") == "optimizer.lr=1,0.5,0"
-    assert write_out("data_dir='log(1)'") == "data_dir='log(1)'"
+    assert write_for_hydra("optimizer.lr=log(1e-4,1,3)") == "optimizer.lr=0.0001,0.01,1"
+    assert write_for_hydra("optimizer.lr=sort(lin(0,1,3),reverse=true)") == "optimizer.lr=1,0.5,0"
+    assert write_for_hydra("data_dir='log(1)'") == "data_dir='log(1)'"
+
+
+def test_hydra_adds_a_key_that_its_own_composition_may_lack() -> None:
+    for typed in ("augment.crop.padding=2", "probe.grad_flow.every=2", "optimizer.momentum=0.5"):
+        assert write_for_hydra(typed) == f"++{typed}"
+        assert read_from_hydra(f"++{typed}") == typed

@@ -3,12 +3,12 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Int16, Int64
+from jaxtyping import Int16
 from torch import Tensor
 
 from dlexp.contract import ConfigError, Images, Targets
 from dlexp.data.random_streams import make_generator
+from dlexp.parts.augment.border import PaddingMode, draw_offsets, take_pixels
 
 
 class Standard:
@@ -31,9 +31,7 @@ class Standard:
     Source: He et al. 2015, arXiv:1512.03385, section 4.2; alternating: Jordan 2024, arXiv:2404.00498, section 3.6.
     """
 
-    def __init__(
-        self, *, flip: Literal["random", "alternating", "none"], padding: int, padding_mode: Literal["zeros", "reflect"]
-    ) -> None:
+    def __init__(self, *, flip: Literal["random", "alternating", "none"], padding: int, padding_mode: PaddingMode) -> None:
         if flip == "none" and padding == 0:
             raise ConfigError("augment: flip=none and padding=0 change nothing. Choose augment=none instead.")
         self.flip, self.padding, self.padding_mode = flip, padding, padding_mode
@@ -46,37 +44,17 @@ class Standard:
             flipped = (_flip_coins(num_examples, make_generator(seed, "augmentation", 1)) + epoch - 1) % 2
         elif self.flip == "none":
             flipped.zero_()
-        offsets = torch.randint(0, 2 * self.padding + 1, (num_examples, 2), generator=draw, dtype=torch.int16)
-        return torch.cat([flipped, offsets], dim=1)
+        return torch.cat([flipped, draw_offsets(num_examples, self.padding, draw)], dim=1)
 
     def __call__(self, inputs: Images, targets: Targets, parameters: Int16[Tensor, "batch 3"]) -> tuple[Images, Targets]:
-        """Flip and crop each image.
-
-        Uses one gather over flattened pixels: on a CPU 5 times faster than an advanced index over [B, C, H, W].
-        """
+        """Flip and crop each image."""
         height, width = inputs.shape[2:]
-        if self.padding >= min(height, width):
-            raise ConfigError(
-                f"augment.padding: expected less than the images' shorter side, {min(height, width)}, got {self.padding}."
-            )
         flipped, dy, dx = parameters.long()[:, :, None].unbind(1)  # [B, 1] each
         columns = torch.arange(width, device=inputs.device)
-        columns = torch.where(flipped == 1, width - 1 - columns, columns) + dx  # [B, W], in the padded image
-        rows = torch.arange(height, device=inputs.device) + dy  # [B, H]
-        if self.padding_mode == "reflect":
-            rows, columns = _reflect(rows - self.padding, height), _reflect(columns - self.padding, width)
-        else:
-            inputs, width = F.pad(inputs, [self.padding] * 4), width + 2 * self.padding
-        pixels = rows[:, :, None] * width + columns[:, None, :]  # [B, H, W]
-        source = inputs.flatten(2)
-        images = source.gather(2, pixels.flatten(1)[:, None, :].expand(-1, source.shape[1], -1))
-        return images.unflatten(2, pixels.shape[1:]), targets
+        columns = torch.where(flipped == 1, width - 1 - columns, columns) + dx - self.padding  # [B, W]
+        rows = torch.arange(height, device=inputs.device) + dy - self.padding  # [B, H]
+        return take_pixels(inputs, rows, columns, padding=self.padding, padding_mode=self.padding_mode), targets
 
 
 def _flip_coins(num_examples: int, draw: torch.Generator) -> Int16[Tensor, "num_examples 1"]:
     return torch.randint(0, 2, (num_examples, 1), generator=draw, dtype=torch.int16)
-
-
-def _reflect(positions: Int64[Tensor, "batch length"], size: int) -> Int64[Tensor, "batch length"]:
-    """Reflect positions that are outside 0 … size - 1 by less than size: -1 becomes 1, and size becomes size - 2."""
-    return size - 1 - (size - 1 - positions.abs()).abs()

@@ -68,6 +68,9 @@ SAME_AS_BEFORE_IN: dict[tuple[str, str], Any] = {
     ("dlexp.parts.loss.mse.MSE", "label_smoothing"): 0.0,
 }
 
+# Groups of which several options can be combined. The order of them counts.
+IN_ORDER = {("augment",)}
+
 # The address of each part when ids were first made. A part that moves or is renamed later gets a row; its runs keep their id.
 _PARTS = """
     augment.none.NoAugment augment.standard.Standard dataset.circles.read dataset.digits.read dataset.image_folder.read
@@ -127,6 +130,8 @@ def _identity(value: Any, path: tuple[str, ...], left_out: Paths) -> Any:
     if isinstance(value, Mapping):
         items = ((str(key), item) for key, item in value.items())
         part = str(value.get("_target_"))
+        if path in IN_ORDER and value and "_target_" not in value:  # the options of a combination
+            return [[key, _identity(item, (*path, key), left_out)] for key, item in items]
         return {
             key: _identity(item, (*path, key), left_out)
             for key, item in items

@@ -22,6 +22,7 @@ from dlexp.data.batches import (
 from dlexp.data.random_streams import derive_seed
 from dlexp.data.worker_loader import make_worker_loader
 from dlexp.machine.device import configure_torch
+from dlexp.run.setup.augmentation import make_augment
 from dlexp.run.setup.factories import make_factory, make_loss, make_optimizer, make_plain_loss, make_probes
 from dlexp.run.setup.facts import Facts
 from dlexp.training.averaging import AveragedWeights
@@ -114,7 +115,7 @@ def build_batches(
     batches = make_training_batches(
         _make_loader(config["hardware"], dataset.train, facts.device),
         scale,
-        make_factory(config, "augment")(),
+        make_augment(make_factory(config, "augment"), dataset, soft_targets=facts.soft_targets),
         num_examples=len(dataset.train.targets),
         batch_size=facts.batch_size,
         drop_last=config["drop_last"],

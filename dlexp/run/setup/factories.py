@@ -4,7 +4,7 @@ import json
 import pickle
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, get_args
 
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 from dlexp.config.lab_options import INSTALLED, MEANT_WITHOUT, READ_BY_THE_RUN
 from dlexp.config.values import format_value
 from dlexp.contract import ConfigError, Dataset, Source
+from dlexp.data.in_turn import InTurn
 from dlexp.data.prepare import prepare
 from dlexp.run.setup.lab_modules import with_full_targets
 from dlexp.training.class_weight import ClassWeighted, choose_weights
@@ -25,7 +26,12 @@ NO_AVERAGE = "dlexp.parts.average.none.none"
 
 def make_factory(config: Mapping[str, Any], group: str) -> Callable[..., Any]:
     """Make the factory of a group's option, with its hyper-parameters. The config must have passed `check`."""
-    return _instantiate(_list_keys(config, group))
+    return _combine(_instantiate(_list_keys(config, group)))
+
+
+def _combine(made: Any) -> Callable[..., Any]:
+    """The factory of a group, of one option's or of those of a combination by name."""
+    return partial(InTurn, made) if isinstance(made, dict) else made
 
 
 def _list_keys(config: Mapping[str, Any], group: str) -> dict[str, Any]:
@@ -46,7 +52,8 @@ class Part(NamedTuple):
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """What the factory makes."""
-        return _instantiate(pickle.loads(self.keys))(*args, **settings)  # noqa: S301  # pickled by `describe_part`
+        made = _instantiate(pickle.loads(self.keys))  # noqa: S301  # pickled by `describe_part`
+        return _combine(made)(*args, **settings)
 
 
 def describe_part(config: Mapping[str, Any], group: str, version: str) -> Part:

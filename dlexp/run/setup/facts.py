@@ -13,6 +13,7 @@ from dlexp.data.batches import count_batches
 from dlexp.data.preprocessing import KINDS
 from dlexp.errors import ConfigError, UnsupportedError
 from dlexp.machine.device import check_hardware, physical_memory
+from dlexp.run.setup.augmentation import check_augment, mixes_targets
 from dlexp.run.setup.effects import (
     check_balance,
     check_epochs,
@@ -42,6 +43,7 @@ class Facts:
         horizon: Planned number of epochs and steps.
         num_parameters: Trainable numbers in the model before initialisation, which may freeze some.
         has_batch_norm: Whether the model takes statistics from the whole batch.
+        soft_targets: Whether the training batches have the probability of each class as targets.
         notes: Defaults that do not fit this run, a sentence each, with what they act as.
     """
 
@@ -52,6 +54,7 @@ class Facts:
     horizon: Horizon
     num_parameters: int
     has_batch_norm: bool
+    soft_targets: bool
     notes: tuple[str, ...] = ()
 
 
@@ -85,10 +88,8 @@ def check_facts(
     batch_size, wrong = choose_batch_size(config, overridden, num_examples)
     problems += [*wrong, *check_scale(config, overridden, dataset)]
     steps = count_batches(num_examples, batch_size, drop_last=config["drop_last"])
-    if not problems and choices["augment"] != "none":
-        augment = parts["augment"]()
-        inputs, targets = dataset.train
-        augment(inputs[:1], targets[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
+    if not problems:
+        problems += check_augment(config, choices["augment"], parts["augment"], dataset)
     num_steps = config["max_steps"] or config["epochs"] * steps
     horizon = Horizon(-(-num_steps // steps), num_steps) if steps else Horizon(0, 0)  # no batch is a problem by itself
     notes = describe_batch_size(config, batch_size)
@@ -110,15 +111,19 @@ def check_facts(
     if config["hardware"]["recompute"] and not size.has_blocks:
         name = choices["model"]
         raise ConfigError(f"hardware.recompute=true acts on blocks, and model={name} has none here: leave it false.")
-    return Facts(device, dataset, batch_size, steps, horizon, size.num_parameters, size.has_batch_norm, tuple(notes))
+    soft_targets = mixes_targets(choices["augment"], dataset)
+    return Facts(
+        device, dataset, batch_size, steps, horizon, size.num_parameters, size.has_batch_norm, soft_targets, tuple(notes)
+    )
 
 
 def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridden: Set[str], dataset: Dataset) -> list[str]:
     """Settings that this kind of data rules out, one message each."""
     name, problems = choices["dataset"], []
     if dataset.task == "regression":
-        if "classes" in traits("loss", choices["loss"]).needs:
-            problems.append(f"loss={choices['loss']} needs classes, and dataset={name} is a regression: use loss=mse.")
+        for group, advice in (("loss", "use loss=mse"), ("augment", "use augment=none")):
+            if "classes" in traits(group, choices[group]).needs:
+                problems.append(f"{group}={choices[group]} needs classes, and dataset={name} is a regression: {advice}.")
         for key in ("loss.softmax", "loss.label_smoothing", "loss.class_weight", "sampling"):
             if key in overridden:
                 problems.append(f"{key} acts on classes, and dataset={name} is a regression: leave it out.")
@@ -127,7 +132,6 @@ def _check_task(config: Mapping[str, Any], choices: Mapping[str, str], overridde
     problems += [*_check_kind(config, choices, dataset), *check_balance(config, dataset), *check_monitor(config, name, dataset)]
     if len(dataset.input_shape) != 3:
         needs_images = {
-            f"augment={choices['augment']}": (choices["augment"] != "none", "use augment=none"),
             "test_flip=true": (config["test_flip"], "leave it false"),
             "hardware.channels_last=true": (config["hardware"]["channels_last"], "leave it false"),
         }

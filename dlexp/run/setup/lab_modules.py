@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from dlexp.config.combination import list_parts
 from dlexp.config.lab import Lab
 from dlexp.config.lab_options import INSTALLED, READ_BY_THE_RUN, module_file
 from dlexp.config.options import current_lab, in_lab, list_groups, option_file
@@ -116,7 +117,7 @@ def import_parts(config: Mapping[str, Any], choices: Mapping[str, str], sources:
         path = _find_source(lab, name)
         if path is not None and sources.get(path.relative_to(lab.folder).as_posix(), digest) != digest:
             raise ConfigError(f"{path} was edited while the command started: give the command again.")
-    single = [(group, option, config[group]) for group, option in choices.items()]
+    single = [(group, *part) for group, option in choices.items() for part in list_parts(option, config[group])]
     several = [(group, option, keys) for group in list_groups() for option, keys in (config.get(group) or {}).items()]
     for group, option, keys in [*single, *several]:
         if in_lab(group, option):

@@ -99,7 +99,7 @@ def test_what_makes_sense_is_allowed(overrides, tmp_path):
 
 def test_all_that_is_wrong_comes_at_once(tmp_path):
     with pytest.raises(ConfigError) as refused:
-        facts(*MOONS, "augment=standard", "hardware.channels_last=true", "batch_size=64", "drop_last=true", root=tmp_path)
+        facts(*MOONS, "test_flip=true", "hardware.channels_last=true", "batch_size=64", "drop_last=true", root=tmp_path)
     assert len(refused.value.problems) == 3
 
 
