@@ -2,6 +2,7 @@
 
 from textwrap import wrap
 
+from dlexp.config.combination import COMBINED
 from dlexp.config.entry import show_command
 from dlexp.config.options import current_lab, default_choices, groups, in_lab, list_groups, options_in, scalars
 from dlexp.config.values import format_value, leaves
@@ -18,7 +19,8 @@ def help_text() -> str:
     """Usage, groups with their options, plain keys with their defaults, examples and exit codes."""
     train, plan, lines = show_command("train"), show_command("plan"), {}
     for group, default in default_choices().items():
-        lines[group] = " ".join(f"*{name}" if name == default else name for name in groups()[group])
+        names = " ".join(f"*{name}" if name == default else name for name in groups()[group])
+        lines[group] = f"{names} (or a list)" if group in COMBINED else names
     for group, names in list_groups().items():
         lines[group] = f"{' '.join(names)} (a list)"
     plain = [f"{path}={value if isinstance(value, str) else format_value(value)}" for path, value in leaves(scalars())]

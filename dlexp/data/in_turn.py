@@ -18,7 +18,7 @@ def naming(name: str) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(*(re.sub(r"^augment\.", f"augment.{name}.", problem) for problem in error.problems)) from error
+        raise ConfigError(*(re.sub(r"\baugment\.", f"augment.{name}.", problem) for problem in error.problems)) from error
 
 
 class InTurn:
