@@ -21,8 +21,8 @@ def help_text() -> str:
     for group, default in default_choices().items():
         names = " ".join(f"*{name}" if name == default else name for name in groups()[group])
         lines[group] = f"{names} (or a list)" if group in COMBINED else names
-    for group, names in list_groups().items():
-        lines[group] = f"{' '.join(names)} (a list)"
+    for group, options in list_groups().items():
+        lines[group] = f"{' '.join(options)} (a list)"
     plain = [f"{path}={value if isinstance(value, str) else format_value(value)}" for path, value in leaves(scalars())]
     return "\n".join(
         [
@@ -43,8 +43,7 @@ def help_text() -> str:
             EXAMPLES.format(train=train),
             "",
             f"See a config without running it: {train} ... --cfg job --resolve",
-            "Exit codes: 0 done, 1 failed, 2 refused, 3 held by another process, 6 diverged, 7 no data,",
-            "            8 out of memory, 75 interrupted (the same command goes on)",
+            "Exit codes: 0 done, 1 failed, 2 refused, 3 held, 6 diverged, 7 no data, 8 no memory, 75 interrupted",
         ]
     )
 

@@ -1,5 +1,6 @@
 """Add Gaussian noise to images: `augment=gaussian_noise`."""
 
+import torch
 from jaxtyping import Int32
 from torch import Tensor
 
@@ -29,4 +30,4 @@ class GaussianNoise:
     def __call__(self, inputs: Images, targets: Targets, parameters: Int32[Tensor, "batch 1"]) -> tuple[Images, Targets]:
         """Add noise to each image."""
         noise = draw_normal(parameters, inputs[0].numel()).view(inputs.shape)
-        return to_raw(inputs + noise * (self.sigma * WHITE), inputs.dtype), targets
+        return to_raw(torch.add(inputs, noise, alpha=self.sigma * WHITE), inputs.dtype), targets

@@ -1,7 +1,7 @@
 """Random numbers for each pixel of an image, as a pure function of one number that was drawn for the image.
 
-Drawn ahead, those of an epoch would be as many as its pixels. A hash computes them when they are needed, the same on every device
-and in any batch.
+Those of an epoch are as many as its pixels, too many to be drawn ahead. A hash computes them when they are needed, the same on
+every device and in any batch.
 """
 
 import torch
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 
 FACTORS = (-2048144789, -1028477387)  # 0x85ebca6b and 0xc2b2ae35 as int32
-BITS = 24  # of each number, as many as float32 holds
+BITS = 24  # of a uniform number, as many as float32 holds
 
 
 def draw_keys(num_examples: int, draw: torch.Generator) -> Int32[Tensor, "num_examples 1"]:
@@ -19,31 +19,42 @@ def draw_keys(num_examples: int, draw: torch.Generator) -> Int32[Tensor, "num_ex
 
 def draw_uniform(keys: Int32[Tensor, "batch 1"], count: int) -> Float[Tensor, "batch count"]:
     """Numbers between 0 and 1, neither included, as many as asked for from each key."""
-    places = _mix(torch.arange(count, dtype=torch.int32, device=keys.device))
-    return ((_shift(_mix(places ^ keys), 32 - BITS)).float() + 0.5) * 2.0**-BITS
+    return _to_unit(_shift(_hash(keys, count), 32 - BITS), BITS)
 
 
 def draw_normal(keys: Int32[Tensor, "batch 1"], count: int) -> Float[Tensor, "batch count"]:
-    """Numbers of the standard normal distribution, as many as asked for from each key.
+    """Numbers of the standard normal distribution, as many as asked for from each key. None is beyond ±4.9.
+
+    One half of the bits of a hash becomes a radius and the other an angle, which give two numbers.
 
     Source: Box & Muller 1958.
     """
-    half = -(-count // 2)
-    radius, turn = draw_uniform(keys, 2 * half).unflatten(1, (2, half)).unbind(1)
-    radius, turn = radius.log().mul_(-2).sqrt_(), turn * (2 * torch.pi)
-    return torch.cat([radius * turn.cos(), radius * turn.sin()], dim=1)[:, :count]
+    bits = _hash(keys, -(-count // 2))
+    radius = _to_unit(_shift(bits, 16), 16).log_().mul_(-2).sqrt_()
+    angle = _to_unit(bits & 0xFFFF, 16).mul_(2 * torch.pi)
+    return torch.cat([angle.cos().mul_(radius), angle.sin_().mul_(radius)], dim=1)[:, :count]
+
+
+def _hash(keys: Int32[Tensor, "batch 1"], count: int) -> Int32[Tensor, "batch count"]:
+    """32 bits for each place, from 0 to count - 1, and each key."""
+    return _mix(_mix(torch.arange(count, dtype=torch.int32, device=keys.device)) ^ keys)
+
+
+def _to_unit(bits: Int32[Tensor, "batch count"], size: int) -> Float[Tensor, "batch count"]:
+    """Turn integers of this many bits into numbers between 0 and 1."""
+    return bits.float().add_(0.5).mul_(2.0**-size)
 
 
 def _mix(bits: Int32[Tensor, "*shape"]) -> Int32[Tensor, "*shape"]:
-    """Turn integers into others that look random: two that differ in one bit become two that differ in half of them.
+    """Turn integers, in place, into others that look random: a bit that differs lets half of the bits differ.
 
     Source: the finalizer of MurmurHash3, Appleby 2011. Products wrap around.
     """
-    bits = (bits ^ _shift(bits, 16)) * FACTORS[0]
-    bits = (bits ^ _shift(bits, 13)) * FACTORS[1]
-    return bits ^ _shift(bits, 16)
+    bits.bitwise_xor_(_shift(bits, 16)).mul_(FACTORS[0])
+    bits.bitwise_xor_(_shift(bits, 13)).mul_(FACTORS[1])
+    return bits.bitwise_xor_(_shift(bits, 16))
 
 
 def _shift(bits: Int32[Tensor, "*shape"], count: int) -> Int32[Tensor, "*shape"]:
     """Shift to the right without regard to the sign."""
-    return (bits >> count) & (2 ** (32 - count) - 1)
+    return (bits >> count).bitwise_and_(2 ** (32 - count) - 1)
