@@ -2,7 +2,6 @@
 
 from textwrap import wrap
 
-from dlexp.config.combination import COMBINED
 from dlexp.config.entry import show_command
 from dlexp.config.options import current_lab, default_choices, groups, in_lab, list_groups, options_in, scalars
 from dlexp.config.values import format_value, leaves
@@ -10,7 +9,7 @@ from dlexp.config.values import format_value, leaves
 WIDTH = 100
 
 EXAMPLES = """\
-  {train} activation=relu depth=8
+  {train} activation=relu depth=8 'augment=[crop,flip]'
   {train} -m norm=bn,gn batch_size=2,4,8,16,32,64,128
   {train} -m 'optimizer.lr=log(1e-4,1,5)' depth=2,4 width=32,16 'zip=[depth,width]'"""
 
@@ -19,8 +18,7 @@ def help_text() -> str:
     """Usage, groups with their options, plain keys with their defaults, examples and exit codes."""
     train, plan, lines = show_command("train"), show_command("plan"), {}
     for group, default in default_choices().items():
-        names = " ".join(f"*{name}" if name == default else name for name in groups()[group])
-        lines[group] = f"{names} (or a list)" if group in COMBINED else names
+        lines[group] = " ".join(f"*{name}" if name == default else name for name in groups()[group])
     for group, options in list_groups().items():
         lines[group] = f"{' '.join(options)} (a list)"
     plain = [f"{path}={value if isinstance(value, str) else format_value(value)}" for path, value in leaves(scalars())]

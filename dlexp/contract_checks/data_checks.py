@@ -139,5 +139,7 @@ def changes_images_alone(case: Case) -> Iterator[str]:
             yield f"{name} is no function of its parameters: all random numbers must come from `parameters`."
         if not torch.equal(before, images):
             yield f"{name} changes the {kind} images that it gets in place; it must compute a new tensor."
+        if "soft targets" in case.part.traits.gives and not torch.allclose(targets.sum(-1), torch.ones(NUM_IMAGES)):
+            yield f"{name} returns soft targets that do not sum to 1; those of an example must."
         if len(targets) != NUM_IMAGES or targets.dim() not in (1, 2):
             yield f"{name} returns targets of shape {list(targets.shape)} for {NUM_IMAGES} labels; it must be [B] or [B, K]."

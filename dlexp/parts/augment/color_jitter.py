@@ -9,7 +9,14 @@ from dlexp.data.random_streams import make_generator
 from dlexp.parts.augment.colors import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
 from dlexp.parts.augment.pixels import check_channels, to_raw
 
-STEPS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
+STEPS = {
+    "brightness": adjust_brightness,
+    "contrast": adjust_contrast,
+    "saturation": adjust_saturation,
+    "hue": adjust_hue,
+}
+WITHOUT_COLORS = "set augment.saturation=0 and augment.hue=0"
+ADVICE = {"contrast": "set augment.contrast=0", "saturation": WITHOUT_COLORS, "hue": WITHOUT_COLORS}
 
 
 class ColorJitter:
@@ -25,7 +32,7 @@ class ColorJitter:
         inputs [B, C, H, W], raw pixels; parameters [B, 4]: three factors and a share. Targets do not change.
 
     Raises:
-        ConfigError: If nothing can change, or if saturation or hue has no effect on these images.
+        ConfigError: If nothing can change, or if contrast, saturation or hue cannot act on these images.
 
     Differs from torchvision's ColorJitter: the order is always the same.
     """
@@ -46,10 +53,9 @@ class ColorJitter:
     def __call__(self, inputs: Images, targets: Targets, parameters: Float[Tensor, "batch 4"]) -> tuple[Images, Targets]:
         """Change the colours of each image."""
         images = inputs.float()
-        for step, strength, change in zip(STEPS, self.strengths, parameters.unbind(1), strict=True):
-            if strength > 0 and step in (adjust_saturation, adjust_hue):
-                key = "saturation" if step is adjust_saturation else "hue"
-                check_channels(inputs, f"augment.{key}", "set augment.saturation=0 and augment.hue=0")
+        for key, strength, change in zip(STEPS, self.strengths, parameters.unbind(1), strict=True):
             if strength > 0:
-                images = step(images, change)
+                if key != "brightness":
+                    check_channels(inputs, f"augment.{key}", ADVICE[key], grey=key == "contrast")
+                images = STEPS[key](images, change)
         return to_raw(images, inputs.dtype), targets

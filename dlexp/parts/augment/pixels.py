@@ -18,16 +18,18 @@ def to_raw(values: Tensor, kind: dtype) -> Images:
     return values.to(kind) if kind.is_floating_point else values.round_().to(kind)
 
 
-def check_channels(inputs: Images, what: str, advice: str) -> None:
+def check_channels(inputs: Images, what: str, advice: str, *, grey: bool = False) -> None:
     """Check that images have three channels: red, green and blue.
 
     Args:
         inputs: The images, [B, C, H, W].
         what: What acts on three channels.
         advice: What to do if they have another number.
+        grey: Whether one channel will do, too.
 
     Raises:
-        ConfigError: If they have.
+        ConfigError: If they have another number.
     """
-    if (channels := inputs.shape[1]) != 3:
-        raise ConfigError(f"{what}: acts on images of three channels, and these have {channels}: {advice}.")
+    if (channels := inputs.shape[1]) != 3 and not (grey and channels == 1):
+        expected = "one channel or three" if grey else "three channels"
+        raise ConfigError(f"{what}: acts on images of {expected}, and these have {channels}: {advice}.")

@@ -51,6 +51,14 @@ def check_augment(config: Mapping[str, Any], choice: str, make: Callable[[], Aug
     augment = make_augment(make, dataset, soft_targets=mixes_targets(choice, dataset))
     inputs, targets = dataset.train
     augment(inputs[:1], targets[:1], augment.parameters(1, seed=0, epoch=1))  # refuses images that are too small
-    if config["batch_size"] == 1 and "soft targets" in traits("augment", choice).gives:
-        return [f"augment={choice} mixes the examples of a batch, and batch_size=1 leaves none to mix with: use a larger one."]
-    return []
+    if "soft targets" not in traits("augment", choice).gives:
+        return []
+    problems, table = [], dataset.table
+    if config["batch_size"] == 1:
+        problems.append(f"augment={choice} mixes the examples of a batch, and batch_size=1 leaves none to mix with: use more.")
+    if table and not table.one_hot and any(column.categories for column in table.columns):
+        problems.append(
+            f"augment={choice} mixes inputs, and between the numbers of two categories there is none: use "
+            "dataset.categories=one_hot."
+        )
+    return problems

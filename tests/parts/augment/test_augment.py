@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.parts.augment.images import ALONE, change, make, smooth_images
+from tests.parts.augment.images import ALONE, MIXING, change, make, smooth_images
 
 
 @pytest.mark.parametrize("option", ALONE)
@@ -29,7 +29,8 @@ def test_images_change_and_differ_from_epoch_to_epoch(option):
 
 @pytest.mark.parametrize("option", ALONE)
 def test_floats_become_what_bytes_become(option):
-    augment, inputs = make(option), smooth_images()
+    one = {"num_ops": 1} if option == "randaugment" else {}  # a second one begins with what was rounded
+    augment, inputs = make(option, **one), smooth_images()
     parameters = augment.parameters(16, 0, 1)
     of_bytes, of_floats = (change(augment, images, parameters) for images in (inputs, inputs.float()))
     assert (of_bytes.float() - of_floats).abs().max() <= 1
@@ -45,3 +46,16 @@ def test_rows_are_a_function_of_seed_and_epoch_alone(option):
     for other in (augment.parameters(50, 2, 3), augment.parameters(50, 1, 4)):
         assert not torch.equal(first, other)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("option", [*ALONE, *MIXING])
+def test_a_gpu_changes_images_as_a_cpu_does(option):
+    augment, inputs = make(option), smooth_images(64)
+    parameters, targets = augment.parameters(64, 0, 1), torch.eye(64)
+    on_cpu, of_cpu = augment(inputs, targets, parameters)
+    on_gpu, of_gpu = augment(inputs.cuda(), targets.cuda(), parameters.cuda())
+    # A place halfway between two pixels, and a pixel halfway between two values, may be rounded either way.
+    assert ((on_cpu.int() - on_gpu.cpu().int()).abs() > 1).float().mean() < 0.001
+    torch.testing.assert_close(of_gpu.cpu(), of_cpu)

@@ -23,6 +23,7 @@ EVERY_STEP = "checkpoint_every=0"
 CONFIGS = {
     "dropout and plateau": (*MOONS, "dropout=0.3", "scheduler=plateau", "scheduler.patience=0", "optimizer.lr=0.5", "epochs=4"),
     "augmentation and batch norm with momentum": (*IMAGES, "augment=standard", "augment.padding=1", "optimizer=momentum"),
+    "mixed examples": (*IMAGES, "augment=[flip,gaussian_noise,trivialaugment,mixup,cutmix]", "loss=focal"),
     "early stopping": (*MOONS, "early_stopping.patience=2", "optimizer.lr=1", "epochs=12"),
     "clipped fp16 with onecycle": (
         *MOONS, "precision=fp16", "precision.growth_interval=3", "grad_clip=0.5", "scheduler=onecycle", "epochs=4",

@@ -22,6 +22,27 @@ REFUSED = {
     "activations of an lstm": ([*SERIES, "probe=[dead_units]"], "the model has none"),
     "half precision of a fused lstm on a CPU": ([*SERIES, "precision=fp16"], "precision=bf16 or model.cell=loop runs"),
     "augmentation of features": ([*MOONS, "augment=standard"], "augment=standard needs images"),
+    "several augmentations of features": ([*MOONS, "augment=[flip,mixup]"], r"augment=\[flip,mixup\] needs images"),
+    "parts of images of numbers": ([*LINE, "augment=cutmix"], "augment=cutmix needs images"),
+    "mixtures of one example": (
+        [*IMAGES, "batch_size=1", "augment=[flip,cutmix]"],
+        r"augment=\[flip,cutmix\] mixes the examples",
+    ),
+    "colours of grey images": (["augment=color_jitter"], r"augment\.saturation: acts on images of three channels.* have 1"),
+    "colours of grey images in a list": (["augment=[flip,grayscale]"], "augment=grayscale: acts on images of three channels"),
+    "a square beyond the image": (
+        [*IMAGES, "augment=[flip,cutout]", "augment.cutout.size=9"],
+        r"augment\.cutout\.size: expected",
+    ),
+    "a jitter of nothing in a list": (
+        [
+            *IMAGES,
+            "augment=[flip,color_jitter]",
+            *(f"augment.color_jitter.{key}=0" for key in ("brightness", "contrast")),
+            *(f"augment.color_jitter.{key}=0" for key in ("saturation", "hue")),
+        ],
+        "augment=color_jitter: all four are 0",
+    ),
     "mirror images of features": ([*MOONS, "test_flip=true"], "test_flip=true needs images"),
     "layout of features": ([*MOONS, "hardware.channels_last=true"], "channels_last=true needs images"),
     "classes wanted by cross_entropy": ([*LINE, "loss=cross_entropy"], "loss=cross_entropy needs classes"),
@@ -78,6 +99,10 @@ def test_what_does_not_fit_together_is_refused_and_leaves_nothing(overrides, mes
 
 
 ALLOWED = {
+    "mixtures of features": [*MOONS, "augment=mixup"],
+    "mixtures of series with numbers": [*SERIES, "augment=mixup"],
+    "mixtures of numbers": [*LINE, "augment=mixup"],
+    "brightness of grey images": ["augment=color_jitter", "augment.saturation=0", "augment.hue=0"],
     "bn where the short batch is dropped": [*MOONS, "batch_size=31", "drop_last=true"],
     "bn of images, one at a time": [*IMAGES, "batch_size=1"],
     "half precision of an lstm in a loop": [*SERIES, "precision=fp16", "model.cell=loop"],
