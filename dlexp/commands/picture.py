@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dlexp.analysis.report.figures.names import fit_names
 from dlexp.analysis.report.figures.style import INK, drawing
+from dlexp.commands.followed import EPOCHS, Followed
 
 COLUMNS, MAX_PANELS = 8, 40  # of a grid
 MAX_CLASSES = 20  # named in the text and in a legend, and coloured differently
@@ -35,8 +36,29 @@ def draw_batch(inputs: Tensor, targets: Tensor, classes: Sequence[str]) -> bytes
         limit = MAX_LINES if inputs.dim() == 2 else MAX_PANELS
         shown = "" if len(inputs) <= limit else f"the first {limit} of "
         figure.suptitle(f"{shown}{len(inputs)} examples", fontsize=10)
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=120)
+        return _save(figure)
+
+
+def draw_followed(followed: Followed, classes: Sequence[str]) -> bytes:
+    """Draw images as they are in the first row, and below what becomes of them in each epoch, as a PNG."""
+    count = len(followed.originals)
+    images = torch.cat([followed.originals, *(inputs for inputs, _ in followed.epochs)])
+    titles = name_targets(followed.labels, classes)
+    for _, targets in followed.epochs:
+        is_mixed = classes and targets.dim() > 1
+        titles += name_targets(targets, classes) if is_mixed else [""] * count
+    with drawing():
+        figure = _draw_images(images, titles, columns=count)
+        rows = ["original", *(f"epoch {epoch}" for epoch in EPOCHS)]
+        for axes, name in zip(figure.axes[:: max(count, 1)], rows, strict=False):
+            axes.set_ylabel(name, fontsize=9)
+        figure.suptitle(f"{count} examples, and what becomes of them", fontsize=10)
+        return _save(figure)
+
+
+def _save(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
 
 
@@ -70,9 +92,9 @@ def describe_targets(targets: Tensor, classes: Sequence[str]) -> str:
     return f"{text}, and {len(classes) - len(shown)} classes more" if order else text
 
 
-def _panels(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
+def _panels(titles: Sequence[str], height: float, columns: int = COLUMNS) -> tuple[Figure, list[Axes]]:
     """A figure with one small panel for each title."""
-    columns = min(COLUMNS, len(titles))
+    columns = min(columns, len(titles))
     rows = -(-len(titles) // columns)
     figure = Figure(figsize=(max(1.15 * columns, 4), height * rows + 0.8), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel().tolist()
@@ -83,9 +105,9 @@ def _panels(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
     return figure, grid
 
 
-def _draw_images(images: Tensor, titles: Sequence[str]) -> Figure:
+def _draw_images(images: Tensor, titles: Sequence[str], columns: int = COLUMNS) -> Figure:
     """One panel for each image. The same grey, and the same share of red, green and blue, is the same value everywhere."""
-    figure, panels = _panels(titles, height=1.35)
+    figure, panels = _panels(titles, 1.35, columns)
     low, high = float(images.min()), float(images.max())
     is_colour = images.shape[1] == 3
     unit = (images - low) / max(high - low, 1e-12)

@@ -1,4 +1,7 @@
-"""Draw a training batch as the model gets it, after augmentation and scaling, and print its shapes, range and labels."""
+"""Print shapes, range and labels of a training batch as the model gets it, after augmentation and scaling, and draw it.
+
+Where images are augmented, the picture shows some of the batch as they are, and what becomes of them in three epochs.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -20,6 +23,7 @@ from dlexp.study.request import names_study
 USES = {
     "": "the first batch of the default run, in preview.png",
     "dataset=moons model=mlp --output a.png": "the first batch of the run with these overrides, in a.png",
+    "dataset=fashion_mnist 'augment=[crop,flip,cutout]'": "eight images, and what becomes of them in three epochs",
 }
 WIDTH = 100  # characters of a line
 # Keys outside `dataset` and `augment` that change a batch.
@@ -81,7 +85,8 @@ def draw_preview(composed: Composed) -> Drawn:
     """Draw the first training batch of a run, and describe it. Trains nothing, and writes nothing but decoded data."""
     import torch  # a wrong command is refused before
 
-    from dlexp.commands.picture import describe_targets, draw_batch
+    from dlexp.commands.followed import EPOCHS, follow
+    from dlexp.commands.picture import describe_targets, draw_batch, draw_followed
     from dlexp.data.batches import InputScaling
     from dlexp.run.execute import gather_facts
     from dlexp.run.plan import plan
@@ -90,7 +95,8 @@ def draw_preview(composed: Composed) -> Drawn:
     run = plan(composed)
     facts = gather_facts(run)
     scale = InputScaling(facts.dataset, facts.device, torch.contiguous_format)
-    batches, _ = build_batches(run.config, facts, scale)
+    hardware = {**run.config["hardware"], "loader": "resident"}  # the same batches, without processes for a few of them
+    batches, _ = build_batches({**run.config, "hardware": hardware}, facts, scale)
     inputs, targets = (tensor.cpu() for tensor in next(batches(1)))
     classes = facts.dataset.classes
     spread = inputs.std(correction=0)
@@ -101,6 +107,10 @@ def draw_preview(composed: Composed) -> Drawn:
         "These change it:",
         *wrap(" ".join(list_influences(composed)), WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False),
     ]
+    is_augmented = inputs.dim() == 4 and composed.choices["augment"] != "none"
+    if is_augmented and (followed := follow(run.config, facts, batches, scale)):
+        shown = f"picture  {len(followed.labels)} examples as they are, and in epochs {', '.join(map(str, EPOCHS))}"
+        return Drawn([*lines[:3], shown, *lines[3:]], draw_followed(followed, classes))
     return Drawn(lines, draw_batch(inputs, targets, classes))
 
 

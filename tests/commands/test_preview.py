@@ -21,7 +21,7 @@ def shown(monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    [(*IMAGES, "augment=standard", "augment.padding=1", "seed=3"), MOONS, SERIES, (*IMAGES, "hardware.loader=workers")],
+    [(*IMAGES, "seed=3"), (*MOONS, "augment=mixup"), SERIES, (*IMAGES, "hardware.loader=workers")],
     ids=["images", "features", "series", "workers"],
 )
 def test_the_picture_shows_the_first_batch_that_the_model_is_trained_on(command, shown, tmp_path):
@@ -49,8 +49,9 @@ def test_a_command_writes_one_picture_and_prints_shapes_range_and_labels(tmp_pat
 @pytest.mark.parametrize(
     "key", ["seed=1", "batch_size=8", "dataset.scale=unit", "augment=standard", "data_seed=1", "val_fraction=0.3"]
 )
-def test_the_listed_keys_change_the_batch(key, shown):
+def test_the_listed_keys_change_the_batch(key, shown, monkeypatch):
     small = ("augment.padding=1",) if key == "augment=standard" else ()
+    monkeypatch.setattr("dlexp.commands.followed.follow", lambda *run: None)  # the batch is drawn
     for command in (IMAGES, [*(text for text in IMAGES if text.partition("=")[0] != key.partition("=")[0]), key, *small]):
         draw_preview(compose(command))
     assert key.partition("=")[0] in " ".join(list_influences(compose(IMAGES)))
@@ -72,6 +73,17 @@ def test_a_wrong_command_is_refused(arguments, message, tmp_path, monkeypatch, c
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_with_an_augmentation_draws_originals_and_three_epochs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*IMAGES, "augment=[crop,flip,mixup]", "augment.crop.padding=2", "dataset.scale=unit"]) == 0
+    out = capsys.readouterr().out
+    assert "targets  float32 [16, 3]  0: " in out
+    assert "picture  8 examples as they are, and in epochs 1, 2, 3\n" in out
+    assert "augment=[crop,flip,mixup] augment.crop.padding=2 " in " ".join(out.split())
+    with Image.open("preview.png") as picture:
+        assert len(picture.convert("RGB").getcolors(maxcolors=10**6)) > 100
 
 
 def test_a_target_is_named_by_its_class_its_shares_or_its_number():
