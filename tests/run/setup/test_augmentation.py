@@ -10,6 +10,7 @@ from dlexp.run.setup.augmentation import OneHot
 from dlexp.run.setup.build import build_batches
 from dlexp.run.setup.factories import describe_part, make_loss
 from dlexp.training.scores import SCORES
+from tests.labs import using, write_lab
 from tests.runs import IMAGES, prepare, run
 
 MIXED = ("augment=[mixup,cutmix]", "augment.mixup.alpha=1")
@@ -119,3 +120,39 @@ class Echo:
 def test_labels_become_probabilities():
     _, targets = OneHot(Echo(), 4)(torch.zeros(3, 1, 2, 2), torch.tensor([1, 3, 0]), torch.zeros(3, 0))
     assert torch.equal(targets, torch.eye(4)[[1, 3, 0]])
+
+
+DIM = {
+    "conf/augment/dim.yaml": """\
+        _target_: my_augment.Dim
+        _partial_: true
+        _ranges_: {share: a number above 0 and below 1}
+        share: 0.5
+        """,
+    "my_augment.py": """\
+        from dlexp.data.random_streams import make_generator
+        import torch
+
+
+        class Dim:
+            def __init__(self, *, share):
+                self.share = share
+
+            def parameters(self, num_examples, seed, epoch):
+                return torch.rand(num_examples, 1, generator=make_generator(seed, "augmentation", epoch)).double()
+
+            def __call__(self, inputs, targets, parameters):
+                factor = (1 - self.share * parameters)[:, :, None, None]
+                return (inputs * factor).to(inputs.dtype), targets
+        """,
+}
+
+
+def test_an_augmentation_of_a_lab_works_alone_and_in_a_list(tmp_path):
+    with using(write_lab(tmp_path / "lab", DIM)):
+        alone = run(*IMAGES, "augment=dim", "augment.share=0.9", root=tmp_path)[1]
+        listed = run(*IMAGES, "augment=[flip,dim]", "augment.dim.share=0.9", root=tmp_path)[1]
+        other = run(*IMAGES, "augment=[flip,dim]", root=tmp_path)[1]
+        with pytest.raises(ConfigError, match=r"augment\.dim\.share: must be a number above 0 and below 1, got 2"):
+            run(*IMAGES, "augment=[flip,dim]", "augment.dim.share=2", root=tmp_path)
+    assert len({rows[-1]["train/loss"] for rows in (alone, listed, other)}) == 3
