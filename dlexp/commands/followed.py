@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dlexp.data.batches import InputScaling, TrainingBatches, draw_order
+from dlexp.data.batches import InputScaling, TrainingBatches, draw_balanced_order, draw_order
 from dlexp.run.setup.facts import Facts
 
 COUNT, EPOCHS = 8, (1, 2, 3)
@@ -30,29 +30,35 @@ def follow(config: Mapping[str, Any], facts: Facts, batches: TrainingBatches, sc
     """Follow the first examples of the first batch. Of each epoch only the batches that hold one of them are made.
 
     Returns:
-        At most `COUNT` examples; None if `drop_last` leaves out each of them in one of the epochs.
+        At most `COUNT` examples; None if each of them is left out in one of the epochs.
     """
     num_examples, size = len(facts.dataset.train.targets), facts.batch_size
     used = num_examples // size * size if config["drop_last"] else num_examples
-    orders = [draw_order(config["seed"], epoch, num_examples) for epoch in EPOCHS]
-    places = [order.argsort() for order in orders]  # of each example in the epoch
-    followed = [example for example in orders[0][:size].tolist() if all(place[example] < used for place in places)][:COUNT]
+    balanced = config["sampling"] == "balanced"
+    inputs, targets = facts.dataset.train
+    orders = [
+        (draw_balanced_order(config["seed"], epoch, targets) if balanced else draw_order(config["seed"], epoch, num_examples))
+        for epoch in EPOCHS
+    ]
+    # The place of each example in the epoch; the first, where it comes several times.
+    places = [{example: place for place, example in reversed([*enumerate(order[:used].tolist())])} for order in orders]
+    first_batch = dict.fromkeys(orders[0][:size].tolist())
+    followed = [example for example in first_batch if all(example in known for known in places)][:COUNT]
     if not followed:
         return None
-    examples = torch.tensor(followed)
-    inputs, targets = facts.dataset.train
-    originals = scale(inputs[examples].to(facts.device)).cpu()
-    epochs = [_take(batches, epoch, place[examples], size) for epoch, place in zip(EPOCHS, places, strict=True)]
-    return Followed(originals, targets[examples], epochs)
+    originals = scale(inputs[followed].to(facts.device)).cpu()
+    found = zip(EPOCHS, places, strict=True)
+    epochs = [_take(batches, epoch, [known[example] for example in followed], size) for epoch, known in found]
+    return Followed(originals, targets[followed], epochs)
 
 
-def _take(batches: TrainingBatches, epoch: int, places: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def _take(batches: TrainingBatches, epoch: int, places: list[int], size: int) -> tuple[Tensor, Tensor]:
     """The examples at these places of an epoch, in this order."""
     rows: dict[int, tuple[Tensor, Tensor]] = {}
-    for number in sorted({place // size for place in places.tolist()}):
+    for number in sorted({place // size for place in places}):
         inputs, targets = next(batches(epoch, number))
-        for place in places.tolist():
+        for place in places:
             if place // size == number:
                 rows[place] = inputs[place % size].cpu(), targets[place % size].cpu()
-    found = [rows[place] for place in places.tolist()]
+    found = [rows[place] for place in places]
     return torch.stack([inputs for inputs, _ in found]), torch.stack([targets for _, targets in found])

@@ -27,7 +27,7 @@ USES = {
 }
 WIDTH = 100  # characters of a line
 # Keys outside `dataset` and `augment` that change a batch.
-KEYS = ("val_fraction", "data_seed", "batch_size", "drop_last", "seed")
+KEYS = ("val_fraction", "data_seed", "batch_size", "drop_last", "sampling", "seed")
 
 
 class Drawn(NamedTuple):

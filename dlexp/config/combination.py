@@ -28,6 +28,11 @@ def is_combination(option: str) -> bool:
     return option.startswith("[")
 
 
+def find_places(group: str, option: str) -> list[str]:
+    """Where the keys of each option are that a choice consists of: `augment`, or `augment.crop` and so on."""
+    return [f"{group}.{name}" for name in split_choice(option)] if is_combination(option) else [group]
+
+
 def list_parts(option: str, keys: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Each option that a choice consists of, with its keys.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dlexp.config.combination import is_combination, split_choice
+from dlexp.config.combination import find_places
 from dlexp.config.options import groups, read_option, traits
 from dlexp.config.ranges import fits_float32
 from dlexp.config.values import find_references, format_value
@@ -33,8 +33,7 @@ class Settings(NamedTuple):
 
     def places(self, group: str) -> list[str]:
         """Where the keys of each chosen option of a group are: `augment`, or of a combination `augment.crop` and so on."""
-        choice = self.choices[group]
-        return [f"{group}.{name}" for name in split_choice(choice)] if is_combination(choice) else [group]
+        return find_places(group, self.choices[group])
 
     def choices_that_need(self, need: str) -> list[str]:
         """The choices, such as `scheduler=plateau`, that need something."""
@@ -112,11 +111,11 @@ def _nothing_is_without_effect(s: Settings) -> Iterator[str]:
             "dataset.test_folder",
             "beside dataset.labels: dataset.split_column names the test split",
         ),
-        *(
-            (values.get(f"{at}.padding") == 0, f"{at}.padding_mode", f"with {at}.padding=0: there is no border to fill")
-            for at in s.places("augment")
-        ),
     ]
+    for at in s.places("augment"):
+        rows.append(
+            (values.get(f"{at}.padding") == 0, f"{at}.padding_mode", f"with {at}.padding=0: there is no border to fill")
+        )
     for has_no_effect, keys, why in rows:
         for key in s.given_among(*keys.split()) if has_no_effect else ():
             yield f"{key}: has no effect {why}."

@@ -44,6 +44,15 @@ def test_examples_that_an_epoch_leaves_out_are_not_followed(tmp_path):
         assert torch.equal(inputs, followed.originals.flip(3))
 
 
+def test_examples_that_come_several_times_are_followed_from_where_they_come_first(tmp_path):
+    config, facts, batches, scale = set_up(*FLIPS, "sampling=balanced", "dataset.imbalance=3", root=tmp_path)
+    followed = follow(config, facts, batches, scale)
+    assert 0 < len(followed.originals) <= 8
+    for inputs, targets in followed.epochs:
+        assert torch.equal(inputs, followed.originals.flip(3))
+        assert torch.equal(targets, followed.labels)
+
+
 @pytest.mark.parametrize("augment", ["augment=flip", "augment=mixup"])
 def test_the_picture_has_a_row_for_the_originals_and_for_each_epoch(augment, tmp_path, monkeypatch):
     drawn = []

@@ -8,7 +8,7 @@ from dlexp.errors import ConfigError
 from dlexp.run.execute import gather_facts
 from dlexp.run.setup.augmentation import OneHot
 from dlexp.run.setup.build import build_batches
-from dlexp.run.setup.factories import describe_part, make_loss
+from dlexp.run.setup.factories import describe_part, make_factory
 from dlexp.training.scores import SCORES
 from tests.labs import using, write_lab
 from tests.runs import IMAGES, prepare, run
@@ -33,7 +33,7 @@ def test_the_loss_gets_soft_targets_and_is_the_mean_over_them(loss, tmp_path):
     assert ((targets > 0).sum(1) > 1).any()
     outputs, compute = (
         torch.randn(len(inputs), 3, generator=torch.Generator().manual_seed(0)),
-        make_loss(config, "classification"),
+        make_factory(config, "loss")(),
     )
     # Each of these losses is linear in the targets, or quadratic with a constant that the labels share.
     by_label = torch.stack(
@@ -56,6 +56,7 @@ def test_accuracy_is_against_the_stronger_label(tmp_path):
         ("loss=cross_entropy", "loss.label_smoothing=0.1"),
         ("loss=mse", "average=swa", "epochs=8"),
         ("loss=bce", "norm=gn", "on_oom=microbatch"),
+        ("loss=focal", "loss.class_weight=[1,2,3]", "sampling=balanced", "dataset.imbalance=2"),
         ("loss=focal", "hardware.loader=workers", "hardware.num_workers=0", "hardware.persistent_workers=false"),
     ],
 )
