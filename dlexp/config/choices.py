@@ -40,7 +40,9 @@ def _check_option(override: Override, trial: Trial | None) -> Iterator[str]:
     listed = f"Options: {', '.join(options)}."
     for value in override.values:
         if isinstance(value, list) and override.key in COMBINED:
-            yield from filter(None, [find_wrong_combination(override.key, name_choice(value), options)])
+            if problem := find_wrong_combination(override.key, name_choice(value), options):
+                unknown = next((name for name in value if isinstance(name, str) and name not in options), None)
+                yield problem + (suggest_option(override.key, unknown, trial) if unknown else "")
         elif value not in options:
             name = make_printable(value if isinstance(value, str) else format_value(value))
             yield f"{override.key}={name}: no such option. {listed}{suggest_option(override.key, name, trial)}"

@@ -29,6 +29,8 @@ def test_a_combination_is_composed_in_its_order_with_the_keys_of_each():
         ("augment=[crop,crop]", "names the same option twice."),
         ("augment=[none,crop]", "none changes nothing, so that it has no place in a list: leave it out."),
         ("augment=[crop,flop]", "augment=[crop,flop]: no such option: flop. Options: "),
+        ("augment=[crop,hflip]", "standard, trivialaugment. Did you mean flip?"),
+        ("mixup_alpha=0.4", "no such key. Did you mean augment=mixup augment.alpha=0.4?"),
         ("augment=[crop,[flip]]", "no such option"),
         ("norm=[bn,gn]", "no such option"),
         ("augment=[crop,flip] augment.padding=3", "Of crop in a list it is augment.crop.padding."),
