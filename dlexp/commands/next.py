@@ -25,7 +25,7 @@ USES = {
 }
 NOTE = """\
 Runs that differ in their seed alone are compared by their mean on the validation
-split: val/acc, or val/loss of a regression. The test split is never looked at.
+split: val/acc, or val/loss of a regression. The test split decides nothing.
 A change whose runs are finished counts as tried: if it is better, the next one
 starts from it. Where nothing stands out, nothing is proposed.
 
