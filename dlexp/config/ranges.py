@@ -113,6 +113,10 @@ PATH = Rule(
     f"a path without .. and without an unknown ~user, each name in it at most {NAMES_BYTES} bytes",
     lambda value: FOLDER.holds(value) and all(name != ".." and len(name.encode()) <= NAMES_BYTES for name in value.split("/")),
 )
+CLASS_SCORE = Rule(  # which classes there are, the data say
+    "recall, precision or f1 of a class as recall/ship",
+    lambda value: TEXT.holds(value) and re.fullmatch(r"(recall|precision|f1)/.+", value) is not None,
+)
 COUNT = integer(1, 10**7)
 
 KINDS: dict[type, Rule] = {
@@ -143,7 +147,7 @@ def parse_rule(text: str) -> Rule:
         return integer(int(match[2]), int(match[3]), odd=match[1] is not None)
     if text.startswith("one of "):
         return one_of(*text.removeprefix("one of ").split(", "))
-    if text in (named := {rule.expected: rule for rule in (number(), PATH, FOLDER, TEXT)}):
+    if text in (named := {rule.expected: rule for rule in (number(), PATH, FOLDER, TEXT, CLASS_SCORE)}):
         return named[text]
     bounds = [re.fullmatch(r"(above|at least|below|at most) (\S+)", bound) for bound in text[len("a number ") :].split(" and ")]
     if not text.startswith("a number ") or None in bounds:

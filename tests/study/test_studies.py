@@ -39,6 +39,8 @@ def on_made_data(study, cell, per_class=10):
         shape, num_classes = DOWNLOADED[settings["dataset"]]
         if "dataset.per_class" in settings:
             settings["dataset.per_class"] = per_class
+        if "dataset.imbalance" in settings:
+            settings |= {"dataset.imbalance": 2, "val_fraction": 0.3}  # so few examples cannot be thinned out more
         settings |= {"dataset": "synthetic_images", "dataset.shape": f"[{','.join(map(str, shape))}]"}
         settings |= {"dataset.num_classes": num_classes, "dataset.num_train": per_class * num_classes}
         settings |= {"dataset.num_test": num_classes}

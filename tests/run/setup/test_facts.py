@@ -61,7 +61,7 @@ REFUSED = {
     "too many weights": ([*MOONS, "loss.class_weight=[1,2,3]"], "loss.class_weight: expected 2 numbers, .* got 3"),
     "equal weights": ([*MOONS, "loss.class_weight=[2,2]"], "all have the same weight"),
     "a score of no class": ([*MOONS, "monitor=recall/3"], "monitor=recall/3: must be loss, .* such as f1/lower"),
-    "a misspelt score": ([*MOONS, "monitor=macro_f"], "Did you mean macro_f1"),
+    "a misspelt score": ([*MOONS, "monitor=macro_f"], "monitor: must be one of loss, acc, balanced_acc"),
     "F1 of numbers": ([*LINE, "monitor=macro_f1"], "monitor=macro_f1 needs classes"),
     "accuracy of numbers": ([*LINE, "monitor=acc"], "monitor=acc needs classes"),
     "subset of numbers": ([*LINE, "dataset.per_class=3"], "a regression has no classes"),
