@@ -6,6 +6,7 @@ And a folder in memory.
 import gc
 import os
 import random
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -96,6 +97,17 @@ def _one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    """A command that a test calls in this process listens for signals, and ends the process after one: not beyond that test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
+    yield
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -193,7 +193,6 @@ def test_the_process_is_left_as_it_was(tmp_path, monkeypatch, capfd):
     dlexp.train(**TINY, seed=9)  # loads what a first run loads
     torch.manual_seed(3)
     torch.set_num_threads(2)
-    signal.set_wakeup_fd(-1)  # a command that another test has called may have left one
     before = describe_process()
     dlexp.train(**TINY, **{"hardware.determinism": "bitwise", "hardware.num_threads": 1})
     dlexp.train(

@@ -48,6 +48,19 @@ def train_run(run):
     execute(run, gather_facts(run), Messages())
 
 
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow(seconds=20))])
+def test_a_run_that_cannot_be_locked_fails_and_is_not_waited_for(jobs, tmp_path, capsys):
+    run = prepare(*MOONS, "epochs=1", "seed=1", root=tmp_path)
+    locks = run.study_folder / ".locks"
+    locks.mkdir(parents=True)
+    (locks / f"{run.identity}.lock").symlink_to(tmp_path / "victim")
+    assert complete(f"jobs={jobs}", root=tmp_path) == 1
+    printed = capsys.readouterr().out
+    assert "3 runs: 2 done, 0 skipped, 1 failed, 0 held." in printed
+    assert "is a link, which is not followed. Remove it." in printed
+    assert not (tmp_path / "victim").exists()
+
+
 @pytest.mark.parametrize(
     ("work", "counts"), [(lambda run: None, "3 done, 0 skipped"), (train_run, "2 done, 1 skipped")], ids=["dies", "trains"]
 )

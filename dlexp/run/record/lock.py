@@ -67,7 +67,8 @@ def hold(study_folder: Path, identity: str) -> Iterator[Hold]:
     machine holds it, and so does one of another machine until it has written nothing for `SILENT_SECONDS`.
 
     Raises:
-        HeldError: If another process has the lock, with the name of that process, or if the lock is a link.
+        HeldError: If another process has the lock, with the name of that process.
+        MovedError: If a link, or what is no file, is in the place of the lock file.
     """
     locks = study_folder / LOCKS
     make_own_folder(locks)
@@ -113,6 +114,8 @@ def find_holder(study_folder: Path, identity: str) -> str:
             file.close()
     except HeldError as error:
         return str(error)
+    except MovedError:
+        return ""  # no process holds it; who tries to take it gets the error
     return ""
 
 
@@ -123,7 +126,7 @@ def _lock(path: Path, identity: str) -> LockedFile | None:
         if error.errno not in NO_OPEN:
             raise
         reason = "a link, which is not followed" if error.errno == errno.ELOOP else "not a file"
-        raise HeldError(f"Run {identity} is not locked: {make_printable(str(path))} is {reason}. Remove it.") from None
+        raise MovedError(f"Run {identity} cannot be locked: {make_printable(str(path))} is {reason}. Remove it.") from None
 
 
 def _check_claim(owner: Path, identity: str) -> None:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from dlexp.commands.attempt import attempt
-from dlexp.errors import HeldError
+from dlexp.errors import HeldError, MovedError
 from dlexp.run.record import lock
 from tests import ROOT
 from tests.reliability.downloads import fork
@@ -81,7 +81,7 @@ def test_a_lock_that_is_a_link_is_refused_and_not_followed(exists, tmp_path):
     if exists:
         victim.write_text("precious")
     with (
-        pytest.raises(HeldError, match=r"one\.lock is a link, which is not followed\. Remove it\."),
+        pytest.raises(MovedError, match=r"one\.lock is a link, which is not followed\. Remove it\."),
         lock.hold(tmp_path, "one"),
     ):
         pass

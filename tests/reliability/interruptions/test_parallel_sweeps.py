@@ -97,6 +97,8 @@ def test_workers_that_are_stopped_for_a_while_go_on(serial, in_memory, record_pr
 def test_a_command_with_a_stopped_worker_ends_after_the_grace_time(in_memory, monkeypatch):
     monkeypatch.setattr(workers.signals, "GRACE", 0.5)
     monkeypatch.setattr(workers, "SPARE_SECONDS", 0.5)
+    monkeypatch.setattr(workers.signals, "_requested", None)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process that `nohup … &` started does not have
     stopped = []
 
     def stop_one():
@@ -107,8 +109,11 @@ def test_a_command_with_a_stopped_worker_ends_after_the_grace_time(in_memory, mo
 
     thread = threading.Thread(target=stop_one)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_sweep(*TWO, "epochs=100000", "jobs=2", root=in_memory)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(*TWO, "epochs=100000", "jobs=2", root=in_memory)
+    finally:
+        signal.signal(signal.SIGINT, before)
     thread.join()
     wait_until(lambda: stopped[0] not in read_holders(in_memory).values() or not os.path.exists(f"/proc/{stopped[0]}"))
 

@@ -111,5 +111,5 @@ def test_a_holder_notices_that_its_lock_is_gone(locks, tmp_path, request):
 def test_what_is_no_lock_file_is_named(place, tmp_path):
     (tmp_path / ".locks").mkdir()
     place(tmp_path / ".locks/one.lock")
-    with pytest.raises(HeldError, match="one.lock is (a link, which is not followed|not a file). Remove it."):
+    with pytest.raises(MovedError, match="one.lock is (a link, which is not followed|not a file). Remove it."):
         lock.hold(tmp_path, "one").__enter__()
