@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlexp.config.compose import compose
-from dlexp.config.overrides import expand
+from dlexp.config.check import compose_sweep
 from dlexp.run.record.folder import without_volatile
 from dlexp.study.sweep import check_cells, sweep
 from tests.processes import FORKS  # noqa: F401  # workers are forked from the process that has loaded everything
@@ -25,7 +24,7 @@ SAVING = (*MOONS, "hardware=cpu", "dropout=0.2", "checkpoint_every=0")
 def run_sweep(*overrides: str, root: Path) -> int:
     """Run a sweep of tiny runs that save their states at every step; returns its exit code."""
     forkserver.ensure_running()
-    cells = [compose(cell) for cell in expand(only_last((*SAVING, *overrides, f"output_dir={root}")))]
+    cells = compose_sweep(only_last((*SAVING, *overrides, f"output_dir={root}")))
     return sweep(check_cells(cells), "python train.py -m ...")
 
 

@@ -136,7 +136,7 @@ def _count(number: int, noun: str = "value") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def show_map(entry: Mapping[str, Any]) -> str:
+def show_map(entry: Mapping[Any, Any]) -> str:
     """A combination for a message, such as `{norm: bn, batch_size: 2}`."""
     return "{" + ", ".join(f"{key}: {show_value(value)}" for key, value in entry.items()) + "}"
 
