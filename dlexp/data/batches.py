@@ -36,7 +36,7 @@ def draw_balanced_order(seed: int, epoch: int, targets: Tensor) -> Tensor:
     """Draw as many examples as there are, each class equally often, in random order, int64 [N] on the CPU.
 
     Within a class, all examples are drawn before one is drawn again. Where N is no multiple of the number of classes, some
-    classes, drawn anew in each epoch, come once more.
+    classes come once more than others; which ones is drawn in each epoch.
 
     Args:
         seed: Of the run.

@@ -31,7 +31,7 @@ def prepare(
         per_class: Number of training examples of each class to use, before the validation split; None: all.
         imbalance: How the classes are thinned out, before the validation split. A factor F: class k of K keeps the share
             F ** (-k / (K - 1)) of its examples, all of the first and 1 / F of the last. A list: the share of each. At least one
-            example is kept. None: all. Source of the factor: Cui et al. 2019, arXiv:1901.05555, section 5.1.
+            example of a class remains. None: all. Source of the factor: Cui et al. 2019, arXiv:1901.05555, section 5.1.
         val_fraction: Share of the training examples to hold out, stratified by class; 0: none. Groups stay together. Where the
             data set has a validation split of its own, the default means that one, and another share is refused.
         scale: How to scale the inputs.

@@ -52,7 +52,7 @@ def submit(launcher: Launcher, tasks: Tasks) -> Submitted:
 
 
 def list_parameters(launcher: Launcher) -> dict[str, Any]:
-    """What submitit is told of a task, in the words of its executor."""
+    """The parameters of submitit's executor for a task."""
     settings = launcher.settings
     if settings["cluster"] == "local":
         return {"timeout_min": settings["minutes"], "gpus_per_node": settings["gpus"], "signal_delay_s": settings["signal"]}

@@ -144,7 +144,7 @@ def measure_gain(ensemble: Ensemble) -> list[dict[str, Any]]:
         A row for each size. `ensemble`: its name. `runs`: the size. `choices`: their number. Then of each score its mean over
         the choices and, as `<score>_sd`, their standard deviation (nan of one choice). Of a classification the accuracy of each
         method; `ece`, the calibration error of the mean probability; and `disagreement`, the share of examples to which two
-        runs answer otherwise, over all pairs (nan of one run). Of a regression `rmse`, of the mean of the predictions.
+        runs give different answers, over all pairs (nan of one run). Of a regression `rmse`, of the mean of the predictions.
     """
     rows, of_classes = [], not ensemble.targets.is_floating_point()
     score = _score_classes if of_classes else _score_numbers
@@ -186,6 +186,6 @@ def _score_numbers(ensemble: Ensemble, choice: list[int]) -> dict[str, float]:
 
 
 def _compare_pairs(outputs: Tensor) -> Tensor:
-    """The share of examples to which each two runs answer otherwise, [n, n]."""
+    """The share of examples to which each two runs give different answers, [n, n]."""
     answers = outputs.argmax(2)
     return (answers[:, None] != answers[None]).double().mean(2)

@@ -6,8 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from dlexp.run.execute import gather_facts
+from dlexp.run.setup.build import build
+from dlexp.training.compile import find_blocks
 from dlexp.training.recompute import recompute_blocks
 from tests.options import make_model
+from tests.runs import MOONS, prepare
 
 NETS = {
     "mlp": ((6,), {"norm": "bn", "dropout": 0.5}),
@@ -88,3 +92,14 @@ def test_a_copy_computes_with_its_own_weights():
     assert not torch.equal(net(inputs), other(inputs))
     train(other, (4,))
     assert [block.calls for block in net[0]] == [1, 1]
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("false", 1), ("true", 2)])
+def test_the_setting_of_a_run_reaches_its_blocks(setting, expected, tmp_path):
+    planned = prepare(*MOONS, "norm=none", f"hardware.recompute={setting}", root=tmp_path)
+    learner = build(planned.config, gather_facts(planned)).learner
+    calls = []
+    for block in find_blocks(learner.model):
+        next(block.children()).register_forward_hook(lambda *_: calls.append(1))
+    learner.step(torch.randn(4, 2), torch.tensor([0, 1, 0, 1]))
+    assert len(calls) == expected * len(find_blocks(learner.model))

@@ -38,7 +38,7 @@ def test_floats_become_what_bytes_become(option):
     assert of_floats.max() <= 255
 
 
-@pytest.mark.parametrize("option", ALONE)
+@pytest.mark.parametrize("option", [*ALONE, "mixup", "cutmix"])
 def test_rows_are_a_function_of_seed_and_epoch_alone(option):
     augment, before = make(option), torch.get_rng_state()
     first = augment.parameters(50, 1, 3)
